@@ -1,0 +1,329 @@
+/* file: whole files, durable replacement, small directory work. */
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READ_CHUNK ((size_t)64 * 1024)
+#define DEPTH_MAX 64
+
+char *file_join(const char *dir, const char *name)
+{
+	char *path;
+
+	return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
+}
+
+int file_read_fd(struct buf **out, int fd, size_t max, struct err *e)
+{
+	AUTO(buf) struct buf *b = buf_new(max);
+
+	if (!b)
+		return err_memory(e);
+	for (;;) {
+		char over;
+		size_t room = MIN(READ_CHUNK, max - b->len);
+		void *at = room ? buf_grow(b, room) : &over;
+		ssize_t n;
+
+		if (!at)
+			return err_memory(e);
+		n = read(fd, at, room ? room : 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(e, "read");
+		if (n == 0)
+			break;
+		if (!room)
+			return err_set(e, ERR_LIMIT, "larger than %zu bytes", max);
+		b->len += (size_t)n;
+		b->data[b->len] = '\0';
+	}
+	if (!buf_grow(b, 0))
+		return err_memory(e);
+	*out = TAKE(b);
+	return 0;
+}
+
+int file_readat(struct buf **out, int dir, const char *path, size_t max, struct err *e)
+{
+	AUTO_FD int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return err_errno(e, "%s: open", path);
+	if (fstat(fd, &st) < 0)
+		return err_errno(e, "%s: stat", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_FORMAT, "%s: not a regular file", path);
+	if (file_read_fd(out, fd, max, e) < 0)
+		return err_wrap(e, "%s", path);
+	return 0;
+}
+
+int file_read(struct buf **out, const char *path, size_t max, struct err *e)
+{
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return err_errno(e, "%s: open", path);
+	if (fstat(fd, &st) < 0)
+		return err_errno(e, "%s: stat", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_FORMAT, "%s: not a regular file", path);
+	if (file_read_fd(out, fd, max, e) < 0)
+		return err_wrap(e, "%s", path);
+	return 0;
+}
+
+int file_write_all(int fd, const void *bytes, size_t len, struct err *e)
+{
+	const char *at = bytes;
+
+	while (len) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(e, "write");
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int write_new(int dir, const char *name, const void *bytes, size_t len, mode_t mode,
+		     struct err *e)
+{
+	AUTO_FD int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+				mode);
+
+	if (fd < 0)
+		return err_errno(e, "create");
+	if (file_write_all(fd, bytes, len, e) < 0)
+		return e->code;
+	if (fchmod(fd, mode) < 0)
+		return err_errno(e, "chmod");
+	if (fsync(fd) < 0)
+		return err_errno(e, "fsync");
+	return 0;
+}
+
+int file_replaceat(int dir, const char *name, const void *bytes, size_t len, mode_t mode,
+		   struct err *e)
+{
+	char temp[NAME_MAX + 1];
+
+	/* One writer per directory is the rule here; what a killed one left is ours to remove. */
+	if (snprintf(temp, sizeof temp, ".%s.new", name) >= (int)sizeof temp)
+		return err_set(e, ERR_LIMIT, "%s: name too long", name);
+	if (unlinkat(dir, temp, 0) < 0 && errno != ENOENT)
+		return err_errno(e, "%s: remove the old temporary file", name);
+	if (write_new(dir, temp, bytes, len, mode, e) < 0) {
+		unlinkat(dir, temp, 0);
+		return err_wrap(e, "%s", name);
+	}
+	if (renameat(dir, temp, dir, name) < 0) {
+		int code = err_errno(e, "%s: rename", name);
+
+		unlinkat(dir, temp, 0);
+		return code;
+	}
+	if (fsync(dir) < 0)
+		return err_errno(e, "%s: fsync of its directory", name);
+	return 0;
+}
+
+int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	AUTO_FREE char *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path))
+				       : strdup(".");
+	AUTO_FD int dir = -1;
+
+	if (!parent)
+		return err_memory(e);
+	dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_errno(e, "%s: open", parent);
+	if (file_replaceat(dir, slash ? slash + 1 : path, bytes, len, mode, e) < 0)
+		return err_wrap(e, "%s", parent);
+	return 0;
+}
+
+int file_sync_dir(const char *path, struct err *e)
+{
+	AUTO_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, "%s: open", path);
+	if (fsync(fd) < 0)
+		return err_errno(e, "%s: fsync", path);
+	return 0;
+}
+
+int file_mkdirs(const char *path, mode_t mode, struct err *e)
+{
+	AUTO_FREE char *copy = strdup(path);
+
+	if (!copy)
+		return err_memory(e);
+	for (char *at = copy + 1; at[-1]; at++) {
+		char c = *at;
+
+		if (c != '/' && c != '\0')
+			continue;
+		*at = '\0';
+		if (mkdir(copy, mode) < 0 && errno != EEXIST)
+			return err_errno(e, "%s: mkdir", copy);
+		*at = c;
+		if (c == '\0')
+			break;
+	}
+	return 0;
+}
+
+static int remove_beneath(int parent, const char *name, int depth, struct err *e)
+{
+	struct dirent *entry;
+	DIR *dir;
+	int fd;
+
+	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_errno(e, "%s: unlink", name);
+	if (depth == DEPTH_MAX)
+		return err_set(e, ERR_LIMIT, "%s: more than %d directories deep", name, DEPTH_MAX);
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, "%s: open", name);
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return err_memory(e);
+	}
+	while ((entry = readdir(dir))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (remove_beneath(fd, entry->d_name, depth + 1, e) < 0) {
+			closedir(dir);
+			return err_wrap(e, "%s", name);
+		}
+	}
+	closedir(dir);
+	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_errno(e, "%s: rmdir", name);
+	return 0;
+}
+
+int file_remove_tree(const char *path, struct err *e)
+{
+	return remove_beneath(AT_FDCWD, path, 0, e);
+}
+
+bool file_exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+int file_check_private(const char *path, bool secret, struct err *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return err_errno(e, "%s: stat", path);
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return err_set(e, ERR_REFUSED, "%s: owned by user %u, not by root or us", path,
+			       (unsigned)st.st_uid);
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return err_set(e, ERR_REFUSED, "%s: mode %04o lets others write it", path,
+			       (unsigned)st.st_mode & 07777);
+	if (secret && (st.st_mode & (S_IRWXG | S_IRWXO)))
+		return err_set(e, ERR_REFUSED, "%s: mode %04o lets others read it; chmod 600", path,
+			       (unsigned)st.st_mode & 07777);
+	return 0;
+}
+
+struct walk {
+	file_visit *visit;
+	void *arg;
+};
+
+static int skip_dots(const struct dirent *entry)
+{
+	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int walk_dir(const struct walk *w, int fd, const char *rel, int depth, struct err *e);
+
+static int walk_entry(const struct walk *w, int fd, const char *rel, const char *name, int depth,
+		      struct err *e)
+{
+	AUTO_FREE char *path = *rel ? file_join(rel, name) : strdup(name);
+	struct stat st;
+
+	if (!path)
+		return err_memory(e);
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(e, "%s: stat", path);
+	if (S_ISREG(st.st_mode))
+		return w->visit(path, false, w->arg, e);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(e, ERR_REFUSED, "%s: neither a regular file nor a directory", path);
+	if (depth == DEPTH_MAX)
+		return err_set(e, ERR_LIMIT, "%s: more than %d directories deep", path, DEPTH_MAX);
+	if (w->visit(path, true, w->arg, e) < 0)
+		return e->code;
+
+	AUTO_FD int sub = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (sub < 0)
+		return err_errno(e, "%s: open", path);
+	return walk_dir(w, sub, path, depth + 1, e);
+}
+
+static int walk_dir(const struct walk *w, int fd, const char *rel, int depth, struct err *e)
+{
+	struct dirent **entries;
+	int code = 0;
+	int count = scandirat(fd, ".", &entries, skip_dots, by_bytes);
+
+	if (count < 0)
+		return err_errno(e, "%s: read the directory", *rel ? rel : ".");
+	for (int i = 0; i < count; i++) {
+		if (code >= 0)
+			code = walk_entry(w, fd, rel, entries[i]->d_name, depth, e);
+		free(entries[i]);
+	}
+	free(entries);
+	return code < 0 ? code : 0;
+}
+
+int file_walk(const char *root, file_visit *visit, void *arg, struct err *e)
+{
+	const struct walk w = { .visit = visit, .arg = arg };
+	AUTO_FD int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, "%s: open", root);
+	if (walk_dir(&w, fd, "", 0, e) < 0)
+		return err_wrap(e, "%s", root);
+	return 0;
+}
