@@ -108,6 +108,7 @@ layers:
 check: layers
 	@$(MAKE) --no-print-directory MODE=debug bins-and-tests
 	@sh tests/run.sh check
+benches: $(BENCHES:%.c=$(B)/%)
 bins-and-tests: all unit-tests fuzz-targets
 packages:
 	@sh deploy/bootstrap.sh
@@ -127,5 +128,5 @@ install: all
 	sh deploy/install.sh $(B)/bin $(DESTDIR)
 clean:
 	rm -rf build
-.PHONY: all unit-tests fuzz-targets bins-and-tests layers check packages demo test test-full bench format lint install clean
+.PHONY: all unit-tests fuzz-targets bins-and-tests benches layers check packages demo test test-full bench format lint install clean
 .SECONDARY:

@@ -21,6 +21,14 @@
 		skip();                                \
 	} while (0)
 
+/* A program that deploy/bootstrap.sh installs is missing: a skip by hand, a failure in CI. */
+#define skip_missing_program(name)                                           \
+	do {                                                                 \
+		if (getenv("CI"))                                            \
+			fail_msg("%s is missing; run deploy/bootstrap.sh", name); \
+		skip_named("%s is not installed", name);                     \
+	} while (0)
+
 /* A call of ours succeeded; else the test fails with our own sentence. */
 #define assert_ok(call)                                                          \
 	do {                                                                     \
