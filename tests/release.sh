@@ -1,0 +1,57 @@
+#!/bin/sh
+# What must be true of the release build as a whole. Lines as cmocka prints them, for tests/run.sh.
+cd "$(dirname "$0")/.." || exit 1
+bin=build/release/bin
+status=0
+
+property() { # NAME, and a command that succeeds when it holds
+  name=$1; shift
+  if "$@" >/dev/null 2>&1; then
+    echo "[       OK ] $name"
+  else
+    echo "[  FAILED  ] $name"; status=1
+  fi
+}
+
+every_program_helps_and_has_a_version() {
+  for program in ringhold ringholdd ringhold-agent ringhold-bootguard ringhold-sensor; do
+    "$bin/$program" --help >/dev/null || return 1
+    "$bin/$program" --version >/dev/null || return 1
+  done
+}
+
+no_test_code_in_release() {
+  ! strings -a "$bin"/* | grep -E 'RINGHOLD_TEST_CLOCK|boot-bomb'
+}
+
+agent_links_no_signing_code() {
+  ! nm "$bin/ringhold-agent" | grep -E ' (T|U) (seckey_|keyring_|author_|repo_|EVP_DigestSign)'
+}
+
+bootguard_needs_only_libc() {
+  [ "$(objdump -p "$bin/ringhold-bootguard" | grep -c NEEDED)" = 1 ] &&
+    objdump -p "$bin/ringhold-bootguard" | grep -q 'NEEDED *libc.so.6'
+}
+
+bootguard_is_small() {
+  strip -o build/bootguard-stripped "$bin/ringhold-bootguard" &&
+    [ "$(wc -c <build/bootguard-stripped)" -lt 102400 ]
+}
+
+programs_are_hardened() {
+  for program in "$bin"/*; do
+    objdump -p "$program" | grep -q BIND_NOW || readelf -d "$program" | grep -q 'FLAGS.*NOW' || return 1
+    readelf -h "$program" | grep -q 'Type:.*DYN' || return 1
+  done
+}
+
+installs_into_a_destination() {
+  dest=$(mktemp -d) && sh deploy/install.sh "$bin" "$dest" && sh deploy/install.sh "$bin" "$dest" &&
+    [ -x "$dest/usr/sbin/ringhold-bootguard" ] && rm -rf "$dest"
+}
+
+for name in every_program_helps_and_has_a_version no_test_code_in_release agent_links_no_signing_code \
+  bootguard_needs_only_libc bootguard_is_small programs_are_hardened installs_into_a_destination; do
+  property "$name" "$name"
+done
+exit $status
