@@ -45,7 +45,7 @@ struct json_doc {
 
 struct json_limits {
 	size_t bytes;           /* of the text; 0: 64 MiB; never above 4 GiB - 1 */
-	unsigned depth;         /* nested arrays and objects; 0: 128 */
+	unsigned depth;         /* nested arrays and objects; 0: 128; never above 1024, so recursion over a document is safe */
 	size_t arena;           /* bytes of the arena; 0: 16 x bytes */
 };
 
@@ -67,9 +67,12 @@ int json_error(const struct json_doc *d, const struct json *v, struct err *e, in
 const char *json_type_name(enum json_type type);        /* "an object", "a string", ... */
 const struct json *json_get(const struct json *object, const char *key);       /* NULL: absent, or no object */
 bool json_is(const struct json *v, const char *text);   /* a string equal to text */
-bool json_equal(const struct json *a, const struct json *b);   /* as JSON Schema defines it: 1.0 equals 1 */
+struct json json_key(const struct json_doc *d, const struct json_member *m);    /* a member's key as a string value with its own place */
+bool json_equal(const struct json *a, const struct json *b);   /* as JSON Schema defines it: 1.0 equals 1, order of members is nothing */
+int json_compare(const struct json *a, const struct json *b);  /* two numbers, exactly: below, equal to or above zero */
+bool json_is_integer(const struct json *v);             /* mathematically: 1.0 and 1e2 are */
 bool json_to_int(const struct json *v, int64_t *out);   /* an integer lexeme in range; "1.0" and "1e2" are not */
-bool json_to_double(const struct json *v, double *out);
+bool json_to_double(const struct json *v, double *out); /* the nearest; false when it is no number or too large */
 
 /*
  * Typed members of an object, for the readers of our documents. Each stores
