@@ -318,7 +318,7 @@ static char *unicode_escape(struct parser *p, char *s, char **to)
 	return s + 10;
 }
 
-/* s stands on a backslash; writes what it means at *to. */
+/* s stands on a backslash; writes what it means at *to. Answers the byte behind the escape, or NULL. */
 static char *escape(struct parser *p, char *s, char **to)
 {
 	static const char meaning[128] = {
@@ -341,7 +341,7 @@ static int string_error(struct parser *p, const char *open, const char *s)
 {
 	unsigned char c = (unsigned char)*s;
 
-	if (s >= p->end)
+	if (s >= p->end || *s == '\\')
 		return broken(p, open, ERR_FORMAT, "the string that begins here does not end");
 	if (c < 0x20)
 		return broken(p, s, ERR_FORMAT, "control character 0x%02x in a string, to be written \\u%04x", c, c);
@@ -363,7 +363,7 @@ static inline int string(struct parser *p, const char **text, size_t *len)
 		to += run;
 		if (*s == '"')
 			break;
-		if (*s == '\\') {
+		if (*s == '\\' && s + 1 < p->end) {
 			s = escape(p, s, &to);
 			if (!s)
 				return ERR_FORMAT;
