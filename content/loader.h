@@ -1,0 +1,116 @@
+/*
+ * loader: how content is tried, and used, by the engine it was written for.
+ *
+ * The table of loaders: "rules" (built in), "yara" (libyara, when compiled in)
+ * and "exec" (the sensor's own check command). A type of file in the manifest
+ * names its loader: "rules" and "yara" their own, every other type "exec" when
+ * the host configured a command for it; a type without any loader is
+ * ERR_UNSUPPORTED. Manifest types that no engine loads are in loader_is_data().
+ *
+ * A loader_set is everything one bundle gave its loaders: immutable once
+ * loaded, fed with events, one JSON text each. Bytes here are hostile: run
+ * loader_set_load() on new content only inside a canary (canary.h).
+ */
+#ifndef CONTENT_LOADER_H
+#define CONTENT_LOADER_H
+
+#include <stdbool.h>
+
+#include "base/json.h"
+
+struct manifest;        /* content/manifest.h */
+struct contract;        /* schema/contract.h */
+
+/* In rising strength: the strongest of all matching rules is the verdict. */
+enum verdict_action { VERDICT_NONE, VERDICT_OBSERVE, VERDICT_ALERT, VERDICT_BLOCK, VERDICT_QUARANTINE };
+
+#define VERDICT_RULE_MAX 200    /* bytes of a rule id, without the NUL */
+
+struct verdict {
+	enum verdict_action action;
+	char rule[VERDICT_RULE_MAX + 1];        /* of the first rule with that action; "" for none */
+	uint32_t matches;                       /* rules that matched, of any verdict */
+};
+
+const char *verdict_name(enum verdict_action a);        /* "none", "observe", ...; never NULL */
+bool verdict_parse(enum verdict_action *out, const char *name);
+bool verdict_destructive(enum verdict_action a);        /* block, quarantine */
+
+/* The check command of one content type, from the host's configuration. */
+struct loader_exec {
+	const char *type;               /* content type it stands for */
+	const char *const *argv;        /* NULL-terminated; argv[0] an absolute path; slot, channel, digest and serial are appended */
+	int64_t timeout_ms;             /* 0: 30 s */
+};
+
+/* What is loaded, and for whom. All borrowed; slot and manifest must outlive the loader_set. */
+struct loader_job {
+	int slot;                       /* descriptor of the content tree */
+	const char *slot_path;          /* the same as a path; only exec needs it */
+	const char *digest;             /* hex of the bundle's digest, for exec; NULL: "" */
+	const struct manifest *manifest;
+	const struct contract *contract;        /* limits; NULL: the defaults */
+	const char *const *drop;        /* rule ids left out at load; one that no rule has is fine */
+	size_t drop_count;
+	const struct loader_exec *exec;
+	size_t exec_count;
+};
+
+struct loader_stats {
+	uint64_t files, bytes;  /* loaded */
+	uint64_t rules;         /* active */
+	uint64_t dropped;       /* left out by `drop` */
+	uint64_t events;        /* matched so far */
+	uint64_t event_errors;  /* events that were malformed or went over a limit: never a match */
+};
+
+struct loader {
+	const char *name;
+	const char *type;               /* content type; NULL: any that the host gave a command for */
+	/* The whole engine for all files of the type. Errors are "path:line:column: sentence". */
+	int (*load)(void **engine, const struct loader_job *job, struct err *e);
+	bool (*takes)(const struct json *event);        /* is this event meant for this loader? NULL: it takes none */
+	int (*match)(void *engine, const struct json_doc *d, const struct json *event, struct verdict *out, struct err *e);
+	bool (*has_rule)(const void *engine, const char *id);   /* loaded and not dropped */
+	void (*stats)(const void *engine, struct loader_stats *out);
+	void (*free)(void *engine);
+};
+
+extern const struct loader loader_rules;
+extern const struct loader loader_yara;         /* load is ERR_UNSUPPORTED when libyara was not compiled in */
+extern const struct loader loader_exec;
+
+/* Ends with NULL; what loader_set_load() uses when not told otherwise. */
+extern const struct loader *const loader_builtin[];
+
+/* Types that belong to no engine: "selftest", "doc", "schema". */
+bool loader_is_data(const char *type);
+
+struct loader_set;
+
+/*
+ * Loads every file of the bundle with the loader of its type. `loaders` ends
+ * with NULL; NULL: loader_builtin. ERR_FORMAT, ERR_LIMIT, ERR_REFUSED,
+ * ERR_UNSUPPORTED speak of the content; ERR_IO, ERR_SPACE, ERR_MEMORY of the machine.
+ */
+int loader_set_load(struct loader_set **out, const struct loader_job *job,
+		    const struct loader *const *loaders, struct err *e) MUST_CHECK;
+void loader_set_free(struct loader_set *s);
+
+/*
+ * Judges one event: one line of JSON of at most LOADER_EVENT_MAX bytes. An
+ * event that is malformed or exceeds a limit is ERR_FORMAT or ERR_LIMIT, is
+ * counted, and is never a match (*out is then "none"). An event that no
+ * loader takes is ERR_FORMAT too.
+ */
+#define LOADER_EVENT_MAX ((size_t)1 << 20)
+int loader_set_match(struct loader_set *s, const char *event, size_t len, struct verdict *out, struct err *e) MUST_CHECK;
+int loader_set_match_doc(struct loader_set *s, const struct json_doc *event, const struct json *value,
+			 struct verdict *out, struct err *e) MUST_CHECK;       /* value: the event inside a larger document */
+
+bool loader_set_has_rule(const struct loader_set *s, const char *id);
+void loader_set_stats(const struct loader_set *s, struct loader_stats *out);    /* summed */
+
+AUTO_DEFINE(loader_set, struct loader_set *, loader_set_free);
+
+#endif

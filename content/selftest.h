@@ -1,0 +1,47 @@
+/*
+ * selftest: events with expected verdicts, and events that must stay undisturbed.
+ *
+ * A self-test file is NDJSON, one test a line:
+ *   {"event":{...},"expect":{"verdict":"alert","rule":"ipc-0001"}}
+ *   {"event":{...},"expect":{"verdict":"none"}}
+ * "rule" may be left out. A test that expects a dropped rule is skipped; the
+ * rest still run. A benign corpus is a directory of *.ndjson, one event a line.
+ */
+#ifndef CONTENT_SELFTEST_H
+#define CONTENT_SELFTEST_H
+
+#include "content/loader.h"
+
+struct selftest_figures {
+	uint64_t run, skipped;          /* self-tests */
+	uint64_t events, matches;       /* of benign corpora */
+	uint64_t ignored;               /* benign events no loader takes, or that are malformed for it */
+	int64_t cpu_us;                 /* spent in matching */
+	uint64_t timed;                 /* events that cpu_us covers */
+};
+
+/* Where the run is, for whoever watches it die: "selftest/ipc.ndjson:12". May be NULL. */
+typedef void selftest_progress(void *arg, const char *file, unsigned line);
+
+struct selftest_run {
+	struct loader_set *engine;
+	const char *const *drop;
+	size_t drop_count;
+	const struct contract *contract;        /* protected objects, matches_per_10000; NULL: none */
+	selftest_progress *progress;
+	void *progress_arg;
+};
+
+/* One file beneath dir. ERR_REFUSED "file:line: expected ..., got ..."; ERR_FORMAT for a malformed test. */
+int selftest_file(const struct selftest_run *r, int dir, const char *path, struct selftest_figures *f, struct err *e) MUST_CHECK;
+
+/*
+ * One corpus. A destructive verdict on an event that holds a protected object
+ * is ERR_REFUSED at once. `dir` is closed by the caller.
+ */
+int selftest_benign(const struct selftest_run *r, int dir, const char *name, struct selftest_figures *f, struct err *e) MUST_CHECK;
+
+/* After all corpora: ERR_LIMIT when matches exceed the contract's matches_per_10000. */
+int selftest_benign_verdict(const struct selftest_run *r, const struct selftest_figures *f, struct err *e) MUST_CHECK;
+
+#endif
