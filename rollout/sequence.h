@@ -1,0 +1,54 @@
+/*
+ * sequence: the ordered offers of one (ring, digest) with their outcomes, kept
+ * so that a ring of a million costs a few milliseconds to judge again.
+ *
+ * Offers are appended in order n = 1, 2, ...; outcomes may be set in any order
+ * and set again. Counts are running sums; the tests are replayed only from the
+ * block of the earliest offer that changed.
+ */
+#ifndef ROLLOUT_SEQUENCE_H
+#define ROLLOUT_SEQUENCE_H
+
+#include "base/err.h"
+#include "rollout/gate.h"
+#include "rollout/outcome.h"
+
+#define SEQUENCE_MAX UINT32_MAX         /* offers */
+#define SEQUENCE_STRATA_MAX 65536
+
+struct sequence;
+
+int sequence_new(struct sequence **out, double p0, double p1, struct err *e) MUST_CHECK;
+void sequence_free(struct sequence *q);
+
+/* The next offer, pending; stratum is a small number the caller gives each stratum, frozen at the offer. Returns 0; sequence_count() is its n. */
+int sequence_offer(struct sequence *q, uint32_t stratum, struct err *e) MUST_CHECK;
+/* n counts from 1. `at` is when the outcome became known: the order of final outcomes in a stratum. */
+void sequence_set(struct sequence *q, uint32_t n, enum outcome o, int64_t at);
+uint32_t sequence_count(const struct sequence *q);
+enum outcome sequence_get(const struct sequence *q, uint32_t n);
+uint32_t sequence_stratum(const struct sequence *q, uint32_t n);
+
+struct sequence_sums {
+	uint32_t offers;
+	uint32_t of[OUTCOME_COUNT];     /* by outcome */
+	uint32_t open;                  /* without a final outcome: pending and away */
+	double lambda;                  /* of the pass test */
+	uint32_t prefix;                /* its resolved prefix */
+	long double max_e;              /* halt test with the lost counted as 1 */
+	uint32_t max_at;
+	long double max_e_known;        /* the same with the lost filled in as 0 */
+	uint32_t max_at_known;
+};
+void sequence_sums(struct sequence *q, struct sequence_sums *out);
+
+/* The same numbers from nothing but the outcomes in order: the slow, plain statement that tests and replays compare with. */
+void sequence_sums_plain(struct sequence_sums *out, double p0, double p1, const enum outcome *outcomes, uint32_t count);
+
+/* A stratum whose first two final outcomes are both 1 gets no more permits. */
+bool sequence_stratum_blocked(const struct sequence *q, uint32_t stratum);
+uint32_t sequence_strata_blocked(const struct sequence *q);     /* how many */
+
+AUTO_DEFINE(sequence, struct sequence *, sequence_free);
+
+#endif
