@@ -1,0 +1,15 @@
+/*
+ * commands: the command tables that make up `ringhold`, one per file of this room.
+ *
+ * A file X_commands.c defines X_commands[] and X_command_count; they are
+ * declared here and listed in ringhold.c, in the order help shows them.
+ */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "base/cli.h"
+
+extern const struct cli_command bundle_commands[];
+extern const size_t bundle_command_count;
+
+#endif

@@ -1,0 +1,39 @@
+/* ringhold: the tool of authors and operators; joins the command tables of this room. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+
+static const struct {
+	const struct cli_command *commands;
+	const size_t *count;
+} tables[] = {
+	{ bundle_commands, &bundle_command_count },
+};
+
+int main(int argc, char **argv)
+{
+	AUTO_FREE struct cli_command *all = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		count += *tables[i].count;
+	all = calloc(count, sizeof *all);
+	if (!all) {
+		fputs("ringhold: out of memory\n", stderr);
+		return 1;
+	}
+	count = 0;
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+		memcpy(all + count, tables[i].commands, *tables[i].count * sizeof *all);
+		count += *tables[i].count;
+	}
+	return cli_run(&(const struct cli_program){
+			       .name = "ringhold",
+			       .purpose = "detection content to endpoints in rings, and back",
+			       .commands = all,
+			       .count = count,
+		       },
+		       argc, argv);
+}
