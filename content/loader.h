@@ -21,20 +21,23 @@
 struct manifest;        /* content/manifest.h */
 struct contract;        /* schema/contract.h */
 
-/* In rising strength: the strongest of all matching rules is the verdict. */
-enum verdict_action { VERDICT_NONE, VERDICT_OBSERVE, VERDICT_ALERT, VERDICT_BLOCK, VERDICT_QUARANTINE };
+/*
+ * In rising strength: the strongest of all matching rules is the verdict of an
+ * event. Named "detection" in code: rollout/verdict.h has the verdict of a ring.
+ */
+enum detection_action { DETECTION_NONE, DETECTION_OBSERVE, DETECTION_ALERT, DETECTION_BLOCK, DETECTION_QUARANTINE };
 
-#define VERDICT_RULE_MAX 200    /* bytes of a rule id, without the NUL */
+#define DETECTION_RULE_MAX 200    /* bytes of a rule id, without the NUL */
 
-struct verdict {
-	enum verdict_action action;
-	char rule[VERDICT_RULE_MAX + 1];        /* of the first rule with that action; "" for none */
+struct detection {
+	enum detection_action action;
+	char rule[DETECTION_RULE_MAX + 1];        /* of the first rule with that action; "" for none */
 	uint32_t matches;                       /* rules that matched, of any verdict */
 };
 
-const char *verdict_name(enum verdict_action a);        /* "none", "observe", ...; never NULL */
-bool verdict_parse(enum verdict_action *out, const char *name);
-bool verdict_destructive(enum verdict_action a);        /* block, quarantine */
+const char *detection_name(enum detection_action a);        /* "none", "observe", ...; never NULL */
+bool detection_parse(enum detection_action *out, const char *name);
+bool detection_destructive(enum detection_action a);        /* block, quarantine */
 
 /* The check command of one content type, from the host's configuration. */
 struct loader_exec {
@@ -70,7 +73,7 @@ struct loader {
 	/* The whole engine for all files of the type. Errors are "path:line:column: sentence". */
 	int (*load)(void **engine, const struct loader_job *job, struct err *e);
 	bool (*takes)(const struct json *event);        /* is this event meant for this loader? NULL: it takes none */
-	int (*match)(void *engine, const struct json_doc *d, const struct json *event, struct verdict *out, struct err *e);
+	int (*match)(void *engine, const struct json_doc *d, const struct json *event, struct detection *out, struct err *e);
 	bool (*has_rule)(const void *engine, const char *id);   /* loaded and not dropped */
 	void (*stats)(const void *engine, struct loader_stats *out);
 	void (*free)(void *engine);
@@ -104,9 +107,9 @@ void loader_set_free(struct loader_set *s);
  * loader takes is ERR_FORMAT too.
  */
 #define LOADER_EVENT_MAX ((size_t)1 << 20)
-int loader_set_match(struct loader_set *s, const char *event, size_t len, struct verdict *out, struct err *e) MUST_CHECK;
+int loader_set_match(struct loader_set *s, const char *event, size_t len, struct detection *out, struct err *e) MUST_CHECK;
 int loader_set_match_doc(struct loader_set *s, const struct json_doc *event, const struct json *value,
-			 struct verdict *out, struct err *e) MUST_CHECK;       /* value: the event inside a larger document */
+			 struct detection *out, struct err *e) MUST_CHECK;       /* value: the event inside a larger document */
 
 bool loader_set_has_rule(const struct loader_set *s, const char *id);
 void loader_set_stats(const struct loader_set *s, struct loader_stats *out);    /* summed */
