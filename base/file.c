@@ -231,6 +231,11 @@ int file_remove_tree(const char *path, struct err *e)
 	return remove_beneath(AT_FDCWD, path, 0, e);
 }
 
+int file_remove_treeat(int dir, const char *name, struct err *e)
+{
+	return remove_beneath(dir, name, 0, e);
+}
+
 bool file_exists(const char *path)
 {
 	struct stat st;
@@ -316,14 +321,20 @@ static int walk_dir(const struct walk *w, int fd, const char *rel, int depth, st
 	return code < 0 ? code : 0;
 }
 
-int file_walk(const char *root, file_visit *visit, void *arg, struct err *e)
+int file_walkat(int dir, file_visit *visit, void *arg, struct err *e)
 {
 	const struct walk w = { .visit = visit, .arg = arg };
+
+	return walk_dir(&w, dir, "", 0, e);
+}
+
+int file_walk(const char *root, file_visit *visit, void *arg, struct err *e)
+{
 	AUTO_FD int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_errno(e, "%s: open", root);
-	if (walk_dir(&w, fd, "", 0, e) < 0)
+	if (file_walkat(fd, visit, arg, e) < 0)
 		return err_wrap(e, "%s", root);
 	return 0;
 }

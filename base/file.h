@@ -28,6 +28,7 @@ int file_write_all(int fd, const void *bytes, size_t len, struct err *e) MUST_CH
 int file_sync_dir(const char *path, struct err *e) MUST_CHECK;         /* fsync of a directory */
 int file_mkdirs(const char *path, mode_t mode, struct err *e) MUST_CHECK;      /* like mkdir -p */
 int file_remove_tree(const char *path, struct err *e) MUST_CHECK;      /* like rm -rf; follows no link; absent is success */
+int file_remove_treeat(int dir, const char *name, struct err *e) MUST_CHECK;
 bool file_exists(const char *path);
 
 /* Refuses a file that others may write or that is not root's or ours; `secret`: nor that group or others may read. */
@@ -40,6 +41,7 @@ int file_check_private(const char *path, bool secret, struct err *e) MUST_CHECK;
  */
 typedef int file_visit(const char *rel, bool is_dir, void *arg, struct err *e);
 int file_walk(const char *root, file_visit *visit, void *arg, struct err *e) MUST_CHECK;
+int file_walkat(int dir, file_visit *visit, void *arg, struct err *e) MUST_CHECK;
 
 /* "dir/name" in fresh memory the caller frees; NULL when there is none. */
 char *file_join(const char *dir, const char *name);
