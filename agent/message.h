@@ -1,0 +1,365 @@
+/*
+ * message: every record that crosses between the agent's processes.
+ *
+ *   supervisor -> judge    BEGIN, FACTS, CHANNEL, SLOT, QUARANTINE, EVENT, WANT, GO
+ *   judge -> supervisor    TOKEN, ACKED, POISONED, RESYNC, PERMIT, NEXT, STOP, DROP, VERDICT, DONE
+ *   judge -> fetch         GET, POST            fetch -> judge        ANSWER (body in a memfd)
+ *   supervisor -> fetch    DOWNLOAD             fetch -> supervisor   ANSWER
+ *   supervisor -> unpack   UNPACK, OLD          unpack -> supervisor  MEMBER, DATA, SAME, END, RESULT
+ *   supervisor -> canary   TRY, LEAVE_OUT, GO   canary -> supervisor  RESULT
+ *
+ * A process answers only what it was asked; a record out of place ends the
+ * conversation. Who receives what is checked by message_decode()'s `allowed`.
+ */
+#ifndef AGENT_MESSAGE_H
+#define AGENT_MESSAGE_H
+
+#include "agent/wire.h"
+#include "base/hash.h"
+#include "base/name.h"
+
+#define MESSAGE_TEXT 512        /* one sentence with its NUL */
+#define MESSAGE_PATH 512
+#define MESSAGE_SHORT 128
+#define MESSAGE_TOKEN 1024
+#define MESSAGE_NAME (NAME_LEN_MAX + 1)
+
+#define MESSAGE_TABLE(X)                                               \
+	X(MSG_BEGIN, begin, 1)                                         \
+	X(MSG_FACTS, facts, 2)                                         \
+	X(MSG_CHANNEL, channel, 3)                                     \
+	X(MSG_SLOT, slot, 4)                                           \
+	X(MSG_QUARANTINE, quarantine, 5)                               \
+	X(MSG_EVENT, event, 6)                                         \
+	X(MSG_WANT, want, 7)                                           \
+	X(MSG_GO, go, 8)                                               \
+	X(MSG_TOKEN, token, 16)                                        \
+	X(MSG_ACKED, acked, 17)                                        \
+	X(MSG_POISONED, poisoned, 18)                                  \
+	X(MSG_RESYNC, resync, 19)                                      \
+	X(MSG_PERMIT, permit, 20)                                      \
+	X(MSG_NEXT, next, 21)                                          \
+	X(MSG_STOP, stop, 22)                                          \
+	X(MSG_DROP, drop, 23)                                          \
+	X(MSG_VERDICT, verdict, 24)                                    \
+	X(MSG_DONE, done, 25)                                          \
+	X(MSG_GET, get, 32)                                            \
+	X(MSG_POST, post, 33)                                          \
+	X(MSG_DOWNLOAD, download, 34)                                  \
+	X(MSG_ANSWER, answer, 35)                                      \
+	X(MSG_BODY, answer, 36)         /* an answer with its body */  \
+	X(MSG_UNPACK, unpack, 48)                                      \
+	X(MSG_OLD, old, 49)                                            \
+	X(MSG_MEMBER, member, 50)                                      \
+	X(MSG_DATA, data, 51)                                          \
+	X(MSG_SAME, member, 52)                                        \
+	X(MSG_END, end, 53)                                            \
+	X(MSG_TRY, attempt, 64)                                        \
+	X(MSG_LEAVE_OUT, leave_out, 65)                                \
+	X(MSG_RESULT, result, 66)
+
+enum message_type {
+#define X(name, member, value) name = value,
+	MESSAGE_TABLE(X)
+#undef X
+};
+
+/* ---- supervisor -> judge: what this host knows about itself ---- */
+
+struct message_begin {
+	uint64_t check_in;      /* 0, 1: send a check-in to the server */
+	uint64_t refresh;       /* 0, 1: refresh metadata even when the server says nothing changed */
+	uint64_t epoch, seq;
+	uint64_t enrol;         /* 0, 1: `enrolment` is to be used first */
+	char enrolment[MESSAGE_TOKEN];
+	char token[MESSAGE_TOKEN];      /* the device's; "" before enrolment */
+	char device[MESSAGE_SHORT];     /* id the server gave; "" before */
+	char boot_id[MESSAGE_SHORT];
+};
+
+struct message_facts {
+	char os[MESSAGE_SHORT], os_build[MESSAGE_SHORT], arch[MESSAGE_SHORT], locale[MESSAGE_SHORT];
+	char host[256];
+	char sensor[MESSAGE_SHORT], sensor_version[MESSAGE_SHORT];
+	struct digest contract;         /* all zero: no contract */
+	char tags[MESSAGE_TEXT];        /* separated by blanks */
+};
+
+struct message_channel {
+	char channel[MESSAGE_NAME];
+	char ring[MESSAGE_NAME];        /* the last one resolved; "" none yet */
+	char phase[16];
+	uint64_t rung;
+	struct digest running, offered;
+	uint64_t attempt;               /* of the offer under way */
+	uint64_t high_water, floor;
+	char held[MESSAGE_SHORT];       /* "", "hold", "pin", "disabled" */
+	struct digest pinned;           /* all zero: none */
+	struct digest drop;             /* SHA-256 of the drop list in force */
+	struct digest first_seen;       /* the digest first_seen_at belongs to */
+	int64_t first_seen_at;
+};
+
+struct message_slot {                   /* a committed slot on disk, newest first */
+	char channel[MESSAGE_NAME];
+	struct digest digest;
+	uint64_t serial;
+	uint64_t baseline;              /* 0, 1 */
+};
+
+struct message_quarantine {
+	char channel[MESSAGE_NAME];
+	struct digest digest;
+	uint64_t attempt;
+};
+
+struct message_event {
+	uint64_t n;
+	int64_t at;
+	char channel[MESSAGE_NAME];
+	struct digest digest;
+	uint64_t attempt;
+	char kind[32], reason[64];
+	char evidence[MESSAGE_TEXT];
+};
+
+struct message_want {
+	char channel[MESSAGE_NAME];
+	struct digest digest;
+	uint64_t attempt;
+};
+
+struct message_go {
+	uint64_t count;         /* records sent before it, as a check on ourselves */
+};
+
+/* ---- judge -> supervisor ---- */
+
+struct message_token {          /* keep it: "" means forget it and enrol again */
+	char token[MESSAGE_TOKEN];
+	char device[MESSAGE_SHORT];     /* "" unless it is new */
+	char server[MESSAGE_PATH];      /* "" unless just enrolled: https://host:port */
+	char pin[MESSAGE_SHORT];
+};
+
+struct message_acked {
+	uint64_t seq;
+	uint64_t n;             /* events up to n are kept by the server */
+};
+
+struct message_poisoned {
+	uint64_t n;             /* the event the server can never take */
+	char reason[MESSAGE_TEXT];
+};
+
+struct message_resync {
+	uint64_t unused;
+};
+
+enum permit_answer { PERMIT_GO, PERMIT_WAIT };
+
+struct message_permit {
+	char channel[MESSAGE_NAME];
+	struct digest digest;
+	uint64_t attempt;
+	uint64_t answer;        /* enum permit_answer */
+	uint64_t valid_s;
+	char reason[MESSAGE_TEXT];
+};
+
+struct message_next {
+	uint64_t seconds;       /* until the next check-in */
+	uint64_t fresh;         /* 0, 1: the server was heard */
+};
+
+struct message_stop {           /* sticky: persisted before anything else is done */
+	char channel[MESSAGE_NAME];
+	struct digest digest;
+	uint64_t by_people;     /* 0: the online key, 1: a recall */
+	char reason[MESSAGE_TEXT];
+};
+
+struct message_drop {           /* precedes the channel's VERDICT */
+	char channel[MESSAGE_NAME];
+	char rule[256];
+};
+
+enum verdict_say {
+	SAY_NOTHING,            /* keep what runs; reason says why nothing is to be done */
+	SAY_INSTALL,            /* digest is to be installed */
+	SAY_SWITCH,             /* leave committed content for `digest`, a slot on disk */
+	SAY_WITHDRAW,           /* the offer under way no longer stands */
+	SAY_UNKNOWN,            /* metadata missing or expired: keep what runs, install nothing new */
+	SAY_COUNT
+};
+
+struct message_verdict {
+	char channel[MESSAGE_NAME];
+	char ring[MESSAGE_NAME];
+	uint64_t say;           /* enum verdict_say */
+	struct digest digest;
+	uint64_t serial, attempt, floor;
+	char version[160];
+	/* how to get it */
+	char path[MESSAGE_PATH];        /* target path of the archive */
+	struct digest sha256;           /* of the target's bytes */
+	uint64_t length, size;          /* of the target; of the uncompressed archive */
+	uint64_t has_delta;             /* 0, 1 */
+	char delta_path[MESSAGE_PATH];
+	struct digest delta_sha256, delta_from;
+	uint64_t delta_length, window_log;
+	/* how to try it */
+	uint64_t permit;                /* 0: none needed, 1: required */
+	uint64_t probation_s, boots;
+	uint64_t granted;               /* 0, 1: below high-water by a grant */
+	int64_t not_before, not_after;  /* when it may be armed; 0: any time */
+	int64_t first_seen;             /* of this digest on this host */
+	int64_t evaluated;              /* when, seconds */
+	struct digest drop;             /* of the DROP records before it */
+	char reason[MESSAGE_TEXT];
+};
+
+struct message_done {
+	int64_t code;           /* 0 or an err code */
+	uint64_t refreshed;     /* 0, 1: metadata is fresh now */
+	char text[MESSAGE_TEXT];
+};
+
+/* ---- fetch ---- */
+
+enum fetch_plane { PLANE_METADATA, PLANE_TARGETS, PLANES };
+
+struct message_get {
+	uint64_t repo;          /* index into the settings' repositories */
+	uint64_t plane;         /* enum fetch_plane */
+	char path[MESSAGE_PATH];        /* already percent-encoded; no ".." segment */
+	uint64_t max;           /* bytes */
+};
+
+struct message_post {           /* body in the descriptor */
+	char path[MESSAGE_SHORT];
+	char token[MESSAGE_TOKEN];      /* "" none */
+	char server[MESSAGE_PATH];      /* "" the configured or enrolled one */
+	char pin[MESSAGE_SHORT];
+	uint64_t max;
+};
+
+struct message_download {       /* into the descriptor */
+	uint64_t repo;
+	char path[MESSAGE_PATH];
+	uint64_t from, max;
+	char token[MESSAGE_TOKEN];
+};
+
+struct message_answer {
+	int64_t status;         /* HTTP status, or an err code */
+	int64_t retry_after;    /* seconds, -1 unknown */
+	uint64_t size;
+	char text[MESSAGE_TEXT];        /* the error's sentence */
+};
+
+/* ---- unpack ---- */
+
+struct message_unpack {         /* the verified file in the descriptor */
+	uint64_t delta;         /* 0: archive, 1: delta */
+	struct digest digest, from;
+	uint64_t size, window_log, length;
+};
+
+struct message_old {            /* the old slot's directory in the descriptor */
+	struct digest digest;
+};
+
+struct message_member {
+	char path[256];
+	uint64_t size;
+};
+
+struct message_data {
+	struct wire_bytes bytes;
+};
+
+struct message_end {            /* of a member */
+	uint64_t unused;
+};
+
+/* ---- validate and canary ---- */
+
+struct message_attempt {
+	char slot[4096];
+	char channel[MESSAGE_NAME];
+	struct digest digest;
+};
+
+struct message_leave_out {
+	char rule[256];
+};
+
+enum result_outcome {
+	RESULT_OK,
+	RESULT_REFUSED,         /* the content's fault: reason is a code of schema/reason.h */
+	RESULT_RETRY,           /* time or memory ran out: again before blame */
+	RESULT_ENVIRONMENT,     /* this machine's trouble: never blame */
+	RESULT_COUNT
+};
+
+struct message_result {
+	uint64_t outcome;       /* enum result_outcome */
+	int64_t code;           /* err code */
+	char reason[64];
+	char text[MESSAGE_TEXT];
+	int64_t load_ms, rss_bytes, us_per_event;
+	uint64_t rules, dropped, confinement;
+};
+
+/* Any of them, as received. */
+struct message {
+	enum message_type type;
+	int fd;                 /* -1, or the receiver's to close or take */
+	union {
+		struct message_begin begin;
+		struct message_facts facts;
+		struct message_channel channel;
+		struct message_slot slot;
+		struct message_quarantine quarantine;
+		struct message_event event;
+		struct message_want want;
+		struct message_go go;
+		struct message_token token;
+		struct message_acked acked;
+		struct message_poisoned poisoned;
+		struct message_resync resync;
+		struct message_permit permit;
+		struct message_next next;
+		struct message_stop stop;
+		struct message_drop drop;
+		struct message_verdict verdict;
+		struct message_done done;
+		struct message_get get;
+		struct message_post post;
+		struct message_download download;
+		struct message_answer answer;
+		struct message_unpack unpack;
+		struct message_old old;
+		struct message_member member;
+		struct message_data data;
+		struct message_end end;
+		struct message_attempt attempt;
+		struct message_leave_out leave_out;
+		struct message_result result;
+	} u;
+};
+
+const struct wire_record *message_record(enum message_type type);      /* NULL: no such type */
+
+/* Pure: `packet` into *out; a type that is not in the zero-terminated list is refused. */
+int message_decode(struct message *out, const enum message_type *allowed, const void *packet, size_t len, struct err *e) MUST_CHECK;
+
+/* body points to the struct of that type. */
+int message_send(int sock, enum message_type type, const void *body, int fd, struct err *e) MUST_CHECK;
+
+/* 1 and *out, 0 when the peer is gone, or negative (ERR_TIMEOUT after wait_ms). Closes what it does not hand over. */
+int message_receive(int sock, struct message *out, const enum message_type *allowed, int64_t wait_ms, struct err *e) MUST_CHECK;
+void message_release(struct message *m);        /* closes m->fd when it is still there */
+
+#endif
