@@ -3,7 +3,7 @@
  *
  * An author holds the `signed` part of one file, loaded or new; unknown
  * members stay. author_finish() gives an envelope without signatures,
- * author_sign() adds those of the keys at hand. What is written is canonical.
+ * author_sign() adds those of the keys at hand. What is written is compact JSON.
  */
 #ifndef SIGNING_AUTHOR_H
 #define SIGNING_AUTHOR_H

@@ -80,6 +80,7 @@ struct metadata {
 	struct buf *canonical;          /* what the signatures sign */
 	const struct json *body;        /* the member "signed", unknown members included */
 	struct json_doc *doc;
+	char *name;                     /* for errors */
 	struct metadata_signature *signatures;
 	size_t signature_count;
 
@@ -120,9 +121,6 @@ const struct metadata_delegation *metadata_delegation(const struct metadata *m, 
 /* The listed length, if any, and every listed hash hold; hashes of unknown algorithms alone are ERR_UNSUPPORTED. */
 int metadata_file_check(const struct metadata_file *f, const char *name, const void *bytes, size_t len, struct err *e) MUST_CHECK;
 int metadata_file_check_fd(const struct metadata_file *f, const char *name, int fd, struct err *e) MUST_CHECK;  /* from offset 0 to the end */
-
-/* For metadata_free() and the parsers of each type. */
-void metadata_role_release(struct metadata_role *r);
 
 AUTO_DEFINE(metadata, struct metadata *, metadata_free);
 

@@ -33,8 +33,9 @@ bool pubkey_equal(const struct pubkey *a, const struct pubkey *b);
 /* False for anything that is not a good signature of these bytes by this key. Pure. */
 bool pubkey_verify(const struct pubkey *k, const void *bytes, size_t len, const void *sig, size_t sig_len);
 
-/* The key object in canonical JSON, and its SHA-256 in hex: the id we give a key (in what we read, ids are opaque). */
+/* The key object as compact JSON, members sorted. */
 void pubkey_json(const struct pubkey *k, struct buf *out);
+/* SHA-256, in hex, of its canonical form: the id we give a key (in what we read, ids are opaque). */
 int pubkey_id(const struct pubkey *k, char out[DIGEST_HEX_LEN + 1], struct err *e) MUST_CHECK;
 
 AUTO_DEFINE(pubkey, struct pubkey *, pubkey_free);

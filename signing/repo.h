@@ -30,7 +30,7 @@ struct repo_plan {
 	size_t count;
 };
 
-/* "content-edr" -> "bundles/edr/*" and so on, the table of the design; false for a name that has none. */
+/* The one path pattern of a role ("content-edr": all below bundles/edr/), the table of the design; false for a name that has none. */
 bool repo_pattern(char out[REPO_PATTERN_MAX], const char *role);
 bool repo_is_people(const char *role);          /* signed by people: 400 days, versions count by one */
 
