@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 
 #define DEFAULT_BYTES ((size_t)64 << 20)
 #define DEFAULT_DEPTH 128
@@ -57,6 +56,34 @@ struct parser {
 
 enum { DONE, MORE };
 
+/* ---- characters ---- */
+
+/* Length of the well-formed UTF-8 character at s (Unicode table 3-7), 0 when there is none. */
+static inline unsigned utf8_len(const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	unsigned char low = 0x80, high = 0xbf;
+	unsigned len;
+
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if (s[0] == 0xe0)
+		low = 0xa0;
+	else if (s[0] == 0xed)
+		high = 0x9f;
+	else if (s[0] == 0xf0)
+		low = 0x90;
+	else if (s[0] == 0xf4)
+		high = 0x8f;
+	if (s[1] < low || s[1] > high)
+		return 0;
+	for (unsigned i = 2; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
 /* ---- errors and places ---- */
 
 static void place(const char *text, size_t at, unsigned *line, unsigned *column)
@@ -71,6 +98,24 @@ static void place(const char *text, size_t at, unsigned *line, unsigned *column)
 	*column = (unsigned)(stop - start) + 1;
 }
 
+/* Sentences quote what documents say: no control characters, nothing that is no UTF-8 (a quote may be cut). */
+static void make_printable(char *s)
+{
+	while (*s) {
+		unsigned char c = (unsigned char)*s;
+		unsigned len = c < 0x80 ? 1 : utf8_len(s);
+
+		if (len == 0 || c < 0x20 || c == 0x7f) {
+			*s++ = '?';
+		} else if (c == 0xc2 && (unsigned char)s[1] < 0xa0) {
+			*s++ = '?';
+			*s++ = '?';
+		} else {
+			s += len;
+		}
+	}
+}
+
 static int error_at(const struct json_doc *d, size_t at, struct err *e, int code, const char *fmt, va_list ap)
 {
 	unsigned line, column;
@@ -78,6 +123,7 @@ static int error_at(const struct json_doc *d, size_t at, struct err *e, int code
 
 	place(d->source, at, &line, &column);
 	vsnprintf(what, sizeof what, fmt, ap);
+	make_printable(what);
 	return err_set(e, code, "%s:%u:%u: %s", d->name, line, column, what);
 }
 
@@ -231,32 +277,6 @@ static inline size_t plain_run(const char *s)
 		if (hits)
 			return (size_t)(s - start) + (size_t)__builtin_ctzll(hits) / 8;
 	}
-}
-
-/* Length of the well-formed UTF-8 character at s (Unicode table 3-7), 0 when there is none. */
-static inline unsigned utf8_len(const char *text)
-{
-	const unsigned char *s = (const unsigned char *)text;
-	unsigned char low = 0x80, high = 0xbf;
-	unsigned len;
-
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (s[0] == 0xe0)
-		low = 0xa0;
-	else if (s[0] == 0xed)
-		high = 0x9f;
-	else if (s[0] == 0xf0)
-		low = 0x90;
-	else if (s[0] == 0xf4)
-		high = 0x8f;
-	if (s[1] < low || s[1] > high)
-		return 0;
-	for (unsigned i = 2; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
 }
 
 static int hex4(const char *s)
@@ -447,32 +467,6 @@ static inline bool same_key(const struct json_string *a, const struct json_strin
 	return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
 }
 
-/* Keyed with this process's random bytes, so that nobody can prepare keys that collide. */
-static uint64_t key_hash(const struct json_string *key)
-{
-	static uint64_t seed;
-	uint64_t h, word;
-	size_t i;
-
-	if (!seed) {
-		const void *random = (const void *)getauxval(AT_RANDOM);
-
-		if (random)
-			memcpy(&seed, random, sizeof seed);
-		seed |= 1;
-	}
-	h = seed ^ key->len;
-	for (i = 0; i < key->len; i += sizeof word) {
-		unsigned __int128 wide;
-
-		word = 0;
-		memcpy(&word, key->text + i, MIN(sizeof word, key->len - i));
-		wide = (unsigned __int128)(h ^ word ^ seed << 1) * (0x9e3779b97f4a7c15 ^ seed << 7);
-		h = (uint64_t)wide ^ (uint64_t)(wide >> 64);
-	}
-	return h ^ h >> 29;
-}
-
 static int duplicate(struct parser *p, const struct json_member *m)
 {
 	return broken(p, m->key.text - 1, ERR_FORMAT, "the key \"%.64s\" a second time in one object", m->key.text);
@@ -493,7 +487,7 @@ static int many_keys_differ(struct parser *p, const struct json_member *m, size_
 	}
 	memset(p->table, 0, cap * sizeof *p->table);
 	for (size_t i = 0; i < count; i++) {
-		size_t at = key_hash(&m[i].key) & (cap - 1);
+		size_t at = json_hash_text(m[i].key.text, m[i].key.len) & (cap - 1);
 
 		for (; p->table[at]; at = (at + 1) & (cap - 1))
 			if (same_key(&m[p->table[at] - 1].key, &m[i].key))

@@ -60,7 +60,7 @@ void json_free(struct json_doc *d);
 /* 1-based; the column counts bytes. */
 void json_place(const struct json_doc *d, const struct json *v, unsigned *line, unsigned *column);
 
-/* Sets "name:line:column: sentence" for a value; returns code. */
+/* Sets "name:line:column: sentence" for a value; returns code. Control characters in the sentence become '?'. */
 int json_error(const struct json_doc *d, const struct json *v, struct err *e, int code,
 	       const char *fmt, ...) PRINTF_LIKE(5, 6);
 
@@ -70,6 +70,8 @@ bool json_is(const struct json *v, const char *text);   /* a string equal to tex
 struct json json_key(const struct json_doc *d, const struct json_member *m);    /* a member's key as a string value with its own place */
 bool json_equal(const struct json *a, const struct json *b);   /* as JSON Schema defines it: 1.0 equals 1, order of members is nothing */
 int json_compare(const struct json *a, const struct json *b);  /* two numbers, exactly: below, equal to or above zero */
+uint64_t json_hash(const struct json *v);               /* equal values, equal hashes; keyed per process, so nobody can */
+uint64_t json_hash_text(const char *text, size_t len);  /* prepare collisions, and nobody may store it */
 bool json_is_integer(const struct json *v);             /* mathematically: 1.0 and 1e2 are */
 bool json_to_int(const struct json *v, int64_t *out);   /* an integer lexeme in range; "1.0" and "1e2" are not */
 bool json_to_double(const struct json *v, double *out); /* the nearest; false when it is no number or too large */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "base/json.h"
 
@@ -90,7 +91,7 @@ static struct decimal decimal(const struct json *v)
 	}
 	if (!first) {
 		n.negative = false;
-		return n;
+		return n;               /* digits NULL, span 0 */
 	}
 	n.digits = first;
 	n.span = (size_t)(last - first) + 1;
@@ -247,5 +248,82 @@ bool json_equal(const struct json *a, const struct json *b)
 		return a->count == b->count && objects_equal(a, b);
 	default:
 		return true;
+	}
+}
+
+/* ---- hashes ---- */
+
+static uint64_t process_seed(void)
+{
+	static uint64_t seed;   /* the same value whoever computes it */
+	uint64_t v = __atomic_load_n(&seed, __ATOMIC_RELAXED);
+	const void *random;
+
+	if (v)
+		return v;
+	random = (const void *)getauxval(AT_RANDOM);
+	if (random)
+		memcpy(&v, random, sizeof v);
+	v |= 1;
+	__atomic_store_n(&seed, v, __ATOMIC_RELAXED);
+	return v;
+}
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+	unsigned __int128 wide = (unsigned __int128)a * b;
+
+	return (uint64_t)wide ^ (uint64_t)(wide >> 64);
+}
+
+uint64_t json_hash_text(const char *text, size_t len)
+{
+	uint64_t seed = process_seed(), h = seed ^ len;
+
+	for (size_t i = 0; i < len; i += sizeof h) {
+		uint64_t word = 0;
+
+		memcpy(&word, text + i, MIN(sizeof word, len - i));
+		h = mix(h ^ word ^ seed << 1, 0x9e3779b97f4a7c15 ^ seed << 7);
+	}
+	return h ^ h >> 29;
+}
+
+static uint64_t hash_number(const struct json *v)
+{
+	struct decimal n = decimal(v);
+	uint64_t h = process_seed() ^ (uint64_t)n.power * 2 ^ n.negative;
+	const char *s = n.digits, *end;
+
+	if (!s)
+		return h;
+	end = s + n.span;
+	while (s < end)
+		h = mix(h ^ (uint64_t)next_digit(&s, end), 0x9e3779b97f4a7c15 ^ process_seed() << 7);
+	return h;
+}
+
+uint64_t json_hash(const struct json *v)
+{
+	uint64_t h = mix(process_seed() ^ v->type, 0x9e3779b97f4a7c15 + v->type);
+
+	switch (v->type) {
+	case JSON_NUMBER:
+		return h ^ hash_number(v);
+	case JSON_STRING:
+		return h ^ json_hash_text(v->u.text, v->count);
+	case JSON_ARRAY:
+		for (uint32_t i = 0; i < v->count; i++)
+			h = mix(h ^ json_hash(&v->u.items[i]), 0x9e3779b97f4a7c15);
+		return h;
+	case JSON_OBJECT:       /* a sum, because order is nothing */
+		for (uint32_t i = 0; i < v->count; i++) {
+			const struct json_member *m = &v->u.members[i];
+
+			h += mix(json_hash_text(m->key.text, m->key.len), json_hash(&m->value) | 1);
+		}
+		return h;
+	default:
+		return h;
 	}
 }

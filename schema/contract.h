@@ -31,9 +31,9 @@
 #define CONTRACT_TYPES_MAX 64
 #define CONTRACT_TEMPLATES_MAX 1024     /* per type */
 #define CONTRACT_FIELDS_MAX 1024        /* per template */
-#define CONTRACT_VALUES_MAX 4096        /* per enum field */
+#define CONTRACT_VALUES_MAX 1024        /* per enum field */
 #define CONTRACT_VERSIONS_MAX 64        /* per type */
-#define CONTRACT_PROTECTED_MAX 4096
+#define CONTRACT_PROTECTED_MAX 1024
 #define CONTRACT_NAME_MAX 64            /* bytes of a template's, field's or sensor's name */
 #define CONTRACT_UNLIMITED INT64_MAX
 

@@ -332,6 +332,7 @@ static void equality_is_mathematical_and_exact(void **state)
 		if (json_equal(a->root, b->root) != cases[i].equal || json_equal(b->root, a->root) != cases[i].equal)
 			fail_msg("%s and %s", cases[i].a, cases[i].b);
 		assert_true(json_equal(a->root, a->root));
+		assert_true((json_hash(a->root) == json_hash(b->root)) == cases[i].equal);
 	}
 }
 
