@@ -19,23 +19,30 @@ enum outcome {
 };
 #define OUTCOME_COUNT 7
 
-/* Times are seconds since the epoch by the server's clock; 0: did not happen. */
+/*
+ * Times are seconds since the epoch by the server's clock; 0: did not happen.
+ * Two of them are this function's own answers, which the caller records so
+ * that they stay: `lost`, and `renewed` when an endpoint is heard again.
+ */
 struct outcome_facts {
 	int64_t offered;
 	int64_t last_seen;      /* last authenticated check-in of the device, of any kind */
 	int64_t goodbye;        /* last announced shutdown or suspend */
+	int64_t renewed;        /* last return: first check-in after a goodbye, or new start after an environment report */
 	int64_t survived;       /* a check-in proved the policy's seconds, boots and self-test */
 	int64_t failed;         /* crash, revert, quarantine, ceiling breach with a content reason */
-	int64_t environment;    /* a report of class environment or operator, not followed by a new start */
-	bool voided;            /* by an operator */
+	int64_t environment;    /* last report of class environment or operator */
+	int64_t lost;           /* when outcome_of() first said lost: final */
 	int64_t quiet_until;    /* nobody is called silent before: set after an outage or a restart of the server */
+	bool voided;            /* by an operator */
 };
 
 /*
  * observe_s is the ring's D, silence_s its G. A failure beats everything but a
- * void, also when it comes after a survival; a survival beats what is not a
- * failure. An endpoint that said goodbye is away until it is heard again, and
- * D then starts anew.
+ * void, also when it comes after a survival. Lost is final even when the
+ * endpoint returns: only a failure overwrites it. An endpoint that said
+ * goodbye is away until it is heard again, and D then starts anew; so it does
+ * after an environment report.
  */
 enum outcome outcome_of(const struct outcome_facts *f, int64_t observe_s, int64_t silence_s, int64_t now);
 
@@ -45,7 +52,7 @@ enum outcome outcome_of(const struct outcome_facts *f, int64_t observe_s, int64_
  */
 int64_t outcome_matures(const struct outcome_facts *f, int64_t observe_s, int64_t silence_s);
 
-/* survived, failed, lost, environment and void free their place in flight; pending and away do not... */
+/* All but pending and away: it no longer counts as in flight. An environment report may still be followed by a new start. */
 bool outcome_final(enum outcome o);
 bool outcome_left_out(enum outcome o);  /* no observation: away, environment, void */
 const char *outcome_name(enum outcome o);       /* "survived"; never NULL */

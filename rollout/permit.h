@@ -11,26 +11,23 @@
 #define PERMIT_VALID_S 600
 
 struct permit_facts {
-	enum ring_state state;
-	bool assigned;                  /* the digest and attempt are what the ring's assignment names */
-	bool offered;                   /* the device has an offer of this (ring, digest) already */
-	bool offer_open;                /* and it has no final outcome */
-	bool flagged;                   /* revoked, or suspected to be a clone */
-	bool stratum_blocked;
+	enum ring_state state;          /* of the digest's rollout in the device's ring */
+	bool assigned;                  /* digest and attempt are what the ring's assignment names */
 	bool stopped;                   /* the digest is stopped or recalled */
+	bool flagged;                   /* the device is revoked, or suspected to be a clone */
+	bool offered;                   /* it has an offer of this (ring, digest): there is never a second */
+	bool offer_bad;                 /* which ended failed or lost, in this attempt */
+	bool stratum_blocked;
 	bool window_closed;
-	int64_t now, last_seen;         /* of the device before this check-in counts: pass now when it asks itself */
-	int64_t checkin_s;              /* the expected interval */
-	int64_t in_flight, in_flight_max;       /* open offers of the ring, M */
-	int64_t order_ahead;            /* endpoints waiting that come before this one in the ring's order */
-	int64_t places;                 /* offers that may be made now: in_flight_max - in_flight, less what the caller keeps back */
-	bool retry;                     /* a finished offer of an earlier attempt: the sequence continues */
+	int64_t in_flight;              /* open offers of the ring */
+	int64_t in_flight_max;          /* M */
+	int64_t order_ahead;            /* endpoints told to wait that come before this one in the ring's order */
 };
 
 struct permit_answer {
 	bool go;
 	bool new_offer;                 /* record an offer, durably, before answering */
-	const char *reason;             /* a word: "go", "not-offering", "in-flight", "order", ...; static */
+	const char *reason;             /* a word: "go", "again", "not-offering", "in-flight", "order", ...; static */
 	int64_t valid_s;
 };
 

@@ -45,7 +45,7 @@ int state_next(enum ring_state at, enum ring_event on);
 
 bool state_permits(enum ring_state s);  /* may offers be made */
 bool state_final(enum ring_state s);    /* nothing leaves it */
-bool state_frees(enum ring_state s);    /* the ring may take a new bundle */
+bool state_frees(enum ring_state s);    /* the ring may take a new bundle: this one is not in it, or no longer needs it */
 bool state_armed(enum ring_state s);    /* the halt test is looked at */
 bool state_held(enum ring_state s);
 

@@ -48,7 +48,6 @@ struct verdict_facts {
 	uint32_t eligible;              /* endpoints that the ring map puts here and that were heard of */
 	uint32_t members_away;          /* of them: announced shutdown or suspend */
 	uint32_t members_survived;      /* of them: survived this bundle */
-	uint32_t members_bad;           /* of them: failed or lost on this bundle */
 	/* rails */
 	bool content_crash;             /* engine or kernel crash attributed to the content, in this ring */
 	bool declined;                  /* an endpoint's contract refused it, in this ring */

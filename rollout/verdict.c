@@ -1,0 +1,253 @@
+#include "rollout/verdict.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LEFT_OUT_PER 5          /* one in five: 20 % */
+#define COVERAGE_LEAST 3        /* survivors of a coverage pass */
+#define COVERAGE_PERCENT 80     /* of the members */
+
+static const char *const verdict_names[] = { "continue", "hold", "pass", "halt" };
+static const char *const cause_names[] = {
+#define X(name, word) word,
+	VERDICT_CAUSES(X)
+#undef X
+};
+
+/* What the facts come to, worked out once. */
+struct view {
+	const struct verdict_facts *f;
+	const struct policy_ring *ring;
+	uint32_t survived, bad, lost, left_out;
+	bool e_all, e_known;            /* at the limit */
+	bool covered;                   /* a coverage ring, and covered */
+};
+
+static void say(struct verdict_result *out, enum verdict v, enum verdict_cause c)
+{
+	out->verdict = v;
+	out->cause = c;
+}
+
+#define SENTENCE(out, ...) snprintf((out)->sentence, sizeof (out)->sentence, __VA_ARGS__)
+
+static double saturate(long double v)
+{
+	return v > DBL_MAX ? DBL_MAX : (double)v;
+}
+
+int64_t verdict_in_flight(const struct policy_ring *ring, uint32_t survived)
+{
+	return MIN(ring->cap, MAX(ring->m0, (int64_t)survived));
+}
+
+static void look(struct view *v, struct verdict_result *out, const struct verdict_facts *f)
+{
+	const struct policy_ring *r = f->ring;
+	const struct sequence_sums *s = &f->sums;
+	double share = POLICY_SHARE_POOLED * r->alpha;
+	struct gate_halt all = { .max_e = s->max_e }, known = { .max_e = s->max_e_known };
+
+	*v = (struct view){ .f = f, .ring = r, .survived = s->of[OUTCOME_SURVIVED], .lost = s->of[OUTCOME_LOST] };
+	v->bad = s->of[OUTCOME_FAILED] + v->lost;
+	v->left_out = s->of[OUTCOME_AWAY] + s->of[OUTCOME_ENVIRONMENT];
+	v->e_all = gate_halts(&all, share);
+	v->e_known = gate_halts(&known, share);
+
+	out->lambda = s->lambda;
+	out->lambda_limit = -log(1 / r->beta);
+	out->e = saturate(s->max_e);
+	out->e_known = saturate(s->max_e_known);
+	out->e_limit = 1 / share;
+	out->e_at = v->e_known ? s->max_at_known : s->max_at;
+	out->left_out = v->left_out;
+	out->in_flight_max = verdict_in_flight(r, v->survived);
+	out->coverage_ring = f->eligible < gate_clean_to_pass(r->p0, r->p1, r->beta);
+	v->covered = out->coverage_ring && v->bad == 0 && f->members_survived >= COVERAGE_LEAST &&
+		     (uint64_t)f->members_survived * 100 >= (uint64_t)f->eligible * COVERAGE_PERCENT &&
+		     (uint64_t)f->members_survived + f->members_away >= f->eligible;
+	out->bound_reached = gate_passes(s->lambda, r->beta);
+	if (!out->bound_reached && v->covered) {
+		out->bound_reached = out->by_coverage = true;
+		out->excluded_rate = gate_excluded_rate(f->members_survived);
+	}
+}
+
+/* ---- the reasons, in the order in which they count; each says whether it applies ---- */
+
+static bool halt_by_evidence(struct verdict_result *out, const struct view *v)
+{
+	bool with_lost = !v->e_known && v->e_all && v->f->background_known;
+
+	if (!v->e_known && !with_lost)
+		return false;
+	SENTENCE(out, "%u of the first %u offers failed%s; E = %.4g, limit %.4g",
+		 with_lost ? v->bad : v->bad - v->lost, out->e_at, with_lost ? " or were lost" : "",
+		 with_lost ? out->e : out->e_known, out->e_limit);
+	return true;
+}
+
+static bool halt_by_crash(struct verdict_result *out, const struct view *v)
+{
+	if (!v->f->first || !v->f->content_crash)
+		return false;
+	SENTENCE(out, "the content crashed an engine or a kernel in the first ring %s", v->ring->name);
+	return true;
+}
+
+static bool hold_by_operator(struct verdict_result *out, const struct view *v)
+{
+	if (!v->f->operator_hold)
+		return false;
+	SENTENCE(out, "an operator paused this ring");
+	return true;
+}
+
+static bool hold_by_decline(struct verdict_result *out, const struct view *v)
+{
+	if (!v->f->first || !v->f->declined || v->f->continue_anyway)
+		return false;
+	SENTENCE(out, "a sensor's contract in the first ring %s refuses the content", v->ring->name);
+	return true;
+}
+
+static bool hold_by_background(struct verdict_result *out, const struct view *v)
+{
+	uint32_t final = v->survived + v->bad;
+
+	if (!v->e_all)
+		return false;
+	SENTENCE(out, "%u offers were lost and E = %.4g reaches %.4g only with them: background loss unknown or too high; "
+		 "p0 %.2g %% would fit", v->lost, out->e, out->e_limit, final ? 200.0 * v->lost / final : 0.0);
+	return true;
+}
+
+static bool hold_by_telemetry(struct verdict_result *out, const struct view *v)
+{
+	const struct verdict_facts *f = v->f;
+
+	if (f->checkins_expected <= 0 || f->checkins_seen >= f->checkins_expected - f->checkins_seen)
+		return false;
+	SENTENCE(out, "telemetry is missing: %lld of %lld expected check-ins came over the last two intervals",
+		 (long long)f->checkins_seen, (long long)f->checkins_expected);
+	return true;
+}
+
+static bool hold_by_left_out(struct verdict_result *out, const struct view *v)
+{
+	if ((uint64_t)v->left_out * LEFT_OUT_PER <= v->f->sums.offers)
+		return false;
+	SENTENCE(out, "%u of %u offered endpoints are away or kept by their environment: above 20 %%", v->left_out,
+		 v->f->sums.offers);
+	return true;
+}
+
+static bool hold_by_coverage(struct verdict_result *out, const struct view *v)
+{
+	if (!out->coverage_ring || v->bad == 0 || out->bound_reached || v->f->continue_anyway)
+		return false;
+	SENTENCE(out, "%u of %u endpoints of this small ring failed or were lost, so covering it can no longer pass: a person must decide",
+		 v->bad, v->f->eligible);
+	return true;
+}
+
+static bool hold_by_deadline(struct verdict_result *out, const struct view *v)
+{
+	const struct verdict_facts *f = v->f;
+
+	if (out->bound_reached || f->began == 0 || f->now - f->began < v->ring->deadline_s || f->continue_anyway)
+		return false;
+	SENTENCE(out, "no verdict after %lld s: %u survived, %u failed or were lost, %u open; a person must decide",
+		 (long long)v->ring->deadline_s, v->survived, v->bad, f->sums.open);
+	return true;
+}
+
+static bool hold_for_approval(struct verdict_result *out, const struct view *v)
+{
+	if (!out->by_coverage || v->ring->coverage != COVERAGE_APPROVE || v->f->coverage_approved)
+		return false;
+	SENTENCE(out, "all %u endpoints at hand survived, which excludes a failure rate of %.3g %% at 95 %%: the policy asks a person",
+		 v->f->members_survived, 100 * out->excluded_rate);
+	return true;
+}
+
+static const struct {
+	enum verdict verdict;
+	enum verdict_cause cause;
+	bool (*applies)(struct verdict_result *out, const struct view *v);
+} reasons[] = {
+	{ VERDICT_HALT, CAUSE_EVIDENCE, halt_by_evidence },
+	{ VERDICT_HALT, CAUSE_FIRST_RING_CRASH, halt_by_crash },
+	{ VERDICT_HOLD, CAUSE_OPERATOR, hold_by_operator },
+	{ VERDICT_HOLD, CAUSE_DECLINED, hold_by_decline },
+	{ VERDICT_HOLD, CAUSE_COVERAGE_IMPOSSIBLE, hold_by_coverage },
+	{ VERDICT_HOLD, CAUSE_BACKGROUND, hold_by_background },
+	{ VERDICT_HOLD, CAUSE_TELEMETRY, hold_by_telemetry },
+	{ VERDICT_HOLD, CAUSE_LEFT_OUT, hold_by_left_out },
+	{ VERDICT_HOLD, CAUSE_DEADLINE, hold_by_deadline },
+	{ VERDICT_HOLD, CAUSE_COVERAGE_APPROVE, hold_for_approval },
+};
+
+/* No reason against: the bound and the soak decide. */
+static void conclude(struct verdict_result *out, const struct view *v)
+{
+	const struct verdict_facts *f = v->f;
+	int64_t soaked = f->bound_at ? f->now - f->bound_at : 0;
+
+	if (!out->bound_reached) {
+		say(out, VERDICT_CONTINUE, CAUSE_RUNNING);
+		SENTENCE(out, "%u survived, %u failed or were lost, %u open; lambda = %.4g, passes at %.4g", v->survived, v->bad,
+			 f->sums.open, out->lambda, out->lambda_limit);
+	} else if (soaked < v->ring->soak_s) {
+		say(out, VERDICT_CONTINUE, CAUSE_SOAK);
+		SENTENCE(out, "the bound is reached; %lld of %lld s of soak are over", (long long)soaked,
+			 (long long)v->ring->soak_s);
+	} else if (out->by_coverage) {
+		say(out, VERDICT_PASS, CAUSE_COVERAGE);
+		SENTENCE(out, "coverage: %u of %u endpoints survived and none failed, which excludes a failure rate of %.3g %% at 95 %%",
+			 f->members_survived, f->eligible, 100 * out->excluded_rate);
+	} else {
+		say(out, VERDICT_PASS, CAUSE_BOUND);
+		SENTENCE(out, "%u of %u observed endpoints survived; lambda = %.4g, limit %.4g", v->survived, v->survived + v->bad,
+			 out->lambda, out->lambda_limit);
+	}
+}
+
+void verdict_of(struct verdict_result *out, const struct verdict_facts *f)
+{
+	struct view v;
+
+	*out = (struct verdict_result){ 0 };
+	look(&v, out, f);
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+		if (reasons[i].applies(out, &v)) {
+			say(out, reasons[i].verdict, reasons[i].cause);
+			return;
+		}
+	conclude(out, &v);
+}
+
+const char *verdict_name(enum verdict v)
+{
+	return verdict_names[v];
+}
+
+const char *verdict_cause_name(enum verdict_cause c)
+{
+	return cause_names[c];
+}
+
+int verdict_cause_parse(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(cause_names); i++)
+		if (strcmp(cause_names[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
+bool verdict_cause_ends_itself(enum verdict_cause c)
+{
+	return c == CAUSE_TELEMETRY || c == CAUSE_LEFT_OUT || c == CAUSE_BACKGROUND;
+}
