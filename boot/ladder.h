@@ -83,6 +83,8 @@ bool boot_revert(struct boot_record *r) BOOT_MUST_CHECK;
  * disappears from the record, but for baseline. False: no baseline to go to.
  */
 bool boot_leave(struct boot_record *r, const uint8_t *to) BOOT_MUST_CHECK;
+/* Committed content that does not run, but was stopped: the ladder must not come to it. */
+void boot_forget(struct boot_record *r, const uint8_t digest[BOOT_DIGEST_LEN]);
 /* What runs becomes current; committed content the ladder stepped down from is forgotten. */
 void boot_settle(struct boot_record *r);
 
@@ -94,7 +96,7 @@ bool boot_unpin(struct boot_record *r) BOOT_MUST_CHECK;
 void boot_disable(struct boot_record *r);       /* a trial is given up */
 bool boot_enable(struct boot_record *r) BOOT_MUST_CHECK;        /* current, else previous, else baseline runs, with all its tries */
 
-/* The content that came with the sensor; zero takes it away. Runs at once when nothing else does. */
+/* The content that came with the sensor; zero takes it away. New content runs at once when nothing else does. */
 void boot_set_baseline(struct boot_record *r, const uint8_t digest[BOOT_DIGEST_LEN]);
 
 /* The digest that runs by this record; NULL for none. */

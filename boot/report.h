@@ -1,0 +1,13 @@
+/* report: sentences without allocation; for this room only. */
+#ifndef BOOT_REPORT_H
+#define BOOT_REPORT_H
+
+#include "boot/record.h"
+
+#define BOOT_PRINTF(fmt_at, args_at) __attribute__((format(printf, fmt_at, args_at)))
+
+/* Both return -1, so that a caller can write return report_errno(...). */
+int report_set(struct boot_report *why, const char *fmt, ...) BOOT_PRINTF(2, 3);
+int report_errno(struct boot_report *why, const char *fmt, ...) BOOT_PRINTF(2, 3);      /* adds strerror(errno) */
+
+#endif
