@@ -63,22 +63,33 @@ bool delegation_glob(const char *pattern, size_t pattern_len, const char *path, 
 	}
 }
 
-bool delegation_match(const struct metadata_delegation *d, const char *path, size_t len)
+static bool match_paths(const struct json *patterns, const char *path, size_t len)
 {
-	const struct json *list = d->paths ? d->paths : d->prefixes;
+	for (size_t i = 0; i < patterns->count; i++)
+		if (delegation_glob(patterns->u.items[i].u.text, patterns->u.items[i].count, path, len))
+			return true;
+	return false;
+}
+
+static bool match_prefixes(const struct json *prefixes, const char *path, size_t len)
+{
 	char hex[DIGEST_HEX_LEN + 1];
 	struct digest digest;
 
 	hash_bytes(&digest, path, len);
 	digest_hex(hex, &digest);
-	for (size_t i = 0; i < list->count; i++) {
-		const struct json *one = &list->u.items[i];
+	for (size_t i = 0; i < prefixes->count; i++) {
+		const struct json *one = &prefixes->u.items[i];
 
-		if (d->paths ? delegation_glob(one->u.text, one->count, path, len)
-			     : one->count <= DIGEST_HEX_LEN && !memcmp(hex, one->u.text, one->count))
+		if (one->count <= DIGEST_HEX_LEN && !memcmp(hex, one->u.text, one->count))
 			return true;
 	}
 	return false;
+}
+
+bool delegation_match(const struct metadata_delegation *d, const char *path, size_t len)
+{
+	return d->paths ? match_paths(d->paths, path, len) : match_prefixes(d->prefixes, path, len);
 }
 
 /* ---- bins ---- */
