@@ -32,7 +32,7 @@ int tree_writer_commit(struct tree_writer *w, const struct digest *want, struct 
 
 /*
  * Re-hashes a tree: the files are those of its manifest and nothing else is
- * there, and D is *want (all zero: any). ERR_REFUSED names what differs.
+ * there, and D is *want (all zero: any). ERR_CONFLICT names what differs.
  * manifest, digest and size may be NULL.
  */
 int tree_verify(int dir, const struct digest *want, struct manifest **manifest, struct digest *digest,
@@ -40,6 +40,13 @@ int tree_verify(int dir, const struct digest *want, struct manifest **manifest, 
 
 /* manifest.json beneath dir; json, its bytes, may be NULL. Proves nothing about the files. */
 int tree_manifest(int dir, struct manifest **out, struct buf **json, struct err *e) MUST_CHECK;
+
+/*
+ * Streams the bytes of one file beneath dir. ERR_CONFLICT when it is not what
+ * *f says; the bytes are proved only by success.
+ */
+typedef int tree_data(void *arg, const void *bytes, size_t len, struct err *e);
+int tree_read_file(int dir, const struct manifest_file *f, tree_data *data, void *arg, struct err *e) MUST_CHECK;
 
 AUTO_DEFINE(tree_writer, struct tree_writer *, tree_writer_free);
 
