@@ -59,7 +59,7 @@ unsigned ringmap_bucket(const struct ringmap *m, const char *device);
 int ringmap_write_default(struct buf *out, const char *const *rings, size_t count, const void *salt, size_t salt_len,
 			  struct err *e) MUST_CHECK;
 
-/* '*' any run, '?' one character; the whole text must match. Linear time, no recursion. */
+/* "*" is any run, "?" one byte; the whole text must match. No recursion, at most pattern x text steps. */
 bool ringmap_glob(const char *pattern, const char *text);
 
 AUTO_DEFINE(ringmap, struct ringmap *, ringmap_free);
