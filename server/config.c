@@ -1,0 +1,112 @@
+/* config: the server's configuration file. */
+#include "server/config.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/ini.h"
+#include "base/number.h"
+
+#define AT(member) offsetof(struct config, member)
+
+static const struct ini_key keys[] = {
+	{ "", "listen", INI_TEXT, AT(listen), "127.0.0.1:8443", 0, 0, "address and port; port 0: the kernel's choice" },
+	{ "", "data", INI_TEXT, AT(data), NULL, 0, 0, "directory of the store and the server's secrets" },
+	{ "", "repository", INI_TEXT, AT(repository), "", 0, 0, "the published repository; DATA/repository" },
+	{ "", "keys", INI_TEXT, AT(keys), "", 0, 0, "directory of signing keys; DATA/keys" },
+	{ "", "tls", INI_BOOL, AT(tls), "yes", 0, 0, "no: plain HTTP, on a loopback address only" },
+	{ "", "tls-certificate", INI_TEXT, AT(tls_certificate), "", 0, 0, "PEM; DATA/tls.crt, made when absent" },
+	{ "", "tls-key", INI_TEXT, AT(tls_key), "", 0, 0, "PEM; DATA/tls.key, made when absent" },
+	{ "", "advertise", INI_TEXT, AT(advertise), "", 0, 0, "host or host:port that devices use; the listen address" },
+	{ "", "checkin", INI_SECONDS, AT(checkin_s), "5m", 1, 86400, "expected interval between check-ins" },
+	{ "", "threads", INI_INT, AT(threads), "16", 2, 256, "threads that answer requests" },
+	{ "", "connections", INI_INT, AT(connections), "10000", 4, 1000000, "open at once" },
+	{ "", "upload-max", INI_BYTES, AT(upload_max), "1G", 4096, (int64_t)1 << 40, "bytes of one upload" },
+	{ "", "head-timeout", INI_SECONDS, AT(head_s), "15s", 1, 3600, "for the handshake and for the head of a request" },
+	{ "", "body-timeout", INI_SECONDS, AT(body_s), "30s", 1, 3600, "for each 256 KiB of a body" },
+	{ "", "idle-timeout", INI_SECONDS, AT(idle_s), "75s", 1, 3600, "between requests" },
+	{ "", "write-timeout", INI_SECONDS, AT(write_s), "30s", 1, 3600, "for the peer to take 128 KiB of an answer" },
+	{ "", "benign", INI_LIST, AT(benign), "", 0, 0, "directories of events that content must not disturb" },
+};
+
+/* "host:port", "[v6]:port"; the host is an address, so that nothing is looked up. */
+static int split_listen(struct config *c, const char *path, struct err *e)
+{
+	const char *colon = strrchr(c->listen, ':');
+	const char *from = c->listen;
+	unsigned char v4[4], v6[16];
+	int64_t port;
+	size_t len;
+
+	if (!colon || !number_parse(&port, colon + 1) || port < 0 || port > 65535)
+		return err_set(e, ERR_USAGE, "%s: listen: \"%s\" is not ADDRESS:PORT", path, c->listen);
+	len = (size_t)(colon - from);
+	if (len > 2 && from[0] == '[' && from[len - 1] == ']') {
+		from++;
+		len -= 2;
+	}
+	if (len >= sizeof c->host)
+		return err_set(e, ERR_USAGE, "%s: listen: the address is too long", path);
+	memcpy(c->host, from, len);
+	c->host[len] = '\0';
+	c->port = (int)port;
+	if (inet_pton(AF_INET, c->host, v4) == 1) {
+		c->loopback = v4[0] == 127;
+	} else if (inet_pton(AF_INET6, c->host, v6) == 1) {
+		static const unsigned char one[16] = { [15] = 1 };
+
+		c->loopback = memcmp(v6, one, sizeof one) == 0;
+	} else {
+		return err_set(e, ERR_USAGE, "%s: listen: \"%s\" is no IP address", path, c->host);
+	}
+	if (!c->tls && !c->loopback)
+		return err_set(e, ERR_USAGE, "%s: tls = no needs a loopback listen address, not %s", path, c->host);
+	return 0;
+}
+
+static int fill(char **slot, const char *data, const char *name, struct err *e)
+{
+	if ((*slot)[0])
+		return 0;
+	free(*slot);
+	*slot = file_join(data, name);
+	return *slot ? 0 : err_memory(e);
+}
+
+int config_read(struct config **out, const char *path, struct err *e)
+{
+	AUTO(config) struct config *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return err_memory(e);
+	if (ini_read(c, path, keys, ARRAY_LEN(keys), NULL, e) < 0)
+		return e->code;
+	if (split_listen(c, path, e) < 0)
+		return e->code;
+	if (c->data[0] != '/')
+		return err_set(e, ERR_USAGE, "%s: data: \"%s\" is not an absolute path", path, c->data);
+	if (!c->tls_certificate[0] != !c->tls_key[0])
+		return err_set(e, ERR_USAGE, "%s: tls-certificate and tls-key go together", path);
+	if (fill(&c->repository, c->data, "repository", e) < 0 || fill(&c->keys, c->data, "keys", e) < 0 ||
+	    fill(&c->tls_certificate, c->data, "tls.crt", e) < 0 || fill(&c->tls_key, c->data, "tls.key", e) < 0)
+		return e->code;
+	*out = TAKE(c);
+	return 0;
+}
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	ini_release(c, keys, ARRAY_LEN(keys));
+	free(c);
+}
+
+void config_help(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		printf("  %-16s %s [%s]\n", keys[i].key, keys[i].help, keys[i].fallback ? keys[i].fallback : "required");
+}

@@ -1,0 +1,36 @@
+/* config: the server's configuration file. */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct config {
+	char *listen;           /* "127.0.0.1:8443", "[::]:8443"; port 0: the kernel's choice */
+	char *data;             /* directory: store, secrets, certificate, uploads, `listening` */
+	char *repository;       /* the published repository; "": <data>/repository */
+	char *keys;             /* directory of signing keys; "": <data>/keys */
+	bool tls;
+	char *tls_certificate, *tls_key;        /* PEM; "": <data>/tls.crt, tls.key, made when absent */
+	char *advertise;        /* host or host:port that devices shall use; "": the listen address */
+	int64_t checkin_s;      /* what devices are told when no policy says otherwise */
+	int64_t threads;        /* pool threads */
+	int64_t connections;    /* open at once */
+	int64_t upload_max;     /* bytes of one upload */
+	int64_t head_s, body_s, idle_s, write_s;        /* time-outs of a connection */
+	char **benign;          /* directories of benign events for the self-tests at publish */
+	/* derived: */
+	char host[256];         /* of `listen` */
+	int port;
+	bool loopback;          /* the listen address is one of this machine only */
+};
+
+/* Reads, checks, fills in what is derived. ERR_USAGE names file and line. */
+int config_read(struct config **out, const char *path, struct err *e) MUST_CHECK;
+void config_free(struct config *c);     /* NULL is fine */
+void config_help(void);                 /* prints the table of keys */
+
+AUTO_DEFINE(config, struct config *, config_free);
+
+#endif

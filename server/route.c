@@ -1,0 +1,132 @@
+/* route: which handler answers which address. */
+#include "server/route.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct { enum role role; const char *name; } roles[] = {
+	{ ROLE_VIEWER, "viewer" },
+	{ ROLE_PUBLISHER, "publisher" },
+	{ ROLE_OPERATOR, "operator" },
+	{ ROLE_ADMIN, "admin" },
+};
+
+const char *role_name(enum role r)
+{
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+		if (roles[i].role == r)
+			return roles[i].name;
+	return r == ROLE_DEVICE ? "device" : "anybody";
+}
+
+bool role_parse(enum role *out, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+		if (strcmp(roles[i].name, name) == 0) {
+			*out = roles[i].role;
+			return true;
+		}
+	return false;
+}
+
+struct request *request_new(struct server *s, const struct route *r)
+{
+	struct request *q = calloc(1, sizeof *q);
+
+	if (!q)
+		return NULL;
+	q->server = s;
+	q->route = r;
+	q->body_fd = -1;
+	reply_init(&q->reply);
+	return q;
+}
+
+void request_free(struct request *q)
+{
+	if (!q)
+		return;
+	http_request_free(q->http);
+	buf_free(q->body);
+	if (q->body_fd >= 0)
+		close(q->body_fd);
+	if (q->body_path)
+		unlink(q->body_path);
+	free(q->body_path);
+	hash_free(q->body_hash);
+	reply_release(&q->reply);
+	free(q);
+}
+
+/* Compares one pattern; parameters are cut out of text, which holds a copy of the path. */
+static bool match(const char *pattern, char *text, const char *params[ROUTE_PARAMS])
+{
+	char *at = text + 1;
+	size_t count = 0;
+
+	for (const char *p = pattern + 1;; ) {
+		size_t want = strcspn(p, "/"), got = strcspn(at, "/");
+		bool named = p[0] == '{', rest = named && p[want - 2] == '*';
+		char *next = at + got;
+
+		if (rest) {
+			if (!*at || count == ROUTE_PARAMS)
+				return false;
+			params[count] = at;
+			return true;
+		}
+		if (named ? got == 0 || count == ROUTE_PARAMS : want != got || strncmp(p, at, got) != 0)
+			return false;
+		if ((p[want] == '/') != (*next == '/'))
+			return false;
+		if (named)
+			params[count++] = at;
+		if (!p[want])
+			break;
+		p += want + 1;
+		at = next + 1;
+	}
+	return true;
+}
+
+/* Ends each parameter at its slash, once it is known that the pattern matches. */
+static void cut(const char *pattern, char *text)
+{
+	char *at = text + 1;
+
+	for (const char *p = pattern + 1;; ) {
+		size_t want = strcspn(p, "/"), got = strcspn(at, "/");
+
+		if ((p[0] == '{' && p[want - 2] == '*') || !p[want])
+			return;
+		at[got] = '\0';
+		p += want + 1;
+		at += got + 1;
+	}
+}
+
+enum route_found route_find(const struct route **out, const struct route *table, size_t count, enum http_method method,
+			    const char *path, const char *params[ROUTE_PARAMS], char *text)
+{
+	enum route_found found = ROUTE_NO_PATH;
+	enum http_method want = method == HTTP_METHOD_HEAD ? HTTP_METHOD_GET : method;
+
+	if (path[0] != '/' || strlen(path) > HTTP_TARGET_MAX)
+		return ROUTE_NO_PATH;
+	strcpy(text, path);
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; k < ROUTE_PARAMS; k++)
+			params[k] = NULL;
+		if (!match(table[i].pattern, text, params))
+			continue;
+		if (table[i].method != want) {
+			found = ROUTE_NO_METHOD;
+			continue;
+		}
+		cut(table[i].pattern, text);
+		*out = &table[i];
+		return ROUTE_FOUND;
+	}
+	return found;
+}

@@ -1,0 +1,77 @@
+/*
+ * route: which handler answers which address; a const table.
+ *
+ * Patterns are literal segments and {name} segments; a last segment {name*}
+ * takes the whole rest. The role says whose token may come in; it is checked
+ * before a byte of the body is accepted.
+ */
+#ifndef SERVER_ROUTE_H
+#define SERVER_ROUTE_H
+
+#include "base/hash.h"
+#include "server/http.h"
+#include "server/reply.h"
+
+struct server;
+
+enum role {
+	ROLE_OPEN,              /* anybody */
+	ROLE_ENROLLING,         /* an enrolment token; its handler asks the store */
+	ROLE_DEVICE,
+	ROLE_VIEWER,            /* from here on operators: each may what those above it may */
+	ROLE_PUBLISHER,
+	ROLE_OPERATOR,
+	ROLE_ADMIN,
+};
+
+const char *role_name(enum role r);             /* "viewer" */
+bool role_parse(enum role *out, const char *name);      /* operators' roles only */
+
+enum route_body {
+	BODY_NONE,
+	BODY_JSON,              /* in memory */
+	BODY_FILE,              /* streamed into a new file in the uploads directory */
+};
+
+#define ROUTE_PARAMS 2
+#define ROUTE_WHO_MAX 64
+
+/* One request on its way through a pool thread. */
+struct request {
+	struct server *server;
+	const struct route *route;
+	struct http_request *http;      /* owned */
+	const char *params[ROUTE_PARAMS];       /* in the order of the pattern; point into param_text */
+	char param_text[HTTP_TARGET_MAX + 2];
+	char who[ROUTE_WHO_MAX + 1];    /* name of the operator, or id of the device */
+	uint64_t generation;            /* of a device's token */
+	struct buf *body;               /* owned; BODY_JSON */
+	int body_fd;                    /* BODY_FILE: the file, else -1 */
+	char *body_path;                /* owned; removed with the request unless taken */
+	struct hash *body_hash;         /* of what was written to body_fd */
+	uint64_t body_size;
+	struct reply reply;
+};
+
+struct route {
+	enum http_method method;
+	const char *pattern;
+	enum role role;
+	enum route_body body;
+	size_t body_max;                /* bytes; 0 with BODY_FILE: the configured limit */
+	void (*run)(struct request *q); /* on a pool thread; fills in q->reply */
+};
+
+extern const struct route routes[];
+extern const size_t route_count;
+
+struct request *request_new(struct server *s, const struct route *r);   /* NULL when there is no memory */
+void request_free(struct request *q);
+
+enum route_found { ROUTE_FOUND, ROUTE_NO_PATH, ROUTE_NO_METHOD };
+
+/* A HEAD is answered by the GET. params and text (HTTP_TARGET_MAX + 2 bytes) as in struct request. */
+enum route_found route_find(const struct route **out, const struct route *table, size_t count, enum http_method method,
+			    const char *path, const char *params[ROUTE_PARAMS], char *text);
+
+#endif
