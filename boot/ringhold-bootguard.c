@@ -111,6 +111,20 @@ static void decide(struct boot_status *s, int channel_dir)
 	fill(s, &r, &d);
 }
 
+/* A second run in the same boot must not hide from the agent what the first one saw. */
+static void keep_step(struct boot_status *s, int run_dir)
+{
+	struct boot_report ignored;
+	struct boot_status first;
+
+	if (s->reason != BOOT_SAME || boot_status_read(&first, run_dir, &ignored) != 1 ||
+	    memcmp(first.boot_id, s->boot_id, BOOT_ID_LEN) != 0)
+		return;
+	s->left = first.left;
+	memcpy(s->failed, first.failed, sizeof s->failed);
+	s->late_failure = first.late_failure;
+}
+
 static void publish(struct boot_status *s, const char *root, const char *channel)
 {
 	struct boot_report why;
@@ -120,6 +134,7 @@ static void publish(struct boot_status *s, const char *root, const char *channel
 		add_trouble(s, why.text);
 		return;
 	}
+	keep_step(s, run_dir);
 	if (boot_link_set(run_dir, channel, s->digest, &why) < 0)
 		add_trouble(s, why.text);
 	if (boot_status_write(run_dir, s, &why) < 0)
