@@ -6,30 +6,15 @@
 
 #include "base/file.h"
 #include "base/name.h"
+#include "schema/pool.h"
 
-/* Names and values stay where the parsed document has them; lists are blocks of their own. */
-struct block {
-	struct block *next;
-	_Alignas(16) char bytes[];
-};
-
+/* Names and values stay where the parsed document has them; lists come from the pool. */
 struct contract_memory {
 	char *text;
 	char *name;
 	struct json_doc *doc;
-	struct block *blocks;
+	struct pool pool;
 };
-
-static void *take_block(struct contract *c, size_t count, size_t size)
-{
-	struct block *b = calloc(1, sizeof *b + MAX(count, 1) * size);
-
-	if (!b)
-		return NULL;
-	b->next = c->memory->blocks;
-	c->memory->blocks = b;
-	return b->bytes;
-}
 
 void contract_free(struct contract *c)
 {
@@ -38,10 +23,7 @@ void contract_free(struct contract *c)
 	for (size_t i = 0; i < c->type_count; i++)
 		schema_free((struct schema *)(uintptr_t)c->types[i].schema);
 	if (c->memory) {
-		for (struct block *b = c->memory->blocks, *next; b; b = next) {
-			next = b->next;
-			free(b);
-		}
+		pool_release(&c->memory->pool);
 		json_free(c->memory->doc);
 		free(c->memory->text);
 		free(c->memory->name);
@@ -108,7 +90,7 @@ static int read_strings(struct contract *c, const struct json *list, bool number
 			size_t *count, struct err *e)
 {
 	const struct json_doc *d = c->memory->doc;
-	const char **text = take_block(c, list->count, sizeof *text);
+	const char **text = pool_take(&c->memory->pool, list->count, sizeof *text);
 
 	if (!text)
 		return err_memory(e);
@@ -161,7 +143,7 @@ static int read_template(struct contract *c, const struct json *v, struct contra
 
 	if (rc < 0)
 		return rc;
-	fields = take_block(c, list->count, sizeof *fields);
+	fields = pool_take(&c->memory->pool, list->count, sizeof *fields);
 	if (!fields)
 		return err_memory(e);
 	t->fields = fields;
@@ -221,7 +203,7 @@ static int read_templates(struct contract *c, const struct json *o, struct contr
 		return rc;
 	if (v->count > CONTRACT_TEMPLATES_MAX)
 		return json_error(d, v, e, ERR_LIMIT, "%u templates, more than %d", v->count, CONTRACT_TEMPLATES_MAX);
-	templates = take_block(c, v->count, sizeof *templates);
+	templates = pool_take(&c->memory->pool, v->count, sizeof *templates);
 	if (!templates)
 		return err_memory(e);
 	for (uint32_t i = 0; i < v->count; i++) {
@@ -278,7 +260,7 @@ static int read_types(struct contract *c, struct err *e)
 		return rc;
 	if (v->count > CONTRACT_TYPES_MAX)
 		return json_error(d, v, e, ERR_LIMIT, "%u content types, more than %d", v->count, CONTRACT_TYPES_MAX);
-	types = take_block(c, v->count, sizeof *types);
+	types = pool_take(&c->memory->pool, v->count, sizeof *types);
 	if (!types)
 		return err_memory(e);
 	c->types = types;
