@@ -89,6 +89,9 @@ extern const struct loader *const loader_builtin[];
 /* Types that belong to no engine: "selftest", "doc", "schema". */
 bool loader_is_data(const char *type);
 
+/* The host's command for a type; NULL: none. */
+const struct loader_exec *loader_exec_for(const struct loader_job *job, const char *type);
+
 struct loader_set;
 
 /*
