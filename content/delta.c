@@ -197,8 +197,8 @@ static int take_frame(struct rest *r, const struct buf *prefix, uint64_t content
 {
 	__attribute__((cleanup(dctx_freep))) ZSTD_DCtx *z = ZSTD_createDCtx();
 	AUTO(buf) struct buf *b = NULL;
-	uint64_t content;
-	size_t frame, n;
+	uint64_t content = 0;
+	size_t frame = 0, n;
 
 	if (measure(r, &frame, &content, e) < 0)
 		return e->code;

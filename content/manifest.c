@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/name.h"
 #include "content/archive.h"
+#include "content/manifest_read.h"
 
 static const char *const severities[] = { "low", "normal", "high", "critical" };
 
@@ -105,7 +105,7 @@ static int copy(char **out, const char *text, struct err *e)
 	return *out ? 0 : err_memory(e);
 }
 
-static int read_label(const struct json_doc *d, const struct json *o, const char *key, char **out,
+int manifest_read_label(const struct json_doc *d, const struct json *o, const char *key, char **out,
 		      struct err *e)
 {
 	const char *text;
@@ -119,7 +119,7 @@ static int read_label(const struct json_doc *d, const struct json *o, const char
 	return copy(out, text, e);
 }
 
-static int read_version(const struct json_doc *d, const struct json *o, char **out, struct err *e)
+int manifest_read_version(const struct json_doc *d, const struct json *o, char **out, struct err *e)
 {
 	const char *text;
 
@@ -138,9 +138,9 @@ static int read_head(struct manifest *m, const struct json_doc *d, struct err *e
 	int64_t serial;
 
 	if (json_want_format(d, MANIFEST_FORMAT, NULL, e) < 0 ||
-	    read_label(d, o, "channel", &m->channel, e) < 0 ||
+	    manifest_read_label(d, o, "channel", &m->channel, e) < 0 ||
 	    json_want_int(d, o, "serial", 1, MANIFEST_SERIAL_MAX, &serial, e) < 0 ||
-	    read_version(d, o, &m->version, e) < 0 ||
+	    manifest_read_version(d, o, &m->version, e) < 0 ||
 	    json_want_time(d, o, "created", &m->created, e) < 0 ||
 	    json_may_text(d, o, "severity", NAME_LEN_MAX, &severity, e) < 0 ||
 	    json_may_text(d, o, "notes", MANIFEST_NOTES_MAX, &notes, e) < 0)
@@ -161,7 +161,7 @@ static int read_file(struct manifest *m, const struct json_doc *d, const struct 
 	if (json_want_text(d, o, "path", PATH_LEN_MAX, &path, e) < 0 ||
 	    json_want_int(d, o, "size", 0, ARCHIVE_SIZE_MAX, &size, e) < 0 ||
 	    json_want_text(d, o, "sha256", DIGEST_HEX_LEN, &hex, e) < 0 ||
-	    read_label(d, o, "type", &f->type, e) < 0)
+	    manifest_read_label(d, o, "type", &f->type, e) < 0)
 		return e->code;
 	if (!archive_path_valid(path, strlen(path)) || !strcmp(path, MANIFEST_NAME))
 		return json_error(d, json_get(o, "path"), e, ERR_FORMAT,
@@ -212,7 +212,7 @@ static int read_files(struct manifest *m, const struct json_doc *d, struct err *
 	return check_parents(m, d, list, e);
 }
 
-static int read_requires(struct manifest *m, const struct json_doc *d, struct err *e)
+int manifest_read_requires(struct manifest *m, const struct json_doc *d, struct err *e)
 {
 	const struct json *list = NULL;
 
@@ -226,8 +226,8 @@ static int read_requires(struct manifest *m, const struct json_doc *d, struct er
 	for (uint32_t i = 0; i < list->count; i++) {
 		struct manifest_require *r = &m->requires[m->require_count++];
 
-		if (read_label(d, &list->u.items[i], "type", &r->type, e) < 0 ||
-		    read_version(d, &list->u.items[i], &r->version, e) < 0)
+		if (manifest_read_label(d, &list->u.items[i], "type", &r->type, e) < 0 ||
+		    manifest_read_version(d, &list->u.items[i], &r->version, e) < 0)
 			return e->code;
 		for (uint32_t k = 0; k < i; k++)
 			if (!strcmp(m->requires[k].type, r->type))
@@ -271,7 +271,7 @@ static int read_selftests(struct manifest *m, const struct json_doc *d, struct e
 	return 0;
 }
 
-static int read_budget(struct manifest *m, const struct json_doc *d, struct err *e)
+int manifest_read_budget(struct manifest *m, const struct json_doc *d, struct err *e)
 {
 	const struct json *o = NULL;
 	struct manifest_budget *b = &m->budget;
@@ -304,8 +304,8 @@ int manifest_parse(struct manifest **out, const char *json, size_t len, struct e
 		return err_memory(e);
 	if (json_parse(&d, MANIFEST_NAME, json, len, &limits, e) < 0)
 		return e->code;
-	if (read_head(m, d, e) < 0 || read_files(m, d, e) < 0 || read_requires(m, d, e) < 0 ||
-	    read_selftests(m, d, e) < 0 || read_budget(m, d, e) < 0)
+	if (read_head(m, d, e) < 0 || read_files(m, d, e) < 0 || manifest_read_requires(m, d, e) < 0 ||
+	    read_selftests(m, d, e) < 0 || manifest_read_budget(m, d, e) < 0)
 		return e->code;
 	*out = TAKE(m);
 	return 0;

@@ -1,0 +1,15 @@
+/*
+ * path_glob: patterns of authors over relative paths.
+ *
+ * `*` any characters of one segment, `?` one character of it, `**` as a whole
+ * segment any number of segments, none included. Everything else is itself;
+ * bytes, no locale. Linear in pattern times path, no recursion.
+ */
+#ifndef CONTENT_PATH_GLOB_H
+#define CONTENT_PATH_GLOB_H
+
+#include <stdbool.h>
+
+bool path_glob(const char *pattern, const char *path);
+
+#endif
