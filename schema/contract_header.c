@@ -101,7 +101,7 @@ static void put_limit(struct buf *out, const char *of, const char *name, int64_t
 static void put_type(struct buf *out, const struct contract_type *t)
 {
 	buf_addf(out, "\n/* content type %s */\n", t->name);
-#define X(name) put_limit(out, t->name, #name, t->limits.name);
+#define X(limit) put_limit(out, t->name, #limit, t->limits.limit);
 	CONTRACT_LIMIT_TABLE(X)
 #undef X
 	for (size_t i = 0; i < t->template_count; i++)
@@ -127,7 +127,7 @@ static void put_head(struct buf *out, const struct contract *c)
 		buf_adds(out, ",\n");
 	}
 	buf_adds(out, "};\n\n");
-#define X(name) put_limit(out, NULL, #name, c->ceilings.name);
+#define X(ceiling) put_limit(out, NULL, #ceiling, c->ceilings.ceiling);
 	CONTRACT_CEILING_TABLE(X)
 #undef X
 }
