@@ -16,21 +16,18 @@
 #define SECONDS_MAX ((uint64_t)400 * 86400)
 
 static const struct wire_field begin_fields[] = {
-	BOOL(begin, check_in), BOOL(begin, refresh), U64(begin, epoch), U64(begin, seq), BOOL(begin, enrol),
-	TEXT(begin, enrolment), TEXT(begin, token), TEXT(begin, device), TEXT(begin, boot_id),
-};
-static const struct wire_field facts_fields[] = {
-	TEXT(facts, os), TEXT(facts, os_build), TEXT(facts, arch), TEXT(facts, locale), TEXT(facts, host),
-	TEXT(facts, sensor), TEXT(facts, sensor_version), DIGEST(facts, contract), TEXT(facts, tags),
+	BOOL(begin, check_in), BOOL(begin, refresh), U64(begin, epoch), U64(begin, seq), BOOL(begin, explain),
+	TEXT(begin, enrolment), TEXT(begin, token), TEXT(begin, device), TEXT(begin, attributes),
+	TEXT(begin, server), TEXT(begin, pin), TEXT(begin, boot_id),
 };
 static const struct wire_field channel_fields[] = {
 	NAME(channel, channel), NAME(channel, ring), TEXT(channel, phase), RANGE(channel, rung, 255),
 	DIGEST(channel, running), DIGEST(channel, offered), U64(channel, attempt), U64(channel, high_water),
 	U64(channel, floor), TEXT(channel, held), DIGEST(channel, pinned), DIGEST(channel, drop),
-	DIGEST(channel, first_seen), I64(channel, first_seen_at),
+	DIGEST(channel, first_seen), I64(channel, first_seen_at), I64(channel, stop_left_at),
 };
 static const struct wire_field slot_fields[] = {
-	NAME(slot, channel), DIGEST(slot, digest), U64(slot, serial), BOOL(slot, baseline),
+	NAME(slot, channel), RANGE(slot, rung, 4), DIGEST(slot, digest), U64(slot, serial),
 };
 static const struct wire_field quarantine_fields[] = {
 	NAME(quarantine, channel), DIGEST(quarantine, digest), U64(quarantine, attempt),
@@ -44,7 +41,7 @@ static const struct wire_field want_fields[] = {
 };
 static const struct wire_field go_fields[] = { U64(go, count) };
 static const struct wire_field token_fields[] = {
-	TEXT(token, token), TEXT(token, device), TEXT(token, server), TEXT(token, pin),
+	TEXT(token, token), TEXT(token, device), TEXT(token, attributes), TEXT(token, server), TEXT(token, pin),
 };
 static const struct wire_field acked_fields[] = { U64(acked, seq), U64(acked, n) };
 static const struct wire_field poisoned_fields[] = { U64(poisoned, n), TEXT(poisoned, reason) };
@@ -65,18 +62,23 @@ static const struct wire_field verdict_fields[] = {
 	BOOL(verdict, has_delta), TEXT(verdict, delta_path), DIGEST(verdict, delta_sha256),
 	DIGEST(verdict, delta_from), U64(verdict, delta_length), RANGE(verdict, window_log, 64),
 	BOOL(verdict, permit), RANGE(verdict, probation_s, SECONDS_MAX), RANGE(verdict, boots, 255),
-	BOOL(verdict, granted), I64(verdict, not_before), I64(verdict, not_after), I64(verdict, first_seen),
-	I64(verdict, evaluated), DIGEST(verdict, drop), TEXT(verdict, reason),
+	BOOL(verdict, granted), I64(verdict, not_before), I64(verdict, not_after), I64(verdict, evaluated),
+	I64(verdict, again_at), BOOL(verdict, online_stop), DIGEST(verdict, drop), TEXT(verdict, reason),
+};
+static const struct wire_field clause_fields[] = {
+	NAME(clause, channel), TEXT(clause, name), BOOL(clause, holds), TEXT(clause, sentence),
 };
 static const struct wire_field done_fields[] = { I64(done, code), BOOL(done, refreshed), TEXT(done, text) };
 static const struct wire_field get_fields[] = {
 	RANGE(get, repo, 7), RANGE(get, plane, PLANES - 1), TEXT(get, path), U64(get, max),
+	TEXT(get, server), TEXT(get, pin),
 };
-static const struct wire_field post_fields[] = {
-	TEXT(post, path), TEXT(post, token), TEXT(post, server), TEXT(post, pin), U64(post, max),
+static const struct wire_field call_fields[] = {
+	BOOL(call, get), TEXT(call, path), TEXT(call, token), TEXT(call, server), TEXT(call, pin), U64(call, max),
 };
 static const struct wire_field download_fields[] = {
 	RANGE(download, repo, 7), TEXT(download, path), U64(download, from), U64(download, max), TEXT(download, token),
+	TEXT(download, server), TEXT(download, pin),
 };
 static const struct wire_field answer_fields[] = {
 	I64(answer, status), I64(answer, retry_after), U64(answer, size), TEXT(answer, text),
@@ -100,7 +102,7 @@ static const struct wire_field result_fields[] = {
 };
 
 #define CARRIES_FD(t) \
-	((t) == MSG_POST || (t) == MSG_DOWNLOAD || (t) == MSG_BODY || (t) == MSG_UNPACK || (t) == MSG_OLD)
+	((t) == MSG_CALL || (t) == MSG_DOWNLOAD || (t) == MSG_BODY || (t) == MSG_UNPACK || (t) == MSG_OLD)
 
 static const struct wire_record records[] = {
 #define X(id, member, value) { .type = value, .name = #member, .size = sizeof(struct message_##member), \

@@ -1,9 +1,10 @@
 /*
  * message: every record that crosses between the agent's processes.
  *
- *   supervisor -> judge    BEGIN, FACTS, CHANNEL, SLOT, QUARANTINE, EVENT, WANT, GO
- *   judge -> supervisor    TOKEN, ACKED, POISONED, RESYNC, PERMIT, NEXT, STOP, DROP, VERDICT, DONE
- *   judge -> fetch         GET, POST            fetch -> judge        ANSWER (body in a memfd)
+ *   supervisor -> judge    BEGIN, CHANNEL, SLOT, QUARANTINE, STOP, EVENT, WANT, GO
+ *   judge -> supervisor    TOKEN, ACKED, POISONED, RESYNC, PERMIT, NEXT, STOP, DROP,
+ *                          CLAUSE, VERDICT, DONE
+ *   judge -> fetch         GET, CALL            fetch -> judge        ANSWER (body in a memfd)
  *   supervisor -> fetch    DOWNLOAD             fetch -> supervisor   ANSWER
  *   supervisor -> unpack   UNPACK, OLD          unpack -> supervisor  MEMBER, DATA, SAME, END, RESULT
  *   supervisor -> canary   TRY, LEAVE_OUT, GO   canary -> supervisor  RESULT
@@ -26,7 +27,6 @@
 
 #define MESSAGE_TABLE(X)                                               \
 	X(MSG_BEGIN, begin, 1)                                         \
-	X(MSG_FACTS, facts, 2)                                         \
 	X(MSG_CHANNEL, channel, 3)                                     \
 	X(MSG_SLOT, slot, 4)                                           \
 	X(MSG_QUARANTINE, quarantine, 5)                               \
@@ -43,8 +43,9 @@
 	X(MSG_DROP, drop, 23)                                          \
 	X(MSG_VERDICT, verdict, 24)                                    \
 	X(MSG_DONE, done, 25)                                          \
+	X(MSG_CLAUSE, clause, 26)                                      \
 	X(MSG_GET, get, 32)                                            \
-	X(MSG_POST, post, 33)                                          \
+	X(MSG_CALL, call, 33)                                          \
 	X(MSG_DOWNLOAD, download, 34)                                  \
 	X(MSG_ANSWER, answer, 35)                                      \
 	X(MSG_BODY, answer, 36)         /* an answer with its body */  \
@@ -70,19 +71,13 @@ struct message_begin {
 	uint64_t check_in;      /* 0, 1: send a check-in to the server */
 	uint64_t refresh;       /* 0, 1: refresh metadata even when the server says nothing changed */
 	uint64_t epoch, seq;
-	uint64_t enrol;         /* 0, 1: `enrolment` is to be used first */
-	char enrolment[MESSAGE_TOKEN];
+	uint64_t explain;       /* 0, 1: CLAUSE records wanted */
+	char enrolment[MESSAGE_TOKEN];  /* "" unless to be used before the check-in */
 	char token[MESSAGE_TOKEN];      /* the device's; "" before enrolment */
 	char device[MESSAGE_SHORT];     /* id the server gave; "" before */
+	char attributes[MESSAGE_TEXT];  /* operator-assigned, separated by blanks */
+	char server[MESSAGE_PATH], pin[MESSAGE_SHORT];  /* from enrolment */
 	char boot_id[MESSAGE_SHORT];
-};
-
-struct message_facts {
-	char os[MESSAGE_SHORT], os_build[MESSAGE_SHORT], arch[MESSAGE_SHORT], locale[MESSAGE_SHORT];
-	char host[256];
-	char sensor[MESSAGE_SHORT], sensor_version[MESSAGE_SHORT];
-	struct digest contract;         /* all zero: no contract */
-	char tags[MESSAGE_TEXT];        /* separated by blanks */
 };
 
 struct message_channel {
@@ -98,13 +93,14 @@ struct message_channel {
 	struct digest drop;             /* SHA-256 of the drop list in force */
 	struct digest first_seen;       /* the digest first_seen_at belongs to */
 	int64_t first_seen_at;
+	int64_t stop_left_at;           /* when committed content was last left by an online stop; 0 never */
 };
 
-struct message_slot {                   /* a committed slot on disk, newest first */
+struct message_slot {                   /* what the boot record names and disk holds */
 	char channel[MESSAGE_NAME];
+	uint64_t rung;                  /* enum boot_rung */
 	struct digest digest;
-	uint64_t serial;
-	uint64_t baseline;              /* 0, 1 */
+	uint64_t serial;                /* 0: unknown */
 };
 
 struct message_quarantine {
@@ -137,8 +133,9 @@ struct message_go {
 
 struct message_token {          /* keep it: "" means forget it and enrol again */
 	char token[MESSAGE_TOKEN];
-	char device[MESSAGE_SHORT];     /* "" unless it is new */
-	char server[MESSAGE_PATH];      /* "" unless just enrolled: https://host:port */
+	char device[MESSAGE_SHORT];
+	char attributes[MESSAGE_TEXT];
+	char server[MESSAGE_PATH];      /* https://host:port */
 	char pin[MESSAGE_SHORT];
 };
 
@@ -213,10 +210,18 @@ struct message_verdict {
 	uint64_t probation_s, boots;
 	uint64_t granted;               /* 0, 1: below high-water by a grant */
 	int64_t not_before, not_after;  /* when it may be armed; 0: any time */
-	int64_t first_seen;             /* of this digest on this host */
 	int64_t evaluated;              /* when, seconds */
+	int64_t again_at;               /* time alone may change the answer then; 0: it cannot */
+	uint64_t online_stop;           /* 0, 1: SWITCH that spends the day's budget of the online key */
 	struct digest drop;             /* of the DROP records before it */
 	char reason[MESSAGE_TEXT];
+};
+
+struct message_clause {         /* one line of the reasoning behind the verdict that follows */
+	char channel[MESSAGE_NAME];
+	char name[32];
+	uint64_t holds;         /* 0, 1 */
+	char sentence[256];
 };
 
 struct message_done {
@@ -232,15 +237,16 @@ enum fetch_plane { PLANE_METADATA, PLANE_TARGETS, PLANES };
 struct message_get {
 	uint64_t repo;          /* index into the settings' repositories */
 	uint64_t plane;         /* enum fetch_plane */
-	char path[MESSAGE_PATH];        /* already percent-encoded; no ".." segment */
+	char path[MESSAGE_PATH];        /* below metadata/ or targets/; as the path stands, not quoted */
 	uint64_t max;           /* bytes */
+	char server[MESSAGE_PATH], pin[MESSAGE_SHORT];  /* from enrolment; the configuration wins */
 };
 
-struct message_post {           /* body in the descriptor */
+struct message_call {           /* of the device plane; the request's body in the descriptor */
+	uint64_t get;           /* 0: POST, 1: GET */
 	char path[MESSAGE_SHORT];
 	char token[MESSAGE_TOKEN];      /* "" none */
-	char server[MESSAGE_PATH];      /* "" the configured or enrolled one */
-	char pin[MESSAGE_SHORT];
+	char server[MESSAGE_PATH], pin[MESSAGE_SHORT];
 	uint64_t max;
 };
 
@@ -249,6 +255,7 @@ struct message_download {       /* into the descriptor */
 	char path[MESSAGE_PATH];
 	uint64_t from, max;
 	char token[MESSAGE_TOKEN];
+	char server[MESSAGE_PATH], pin[MESSAGE_SHORT];
 };
 
 struct message_answer {
@@ -318,7 +325,6 @@ struct message {
 	int fd;                 /* -1, or the receiver's to close or take */
 	union {
 		struct message_begin begin;
-		struct message_facts facts;
 		struct message_channel channel;
 		struct message_slot slot;
 		struct message_quarantine quarantine;
@@ -335,8 +341,9 @@ struct message {
 		struct message_drop drop;
 		struct message_verdict verdict;
 		struct message_done done;
+		struct message_clause clause;
 		struct message_get get;
-		struct message_post post;
+		struct message_call call;
 		struct message_download download;
 		struct message_answer answer;
 		struct message_unpack unpack;

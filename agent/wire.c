@@ -26,7 +26,8 @@ static int put_text(struct buf *out, const struct wire_record *r, const char *te
 	if (len == cap || len > UINT16_MAX)
 		return err_set(e, ERR_LIMIT, "record %s: a text does not fit", r->name);
 	put_le(out, len, 2);
-	buf_add(out, text, len);
+	for (size_t i = 0; i < len; i++)        /* sentences may quote anything: the reader refuses control characters */
+		buf_addc(out, (uint8_t)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i]);
 	return 0;
 }
 

@@ -1,0 +1,224 @@
+/*
+ * role_fetch: the only process with a network. It composes every URL from the
+ * configuration, so that whoever asks can choose a path and nothing more, and
+ * hands over bytes without looking at them.
+ */
+#include "agent/role.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "agent/message.h"
+#include "base/fetch.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#define CALL_ANSWER_MAX ((size_t)1 << 20)
+#define URL_MAX 2048
+
+struct fetcher {
+	const struct settings *s;
+	int sock;
+	struct fetch *client;           /* keeps connections; made anew when the pin changes */
+	char pin[MESSAGE_SHORT];
+};
+
+/* ---- URLs ---- */
+
+/* Percent-encodes all but the unreserved characters and '/'. Refuses what could leave the prefix. */
+static int add_path(char *url, size_t cap, const char *path, struct err *e)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+	size_t at = strlen(url);
+
+	if (*path == '/' || !*path || strstr(path, "//"))
+		return err_set(e, ERR_FORMAT, "fetch: a path with an empty segment");
+	for (const char *p = path; *p; p++) {
+		if (*p == '.' && (p == path || p[-1] == '/') && (p[1] == '/' || !p[1] || (p[1] == '.' && (p[2] == '/' || !p[2]))))
+			return err_set(e, ERR_FORMAT, "fetch: a path with a dot segment");
+		if (at + 4 > cap)
+			return err_set(e, ERR_LIMIT, "fetch: a URL over %zu bytes", cap);
+		if (strchr(plain, *p))
+			url[at++] = *p;
+		else
+			at += (size_t)snprintf(url + at, cap - at, "%%%02X", (unsigned char)*p);
+	}
+	url[at] = 0;
+	return 0;
+}
+
+static const char *server_of(const struct fetcher *f, const char *enrolled)
+{
+	return *f->s->server ? f->s->server : enrolled;
+}
+
+static int base_of(const struct fetcher *f, uint64_t repo, const char *enrolled, char *url, size_t cap, struct err *e)
+{
+	bool rings = settings_repo(f->s, repo == REPO_RINGS ? REPO_RINGS : REPO_CONTENT) == REPO_RINGS;
+	const char *configured = rings ? f->s->rings_url : f->s->content_url;
+	const char *server = server_of(f, enrolled);
+	size_t len = strlen(configured);
+
+	if (len)
+		snprintf(url, cap, "%.*s", (int)(configured[len - 1] == '/' ? len - 1 : len), configured);
+	else if (*server)
+		snprintf(url, cap, "%s/content", server);
+	else
+		return err_set(e, ERR_USAGE, "no server: neither configured nor enrolled");
+	return 0;
+}
+
+/* The pin binds the server's own URLs only. */
+static int client_for(struct fetcher *f, const char *url, const char *server, const char *enrolled_pin, struct err *e)
+{
+	const char *pin = *f->s->pin ? f->s->pin : enrolled_pin;
+	size_t len = strlen(server);
+	struct fetch_settings settings = {
+		.ca_file = *f->s->ca_file ? f->s->ca_file : NULL,
+		.proxy = *f->s->proxy ? f->s->proxy : NULL,
+		.agent = "ringhold-agent",
+		.max_rate = f->s->max_rate,
+	};
+
+	if (!len || strncmp(url, server, len) != 0 || (url[len] && url[len] != '/'))
+		pin = "";
+	if (f->client && !strcmp(f->pin, pin))
+		return 0;
+	fetch_free(TAKE(f->client));
+	snprintf(f->pin, sizeof f->pin, "%s", pin);
+	settings.pin = *pin ? f->pin : NULL;
+	return fetch_new(&f->client, &settings, e);
+}
+
+/* ---- answers ---- */
+
+static int answer_error(struct fetcher *f, const struct err *why, struct err *e)
+{
+	struct message_answer a = { .status = why->code < 0 ? why->code : ERR_INTERNAL, .retry_after = -1 };
+
+	snprintf(a.text, sizeof a.text, "%s", why->msg);
+	return message_send(f->sock, MSG_ANSWER, &a, -1, e);
+}
+
+static int answer_body(struct fetcher *f, const struct fetch_answer *got, struct err *e)
+{
+	struct message_answer a = { .status = got->status, .retry_after = got->retry_after, .size = got->body->len };
+	AUTO_FD int fd = memfd_create("body", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return err_errno(e, "fetch: memory for a body");
+	if (file_write_all(fd, got->body->data, got->body->len, e) < 0)
+		return e->code;
+	/* The reader maps or reads it twice: nobody may change it in between. */
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return err_errno(e, "fetch: seal a body");
+	return message_send(f->sock, MSG_BODY, &a, fd, e);
+}
+
+static int exchange(struct fetcher *f, const struct fetch_request *r, const char *server, const char *pin, struct err *e)
+{
+	struct fetch_answer got = { 0 };
+	struct err why;
+	int rc;
+
+	if (client_for(f, r->url, server, pin, &why) < 0 || fetch_do(f->client, r, &got, &why) < 0)
+		return answer_error(f, &why, e);
+	rc = answer_body(f, &got, e);
+	fetch_answer_release(&got);
+	return rc;
+}
+
+/* ---- requests ---- */
+
+static int do_get(struct fetcher *f, const struct message_get *m, struct err *e)
+{
+	char url[URL_MAX];
+	struct err why;
+	struct fetch_request r = { .method = "GET", .url = url, .max = MIN(m->max, (uint64_t)64 << 20) };
+
+	if (base_of(f, m->repo, m->server, url, sizeof url, &why) < 0)
+		return answer_error(f, &why, e);
+	strncat(url, m->plane == PLANE_METADATA ? "/metadata/" : "/targets/", sizeof url - strlen(url) - 1);
+	if (add_path(url, sizeof url, m->path, &why) < 0)
+		return answer_error(f, &why, e);
+	return exchange(f, &r, server_of(f, m->server), m->pin, e);
+}
+
+static int do_call(struct fetcher *f, const struct message *msg, struct err *e)
+{
+	const struct message_call *m = &msg->u.call;
+	const char *server = server_of(f, m->server);
+	AUTO(buf) struct buf *body = NULL;
+	char url[URL_MAX];
+	struct err why;
+	struct fetch_request r = { .method = m->get ? "GET" : "POST", .url = url, .bearer = *m->token ? m->token : NULL,
+				   .max = MIN(m->max, CALL_ANSWER_MAX) };
+
+	if (!*server) {
+		err_set(&why, ERR_USAGE, "no server: neither configured nor enrolled");
+		return answer_error(f, &why, e);
+	}
+	snprintf(url, sizeof url, "%s/", server);
+	if (file_read_fd(&body, msg->fd, CALL_ANSWER_MAX, &why) < 0 || add_path(url, sizeof url, m->path, &why) < 0)
+		return answer_error(f, &why, e);
+	if (!m->get) {
+		r.body = body->data;
+		r.body_len = body->len;
+	}
+	return exchange(f, &r, server, m->pin, e);
+}
+
+static int do_download(struct fetcher *f, const struct message *msg, struct err *e)
+{
+	const struct message_download *m = &msg->u.download;
+	struct message_answer a = { .retry_after = -1 };
+	char url[URL_MAX];
+	struct err why;
+	int status;
+
+	if (base_of(f, m->repo, m->server, url, sizeof url, &why) < 0)
+		return answer_error(f, &why, e);
+	strncat(url, "/targets/", sizeof url - strlen(url) - 1);
+	if (add_path(url, sizeof url, m->path, &why) < 0 || client_for(f, url, server_of(f, m->server), m->pin, &why) < 0)
+		return answer_error(f, &why, e);
+	status = fetch_to_fd(f->client, url, *m->token ? m->token : NULL, msg->fd, m->from, m->max, &why);
+	if (status < 0)
+		return answer_error(f, &why, e);
+	a.status = status;
+	return message_send(f->sock, MSG_ANSWER, &a, -1, e);
+}
+
+static int serve(struct fetcher *f, const struct message *m, struct err *e)
+{
+	switch (m->type) {
+	case MSG_GET:
+		return do_get(f, &m->u.get, e);
+	case MSG_CALL:
+		return do_call(f, m, e);
+	default:
+		return do_download(f, m, e);
+	}
+}
+
+int role_fetch(const struct settings *s, int sock)
+{
+	static const enum message_type allowed[] = { MSG_GET, MSG_CALL, MSG_DOWNLOAD, 0 };
+	static struct message m;
+	struct fetcher f = { .s = s, .sock = sock };
+	struct err e = { 0 };
+	int rc;
+
+	while ((rc = message_receive(sock, &m, allowed, -1, &e)) == 1) {
+		rc = serve(&f, &m, &e);
+		message_release(&m);
+		if (rc < 0)
+			break;
+	}
+	fetch_free(f.client);
+	if (rc < 0)
+		log_error("%s", e.msg);
+	return rc < 0;
+}

@@ -1,0 +1,253 @@
+/*
+ * role_try: the two processes that look into new content. `check` re-hashes a
+ * slot and holds it against the contract, no engine runs; `canary` loads it
+ * with its engine in a child that content/canary.c confines.
+ */
+#include "agent/role.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/home.h"
+#include "agent/message.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "content/canary.h"
+#include "content/check.h"
+#include "content/tree.h"
+#include "schema/contract.h"
+#include "schema/reason.h"
+
+#define LEAVE_OUT_MAX 1024
+
+static int answer(int sock, const struct message_result *r)
+{
+	struct err e;
+
+	if (message_send(sock, MSG_RESULT, r, -1, &e) == 0)
+		return 0;
+	log_error("%s", e.msg);
+	return 1;
+}
+
+static void refuse(struct message_result *r, enum result_outcome outcome, const char *reason, const struct err *why)
+{
+	r->outcome = outcome;
+	r->code = why->code;
+	snprintf(r->reason, sizeof r->reason, "%s", reason);
+	snprintf(r->text, sizeof r->text, "%s", why->msg);
+}
+
+/* ---- check ---- */
+
+static int contract_of(struct contract **out, const struct settings *s, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+
+	*out = NULL;
+	if (!*s->contract)
+		return 0;
+	if (home_path(path, s->root, s->contract, e) < 0)
+		return e->code;
+	return contract_load(out, path, e);
+}
+
+static void check_slot(struct message_result *r, const struct settings *s, const struct message_attempt *t)
+{
+	AUTO(check_report) struct check_report *report = NULL;
+	AUTO(manifest) struct manifest *m = NULL;
+	AUTO(contract) struct contract *c = NULL;
+	AUTO_FD int dir = open(t->slot, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct err why = { 0 };
+
+	if (dir < 0) {
+		err_errno(&why, "slot %s", t->slot);
+		refuse(r, RESULT_ENVIRONMENT, reason_word(REASON_DISK_BAD), &why);
+		return;
+	}
+	if (tree_verify(dir, &t->digest, &m, NULL, NULL, &why) < 0) {
+		/* The slot was right when it was built: this is the disk's doing. */
+		refuse(r, RESULT_RETRY, reason_word(REASON_DIGEST), &why);
+		return;
+	}
+	if (strcmp(m->channel, t->channel) != 0) {
+		err_set(&why, ERR_REFUSED, "manifest.json: of channel %s, not %s", m->channel, t->channel);
+		refuse(r, RESULT_REFUSED, reason_word(REASON_ARCHIVE), &why);
+		return;
+	}
+	if (contract_of(&c, s, &why) < 0 || check_content(&report, dir, m, c, &why) < 0) {
+		refuse(r, RESULT_ENVIRONMENT, reason_word(REASON_INTERNAL), &why);
+		return;
+	}
+	if (check_verdict(report, &why) < 0)
+		refuse(r, RESULT_REFUSED, check_reason(report) ? check_reason(report) : reason_word(REASON_CONTRACT), &why);
+}
+
+int role_check(const struct settings *s, int sock)
+{
+	static const enum message_type allowed[] = { MSG_TRY, 0 };
+	static struct message m;
+	struct message_result r = { .outcome = RESULT_OK };
+	struct err e = { 0 };
+
+	if (message_receive(sock, &m, allowed, -1, &e) != 1) {
+		log_error("%s", e.code ? e.msg : "the supervisor is gone");
+		return 1;
+	}
+	check_slot(&r, s, &m.u.attempt);
+	return answer(sock, &r);
+}
+
+/* ---- canary ---- */
+
+struct attempt {
+	struct message_attempt what;
+	char (*leave_out)[256];
+	const char *drop[LEAVE_OUT_MAX];
+	size_t drop_count;
+};
+
+static int receive_attempt(struct attempt *t, int sock, struct err *e)
+{
+	static const enum message_type allowed[] = { MSG_TRY, MSG_LEAVE_OUT, MSG_GO, 0 };
+	static struct message m;
+	int rc;
+
+	while ((rc = message_receive(sock, &m, allowed, -1, e)) == 1) {
+		if (m.type == MSG_GO)
+			return 0;
+		if (m.type == MSG_TRY) {
+			t->what = m.u.attempt;
+			continue;
+		}
+		if (t->drop_count == LEAVE_OUT_MAX)
+			return err_set(e, ERR_LIMIT, "more than %d rules to leave out", LEAVE_OUT_MAX);
+		memcpy(t->leave_out[t->drop_count], m.u.leave_out.rule, sizeof m.u.leave_out.rule);
+		t->drop[t->drop_count] = t->leave_out[t->drop_count];
+		t->drop_count++;
+	}
+	return rc < 0 ? rc : err_set(e, ERR_IO, "the supervisor is gone");
+}
+
+#define COMMANDS_MAX 16
+
+struct commands {
+	struct loader_exec list[COMMANDS_MAX];
+	char types[COMMANDS_MAX][NAME_LEN_MAX + 1];
+	char paths[COMMANDS_MAX][HOME_PATH_MAX];
+	const char *argv[COMMANDS_MAX][2];
+	size_t count;
+	char corpora[COMMANDS_MAX][HOME_PATH_MAX];
+	const char *benign[COMMANDS_MAX];
+	size_t benign_count;
+};
+
+static int commands_of(struct commands *c, const struct settings *s, const struct settings_channel *channel, struct err *e)
+{
+	for (char **x = channel->exec; x && *x; x++) {
+		const char *equals = strchr(*x, '=');
+		size_t n = c->count;
+
+		if (n == COMMANDS_MAX)
+			return err_set(e, ERR_LIMIT, "channel %s: more than %d exec commands", channel->name, COMMANDS_MAX);
+		snprintf(c->types[n], sizeof c->types[n], "%.*s", (int)(equals - *x), *x);
+		if (home_path(c->paths[n], s->root, equals + 1, e) < 0 || file_check_private(c->paths[n], false, e) < 0)
+			return e->code;
+		c->argv[n][0] = c->paths[n];
+		c->list[n] = (struct loader_exec){ .type = c->types[n], .argv = c->argv[n] };
+		c->count++;
+	}
+	for (char **x = channel->benign; x && *x; x++) {
+		if (c->benign_count == COMMANDS_MAX)
+			return err_set(e, ERR_LIMIT, "channel %s: more than %d benign corpora", channel->name, COMMANDS_MAX);
+		if (home_path(c->corpora[c->benign_count], s->root, *x, e) < 0)
+			return e->code;
+		c->benign[c->benign_count] = c->corpora[c->benign_count];
+		c->benign_count++;
+	}
+	return 0;
+}
+
+static enum result_outcome outcome_of(enum canary_outcome o)
+{
+	switch (o) {
+	case CANARY_OK:
+		return RESULT_OK;
+	case CANARY_HANG:
+	case CANARY_MEMORY:
+		return RESULT_RETRY;
+	case CANARY_ENVIRONMENT:
+		return RESULT_ENVIRONMENT;
+	default:
+		return RESULT_REFUSED;
+	}
+}
+
+static int contract_bytes(struct buf **out, const struct settings *s, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+
+	*out = NULL;
+	if (!*s->contract)
+		return 0;
+	if (home_path(path, s->root, s->contract, e) < 0)
+		return e->code;
+	return file_read(out, path, CONTRACT_BYTES_MAX, e);
+}
+
+static int try_slot(struct message_result *r, const struct settings *s, const struct attempt *t, struct commands *c,
+		    struct err *e)
+{
+	const struct settings_channel *channel = settings_channel(s, t->what.channel);
+	AUTO(buf) struct buf *contract = NULL;
+	static struct canary_result result;
+	char hex[DIGEST_HEX_LEN + 1];
+	struct canary_job job = { .slot = t->what.slot, .digest = hex, .drop = t->drop, .drop_count = t->drop_count };
+
+	if (!channel)
+		return err_set(e, ERR_INTERNAL, "channel %s is not configured", t->what.channel);
+	if (commands_of(c, s, channel, e) < 0 || contract_bytes(&contract, s, e) < 0)
+		return e->code;
+	digest_hex(hex, &t->what.digest);
+	job.contract = contract ? contract->data : NULL;
+	job.contract_len = contract ? contract->len : 0;
+	job.benign = c->benign;
+	job.benign_count = c->benign_count;
+	job.exec = c->list;
+	job.exec_count = c->count;
+	job.wall_ms = channel->canary_wall_s * 1000;
+	if (canary_run(&job, &result, e) < 0)
+		return e->code;
+	r->outcome = outcome_of(result.outcome);
+	snprintf(r->reason, sizeof r->reason, "%s", result.reason);
+	snprintf(r->text, sizeof r->text, "%s", result.sentence);
+	r->load_ms = result.load_ms;
+	r->rss_bytes = result.rss_bytes;
+	r->us_per_event = result.us_per_event;
+	r->rules = result.rules;
+	r->dropped = result.dropped;
+	r->confinement = result.confinement;
+	return 0;
+}
+
+int role_canary(const struct settings *s, int sock)
+{
+	static struct attempt t;
+	static struct commands c;
+	struct message_result r = { .outcome = RESULT_OK };
+	struct err e = { 0 };
+
+	t.leave_out = calloc(LEAVE_OUT_MAX, sizeof *t.leave_out);
+	if (!t.leave_out || receive_attempt(&t, sock, &e) < 0) {
+		log_error("%s", e.code ? e.msg : "out of memory");
+		return 1;
+	}
+	if (try_slot(&r, s, &t, &c, &e) < 0)
+		refuse(&r, RESULT_ENVIRONMENT, reason_word(REASON_INTERNAL), &e);
+	free(t.leave_out);
+	return answer(sock, &r);
+}
