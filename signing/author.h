@@ -51,7 +51,7 @@ int author_finish(const struct author *a, struct buf **out, struct err *e) MUST_
 /*
  * Adds to an envelope a signature of every key of the ring that the authority
  * lists and that has none yet. *met tells whether the threshold is reached.
- * Answers how many signatures it added. The signed part stays byte for byte.
+ * Answers how many signatures it added. What was signed keeps its canonical form.
  */
 int author_sign(struct buf **out, const void *envelope, size_t len, enum metadata_type type, const struct keyring *ring,
 		const struct authority *by, bool *met, struct err *e) MUST_CHECK;

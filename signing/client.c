@@ -24,6 +24,7 @@ int client_ask_load(struct tuf_client *c, struct tuf_step *out, const char *role
 	if (step_name(c, 0, role, e) < 0)
 		return e->code;
 	out->name = c->step_name->data;
+	c->step_max = out->max;
 	return 0;
 }
 
@@ -33,6 +34,7 @@ int client_ask_fetch(struct tuf_client *c, struct tuf_step *out, int64_t version
 	if (step_name(c, version, role, e) < 0)
 		return e->code;
 	out->name = c->step_name->data;
+	c->step_max = max;
 	return 0;
 }
 
@@ -40,6 +42,8 @@ int client_got(struct tuf_client *c, const char *role, struct err *e)
 {
 	if (c->answer == TUF_GOT)
 		return 0;
+	if (c->too_long)
+		return err_set(e, ERR_LIMIT, "%s: longer than %zu bytes", role, c->step_max);
 	return err_set(e, c->answer == TUF_ABSENT ? ERR_NOT_FOUND : ERR_NET, "%s: %s", role,
 		       c->answer == TUF_ABSENT ? "the repository does not have it" : "could not be fetched");
 }
@@ -344,10 +348,12 @@ void tuf_client_answer(struct tuf_client *c, enum tuf_answer a, const void *byte
 	buf_clear(c->got);
 	c->answer = a;
 	c->answered = true;
+	c->too_long = a == TUF_GOT && len > c->step_max;
 	if (a != TUF_GOT)
 		return;
-	buf_add(c->got, bytes, len);
-	if (!buf_grow(c->got, 0))
+	if (!c->too_long)
+		buf_add(c->got, bytes, len);
+	if (c->too_long || !buf_grow(c->got, 0))
 		c->answer = TUF_FAILED;
 }
 

@@ -43,7 +43,8 @@ struct tuf_client {
 
 	/* the step under way */
 	struct buf *step_name;
-	bool answered;
+	size_t step_max;
+	bool answered, too_long;
 	enum tuf_answer answer;
 	struct buf *got;                        /* the answer's bytes */
 	const struct metadata *to_store;

@@ -56,7 +56,7 @@ struct repo_target {
 };
 
 typedef int repo_visit(const struct repo_target *t, void *arg, struct err *e);
-/* Every target of a role (NULL: of all roles) in byte order; a visit's non-zero answer ends it and is returned. ERR_NOT_FOUND: no such role. */
+/* Every target of a role (NULL: of all roles) in byte order; a visit's non-zero answer ends it and is returned; it may not change the repo. ERR_NOT_FOUND: no such role. */
 int repo_each_target(const struct repo *r, const char *role, repo_visit *visit, void *arg, struct err *e) MUST_CHECK;
 /* Its bytes, checked; ERR_NOT_FOUND when no role lists it. */
 int repo_read_target(const struct repo *r, const char *path, size_t max, struct buf **out, struct err *e) MUST_CHECK;
@@ -116,7 +116,7 @@ void repo_discard(struct repo *r);      /* forget what is pending */
  * many files changed; 0: nothing was due. Fails with ERR_CONFLICT while changes are pending.
  */
 int repo_renew(struct repo *r, const struct keyring *ring, int64_t now, struct err *e) MUST_CHECK;
-int64_t repo_next_renewal(const struct repo *r);        /* when repo_renew() has something to do */
+int64_t repo_next_renewal(const struct repo *r, const struct keyring *ring);   /* when repo_renew() has something to do */
 
 AUTO_DEFINE(repo, struct repo *, repo_free);
 
