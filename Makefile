@@ -20,7 +20,7 @@ ROOMS   := $(FLOOR_0) $(FLOOR_1) $(FLOOR_2) $(FLOOR_3)
 BELOW_1 := $(FLOOR_0)
 BELOW_2 := $(FLOOR_1) $(FLOOR_0)
 BELOW_3 := $(FLOOR_2) $(FLOOR_1) $(FLOOR_0)
-floor_of = $(foreach n,0 1 2 3,$(if $(filter $1,$(FLOOR_$n)),$n))
+floor_of = $(strip $(foreach n,0 1 2 3,$(if $(filter $1,$(FLOOR_$n)),$n)))
 links    = $1 $(BELOW_$(call floor_of,$1))
 
 # ---- third-party libraries, by the room whose code includes them ----
