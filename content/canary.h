@@ -41,7 +41,7 @@ enum canary_confinement {
 	CANARY_RLIMIT_AS = 1 << 4,      /* absent in sanitizer builds */
 	CANARY_UID = 1 << 5,            /* left root, or never was */
 	CANARY_NO_CAPS = 1 << 6,
-	CANARY_PIDNS = 1 << 7,          /* own process namespace: nothing outlives the try */
+	CANARY_ALONE = 1 << 7,          /* nothing outlives the try: it can start no process, or has a process namespace */
 };
 #define CANARY_CONFINEMENT_ALL 0xff
 

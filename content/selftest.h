@@ -5,7 +5,8 @@
  *   {"event":{...},"expect":{"verdict":"alert","rule":"ipc-0001"}}
  *   {"event":{...},"expect":{"verdict":"none"}}
  * "rule" may be left out. A test that expects a dropped rule is skipped; the
- * rest still run. A benign corpus is a directory of *.ndjson, one event a line.
+ * rest still run. A benign corpus is a directory of *.ndjson, one event a line;
+ * `observe` does not disturb, every other verdict counts as a match.
  */
 #ifndef CONTENT_SELFTEST_H
 #define CONTENT_SELFTEST_H
@@ -37,7 +38,8 @@ int selftest_file(const struct selftest_run *r, int dir, const char *path, struc
 
 /*
  * One corpus. A destructive verdict on an event that holds a protected object
- * is ERR_REFUSED at once. `dir` is closed by the caller.
+ * is ERR_REFUSED at once; an event beyond a limit ERR_LIMIT; a malformed line
+ * ERR_USAGE, since the corpus is the host's and not the content's.
  */
 int selftest_benign(const struct selftest_run *r, int dir, const char *name, struct selftest_figures *f, struct err *e) MUST_CHECK;
 

@@ -1,0 +1,256 @@
+/* selftest: a bundle's own expectations, and the benign corpora it must leave alone. */
+#include "content/selftest.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "schema/contract.h"
+
+#define FILE_MAX_BYTES ((size_t)64 << 20)
+#define CORPUS_FILES_MAX 10000
+#define LINE_DEPTH 12
+
+/* One line of a file, as a document of its own. */
+struct line {
+	const char *file;
+	unsigned number;
+	char name[320];                 /* "selftest/ipc.ndjson:12" */
+	struct json_doc *doc;
+};
+
+typedef int each_line(const struct selftest_run *r, const struct line *l, struct selftest_figures *f, struct err *e);
+
+static int visit_line(const struct selftest_run *r, const char *file, unsigned number, const char *text, size_t len,
+		      each_line *visit, struct selftest_figures *f, struct err *e)
+{
+	const struct json_limits limits = { .bytes = LOADER_EVENT_MAX + 4096, .depth = LINE_DEPTH };
+	struct line l = { .file = file, .number = number };
+	int rc;
+
+	if (strspn(text, " \t\r") >= len)
+		return 0;
+	snprintf(l.name, sizeof(l.name), "%s:%u", file, number);
+	if (r->progress)
+		r->progress(r->progress_arg, file, number);
+	if (json_parse(&l.doc, l.name, text, len, &limits, e) < 0)
+		return e->code;
+	rc = visit(r, &l, f, e);
+	json_free(l.doc);
+	return rc;
+}
+
+static int each(const struct selftest_run *r, const char *file, const struct buf *text, each_line *visit,
+		struct selftest_figures *f, struct err *e)
+{
+	const char *at = text->data, *end = at + text->len;
+
+	for (unsigned number = 1; at && at < end; number++) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+
+		if (!stop)
+			stop = end;
+		if (visit_line(r, file, number, at, (size_t)(stop - at), visit, f, e) < 0)
+			return e->code;
+		at = stop + 1;
+	}
+	return 0;
+}
+
+static int timed_match(const struct selftest_run *r, const struct json_doc *d, const struct json *event,
+		       struct detection *got, struct selftest_figures *f, struct err *e)
+{
+	int64_t before = clock_cpu_us();
+	int rc = loader_set_match_doc(r->engine, d, event, got, e);
+
+	f->cpu_us += clock_cpu_us() - before;
+	f->timed++;
+	return rc;
+}
+
+/* ---- self-tests ---- */
+
+struct expectation {
+	enum detection_action action;
+	const char *rule;               /* NULL: any */
+};
+
+static int read_expectation(const struct line *l, struct expectation *out, struct err *e)
+{
+	const struct json *expect;
+	const char *verdict;
+
+	if (json_want_object(l->doc, l->doc->root, "expect", &expect, e) < 0 ||
+	    json_want_text(l->doc, expect, "verdict", 32, &verdict, e) < 0 ||
+	    json_may_text(l->doc, expect, "rule", DETECTION_RULE_MAX, &out->rule, e) < 0)
+		return e->code;
+	if (!detection_parse(&out->action, verdict))
+		return json_error(l->doc, json_get(expect, "verdict"), e, ERR_FORMAT,
+				  "verdict \"%s\" is none of none, observe, alert, block, quarantine", verdict);
+	if (out->action == DETECTION_NONE && out->rule)
+		return json_error(l->doc, json_get(expect, "rule"), e, ERR_FORMAT,
+				  "a verdict of none comes from no rule");
+	return 0;
+}
+
+/* "id", or for YARA also "path:id". */
+static bool is_dropped(const struct selftest_run *r, const char *rule)
+{
+	for (size_t i = 0; i < r->drop_count; i++) {
+		const char *colon = strrchr(r->drop[i], ':');
+
+		if (strcmp(r->drop[i], rule) == 0 || (colon && strcmp(colon + 1, rule) == 0))
+			return true;
+	}
+	return false;
+}
+
+static int one_test(const struct selftest_run *r, const struct line *l, struct selftest_figures *f, struct err *e)
+{
+	struct expectation want = { .rule = NULL };
+	const struct json *event;
+	struct detection got;
+
+	if (read_expectation(l, &want, e) < 0 ||
+	    json_want_object(l->doc, l->doc->root, "event", &event, e) < 0)
+		return e->code;
+	if (want.rule && is_dropped(r, want.rule)) {
+		f->skipped++;
+		return 0;
+	}
+	if (timed_match(r, l->doc, event, &got, f, e) < 0)
+		return strstr(e->msg, l->name) ? e->code : err_wrap(e, "%s", l->name);
+	if (got.action == want.action && (!want.rule || strcmp(got.rule, want.rule) == 0)) {
+		f->run++;
+		return 0;
+	}
+	if (r->drop_count && !want.rule && got.action < want.action) {
+		f->skipped++;   /* the rule that is gone may be the one it meant */
+		return 0;
+	}
+	return err_set(e, ERR_REFUSED, "%s: expected %s%s%s, got %s%s%s", l->name, detection_name(want.action),
+		       want.rule ? " by " : "", want.rule ? want.rule : "", detection_name(got.action),
+		       *got.rule ? " by " : "", got.rule);
+}
+
+int selftest_file(const struct selftest_run *r, int dir, const char *path, struct selftest_figures *f, struct err *e)
+{
+	AUTO(buf) struct buf *text = NULL;
+
+	if (file_readat(&text, dir, path, FILE_MAX_BYTES, e) < 0)
+		return e->code;
+	return each(r, path, text, one_test, f, e);
+}
+
+/* ---- benign corpora ---- */
+
+/* The first protected path among the texts of an event; NULL: none. */
+static const char *protected_in(const struct contract *c, const struct json *v)
+{
+	const char *found = NULL;
+
+	if (v->type == JSON_STRING)
+		return v->count && strlen(v->u.text) == v->count && contract_protects(c, v->u.text) ? v->u.text : NULL;
+	for (uint32_t i = 0; v->type == JSON_ARRAY && i < v->count && !found; i++)
+		found = protected_in(c, &v->u.items[i]);
+	for (uint32_t i = 0; v->type == JSON_OBJECT && i < v->count && !found; i++)
+		found = protected_in(c, &v->u.members[i].value);
+	return found;
+}
+
+static int one_benign(const struct selftest_run *r, const struct line *l, struct selftest_figures *f, struct err *e)
+{
+	const char *object;
+	struct detection got;
+	struct err why = { 0 };
+	int rc = timed_match(r, l->doc, l->doc->root, &got, f, &why);
+
+	f->events++;
+	if (rc == ERR_FORMAT) {
+		f->ignored++;           /* an event of another sensor, or of another kind of content */
+		return 0;
+	}
+	if (rc == ERR_LIMIT)
+		return err_set(e, ERR_LIMIT, "%s: %s", l->name, why.msg);
+	if (rc < 0) {
+		*e = why;
+		return rc;
+	}
+	if (got.action == DETECTION_NONE || got.action == DETECTION_OBSERVE)
+		return 0;
+	f->matches++;
+	object = r->contract && detection_destructive(got.action) ? protected_in(r->contract, l->doc->root) : NULL;
+	if (object)
+		return err_set(e, ERR_REFUSED, "%s: rule %s would %s the protected object %s", l->name, got.rule,
+			       detection_name(got.action), object);
+	return 0;
+}
+
+static int keep_ndjson(const struct dirent *d)
+{
+	size_t len = strlen(d->d_name);
+
+	return d->d_name[0] != '.' && len > 7 && strcmp(d->d_name + len - 7, ".ndjson") == 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int benign_file(const struct selftest_run *r, int dir, const char *corpus, const char *file,
+		       struct selftest_figures *f, struct err *e)
+{
+	AUTO(buf) struct buf *text = NULL;
+	AUTO_FREE char *shown = file_join(corpus, file);
+
+	if (!shown)
+		return err_memory(e);
+	if (file_readat(&text, dir, file, FILE_MAX_BYTES, e) < 0)
+		return err_wrap(e, "benign corpus %s", corpus);
+	if (each(r, shown, text, one_benign, f, e) == 0)
+		return 0;
+	if (e->code == ERR_FORMAT)      /* the corpus is the host's, not the content's */
+		return err_set(e, ERR_USAGE, "benign corpus: malformed line in %s", shown);
+	return e->code;
+}
+
+int selftest_benign(const struct selftest_run *r, int dir, const char *name, struct selftest_figures *f,
+		    struct err *e)
+{
+	struct dirent **files = NULL;
+	int count = scandirat(dir, ".", &files, keep_ndjson, by_name), rc = 0;
+
+	if (count < 0)
+		return err_errno(e, "benign corpus %s", name);
+	if (count > CORPUS_FILES_MAX)
+		rc = err_set(e, ERR_USAGE, "benign corpus %s: more than %d files", name, CORPUS_FILES_MAX);
+	for (int i = 0; i < count; i++) {
+		if (rc == 0)
+			rc = benign_file(r, dir, name, files[i]->d_name, f, e);
+		free(files[i]);
+	}
+	free(files);
+	return rc;
+}
+
+int selftest_benign_verdict(const struct selftest_run *r, const struct selftest_figures *f, struct err *e)
+{
+	int64_t most = r->contract ? r->contract->ceilings.matches_per_10000 : CONTRACT_UNLIMITED;
+	uint64_t judged = f->events - f->ignored;
+
+	if (most >= 10000 || f->matches * 10000 <= (uint64_t)most * judged)
+		return 0;
+	return err_set(e, ERR_LIMIT,
+		       "%" PRIu64 " matches in %" PRIu64 " benign events: the contract of %s %s allows %" PRId64
+		       " in 10000",
+		       f->matches, judged, r->contract->sensor, r->contract->version, most);
+}
