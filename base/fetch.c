@@ -377,7 +377,6 @@ static int err_of_curl(struct fetch *f, CURLcode code, struct err *e)
 	case CURLE_OUT_OF_MEMORY:
 		return err_memory(e);
 	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
 		return err_set(e, ERR_USAGE, "%s", why);
 	default:
 		return err_set(e, ERR_NET, "%s", why);
@@ -420,8 +419,15 @@ static int wrap(struct err *e, const char *url)
 
 static int check_url(const struct fetch *f, const char *url, struct err *e)
 {
+	static const char *const schemes[] = { "http://", "https://", "file://" };
+	bool known = false;
+
 	if (check_text("address", url, e) < 0)
 		return e->code;
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+		known |= strncasecmp(url, schemes[i], strlen(schemes[i])) == 0;
+	if (!known)
+		return err_set(e, ERR_USAGE, "neither http, https nor file");
 	if (f->pin && strncasecmp(url, "http:", 5) == 0)
 		return err_set(e, ERR_USAGE, "not https, though the server's key is pinned");
 	return 0;
