@@ -1,0 +1,139 @@
+/* sql: every statement of the store, in one place. */
+#include "server/sql.h"
+
+const char sql_schema[] =
+	"CREATE TABLE device (id TEXT PRIMARY KEY, enrolled INTEGER NOT NULL, last_seen INTEGER NOT NULL,"
+	" goodbye INTEGER NOT NULL, generation INTEGER NOT NULL, revoked INTEGER NOT NULL, flagged INTEGER NOT NULL,"
+	" event_n INTEGER NOT NULL, old_epoch TEXT NOT NULL, attributes TEXT NOT NULL, said TEXT) WITHOUT ROWID;"
+
+	/* event and decision share one sequence of ids: the order in which things happened */
+	"CREATE TABLE event (id INTEGER PRIMARY KEY, device TEXT NOT NULL, epoch TEXT NOT NULL, n INTEGER NOT NULL,"
+	" at INTEGER NOT NULL, received INTEGER NOT NULL, channel TEXT NOT NULL, digest BLOB NOT NULL,"
+	" attempt INTEGER NOT NULL, kind INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,"
+	" UNIQUE (device, epoch, n));"
+	"CREATE TABLE decision (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, channel TEXT NOT NULL,"
+	" ring TEXT NOT NULL, device TEXT NOT NULL, rollout INTEGER NOT NULL, digest BLOB NOT NULL,"
+	" was TEXT NOT NULL, becomes TEXT NOT NULL, cause TEXT NOT NULL, sentence TEXT NOT NULL, inputs TEXT NOT NULL);"
+
+	"CREATE TABLE bundle (channel TEXT NOT NULL, serial INTEGER NOT NULL, digest BLOB NOT NULL, version TEXT NOT NULL,"
+	" path TEXT NOT NULL, size INTEGER NOT NULL, length INTEGER NOT NULL, published INTEGER NOT NULL,"
+	" by TEXT NOT NULL, reason TEXT NOT NULL, matrix TEXT NOT NULL,"
+	" PRIMARY KEY (channel, serial), UNIQUE (channel, digest)) WITHOUT ROWID;"
+	"CREATE TABLE contract (digest BLOB PRIMARY KEY, sensor TEXT NOT NULL, version TEXT NOT NULL, body BLOB NOT NULL,"
+	" registered INTEGER NOT NULL, by TEXT NOT NULL);"
+	"CREATE TABLE policy (channel TEXT NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL, at INTEGER NOT NULL,"
+	" by TEXT NOT NULL, PRIMARY KEY (channel, version)) WITHOUT ROWID;"
+
+	"CREATE TABLE rollout (id INTEGER PRIMARY KEY, channel TEXT NOT NULL, digest BLOB NOT NULL, serial INTEGER NOT NULL,"
+	" version TEXT NOT NULL, path TEXT NOT NULL, attempt INTEGER NOT NULL, created INTEGER NOT NULL, by TEXT NOT NULL,"
+	" reason TEXT NOT NULL, policy TEXT NOT NULL, secret BLOB NOT NULL, UNIQUE (channel, digest));"
+	"CREATE TABLE rollout_ring (rollout INTEGER NOT NULL, ring INTEGER NOT NULL, state INTEGER NOT NULL,"
+	" changed INTEGER NOT NULL, began INTEGER NOT NULL, bound_at INTEGER NOT NULL, passed_at INTEGER NOT NULL,"
+	" cause TEXT NOT NULL, sentence TEXT NOT NULL, operator_hold INTEGER NOT NULL, coverage_approved INTEGER NOT NULL,"
+	" continue_anyway INTEGER NOT NULL, content_crash INTEGER NOT NULL, declined INTEGER NOT NULL,"
+	" by_coverage INTEGER NOT NULL, previous TEXT NOT NULL, PRIMARY KEY (rollout, ring)) WITHOUT ROWID;"
+	/* n is gap-free per (rollout, ring); one offer per device, for ever */
+	"CREATE TABLE offer (rollout INTEGER NOT NULL, ring INTEGER NOT NULL, n INTEGER NOT NULL, device TEXT NOT NULL,"
+	" stratum TEXT NOT NULL, at INTEGER NOT NULL, survived INTEGER NOT NULL DEFAULT 0,"
+	" failed INTEGER NOT NULL DEFAULT 0, environment INTEGER NOT NULL DEFAULT 0, voided INTEGER NOT NULL DEFAULT 0,"
+	" reason TEXT NOT NULL DEFAULT '', PRIMARY KEY (rollout, ring, n), UNIQUE (rollout, ring, device)) WITHOUT ROWID;"
+	"CREATE TABLE rollback (id INTEGER PRIMARY KEY, channel TEXT NOT NULL, digest BLOB NOT NULL, serial INTEGER NOT NULL,"
+	" max_serial INTEGER NOT NULL, version TEXT NOT NULL, path TEXT NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL,"
+	" at INTEGER NOT NULL, done INTEGER NOT NULL);"
+
+	"CREATE TABLE audit (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL,"
+	" subject TEXT NOT NULL, detail TEXT NOT NULL, hash BLOB NOT NULL);"
+	"CREATE TABLE enrolment (hash BLOB PRIMARY KEY, name TEXT NOT NULL, attributes TEXT NOT NULL,"
+	" created INTEGER NOT NULL, expires INTEGER NOT NULL, uses INTEGER NOT NULL, by TEXT NOT NULL);";
+
+const char *const sql_text[SQL_COUNT] = {
+	[SQL_DEVICE_PUT] =
+		"INSERT INTO device (id, enrolled, last_seen, goodbye, generation, revoked, flagged, event_n, old_epoch,"
+		" attributes, said) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+		" ON CONFLICT (id) DO UPDATE SET last_seen = $3, goodbye = $4, generation = $5, revoked = $6, flagged = $7,"
+		" event_n = $8, old_epoch = $9, attributes = $10, said = $11",
+	[SQL_DEVICE_SEEN] =
+		"UPDATE device SET last_seen = $2 WHERE id = $1",
+	[SQL_EVENT_ADD] =
+		"INSERT INTO event (id, device, epoch, n, at, received, channel, digest, attempt, kind, reason, detail)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
+	[SQL_OUTCOME_PUT] =
+		"UPDATE offer SET survived = $4, failed = $5, environment = $6, voided = $7, reason = $8"
+		" WHERE rollout = $1 AND ring = $2 AND device = $3",
+	[SQL_BUNDLE_ADD] =
+		"INSERT INTO bundle (channel, serial, digest, version, path, size, length, published, by, reason, matrix)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+	[SQL_CONTRACT_ADD] =
+		"INSERT INTO contract (digest, sensor, version, body, registered, by) VALUES ($1, $2, $3, $4, $5, $6)"
+		" ON CONFLICT DO NOTHING",
+	[SQL_POLICY_ADD] =
+		"INSERT INTO policy (channel, version, body, at, by) VALUES ($1, $2, $3, $4, $5)",
+	[SQL_ROLLOUT_PUT] =
+		"INSERT INTO rollout (id, channel, digest, serial, version, path, attempt, created, by, reason, policy, secret)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+		" ON CONFLICT (id) DO UPDATE SET attempt = $7, by = $9, reason = $10",
+	[SQL_RING_PUT] =
+		"INSERT INTO rollout_ring (rollout, ring, state, changed, began, bound_at, passed_at, cause, sentence,"
+		" operator_hold, coverage_approved, continue_anyway, content_crash, declined, by_coverage, previous)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+		" ON CONFLICT (rollout, ring) DO UPDATE SET state = $3, changed = $4, began = $5, bound_at = $6,"
+		" passed_at = $7, cause = $8, sentence = $9, operator_hold = $10, coverage_approved = $11,"
+		" continue_anyway = $12, content_crash = $13, declined = $14, by_coverage = $15, previous = $16",
+	[SQL_DECISION_ADD] =
+		"INSERT INTO decision (id, at, kind, channel, ring, device, rollout, digest, was, becomes, cause, sentence,"
+		" inputs) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+	[SQL_AUDIT_ADD] =
+		"INSERT INTO audit (id, at, who, action, subject, detail, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+	[SQL_ENROLMENT_PUT] =
+		"INSERT INTO enrolment (hash, name, attributes, created, expires, uses, by) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+		" ON CONFLICT (hash) DO UPDATE SET expires = $5, uses = $6",
+	[SQL_ENROLMENT_USE] =
+		"UPDATE enrolment SET uses = CASE WHEN uses > 0 THEN uses - 1 ELSE uses END WHERE hash = $1 AND uses <> 0",
+	[SQL_ROLLBACK_PUT] =
+		"INSERT INTO rollback (id, channel, digest, serial, max_serial, version, path, reason, by, at, done)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO UPDATE SET done = $11",
+	[SQL_OFFER_FIND] =
+		"SELECT n FROM offer WHERE rollout = $1 AND ring = $2 AND device = $3",
+	[SQL_OFFER_ADD] =
+		"INSERT INTO offer (rollout, ring, n, device, stratum, at) SELECT $1, $2,"
+		" (SELECT coalesce(max(n), 0) + 1 FROM offer WHERE rollout = $1 AND ring = $2), $3, $4, $5 RETURNING n",
+
+	[SQL_FEED_LAST] =
+		"SELECT max(coalesce((SELECT max(id) FROM event), 0), coalesce((SELECT max(id) FROM decision), 0))",
+	[SQL_AUDIT_LAST] =
+		"SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1",
+
+	[SQL_DEVICES] =
+		"SELECT id, enrolled, last_seen, goodbye, generation, revoked, flagged, event_n, old_epoch, attributes, said"
+		" FROM device ORDER BY id",
+	[SQL_ENROLMENTS] =
+		"SELECT hash, name, attributes, created, expires, uses, by FROM enrolment ORDER BY created, hash",
+	[SQL_BUNDLES] =
+		"SELECT channel, serial, digest, version, path, size, length, published, by, reason, matrix FROM bundle"
+		" WHERE $1 = '' OR channel = $1 ORDER BY published DESC, serial DESC",
+	[SQL_CONTRACTS] =
+		"SELECT digest, sensor, version, body, registered, by FROM contract ORDER BY registered, digest",
+	[SQL_POLICIES] =
+		"SELECT channel, version, body, at, by FROM policy p"
+		" WHERE version = (SELECT max(version) FROM policy q WHERE q.channel = p.channel) ORDER BY channel",
+	[SQL_ROLLOUTS] =
+		"SELECT id, channel, digest, serial, version, path, attempt, created, by, reason, policy, secret FROM rollout"
+		" ORDER BY id",
+	[SQL_RINGS] =
+		"SELECT rollout, ring, state, changed, began, bound_at, passed_at, cause, sentence, operator_hold,"
+		" coverage_approved, continue_anyway, content_crash, declined, by_coverage, previous FROM rollout_ring"
+		" WHERE rollout = $1 ORDER BY ring",
+	[SQL_OFFERS] =
+		"SELECT rollout, ring, n, device, stratum, at, survived, failed, environment, voided, reason FROM offer"
+		" WHERE rollout = $1 AND ring = $2 ORDER BY n",
+	[SQL_FEED] =
+		"SELECT * FROM (SELECT id, at, kind, channel, ring, device, rollout, digest, was, becomes, cause, sentence,"
+		" inputs FROM decision WHERE id > $1 ORDER BY id LIMIT $2)"
+		" UNION ALL SELECT * FROM (SELECT id, received, kind, channel, '', device, attempt, digest, '', '', reason,"
+		" detail, NULL FROM event WHERE id > $1 ORDER BY id LIMIT $2) ORDER BY 1 LIMIT $2",
+	[SQL_AUDIT] =
+		"SELECT id, at, who, action, subject, detail, hash FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
+	[SQL_ROLLBACKS] =
+		"SELECT id, channel, digest, serial, max_serial, version, path, reason, by, at, done FROM rollback"
+		" WHERE done = 0 ORDER BY id",
+};

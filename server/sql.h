@@ -1,0 +1,18 @@
+/* sql: every statement of the store, in one place, for both databases. */
+#ifndef SERVER_SQL_H
+#define SERVER_SQL_H
+
+enum sql {
+	SQL_DEVICE_PUT, SQL_DEVICE_SEEN, SQL_EVENT_ADD, SQL_OUTCOME_PUT, SQL_BUNDLE_ADD, SQL_CONTRACT_ADD, SQL_POLICY_ADD,
+	SQL_ROLLOUT_PUT, SQL_RING_PUT, SQL_DECISION_ADD, SQL_AUDIT_ADD, SQL_ENROLMENT_PUT, SQL_ENROLMENT_USE,
+	SQL_ROLLBACK_PUT, SQL_OFFER_FIND, SQL_OFFER_ADD,
+	SQL_FEED_LAST, SQL_AUDIT_LAST,
+	SQL_DEVICES, SQL_ENROLMENTS, SQL_BUNDLES, SQL_CONTRACTS, SQL_POLICIES, SQL_ROLLOUTS, SQL_RINGS, SQL_OFFERS,
+	SQL_FEED, SQL_AUDIT, SQL_ROLLBACKS,
+	SQL_COUNT
+};
+
+extern const char *const sql_text[SQL_COUNT];
+extern const char sql_schema[];         /* creates everything, in an empty database */
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * store: what the server must not forget, whatever database keeps it.
+ *
+ * Writes come in batches: append_batch() takes submissions, each all or
+ * nothing, and offer_batch() numbers offers without gaps in commit order; what
+ * both did becomes durable by store_commit(). One thread writes (writer.h);
+ * any thread reads. Text in rows handed to a visit is borrowed for the call.
+ */
+#ifndef SERVER_STORE_H
+#define SERVER_STORE_H
+
+#include <stdbool.h>
+
+#include "base/hash.h"
+#include "base/name.h"
+
+#define DEVICE_ID_LEN 32        /* hex digits */
+#define STORE_VERSION 1         /* of the schema; a newer one is refused */
+
+struct store;
+
+struct store_device {
+	const char *id;
+	int64_t enrolled, last_seen;    /* last_seen 0: never checked in */
+	int64_t goodbye;                /* announced shutdown or suspend; 0: none */
+	uint64_t generation;            /* of its token */
+	bool revoked, flagged;
+	uint64_t event_n;               /* greatest n kept of the current epoch */
+	const char *old_epoch;          /* the epoch before the current one; "" none */
+	const char *attributes;         /* JSON object, assigned by operators */
+	const char *said;               /* its last check-in without events and wants; NULL: none */
+};
+
+struct store_seen {
+	const char *id;
+	int64_t at;
+};
+
+struct store_event {
+	const char *device, *epoch;
+	uint64_t n;
+	int64_t at, received;
+	const char *channel;            /* "" none */
+	struct digest digest;           /* zero: none */
+	uint64_t attempt;
+	int kind;                       /* enum checkin_kind */
+	const char *reason, *detail;
+};
+
+/* What is known of one offer; times as in rollout/outcome.h. */
+struct store_outcome {
+	uint64_t rollout;
+	int ring;                       /* position */
+	const char *device;
+	int64_t survived, failed, environment;
+	bool voided;
+	const char *reason;             /* of the failure; "" none */
+};
+
+struct store_offer {
+	uint64_t rollout;
+	int ring;
+	const char *device, *stratum;
+	int64_t at;
+	/* set by offer_batch(), or when read: */
+	uint32_t n;
+	bool existed;
+	/* when read: */
+	struct store_outcome outcome;
+};
+
+struct store_bundle {
+	const char *channel;
+	uint64_t serial;
+	struct digest digest;
+	const char *version, *path;     /* target path */
+	uint64_t size, length;          /* of the uncompressed archive; of the target */
+	int64_t published;
+	const char *by, *reason;
+	const char *matrix;             /* JSON: which contracts were asked, and what they said */
+};
+
+struct store_contract {
+	struct digest digest;
+	const char *sensor, *version, *body;
+	size_t body_len;
+	int64_t registered;
+	const char *by;
+};
+
+struct store_policy {
+	const char *channel, *body;
+	uint64_t version;
+	int64_t at;
+	const char *by;
+};
+
+struct store_rollout {
+	uint64_t id;
+	const char *channel;
+	struct digest digest;
+	uint64_t serial;
+	const char *version, *path;
+	uint64_t attempt;
+	int64_t created;
+	const char *by, *reason;
+	const char *policy;             /* JSON, pinned */
+	struct digest secret;           /* of the order */
+};
+
+/* The rollout in one ring; see enum ring_state. */
+struct store_ring {
+	uint64_t rollout;
+	int ring, state;
+	int64_t changed, began, bound_at, passed_at;
+	const char *cause, *sentence;   /* of the last move */
+	bool operator_hold, coverage_approved, continue_anyway, content_crash, declined, by_coverage;
+	const char *previous;           /* JSON of the bundle the ring had before; "" none */
+};
+
+struct store_decision {
+	int64_t at;
+	const char *kind;               /* "state", "verdict", "published", "stop", ... */
+	const char *channel, *ring, *device;    /* "" none */
+	uint64_t rollout;               /* 0: none */
+	struct digest digest;           /* zero: none */
+	const char *from, *to, *cause, *sentence;
+	const char *inputs;             /* JSON: everything the decision was made from; "" none */
+};
+
+struct store_audit {
+	int64_t at;
+	const char *who, *action, *subject, *detail;
+};
+
+struct store_enrolment {
+	struct digest hash;             /* SHA-256 of the token */
+	const char *name, *attributes;  /* JSON object */
+	int64_t created, expires;
+	int64_t uses;                   /* left; -1: any number */
+	const char *by;
+};
+
+struct store_rollback {
+	uint64_t id;
+	const char *channel;
+	struct digest digest;
+	uint64_t serial, max_serial;
+	const char *version, *path, *reason, *by;
+	int64_t at;
+	bool done;
+};
+
+enum store_kind {
+	STORE_DEVICE, STORE_SEEN, STORE_EVENT, STORE_OUTCOME, STORE_BUNDLE, STORE_CONTRACT, STORE_POLICY,
+	STORE_ROLLOUT, STORE_RING, STORE_DECISION, STORE_AUDIT, STORE_ENROLMENT, STORE_ENROLMENT_USE, STORE_ROLLBACK,
+};
+
+struct store_record {
+	enum store_kind kind;
+	union {
+		struct store_device device;     /* replaces the row */
+		struct store_seen seen;
+		struct store_event event;       /* a repeated (device, epoch, n) changes nothing */
+		struct store_outcome outcome;
+		struct store_bundle bundle;     /* ERR_CONFLICT: the serial or the digest is taken */
+		struct store_contract contract; /* known already: nothing */
+		struct store_policy policy;
+		struct store_rollout rollout;   /* replaces attempt, by and reason of the row */
+		struct store_ring ring;         /* replaces the row */
+		struct store_decision decision;
+		struct store_audit audit;       /* chained to the one before */
+		struct store_enrolment enrolment;       /* replaces the row; use: takes one use of `hash`, ERR_AUTH when there is none */
+		struct store_rollback rollback; /* replaces the row */
+	} u;
+};
+
+/* One submission: its records are kept together or not at all. */
+struct store_append {
+	struct store_record *records;
+	size_t count;
+	struct err error;       /* code 0: done */
+};
+
+int store_open(struct store **out, const char *path, struct err *e) MUST_CHECK;        /* ERR_UNSUPPORTED: a newer schema */
+void store_close(struct store *s);      /* NULL is fine */
+
+/* One transaction: begin, any number of batches, commit. Only the writer's thread. */
+int store_begin(struct store *s, struct err *e) MUST_CHECK;
+void append_batch(struct store *s, struct store_append *const *batch, size_t count);
+int offer_batch(struct store *s, struct store_offer *const *batch, size_t count, struct err *e) MUST_CHECK;
+int store_commit(struct store *s, struct err *e) MUST_CHECK;
+void store_abandon(struct store *s);
+
+/* ---- reading: a visit's non-zero answer ends the walk and is returned ---- */
+
+struct store_feed {             /* one line of what happened: a decision or a device's event */
+	uint64_t id;
+	struct store_decision d;        /* of an event: kind is its name, cause its reason, sentence its detail */
+};
+
+struct store_chain {
+	uint64_t id;
+	struct store_audit a;
+	struct digest hash;     /* SHA-256(hash of the one before, this one's text) */
+};
+
+int store_each_device(struct store *s, int (*visit)(const struct store_device *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+int store_each_enrolment(struct store *s, int (*visit)(const struct store_enrolment *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+int store_each_bundle(struct store *s, const char *channel /* NULL: all */, int (*visit)(const struct store_bundle *, void *, struct err *), void *arg, struct err *e) MUST_CHECK; /* newest first */
+int store_each_contract(struct store *s, int (*visit)(const struct store_contract *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+int store_each_policy(struct store *s, int (*visit)(const struct store_policy *, void *, struct err *), void *arg, struct err *e) MUST_CHECK; /* the newest of each channel */
+int store_each_rollout(struct store *s, int (*visit)(const struct store_rollout *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;       /* oldest first */
+int store_each_ring(struct store *s, uint64_t rollout, int (*visit)(const struct store_ring *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+int store_each_offer(struct store *s, uint64_t rollout, int ring, int (*visit)(const struct store_offer *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;        /* in order of n */
+int store_each_feed(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_feed *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+int store_each_audit(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+int store_each_rollback(struct store *s, int (*visit)(const struct store_rollback *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;      /* those not done */
+
+AUTO_DEFINE(store, struct store *, store_close);
+
+#endif

@@ -1,0 +1,603 @@
+/* store_sqlite: the store in one SQLite file; it only binds and fetches. */
+#include "server/store.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "rollout/checkin.h"
+#include "server/sql.h"
+
+#define BUSY_MS 10000
+
+struct store {
+	sqlite3 *db;                            /* the writer's */
+	sqlite3_stmt *stmts[SQL_COUNT];
+	sqlite3 *reader;
+	pthread_mutex_t reading;
+	uint64_t feed, audit;                   /* last ids given */
+	struct digest head;                     /* of the audit chain */
+};
+
+static int failed(sqlite3 *db, struct err *e, const char *what)
+{
+	int code = sqlite3_extended_errcode(db) & 0xff;
+
+	return err_set(e,
+		       code == SQLITE_FULL       ? ERR_SPACE :
+		       code == SQLITE_CONSTRAINT ? ERR_CONFLICT :
+		       code == SQLITE_NOMEM      ? ERR_MEMORY :
+						   ERR_IO,
+		       "store: %s: %s", what, sqlite3_errmsg(db));
+}
+
+static int run_text(sqlite3 *db, const char *sql, struct err *e)
+{
+	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(db, e, sql);
+}
+
+/* ---- binding: i int64, t text (NULL: null), d digest, b bytes and length ---- */
+
+static void bind(sqlite3_stmt *st, const char *form, va_list args)
+{
+	int at = 1;
+
+	for (const char *f = form; *f; f++, at++) {
+		const void *p;
+
+		switch (*f) {
+		case 'i':
+			sqlite3_bind_int64(st, at, va_arg(args, int64_t));
+			break;
+		case 't':
+			p = va_arg(args, const char *);
+			sqlite3_bind_text(st, at, p, -1, SQLITE_STATIC);
+			break;
+		case 'd':
+			p = va_arg(args, const struct digest *);
+			sqlite3_bind_blob(st, at, p, digest_is_zero(p) ? 0 : DIGEST_LEN, SQLITE_STATIC);
+			break;
+		default:
+			p = va_arg(args, const void *);
+			sqlite3_bind_blob64(st, at, p, va_arg(args, size_t), SQLITE_STATIC);
+		}
+	}
+}
+
+static int prepare(sqlite3 *db, sqlite3_stmt **out, enum sql which, struct err *e)
+{
+	if (*out)
+		return 0;
+	if (sqlite3_prepare_v3(db, sql_text[which], -1, SQLITE_PREPARE_PERSISTENT, out, NULL) != SQLITE_OK)
+		return failed(db, e, sql_text[which]);
+	return 0;
+}
+
+/* Runs a statement of the writer that answers no row; how many rows it changed. */
+static int change(struct store *s, struct err *e, enum sql which, const char *form, ...)
+{
+	sqlite3_stmt *st;
+	va_list args;
+	int step;
+
+	if (prepare(s->db, &s->stmts[which], which, e) < 0)
+		return e->code;
+	st = s->stmts[which];
+	va_start(args, form);
+	bind(st, form, args);
+	va_end(args);
+	step = sqlite3_step(st);
+	if (step != SQLITE_DONE)
+		failed(s->db, e, "write");
+	sqlite3_reset(st);
+	return step == SQLITE_DONE ? sqlite3_changes(s->db) : e->code;
+}
+
+/* The first column of the only row, or -1 when there is none; ERR codes are below -1. */
+static int64_t number(struct store *s, struct err *e, enum sql which, const char *form, ...)
+{
+	sqlite3_stmt *st;
+	va_list args;
+	int64_t n = -1;
+	int step;
+
+	if (prepare(s->db, &s->stmts[which], which, e) < 0)
+		return INT64_MIN;
+	st = s->stmts[which];
+	va_start(args, form);
+	bind(st, form, args);
+	va_end(args);
+	while ((step = sqlite3_step(st)) == SQLITE_ROW)
+		n = sqlite3_column_int64(st, 0);
+	if (step != SQLITE_DONE) {
+		failed(s->db, e, "read");
+		n = INT64_MIN;
+	}
+	sqlite3_reset(st);
+	return n;
+}
+
+/* ---- opening ---- */
+
+static int configure(sqlite3 *db, struct err *e)
+{
+	sqlite3_busy_timeout(db, BUSY_MS);
+	return run_text(db,
+			"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+			" PRAGMA wal_autocheckpoint = 20000",
+			e);
+}
+
+static int schema_version(sqlite3 *db)
+{
+	sqlite3_stmt *st = NULL;
+	int version = -1;
+
+	if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		version = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	return version;
+}
+
+static int make_schema(struct store *s, const char *path, struct err *e)
+{
+	int version = schema_version(s->db);
+	char *end;
+
+	if (version < 0)
+		return failed(s->db, e, path);
+	if (version == STORE_VERSION)
+		return 0;
+	if (version > STORE_VERSION)
+		return err_set(e, ERR_UNSUPPORTED, "store %s: its schema is version %d, this program knows %d: use a newer one",
+			       path, version, STORE_VERSION);
+	end = sqlite3_mprintf("PRAGMA user_version = %d; COMMIT", STORE_VERSION);
+	if (!end)
+		return err_memory(e);
+	if (run_text(s->db, "BEGIN IMMEDIATE", e) == 0 && run_text(s->db, sql_schema, e) == 0)
+		(void)!run_text(s->db, end, e);
+	sqlite3_free(end);
+	return e->code;
+}
+
+/* The last ids and the chain's head; after a failed batch as well. */
+static int read_heads(struct store *s, struct err *e)
+{
+	sqlite3_stmt *st;
+	int64_t feed = number(s, e, SQL_FEED_LAST, "");
+
+	if (feed < 0)
+		return e->code ? e->code : ERR_IO;
+	s->feed = (uint64_t)feed;
+	s->audit = 0;
+	s->head = (struct digest){ 0 };
+	if (prepare(s->db, &s->stmts[SQL_AUDIT_LAST], SQL_AUDIT_LAST, e) < 0)
+		return e->code;
+	st = s->stmts[SQL_AUDIT_LAST];
+	if (sqlite3_step(st) == SQLITE_ROW) {
+		s->audit = (uint64_t)sqlite3_column_int64(st, 0);
+		if (sqlite3_column_bytes(st, 1) == DIGEST_LEN)
+			memcpy(s->head.bytes, sqlite3_column_blob(st, 1), DIGEST_LEN);
+	}
+	sqlite3_reset(st);
+	return 0;
+}
+
+int store_open(struct store **out, const char *path, struct err *e)
+{
+	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+	AUTO(store) struct store *s = calloc(1, sizeof *s);
+
+	e->code = 0;
+	if (!s)
+		return err_memory(e);
+	pthread_mutex_init(&s->reading, NULL);
+	if (sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+		return failed(s->db, e, path);
+	if (configure(s->db, e) < 0 || make_schema(s, path, e) < 0 || read_heads(s, e) < 0)
+		return e->code;
+	if (sqlite3_open_v2(path, &s->reader, flags, NULL) != SQLITE_OK)
+		return failed(s->reader, e, path);
+	if (configure(s->reader, e) < 0)
+		return e->code;
+	*out = TAKE(s);
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	for (int i = 0; i < SQL_COUNT; i++)
+		sqlite3_finalize(s->stmts[i]);
+	sqlite3_close(s->reader);
+	sqlite3_close(s->db);
+	pthread_mutex_destroy(&s->reading);
+	free(s);
+}
+
+/* ---- writing ---- */
+
+static int put_device(struct store *s, const struct store_device *d, struct err *e)
+{
+	return change(s, e, SQL_DEVICE_PUT, "tiiiiiiittt", d->id, d->enrolled, d->last_seen, d->goodbye,
+		      (int64_t)d->generation, (int64_t)d->revoked, (int64_t)d->flagged, (int64_t)d->event_n, d->old_epoch,
+		      d->attributes, d->said);
+}
+
+static int add_event(struct store *s, const struct store_event *v, struct err *e)
+{
+	return change(s, e, SQL_EVENT_ADD, "ittiiitdiitt", (int64_t)++s->feed, v->device, v->epoch, (int64_t)v->n, v->at,
+		      v->received, v->channel, &v->digest, (int64_t)v->attempt, (int64_t)v->kind, v->reason, v->detail);
+}
+
+static int put_outcome(struct store *s, const struct store_outcome *o, struct err *e)
+{
+	return change(s, e, SQL_OUTCOME_PUT, "iitiiiit", (int64_t)o->rollout, (int64_t)o->ring, o->device, o->survived,
+		      o->failed, o->environment, (int64_t)o->voided, o->reason);
+}
+
+static int add_bundle(struct store *s, const struct store_bundle *b, struct err *e)
+{
+	if (change(s, e, SQL_BUNDLE_ADD, "tidttiiittt", b->channel, (int64_t)b->serial, &b->digest, b->version, b->path,
+		   (int64_t)b->size, (int64_t)b->length, b->published, b->by, b->reason, b->matrix) >= 0)
+		return 0;
+	if (e->code == ERR_CONFLICT)
+		return err_set(e, ERR_CONFLICT, "channel %s: serial %llu or its digest is published already", b->channel,
+			       (unsigned long long)b->serial);
+	return e->code;
+}
+
+static int put_rollout(struct store *s, const struct store_rollout *r, struct err *e)
+{
+	return change(s, e, SQL_ROLLOUT_PUT, "itdittiitttd", (int64_t)r->id, r->channel, &r->digest, (int64_t)r->serial,
+		      r->version, r->path, (int64_t)r->attempt, r->created, r->by, r->reason, r->policy, &r->secret);
+}
+
+static int put_ring(struct store *s, const struct store_ring *r, struct err *e)
+{
+	return change(s, e, SQL_RING_PUT, "iiiiiiittiiiiiit", (int64_t)r->rollout, (int64_t)r->ring, (int64_t)r->state,
+		      r->changed, r->began, r->bound_at, r->passed_at, r->cause, r->sentence, (int64_t)r->operator_hold,
+		      (int64_t)r->coverage_approved, (int64_t)r->continue_anyway, (int64_t)r->content_crash,
+		      (int64_t)r->declined, (int64_t)r->by_coverage, r->previous);
+}
+
+static int add_decision(struct store *s, const struct store_decision *d, struct err *e)
+{
+	return change(s, e, SQL_DECISION_ADD, "iitttt" "id" "ttttt", (int64_t)++s->feed, d->at, d->kind, d->channel, d->ring,
+		      d->device, (int64_t)d->rollout, &d->digest, d->from, d->to, d->cause, d->sentence, d->inputs);
+}
+
+static void hash_text(struct hash *h, const char *text)
+{
+	hash_add(h, text, strlen(text) + 1);
+}
+
+static int add_audit(struct store *s, const struct store_audit *a, struct err *e)
+{
+	AUTO(hash) struct hash *h = hash_new();
+	char at[24];
+
+	if (!h)
+		return err_memory(e);
+	sqlite3_snprintf(sizeof at, at, "%lld", (long long)a->at);
+	hash_add(h, s->head.bytes, DIGEST_LEN);
+	hash_text(h, at);
+	hash_text(h, a->who);
+	hash_text(h, a->action);
+	hash_text(h, a->subject);
+	hash_text(h, a->detail);
+	hash_final(h, &s->head);
+	return change(s, e, SQL_AUDIT_ADD, "iittttd", (int64_t)++s->audit, a->at, a->who, a->action, a->subject, a->detail,
+		      &s->head);
+}
+
+static int put_enrolment(struct store *s, const struct store_enrolment *n, struct err *e)
+{
+	return change(s, e, SQL_ENROLMENT_PUT, "dttiiit", &n->hash, n->name, n->attributes, n->created, n->expires, n->uses,
+		      n->by);
+}
+
+static int use_enrolment(struct store *s, const struct store_enrolment *n, struct err *e)
+{
+	int rows = change(s, e, SQL_ENROLMENT_USE, "d", &n->hash);
+
+	return rows == 0 ? err_set(e, ERR_AUTH, "the enrolment token is used up") : rows;
+}
+
+static int put_rollback(struct store *s, const struct store_rollback *r, struct err *e)
+{
+	return change(s, e, SQL_ROLLBACK_PUT, "itdiittttii", (int64_t)r->id, r->channel, &r->digest, (int64_t)r->serial,
+		      (int64_t)r->max_serial, r->version, r->path, r->reason, r->by, r->at, (int64_t)r->done);
+}
+
+static int append(struct store *s, const struct store_record *r, struct err *e)
+{
+	switch (r->kind) {
+	case STORE_DEVICE:
+		return put_device(s, &r->u.device, e);
+	case STORE_SEEN:
+		return change(s, e, SQL_DEVICE_SEEN, "ti", r->u.seen.id, r->u.seen.at);
+	case STORE_EVENT:
+		return add_event(s, &r->u.event, e);
+	case STORE_OUTCOME:
+		return put_outcome(s, &r->u.outcome, e);
+	case STORE_BUNDLE:
+		return add_bundle(s, &r->u.bundle, e);
+	case STORE_CONTRACT:
+		return change(s, e, SQL_CONTRACT_ADD, "dttbit", &r->u.contract.digest, r->u.contract.sensor,
+			      r->u.contract.version, r->u.contract.body, r->u.contract.body_len, r->u.contract.registered,
+			      r->u.contract.by);
+	case STORE_POLICY:
+		return change(s, e, SQL_POLICY_ADD, "titit", r->u.policy.channel, (int64_t)r->u.policy.version,
+			      r->u.policy.body, r->u.policy.at, r->u.policy.by);
+	case STORE_ROLLOUT:
+		return put_rollout(s, &r->u.rollout, e);
+	case STORE_RING:
+		return put_ring(s, &r->u.ring, e);
+	case STORE_DECISION:
+		return add_decision(s, &r->u.decision, e);
+	case STORE_AUDIT:
+		return add_audit(s, &r->u.audit, e);
+	case STORE_ENROLMENT:
+		return put_enrolment(s, &r->u.enrolment, e);
+	case STORE_ENROLMENT_USE:
+		return use_enrolment(s, &r->u.enrolment, e);
+	case STORE_ROLLBACK:
+		return put_rollback(s, &r->u.rollback, e);
+	}
+	return err_set(e, ERR_INTERNAL, "store: record of no known kind");
+}
+
+int store_begin(struct store *s, struct err *e)
+{
+	return run_text(s->db, "BEGIN IMMEDIATE", e);
+}
+
+int store_commit(struct store *s, struct err *e)
+{
+	return run_text(s->db, "COMMIT", e);
+}
+
+void store_abandon(struct store *s)
+{
+	struct err e = { 0 };
+
+	if (!sqlite3_get_autocommit(s->db))
+		(void)!run_text(s->db, "ROLLBACK", &e);
+	e.code = 0;
+	(void)!read_heads(s, &e);
+}
+
+void append_batch(struct store *s, struct store_append *const *batch, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct store_append *a = batch[i];
+		struct err ignored;
+
+		a->error.code = 0;
+		if (run_text(s->db, "SAVEPOINT one", &a->error) < 0)
+			continue;
+		for (size_t k = 0; k < a->count; k++)
+			if (append(s, &a->records[k], &a->error) < 0)
+				break;
+		if (a->error.code) {
+			(void)!run_text(s->db, "ROLLBACK TO one", &ignored);
+			(void)!read_heads(s, &ignored);
+		}
+		(void)!run_text(s->db, "RELEASE one", &ignored);
+	}
+}
+
+int offer_batch(struct store *s, struct store_offer *const *batch, size_t count, struct err *e)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct store_offer *o = batch[i];
+		int64_t n;
+
+		e->code = 0;
+		n = number(s, e, SQL_OFFER_FIND, "iit", (int64_t)o->rollout, (int64_t)o->ring, o->device);
+		o->existed = n > 0;
+		if (n == -1)
+			n = number(s, e, SQL_OFFER_ADD, "iitti", (int64_t)o->rollout, (int64_t)o->ring, o->device, o->stratum,
+				   o->at);
+		if (n <= 0)
+			return e->code ? e->code : err_set(e, ERR_INTERNAL, "store: an offer got no number");
+		o->n = (uint32_t)n;
+	}
+	return 0;
+}
+
+/* ---- reading ---- */
+
+static const char *text_at(sqlite3_stmt *st, int column)
+{
+	return (const char *)sqlite3_column_text(st, column);
+}
+
+static struct digest digest_at(sqlite3_stmt *st, int column)
+{
+	struct digest d = { 0 };
+
+	if (sqlite3_column_bytes(st, column) == DIGEST_LEN)
+		memcpy(d.bytes, sqlite3_column_blob(st, column), DIGEST_LEN);
+	return d;
+}
+
+#define I(column) sqlite3_column_int64(st, column)
+#define U(column) ((uint64_t)sqlite3_column_int64(st, column))
+#define B(column) (sqlite3_column_int64(st, column) != 0)
+#define T(column) text_at(st, column)
+#define D(column) digest_at(st, column)
+
+/* How one row becomes one call of a visit. */
+typedef int row_visit(sqlite3_stmt *st, void *visit, void *arg, struct err *e);
+
+static int walk(struct store *s, row_visit *row, void *visit, void *arg, struct err *e, enum sql which, const char *form, ...)
+{
+	sqlite3_stmt *st = NULL;
+	va_list args;
+	int step, got = 0;
+
+	pthread_mutex_lock(&s->reading);
+	if (prepare(s->reader, &st, which, e) < 0) {
+		pthread_mutex_unlock(&s->reading);
+		return e->code;
+	}
+	va_start(args, form);
+	bind(st, form, args);
+	va_end(args);
+	while (got == 0 && (step = sqlite3_step(st)) == SQLITE_ROW)
+		got = row(st, visit, arg, e);
+	if (got == 0 && step != SQLITE_DONE)
+		got = failed(s->reader, e, "read");
+	sqlite3_finalize(st);
+	pthread_mutex_unlock(&s->reading);
+	return got;
+}
+
+/* visit travels as a pointer to the typed function pointer. */
+#define CALL(type, row) ((*(int (**)(const type *, void *, struct err *))visit)((row), arg, e))
+
+static int row_device(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_device d = { T(0), I(1), I(2), I(3), U(4), B(5), B(6), U(7), T(8), T(9), T(10) };
+
+	return CALL(struct store_device, &d);
+}
+
+static int row_enrolment(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_enrolment n = { D(0), T(1), T(2), I(3), I(4), I(5), T(6) };
+
+	return CALL(struct store_enrolment, &n);
+}
+
+static int row_bundle(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_bundle b = { T(0), U(1), D(2), T(3), T(4), U(5), U(6), I(7), T(8), T(9), T(10) };
+
+	return CALL(struct store_bundle, &b);
+}
+
+static int row_contract(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_contract c = { D(0), T(1), T(2), sqlite3_column_blob(st, 3), (size_t)sqlite3_column_bytes(st, 3), I(4), T(5) };
+
+	return CALL(struct store_contract, &c);
+}
+
+static int row_policy(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_policy p = { T(0), T(2), U(1), I(3), T(4) };
+
+	return CALL(struct store_policy, &p);
+}
+
+static int row_rollout(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_rollout r = { U(0), T(1), D(2), U(3), T(4), T(5), U(6), I(7), T(8), T(9), T(10), D(11) };
+
+	return CALL(struct store_rollout, &r);
+}
+
+static int row_ring(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_ring r = { U(0), (int)I(1), (int)I(2), I(3), I(4), I(5), I(6), T(7), T(8),
+				B(9), B(10), B(11), B(12), B(13), B(14), T(15) };
+
+	return CALL(struct store_ring, &r);
+}
+
+static int row_offer(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_offer o = { U(0), (int)I(1), T(3), T(4), I(5), (uint32_t)I(2), true,
+				 { U(0), (int)I(1), T(3), I(6), I(7), I(8), B(9), T(10) } };
+
+	return CALL(struct store_offer, &o);
+}
+
+static int row_feed(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_feed f = { U(0), { I(1), T(2), T(3), T(4), T(5), U(6), D(7), T(8), T(9), T(10), T(11), T(12) } };
+
+	/* an event: its kind is a number, and there are no inputs */
+	if (!f.d.inputs) {
+		f.d.kind = checkin_kind_name((enum checkin_kind)I(2));
+		f.d.rollout = 0;
+		f.d.inputs = "";
+	}
+	return CALL(struct store_feed, &f);
+}
+
+static int row_audit(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_chain c = { U(0), { I(1), T(2), T(3), T(4), T(5) }, D(6) };
+
+	return CALL(struct store_chain, &c);
+}
+
+static int row_rollback(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_rollback r = { U(0), T(1), D(2), U(3), U(4), T(5), T(6), T(7), T(8), I(9), B(10) };
+
+	return CALL(struct store_rollback, &r);
+}
+
+int store_each_device(struct store *s, int (*visit)(const struct store_device *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_device, &visit, arg, e, SQL_DEVICES, "");
+}
+
+int store_each_enrolment(struct store *s, int (*visit)(const struct store_enrolment *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_enrolment, &visit, arg, e, SQL_ENROLMENTS, "");
+}
+
+int store_each_bundle(struct store *s, const char *channel, int (*visit)(const struct store_bundle *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_bundle, &visit, arg, e, SQL_BUNDLES, "t", channel ? channel : "");
+}
+
+int store_each_contract(struct store *s, int (*visit)(const struct store_contract *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_contract, &visit, arg, e, SQL_CONTRACTS, "");
+}
+
+int store_each_policy(struct store *s, int (*visit)(const struct store_policy *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_policy, &visit, arg, e, SQL_POLICIES, "");
+}
+
+int store_each_rollout(struct store *s, int (*visit)(const struct store_rollout *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_rollout, &visit, arg, e, SQL_ROLLOUTS, "");
+}
+
+int store_each_ring(struct store *s, uint64_t rollout, int (*visit)(const struct store_ring *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_ring, &visit, arg, e, SQL_RINGS, "i", (int64_t)rollout);
+}
+
+int store_each_offer(struct store *s, uint64_t rollout, int ring, int (*visit)(const struct store_offer *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_offer, &visit, arg, e, SQL_OFFERS, "ii", (int64_t)rollout, (int64_t)ring);
+}
+
+int store_each_feed(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_feed *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_feed, &visit, arg, e, SQL_FEED, "ii", (int64_t)after, limit);
+}
+
+int store_each_audit(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_audit, &visit, arg, e, SQL_AUDIT, "ii", (int64_t)after, limit);
+}
+
+int store_each_rollback(struct store *s, int (*visit)(const struct store_rollback *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_rollback, &visit, arg, e, SQL_ROLLBACKS, "");
+}

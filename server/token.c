@@ -1,0 +1,212 @@
+/* token: what devices and operators show to be let in. */
+#include "server/token.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+#include "base/hex.h"
+#include "base/name.h"
+
+#define PREFIX "rhd1."
+#define OPERATORS_BYTES_MAX ((size_t)1 << 20)
+#define OPERATORS_MAX 4096
+
+int token_key_load(struct token_key *out, const char *path, struct err *e)
+{
+	AUTO(buf) struct buf *bytes = NULL;
+	int got = file_read(&bytes, path, sizeof out->bytes, e);
+
+	if (got == ERR_NOT_FOUND) {
+		if (random_bytes(out->bytes, sizeof out->bytes, e) < 0)
+			return e->code;
+		return file_replace(path, out->bytes, sizeof out->bytes, 0600, e);
+	}
+	if (got < 0 || file_check_private(path, true, e) < 0)
+		return e->code;
+	if (bytes->len != sizeof out->bytes)
+		return err_set(e, ERR_FORMAT, "%s: a key of %zu bytes instead of %zu", path, bytes->len, sizeof out->bytes);
+	memcpy(out->bytes, bytes->data, sizeof out->bytes);
+	return 0;
+}
+
+static void mac_of(struct digest *out, const struct token_key *k, const char *id, uint64_t generation)
+{
+	char text[DEVICE_ID_LEN + 32];
+	int len = snprintf(text, sizeof text, "device.%s.%" PRIu64, id, generation);
+
+	hash_hmac(out, k->bytes, sizeof k->bytes, text, (size_t)len);
+}
+
+void token_device(char out[TOKEN_MAX], const struct token_key *k, const char *id, uint64_t generation)
+{
+	struct digest mac;
+	int len = snprintf(out, TOKEN_MAX, PREFIX "%s.%" PRIu64 ".", id, generation);
+
+	mac_of(&mac, k, id, generation);
+	base64url_encode(out + len, mac.bytes, sizeof mac.bytes);
+}
+
+static bool hex_id(const char *id, size_t len)
+{
+	return len == DEVICE_ID_LEN && strspn(id, "0123456789abcdef") >= len;
+}
+
+bool token_device_check(const struct token_key *k, const char *token, char id[DEVICE_ID_LEN + 1], uint64_t *generation)
+{
+	size_t prefix = strlen(PREFIX);
+	struct digest want, got;
+	const char *dot;
+	char *end;
+
+	if (strncmp(token, PREFIX, prefix) != 0)
+		return false;
+	token += prefix;
+	dot = strchr(token, '.');
+	if (!dot || !hex_id(token, (size_t)(dot - token)))
+		return false;
+	memcpy(id, token, DEVICE_ID_LEN);
+	id[DEVICE_ID_LEN] = '\0';
+	token = dot + 1;
+	if (token[0] < '0' || token[0] > '9' || (token[0] == '0' && token[1] != '.'))
+		return false;
+	dot = strchr(token, '.');
+	if (!dot || dot - token > 18)
+		return false;
+	*generation = strtoull(token, &end, 10);
+	if (end != dot)
+		return false;
+	if (strlen(dot + 1) != BASE64URL_LEN(sizeof got.bytes) ||
+	    base64url_decode(got.bytes, sizeof got.bytes, dot + 1, strlen(dot + 1)) != sizeof got.bytes)
+		return false;
+	mac_of(&want, k, id, *generation);
+	return digest_equal(&want, &got);
+}
+
+int token_word(char out[TOKEN_WORD_MAX], const char *prefix, struct err *e)
+{
+	uint8_t bytes[32];
+	int len = snprintf(out, TOKEN_WORD_MAX, "%.16s", prefix);
+
+	if (random_bytes(bytes, sizeof bytes, e) < 0)
+		return e->code;
+	base64url_encode(out + len, bytes, sizeof bytes);
+	return 0;
+}
+
+void token_hash(struct digest *out, const char *token)
+{
+	hash_bytes(out, token, strlen(token));
+}
+
+void token_enrolment(struct buf *out, const char *host, int port, const struct digest *pin, const char *token)
+{
+	char text[BASE64URL_LEN(DIGEST_LEN) + 1];
+
+	base64url_encode(text, pin->bytes, sizeof pin->bytes);
+	buf_addf(out, strchr(host, ':') ? "rh1:[%s]:%d:%s:%s" : "rh1:%s:%d:%s:%s", host, port, text, token);
+}
+
+const char *token_bearer(const struct http_request *q)
+{
+	const char *value = http_header(q, "authorization");
+
+	if (!value || strncasecmp(value, "Bearer ", 7) != 0)
+		return NULL;
+	value += 7;
+	value += strspn(value, " ");
+	return *value && strlen(value) < 4096 ? value : NULL;
+}
+
+/* ---- operators ---- */
+
+struct operators {
+	struct operator {
+		struct digest hash;
+		enum role role;
+		char name[ROUTE_WHO_MAX + 1];
+	} *items;
+	size_t count;
+};
+
+void operators_free(struct operators *o)
+{
+	if (!o)
+		return;
+	free(o->items);
+	free(o);
+}
+
+static int add_line(struct operators *o, char *line, struct err *e)
+{
+	char *save = NULL, *hash = strtok_r(line, " \t\r", &save);
+	char *role = strtok_r(NULL, " \t\r", &save), *name = strtok_r(NULL, " \t\r", &save);
+	struct operator *items, one;
+
+	if (!hash || hash[0] == '#')
+		return 0;
+	if (!role || !name || strtok_r(NULL, " \t\r", &save) || !digest_parse(&one.hash, hash, strlen(hash)))
+		return err_set(e, ERR_FORMAT, "expected \"<sha256 of the token> <role> <name>\"");
+	if (!role_parse(&one.role, role))
+		return err_set(e, ERR_FORMAT, "unknown role \"%.32s\"", role);
+	if (!name_valid(name, strlen(name)))
+		return err_set(e, ERR_FORMAT, "\"%.64s\" is no name", name);
+	if (o->count == OPERATORS_MAX)
+		return err_set(e, ERR_LIMIT, "more than %d operators", OPERATORS_MAX);
+	snprintf(one.name, sizeof one.name, "%s", name);
+	items = reallocarray(o->items, o->count + 1, sizeof *items);
+	if (!items)
+		return err_memory(e);
+	o->items = items;
+	items[o->count++] = one;
+	return 0;
+}
+
+int operators_load(struct operators **out, const char *path, struct err *e)
+{
+	AUTO(operators) struct operators *o = calloc(1, sizeof *o);
+	AUTO(buf) struct buf *text = NULL;
+	unsigned line = 0;
+	int got;
+
+	if (!o)
+		return err_memory(e);
+	got = file_read(&text, path, OPERATORS_BYTES_MAX, e);
+	if (got < 0 && got != ERR_NOT_FOUND)
+		return got;
+	if (got == 0 && text->len > 0) {
+		for (char *at = text->data, *next; at; at = next) {
+			next = strchr(at, '\n');
+			if (next)
+				*next++ = '\0';
+			line++;
+			if (add_line(o, at, e) < 0)
+				return err_wrap(e, "%s:%u", path, line);
+		}
+	}
+	*out = TAKE(o);
+	return 0;
+}
+
+bool operators_find(const struct operators *o, const char *token, enum role *role, char name[ROUTE_WHO_MAX + 1])
+{
+	struct digest hash;
+	bool found = false;
+
+	token_hash(&hash, token);
+	for (size_t i = 0; i < o->count; i++)
+		if (digest_equal(&o->items[i].hash, &hash)) {
+			*role = o->items[i].role;
+			memcpy(name, o->items[i].name, ROUTE_WHO_MAX + 1);
+			found = true;
+		}
+	return found;
+}
+
+size_t operators_count(const struct operators *o)
+{
+	return o->count;
+}
