@@ -25,7 +25,7 @@ struct translator {
 	struct err *e;
 };
 
-#define SPACES "\\s\\x{a0}\\x{feff}\\x{2028}\\x{2029}\\p{Zs}"
+#define SPACES "\\s\\u00a0\\ufeff\\u2028\\u2029\\p{Zs}"
 
 static int refuse(const struct translator *t, const char *what)
 {
@@ -123,7 +123,7 @@ static int translate_plain(struct translator *t)
 		t->s += len;
 		return 0;
 	case '.':
-		buf_adds(t->out, "[^\\n\\r\\x{2028}\\x{2029}]");
+		buf_adds(t->out, "[^\\n\\r\\u2028\\u2029]");
 		t->s++;
 		return 0;
 	case '+':

@@ -1,0 +1,349 @@
+/* test_schema: what the validator accepts, refuses and says. */
+#include "schema/schema.h"
+#include "test.h"
+
+static struct err e;
+
+struct pair {                   /* a schema and a document, as texts */
+	struct json_doc *schema_doc, *doc;
+	struct schema *schema;
+};
+
+static void open_pair(struct pair *p, const char *schema, const char *doc)
+{
+	*p = (struct pair){ 0 };
+	if (json_parse(&p->schema_doc, "s", schema, strlen(schema), NULL, &e) < 0 ||
+	    json_parse(&p->doc, "d", doc, strlen(doc), NULL, &e) < 0 ||
+	    schema_compile(&p->schema, p->schema_doc, p->schema_doc->root, &e) < 0)
+		fail_msg("%s against %s: %s", doc, schema, e.msg);
+}
+
+static void close_pair(struct pair *p)
+{
+	schema_free(p->schema);
+	json_free(p->doc);
+	json_free(p->schema_doc);
+}
+
+static int checked(const char *schema, const char *doc, struct schema_errors *errors)
+{
+	struct pair p;
+	int rc;
+
+	open_pair(&p, schema, doc);
+	rc = schema_check(p.schema, p.doc, p.doc->root, errors, &e);
+	close_pair(&p);
+	return rc;
+}
+
+/* ---- every keyword: what fits, what does not, and the sentence ---- */
+
+static const struct {
+	const char *schema, *fits, *fails, *says;       /* fits, fails: an array of documents each */
+} keywords[] = {
+	{ "true", "[1,null]", "[]", "" },
+	{ "false", "[]", "[1,null,{}]", "expected nothing here" },
+	{ "{}", "[1,null]", "[]", "" },
+	{ "{\"type\":\"integer\"}", "[1,1.0,1e2,-7]", "[1.5,\"1\",null]", "expected an integer, found" },
+	{ "{\"type\":\"number\"}", "[1,1.5,1e400]", "[\"1\",true]", "expected a number" },
+	{ "{\"type\":[\"string\",\"null\"]}", "[\"\",null]", "[1,false,[]]", "expected a string or null, found" },
+	{ "{\"type\":\"boolean\"}", "[true,false]", "[0,\"true\"]", "expected true or false" },
+	{ "{\"type\":\"object\"}", "[{}]", "[[]]", "expected an object, found an array" },
+	{ "{\"type\":\"array\"}", "[[]]", "[{}]", "expected an array, found an object" },
+	{ "{\"enum\":[1,\"a\",null,[2]]}", "[1,1.0,\"a\",null,[2.0]]", "[2,\"b\",[3],{}]", "expected one of 1, \"a\", null" },
+	{ "{\"const\":{\"a\":1}}", "[{\"a\":1.0}]", "[{\"a\":2},{},1]", "expected an object, found" },
+	{ "{\"minimum\":1,\"maximum\":3}", "[1,2.5,3,\"x\"]", "[0.999,3.001,-1e400]", "expected at " },
+	{ "{\"exclusiveMinimum\":1,\"exclusiveMaximum\":3}", "[1.001,2]", "[1,3,1.0]", "expected " },
+	{ "{\"minimum\":9007199254740993}", "[9007199254740993]", "[9007199254740992]", "expected at least 9007199254740993" },
+	{ "{\"minLength\":2,\"maxLength\":3}", "[\"ab\",\"\xf0\x9f\x98\x80\xf0\x9f\x98\x80\",\"abc\",7]",
+	  "[\"a\",\"\xf0\x9f\x98\x80\",\"abcd\"]", "characters, found" },
+	{ "{\"pattern\":\"^a+$\"}", "[\"a\",\"aaa\",1]", "[\"\",\"ba\",\"a\\n\"]", "expected text that matches \"^a+$\", found" },
+	{ "{\"pattern\":\"^.$\"}", "[\"\xf0\x9f\x98\x80\"]", "[\"\\n\",\"\\r\",\"\\u2028\"]", "expected text" },
+	{ "{\"pattern\":\"^\\\\s$\"}", "[\" \",\"\\u00a0\",\"\\ufeff\",\"\\n\"]", "[\"a\",\"\"]", "expected text" },
+	{ "{\"pattern\":\"^\\\\d\\\\u0041[\\\\s[]$\"}", "[\"1A \",\"1A[\"]", "[\"\\u0661A \",\"1B \"]", "expected text" },
+	{ "{\"minItems\":1,\"maxItems\":2}", "[[1],[1,2],{}]", "[[],[1,2,3]]", "elements, found" },
+	{ "{\"uniqueItems\":true}", "[[],[1,2],[{\"a\":1},{\"a\":2}],[1,\"1\",true]]",
+	  "[[1,1.0],[{\"a\":1,\"b\":2},{\"b\":2,\"a\":1}],[[],[]]]", "expected different elements" },
+	{ "{\"uniqueItems\":false}", "[[1,1]]", "[]", "" },
+	{ "{\"items\":{\"type\":\"integer\"}}", "[[],[1,2]]", "[[1,\"x\"]]", "expected an integer, found a string" },
+	{ "{\"prefixItems\":[{\"type\":\"string\"}],\"items\":false}", "[[],[\"a\"]]", "[[1],[\"a\",2]]", "expected" },
+	{ "{\"required\":[\"a\",\"b\"]}", "[{\"b\":1,\"a\":null,\"c\":1},7]", "[{},{\"a\":1}]", "expected a member \"" },
+	{ "{\"properties\":{\"a\":{\"type\":\"string\"}}}", "[{},{\"a\":\"x\",\"b\":1}]", "[{\"a\":1}]", "expected a string" },
+	{ "{\"properties\":{\"a\":true},\"additionalProperties\":false}", "[{},{\"a\":1}]", "[{\"b\":1}]",
+	  "the member \"b\" is not allowed here" },
+	{ "{\"additionalProperties\":{\"type\":\"null\"}}", "[{},{\"x\":null}]", "[{\"x\":1}]", "expected null" },
+	{ "{\"patternProperties\":{\"^x-\":{\"type\":\"integer\"}},\"additionalProperties\":false}", "[{\"x-a\":1}]",
+	  "[{\"x-a\":\"1\"},{\"y\":1}]", "" },
+	{ "{\"propertyNames\":{\"pattern\":\"^[a-z]+$\"}}", "[{},{\"abc\":1}]", "[{\"A\":1}]", "has a name that is not allowed" },
+	{ "{\"minProperties\":1,\"maxProperties\":1}", "[{\"a\":1}]", "[{},{\"a\":1,\"b\":2}]", "members, found" },
+	{ "{\"allOf\":[{\"type\":\"integer\"},{\"minimum\":2}]}", "[2]", "[1,\"x\"]", "expected" },
+	{ "{\"anyOf\":[{\"type\":\"integer\"},{\"minLength\":2}]}", "[1,\"ab\",null]", "[\"a\"]", "one of 2 alternatives" },
+	{ "{\"oneOf\":[{\"type\":\"integer\"},{\"minimum\":2}]}", "[1,2.5,\"x\"]", "[3,1.5]", "exactly one of 2 alternatives" },
+	{ "{\"not\":{\"type\":\"integer\"}}", "[\"x\",1.5]", "[1]", "expected anything but this" },
+	{ "{\"if\":{\"type\":\"integer\"},\"then\":{\"minimum\":5},\"else\":{\"type\":\"string\"}}", "[5,\"x\"]", "[4,null]", "expected" },
+	{ "{\"then\":false,\"else\":false}", "[1]", "[]", "" },
+	{ "{\"$defs\":{\"n\":{\"type\":\"integer\"}},\"items\":{\"$ref\":\"#/$defs/n\"}}", "[[1]]", "[[\"x\"]]", "expected an integer" },
+	{ "{\"properties\":{\"child\":{\"$ref\":\"#\"},\"v\":{\"type\":\"integer\"}}}", "[{\"child\":{\"child\":{\"v\":1}}}]",
+	  "[{\"child\":{\"child\":{\"v\":\"x\"}}}]", "/child/child/v: expected an integer" },
+	{ "{\"$defs\":{\"a/b~c d\":{\"type\":\"null\"}},\"$ref\":\"#/$defs/a~1b~0c%20d\"}", "[null]", "[1]", "expected null" },
+	{ "{\"prefixItems\":[{\"type\":\"null\"},{\"$ref\":\"#/prefixItems/0\"}]}", "[[null,null]]", "[[null,1]]", "expected null" },
+	{ "{\"format\":\"email\",\"title\":\"t\",\"description\":\"d\",\"default\":1,\"examples\":[],\"deprecated\":true,"
+	  "\"$comment\":\"c\",\"$id\":\"urn:x\",\"$schema\":\"https://json-schema.org/draft/2020-12/schema\"}", "[1,\"x\"]", "[]", "" },
+};
+
+static void each_keyword_accepts_what_fits_and_refuses_what_does_not(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(keywords); i++) {
+		struct pair fits, fails;
+
+		open_pair(&fits, keywords[i].schema, keywords[i].fits);
+		open_pair(&fails, keywords[i].schema, keywords[i].fails);
+		for (uint32_t k = 0; k < fits.doc->root->count; k++)
+			if (schema_check(fits.schema, fits.doc, &fits.doc->root->u.items[k], NULL, &e) < 0)
+				fail_msg("%s refuses [%u] of %s: %s", keywords[i].schema, k, keywords[i].fits, e.msg);
+		for (uint32_t k = 0; k < fails.doc->root->count; k++) {
+			int rc = schema_check(fails.schema, fails.doc, &fails.doc->root->u.items[k], NULL, &e);
+
+			if (rc != ERR_FORMAT || !strstr(e.msg, keywords[i].says))
+				fail_msg("%s, [%u] of %s: %d %s", keywords[i].schema, k, keywords[i].fails, rc, rc ? e.msg : "");
+		}
+		close_pair(&fits);
+		close_pair(&fails);
+	}
+}
+
+/* ---- places ---- */
+
+static void errors_name_place_pointer_and_keyword(void **state)
+{
+	static const char schema[] = "{\"type\":\"object\",\"additionalProperties\":false,\n"
+				     " \"properties\":{\"rules\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/rule\"}},\n"
+				     "                 \"a/b~\":{\"maximum\":1}},\n"
+				     " \"required\":[\"rules\",\"format\"],\n"
+				     " \"$defs\":{\"rule\":{\"properties\":{\"fields\":{\"maxItems\":2}}}}}";
+	static const char doc[] = "{\"rules\":[{\"fields\":[1]},\n"
+				  "           {\"fields\":[1,2,3]}],\n"
+				  " \"a/b~\":2,\n"
+				  "  \"more\":1}";
+	struct schema_errors errors;
+
+	(void)state;
+	assert_int_equal(checked(schema, doc, &errors), ERR_FORMAT);
+	assert_string_equal(e.msg, "d:2:22: /rules/1/fields: expected at most 2 elements, found 3");
+	assert_int_equal(errors.count, 4);
+	assert_int_equal(errors.at[0].line, 2);
+	assert_int_equal(errors.at[0].column, 22);
+	assert_string_equal(errors.at[0].pointer, "/rules/1/fields");
+	assert_string_equal(errors.at[0].keyword, "/$defs/rule/properties/fields/maxItems");
+	assert_string_equal(errors.at[1].pointer, "/a~1b~0");
+	assert_string_equal(errors.at[1].text, "expected at most 1, found 2");
+	assert_int_equal(errors.at[2].line, 4);
+	assert_int_equal(errors.at[2].column, 3);
+	assert_string_equal(errors.at[2].pointer, "/more");
+	assert_string_equal(errors.at[2].keyword, "/additionalProperties");
+	assert_string_equal(errors.at[3].pointer, "");
+	assert_string_equal(errors.at[3].text, "expected a member \"format\", found none");
+}
+
+static void errors_beyond_the_first_are_counted(void **state)
+{
+	struct schema_errors errors;
+
+	(void)state;
+	assert_int_equal(checked("{\"items\":{\"type\":\"null\"}}", "[1,2,3,4,5,6,7,8,9,10,11,12]", &errors), ERR_FORMAT);
+	assert_int_equal(errors.count, 12);
+	assert_string_equal(errors.at[SCHEMA_ERRORS - 1].pointer, "/7");
+}
+
+static void failures_inside_alternatives_are_not_reported_by_themselves(void **state)
+{
+	struct schema_errors errors;
+
+	(void)state;
+	assert_int_equal(checked("{\"anyOf\":[{\"type\":\"null\"},{\"type\":\"string\"}]}", "1", &errors), ERR_FORMAT);
+	assert_int_equal(errors.count, 1);
+	assert_string_equal(errors.at[0].keyword, "/anyOf");
+	assert_int_equal(checked("{\"anyOf\":[{\"type\":\"null\"},{\"type\":\"integer\"}]}", "1", &errors), 0);
+	assert_int_equal(errors.count, 0);
+}
+
+static void hostile_names_and_values_stay_one_printable_line(void **state)
+{
+	char doc[4096] = "{\"\\u001b[31m\\n", *s;
+	struct schema_errors errors;
+
+	(void)state;
+	memset(doc + strlen(doc), 'x', 3000);
+	strcat(doc, "\":1}");
+	assert_int_equal(checked("{\"additionalProperties\":false}", doc, &errors), ERR_FORMAT);
+	for (s = e.msg; *s; s++)
+		assert_true((unsigned char)*s >= 0x20);
+	assert_true(strlen(errors.at[0].pointer) < SCHEMA_POINTER_MAX);
+}
+
+/* ---- compiling ---- */
+
+static void unknown_and_malformed_keywords_are_refused_by_name_and_place(void **state)
+{
+	static const struct { const char *schema; int code; const char *says; } cases[] = {
+		{ "1", ERR_FORMAT, "s:1:1: expected a schema (an object, true or false), found a number" },
+		{ "{\"contains\":{}}", ERR_UNSUPPORTED, "s:1:2: the schema keyword \"contains\" is not supported" },
+		{ "{\"properties\":{\"a\":{\"x-mine\":1}}}", ERR_UNSUPPORTED, "s:1:21: the schema keyword \"x-mine\"" },
+		{ "{\"$defs\":{\"unused\":{\"minimun\":1}}}", ERR_UNSUPPORTED, "\"minimun\"" },
+		{ "{\"unevaluatedProperties\":false}", ERR_UNSUPPORTED, "unevaluatedProperties" },
+		{ "{\"dependentRequired\":{}}", ERR_UNSUPPORTED, "dependentRequired" },
+		{ "{\"$dynamicRef\":\"#a\"}", ERR_UNSUPPORTED, "$dynamicRef" },
+		{ "{\"$anchor\":\"a\"}", ERR_UNSUPPORTED, "$anchor" },
+		{ "{\"definitions\":{}}", ERR_UNSUPPORTED, "definitions" },
+		{ "{\"multipleOf\":2}", ERR_UNSUPPORTED, "multipleOf" },
+		{ "{\"$schema\":\"http://json-schema.org/draft-07/schema#\"}", ERR_UNSUPPORTED, "dialect" },
+		{ "{\"properties\":{\"a\":{\"$id\":\"urn:y\"}}}", ERR_UNSUPPORTED, "below the root" },
+		{ "{\"$ref\":\"other.json#/a\"}", ERR_UNSUPPORTED, "only pointers into the same schema" },
+		{ "{\"$ref\":\"#name\"}", ERR_UNSUPPORTED, "only pointers" },
+		{ "{\"$ref\":\"#/nowhere\"}", ERR_FORMAT, "nothing stands at \"#/nowhere\"" },
+		{ "{\"$ref\":\"#/a%2\"}", ERR_FORMAT, "nothing stands" },
+		{ "{\"items\":{\"$ref\":\"#/enum\"},\"enum\":[1]}", ERR_FORMAT, "expected a schema" },
+		{ "{\"$ref\":\"#\"}", ERR_FORMAT, "refers to itself without end" },
+		{ "{\"allOf\":[{\"$ref\":\"#/$defs/a\"}],\"$defs\":{\"a\":{\"not\":{\"$ref\":\"#/$defs/a\"}}}}", ERR_FORMAT,
+		  "refers to itself without end" },
+		{ "{\"type\":\"int\"}", ERR_FORMAT, "not one of the seven type names" },
+		{ "{\"type\":[]}", ERR_FORMAT, "at least one type name" },
+		{ "{\"type\":[1]}", ERR_FORMAT, "not one of the seven" },
+		{ "{\"required\":\"a\"}", ERR_FORMAT, "\"required\": expected an array, found a string" },
+		{ "{\"required\":[\"a\",\"a\"]}", ERR_FORMAT, "a second time" },
+		{ "{\"minItems\":-1}", ERR_FORMAT, "expected a whole number" },
+		{ "{\"minItems\":1.5}", ERR_FORMAT, "expected a whole number" },
+		{ "{\"minimum\":\"1\"}", ERR_FORMAT, "\"minimum\": expected a number, found a string" },
+		{ "{\"uniqueItems\":1}", ERR_FORMAT, "\"uniqueItems\"" },
+		{ "{\"allOf\":[]}", ERR_FORMAT, "at least one schema" },
+		{ "{\"allOf\":{}}", ERR_FORMAT, "expected an array" },
+		{ "{\"pattern\":\"(\"}", ERR_FORMAT, "s:1:12: the pattern is malformed" },
+		{ "{\"pattern\":\"\\\\A\"}", ERR_FORMAT, "at character 1, which ECMA-262 does not know" },
+		{ "{\"pattern\":\"a\\\\a\"}", ERR_FORMAT, "an escape at character 2" },
+		{ "{\"pattern\":\"(?>a)\"}", ERR_FORMAT, "a kind of group" },
+		{ "{\"pattern\":\"(?i)a\"}", ERR_FORMAT, "a kind of group" },
+		{ "{\"pattern\":\"(*UTF)a\"}", ERR_FORMAT, "has (*" },
+		{ "{\"pattern\":\"a++\"}", ERR_FORMAT, "possessive" },
+		{ "{\"pattern\":\"a{2}+\"}", ERR_FORMAT, "possessive" },
+		{ "{\"pattern\":\"[[:alpha:]]\"}", ERR_FORMAT, "POSIX class" },
+		{ "{\"pattern\":\"a{\"}", ERR_FORMAT, "lone {" },
+		{ "{\"pattern\":\"a\\\\\"}", ERR_FORMAT, "lone backslash" },
+		{ "{\"patternProperties\":{\"[\":{}}}", ERR_FORMAT, "s:1:23: the pattern is malformed" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(json) struct json_doc *d = NULL;
+		struct schema *s = NULL;
+
+		assert_ok(json_parse(&d, "s", cases[i].schema, strlen(cases[i].schema), NULL, &e));
+		if (schema_compile(&s, d, d->root, &e) != cases[i].code || !strstr(e.msg, cases[i].says))
+			fail_msg("%s: %s", cases[i].schema, s ? "accepted" : e.msg);
+		assert_null(s);
+	}
+}
+
+static void properties_named_like_keywords_are_only_names(void **state)
+{
+	(void)state;
+	assert_int_equal(checked("{\"properties\":{\"$ref\":{\"type\":\"string\"},\"contains\":{}},\"required\":[\"$ref\"]}",
+				 "{\"$ref\":\"x\",\"contains\":1}", NULL), 0);
+	assert_int_equal(checked("{\"const\":{\"contains\":1}}", "{\"contains\":1}", NULL), 0);
+	assert_int_equal(checked("{\"enum\":[{\"if\":1}]}", "{\"if\":1}", NULL), 0);
+}
+
+static void a_schema_may_stand_inside_a_document(void **state)
+{
+	static const char text[] = "{\"outer\":{\"schema\":{\"$defs\":{\"a\":{\"type\":\"null\"}},\"items\":{\"$ref\":\"#/$defs/a\"}},"
+				   "\"doc\":[null,1]}}";
+	AUTO(json) struct json_doc *d = NULL;
+	AUTO(schema) struct schema *s = NULL;
+	const struct json *outer;
+	struct schema_errors errors;
+
+	(void)state;
+	assert_ok(json_parse(&d, "t", text, sizeof text - 1, NULL, &e));
+	outer = json_get(d->root, "outer");
+	assert_ok(schema_compile(&s, d, json_get(outer, "schema"), &e));
+	assert_int_equal(schema_check(s, d, json_get(outer, "doc"), &errors, &e), ERR_FORMAT);
+	assert_string_equal(errors.at[0].pointer, "/1");
+	assert_string_equal(errors.at[0].keyword, "/$defs/a/type");
+}
+
+/* ---- hostile documents and schemas ---- */
+
+static void a_pattern_that_explodes_is_an_error_and_no_answer(void **state)
+{
+	struct schema_errors errors;
+
+	(void)state;
+	assert_refused(checked("{\"pattern\":\"^(a+)+$\"}", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"", &errors),
+		       ERR_LIMIT, "matching a pattern of the schema takes too many steps");
+	/* whichever way the answer would be turned */
+	assert_int_equal(checked("{\"not\":{\"pattern\":\"^(a+)+$\"}}", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"", NULL),
+			 ERR_LIMIT);
+	assert_int_equal(checked("{\"anyOf\":[{\"pattern\":\"^(a+)+$\"},true]}", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"", NULL),
+			 ERR_LIMIT);
+	assert_int_equal(checked("{\"if\":{\"pattern\":\"^(a+)+$\"},\"else\":true}", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"", NULL),
+			 ERR_LIMIT);
+}
+
+static void a_schema_that_explodes_runs_out_of_steps(void **state)
+{
+	AUTO(buf) struct buf *b = buf_new(0);
+
+	(void)state;
+	buf_adds(b, "{\"$ref\":\"#/$defs/n0\",\"$defs\":{");
+	for (int i = 0; i < 40; i++)
+		buf_addf(b, "\"n%d\":{\"allOf\":[{\"$ref\":\"#/$defs/n%d\"},{\"$ref\":\"#/$defs/n%d\"}]},", i, i + 1, i + 1);
+	buf_adds(b, "\"n40\":{}}}");
+	assert_refused(checked(b->data, "1", NULL), ERR_LIMIT, "too many steps");
+}
+
+static void large_arrays_are_compared_in_linear_time(void **state)
+{
+	AUTO(buf) struct buf *b = buf_new(0);
+
+	(void)state;
+	for (int i = 0; i < 200000; i++)
+		buf_addf(b, "%c[%d,{\"k\":%d}]", i ? ',' : '[', i, i);
+	buf_adds(b, "]");
+	assert_int_equal(checked("{\"uniqueItems\":true}", b->data, NULL), 0);
+	b->data[b->len - 1] = ',';
+	buf_adds(b, "[7.0,{\"k\":70e-1}]]");
+	assert_refused(checked("{\"uniqueItems\":true}", b->data, NULL), ERR_FORMAT, "found one equal to element 7");
+}
+
+static void deep_documents_are_checked_to_the_bottom(void **state)
+{
+	char text[1024];
+
+	(void)state;
+	memset(text, '[', 120);
+	strcpy(text + 120, "\"x\"");
+	memset(text + 123, ']', 120);
+	text[243] = '\0';
+	assert_int_equal(checked("{\"type\":[\"array\",\"string\"],\"items\":{\"$ref\":\"#\"}}", text, NULL), 0);
+	assert_int_equal(checked("{\"type\":[\"array\",\"null\"],\"items\":{\"$ref\":\"#\"}}", text, NULL), ERR_FORMAT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_keyword_accepts_what_fits_and_refuses_what_does_not),
+		cmocka_unit_test(errors_name_place_pointer_and_keyword),
+		cmocka_unit_test(errors_beyond_the_first_are_counted),
+		cmocka_unit_test(failures_inside_alternatives_are_not_reported_by_themselves),
+		cmocka_unit_test(hostile_names_and_values_stay_one_printable_line),
+		cmocka_unit_test(unknown_and_malformed_keywords_are_refused_by_name_and_place),
+		cmocka_unit_test(properties_named_like_keywords_are_only_names),
+		cmocka_unit_test(a_schema_may_stand_inside_a_document),
+		cmocka_unit_test(a_pattern_that_explodes_is_an_error_and_no_answer),
+		cmocka_unit_test(a_schema_that_explodes_runs_out_of_steps),
+		cmocka_unit_test(large_arrays_are_compared_in_linear_time),
+		cmocka_unit_test(deep_documents_are_checked_to_the_bottom),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
