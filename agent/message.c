@@ -57,13 +57,13 @@ static const struct wire_field stop_fields[] = {
 static const struct wire_field drop_fields[] = { NAME(drop, channel), TEXT(drop, rule) };
 static const struct wire_field verdict_fields[] = {
 	NAME(verdict, channel), NAME(verdict, ring), RANGE(verdict, say, SAY_COUNT - 1), DIGEST(verdict, digest),
-	U64(verdict, serial), U64(verdict, attempt), U64(verdict, floor), TEXT(verdict, version),
+	DIGEST(verdict, assigned), U64(verdict, serial), U64(verdict, attempt), U64(verdict, floor), TEXT(verdict, version),
 	TEXT(verdict, path), DIGEST(verdict, sha256), U64(verdict, length), U64(verdict, size),
 	BOOL(verdict, has_delta), TEXT(verdict, delta_path), DIGEST(verdict, delta_sha256),
 	DIGEST(verdict, delta_from), U64(verdict, delta_length), RANGE(verdict, window_log, 64),
 	BOOL(verdict, permit), RANGE(verdict, probation_s, SECONDS_MAX), RANGE(verdict, boots, 255),
 	BOOL(verdict, granted), I64(verdict, not_before), I64(verdict, not_after), I64(verdict, evaluated),
-	I64(verdict, again_at), BOOL(verdict, online_stop), DIGEST(verdict, drop), TEXT(verdict, reason),
+	I64(verdict, again_at), BOOL(verdict, online_stop), DIGEST(verdict, drop), TEXT(verdict, word), TEXT(verdict, reason),
 };
 static const struct wire_field clause_fields[] = {
 	NAME(clause, channel), TEXT(clause, name), BOOL(clause, holds), TEXT(clause, sentence),

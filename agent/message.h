@@ -194,7 +194,8 @@ struct message_verdict {
 	char channel[MESSAGE_NAME];
 	char ring[MESSAGE_NAME];
 	uint64_t say;           /* enum verdict_say */
-	struct digest digest;
+	struct digest digest;           /* of SAY_INSTALL and SAY_SWITCH */
+	struct digest assigned;         /* what the ring is assigned, done or not; all zero: nothing */
 	uint64_t serial, attempt, floor;
 	char version[160];
 	/* how to get it */
@@ -214,6 +215,7 @@ struct message_verdict {
 	int64_t again_at;               /* time alone may change the answer then; 0: it cannot */
 	uint64_t online_stop;           /* 0, 1: SWITCH that spends the day's budget of the online key */
 	struct digest drop;             /* of the DROP records before it */
+	char word[32];                  /* "assigned", "current", "stop", ... */
 	char reason[MESSAGE_TEXT];
 };
 

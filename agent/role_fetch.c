@@ -28,8 +28,11 @@ struct fetcher {
 
 /* ---- URLs ---- */
 
-/* Percent-encodes all but the unreserved characters and '/'. Refuses what could leave the prefix. */
-static int add_path(char *url, size_t cap, const char *path, struct err *e)
+/*
+ * Percent-encodes all but the unreserved characters and '/'; names of metadata
+ * come encoded. Refuses what could leave the prefix.
+ */
+static int add_path(char *url, size_t cap, const char *path, bool encoded, struct err *e)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
 	size_t at = strlen(url);
@@ -41,7 +44,7 @@ static int add_path(char *url, size_t cap, const char *path, struct err *e)
 			return err_set(e, ERR_FORMAT, "fetch: a path with a dot segment");
 		if (at + 4 > cap)
 			return err_set(e, ERR_LIMIT, "fetch: a URL over %zu bytes", cap);
-		if (strchr(plain, *p))
+		if (strchr(plain, *p) || (encoded && *p == '%'))
 			url[at++] = *p;
 		else
 			at += (size_t)snprintf(url + at, cap - at, "%%%02X", (unsigned char)*p);
@@ -142,7 +145,7 @@ static int do_get(struct fetcher *f, const struct message_get *m, struct err *e)
 	if (base_of(f, m->repo, m->server, url, sizeof url, &why) < 0)
 		return answer_error(f, &why, e);
 	strncat(url, m->plane == PLANE_METADATA ? "/metadata/" : "/targets/", sizeof url - strlen(url) - 1);
-	if (add_path(url, sizeof url, m->path, &why) < 0)
+	if (add_path(url, sizeof url, m->path, m->plane == PLANE_METADATA, &why) < 0)
 		return answer_error(f, &why, e);
 	return exchange(f, &r, server_of(f, m->server), m->pin, e);
 }
@@ -162,7 +165,7 @@ static int do_call(struct fetcher *f, const struct message *msg, struct err *e)
 		return answer_error(f, &why, e);
 	}
 	snprintf(url, sizeof url, "%s/", server);
-	if (file_read_fd(&body, msg->fd, CALL_ANSWER_MAX, &why) < 0 || add_path(url, sizeof url, m->path, &why) < 0)
+	if (file_read_fd(&body, msg->fd, CALL_ANSWER_MAX, &why) < 0 || add_path(url, sizeof url, m->path, false, &why) < 0)
 		return answer_error(f, &why, e);
 	if (!m->get) {
 		r.body = body->data;
@@ -182,7 +185,7 @@ static int do_download(struct fetcher *f, const struct message *msg, struct err 
 	if (base_of(f, m->repo, m->server, url, sizeof url, &why) < 0)
 		return answer_error(f, &why, e);
 	strncat(url, "/targets/", sizeof url - strlen(url) - 1);
-	if (add_path(url, sizeof url, m->path, &why) < 0 || client_for(f, url, server_of(f, m->server), m->pin, &why) < 0)
+	if (add_path(url, sizeof url, m->path, false, &why) < 0 || client_for(f, url, server_of(f, m->server), m->pin, &why) < 0)
 		return answer_error(f, &why, e);
 	status = fetch_to_fd(f->client, url, *m->token ? m->token : NULL, msg->fd, m->from, m->max, &why);
 	if (status < 0)

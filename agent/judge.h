@@ -1,0 +1,98 @@
+/*
+ * judge: what the parts of the judge process share (role_judge.c, judge_*.c).
+ *
+ * The judge has no network and never sees content. It is the only reader of
+ * metadata and signed documents and the only writer of tuf/<repo>/. A round:
+ * the supervisor tells what this host knows, then GO; the judge may enrol and
+ * check in, refreshes what is due, and answers one VERDICT per channel.
+ */
+#ifndef AGENT_JUDGE_H
+#define AGENT_JUDGE_H
+
+#include "agent/message.h"
+#include "agent/settings.h"
+#include "rollout/checkin.h"
+#include "rollout/ringmap.h"
+#include "signing/driver.h"
+
+#define JUDGE_SLOTS_MAX (SETTINGS_CHANNELS_MAX * 4)
+#define JUDGE_QUARANTINE_MAX 4096
+#define JUDGE_STOPS_MAX 16384
+#define JUDGE_DOCUMENTS 64
+
+/* A signed document kept between rounds, by the hash that its role lists. */
+struct judge_document {
+	struct digest sha256;
+	struct buf *bytes;
+};
+
+struct judge_repo {
+	enum settings_repo which;
+	char dir[4096];
+	struct tuf_client *client;
+	int64_t fresh_at;               /* when it was last found fresh by this process; 0: never */
+	struct judge_document documents[JUDGE_DOCUMENTS];
+	size_t next_document;
+};
+
+struct judge {
+	const struct settings *s;
+	int sock, fetch_sock;
+	int64_t now;                    /* of this round */
+	struct judge_repo repos[SETTINGS_REPOS];
+	size_t events_cap;              /* lowered when the server says 413 */
+
+	/* this round, from the supervisor */
+	struct message_begin begin;
+	struct message_channel channels[SETTINGS_CHANNELS_MAX];
+	size_t channel_count;
+	struct message_slot slots[JUDGE_SLOTS_MAX];
+	size_t slot_count;
+	struct message_quarantine *quarantine;
+	size_t quarantine_count;
+	struct message_stop *stops;     /* those known before, then those found */
+	size_t stop_count;
+	struct message_event *events;
+	size_t event_count;
+	struct message_want wants[CHECKIN_WANTS_MAX];
+	size_t want_count;
+	struct checkin_facts facts;
+};
+
+#define JUDGE_EVENTS_MAX CHECKIN_EVENTS_MAX
+
+/* ---- judge_repo.c ---- */
+
+/* Opens what is not open; refreshes over the network when `online`, else from the store. */
+int judge_refresh(struct judge *j, struct judge_repo *r, bool online, struct err *e) MUST_CHECK;
+void judge_repo_close(struct judge_repo *r);
+int64_t judge_timestamp(const struct judge_repo *r);            /* version known; 0: none */
+int64_t judge_half_life(const struct judge_repo *r);            /* seconds for which a skipped refresh is fine */
+struct judge_repo *judge_repo(struct judge *j, enum settings_repo which);
+size_t judge_repo_count(const struct judge *j);                 /* 1 or 2 */
+
+/* A signed document; ERR_NOT_FOUND when no role lists it. Borrowed until the next round. */
+int judge_document(struct judge *j, struct judge_repo *r, const char *path, size_t max, const struct buf **out, struct err *e) MUST_CHECK;
+int judge_find(struct judge *j, struct judge_repo *r, const char *path, const struct tuf_target **out, struct err *e) MUST_CHECK;
+
+/* ---- judge_server.c ---- */
+
+int judge_facts(struct judge *j, struct err *e) MUST_CHECK;     /* fills j->facts */
+int judge_enrol(struct judge *j, struct err *e) MUST_CHECK;
+int judge_check_in(struct judge *j, struct checkin_answer *out, struct err *e) MUST_CHECK;
+int judge_self(struct judge *j, struct err *e) MUST_CHECK;      /* attributes anew */
+
+/* ---- judge_decide.c ---- */
+
+/* Rings of all channels by the ring map; a channel whose ring cannot be told keeps its last. */
+int judge_resolve(struct judge *j, int *position, struct err *e) MUST_CHECK;
+int judge_decide(struct judge *j, const struct message_channel *c, int position, struct err *e) MUST_CHECK;
+
+/* ---- role_judge.c: talking ---- */
+
+/* Asks the fetch process; *body is NULL when there is none. Returns the HTTP status or a negative code. */
+int judge_get(struct judge *j, const struct message_get *get, struct buf **body, struct err *e) MUST_CHECK;
+int judge_call(struct judge *j, const struct message_call *call, const struct buf *request, struct buf **body, int64_t *retry_after, struct err *e) MUST_CHECK;
+int judge_say(struct judge *j, enum message_type type, const void *body, struct err *e) MUST_CHECK;
+
+#endif

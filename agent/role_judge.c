@@ -1,0 +1,230 @@
+/* role_judge: the conversation of the judge, and the order of a round. */
+#include "agent/role.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "agent/judge.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#define FETCH_WAIT_MS 180000    /* the fetch process has its own, shorter limits */
+
+/* ---- talking ---- */
+
+int judge_say(struct judge *j, enum message_type type, const void *body, struct err *e)
+{
+	return message_send(j->sock, type, body, -1, e);
+}
+
+static int await(struct judge *j, struct buf **body, size_t max, int64_t *retry_after, struct err *e)
+{
+	static const enum message_type allowed[] = { MSG_ANSWER, MSG_BODY, 0 };
+	static struct message m;
+	int rc = message_receive(j->fetch_sock, &m, allowed, FETCH_WAIT_MS, e);
+
+	*body = NULL;
+	if (rc == 0)
+		return err_set(e, ERR_NET, "the fetch process is gone");
+	if (rc < 0)
+		return rc;
+	if (retry_after)
+		*retry_after = m.u.answer.retry_after;
+	if (m.type == MSG_ANSWER && m.u.answer.status < 0)
+		rc = err_set(e, (int)MAX(m.u.answer.status, ERR_INTERNAL), "%s", m.u.answer.text);
+	else if (m.type == MSG_BODY && file_read_fd(body, m.fd, max, e) < 0)
+		rc = e->code;
+	else
+		rc = (int)MIN(MAX(m.u.answer.status, 0), 999);
+	message_release(&m);
+	return rc;
+}
+
+int judge_get(struct judge *j, const struct message_get *get, struct buf **body, struct err *e)
+{
+	if (message_send(j->fetch_sock, MSG_GET, get, -1, e) < 0)
+		return e->code;
+	return await(j, body, get->max, NULL, e);
+}
+
+int judge_call(struct judge *j, const struct message_call *call, const struct buf *request, struct buf **body,
+	       int64_t *retry_after, struct err *e)
+{
+	AUTO_FD int fd = memfd_create("request", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, "judge: memory for a request");
+	if (request && file_write_all(fd, request->data, request->len, e) < 0)
+		return e->code;
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_errno(e, "judge: rewind a request");
+	if (message_send(j->fetch_sock, MSG_CALL, call, fd, e) < 0)
+		return e->code;
+	return await(j, body, call->max, retry_after, e);
+}
+
+/* ---- a round's facts ---- */
+
+static void forget(struct judge *j)
+{
+	j->channel_count = j->slot_count = j->quarantine_count = j->stop_count = j->event_count = j->want_count = 0;
+	free(TAKE(j->facts.tags));
+	memset(&j->facts, 0, sizeof j->facts);
+}
+
+static int keep(struct judge *j, const struct message *m, struct err *e)
+{
+	const struct { enum message_type type; void *list; size_t *count, max, size; const void *from; } lists[] = {
+		{ MSG_CHANNEL, j->channels, &j->channel_count, SETTINGS_CHANNELS_MAX, sizeof *j->channels, &m->u.channel },
+		{ MSG_SLOT, j->slots, &j->slot_count, JUDGE_SLOTS_MAX, sizeof *j->slots, &m->u.slot },
+		{ MSG_QUARANTINE, j->quarantine, &j->quarantine_count, JUDGE_QUARANTINE_MAX, sizeof *j->quarantine, &m->u.quarantine },
+		{ MSG_STOP, j->stops, &j->stop_count, JUDGE_STOPS_MAX, sizeof *j->stops, &m->u.stop },
+		{ MSG_EVENT, j->events, &j->event_count, JUDGE_EVENTS_MAX, sizeof *j->events, &m->u.event },
+		{ MSG_WANT, j->wants, &j->want_count, CHECKIN_WANTS_MAX, sizeof *j->wants, &m->u.want },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		if (lists[i].type != m->type)
+			continue;
+		if (*lists[i].count == lists[i].max)
+			return err_set(e, ERR_LIMIT, "judge: too many records of one kind");
+		memcpy((char *)lists[i].list + (*lists[i].count)++ * lists[i].size, lists[i].from, lists[i].size);
+		return 0;
+	}
+	forget(j);
+	j->begin = m->u.begin;
+	return 0;
+}
+
+/* ---- a round ---- */
+
+/* A refresh is due when the server says so, or when nobody vouched for what we have for too long. */
+static bool refresh_due(const struct judge *j, const struct judge_repo *r, const struct checkin_answer *a)
+{
+	if (j->begin.refresh || !r->fresh_at || j->now - r->fresh_at >= judge_half_life(r))
+		return true;
+	for (size_t i = 0; i < a->repo_count; i++)
+		if (!strcmp(a->repos[i].name, settings_repo_name(j->s, r->which)) || (judge_repo_count(j) == 1 && a->repo_count == 1))
+			return (int64_t)a->repos[i].timestamp != judge_timestamp(r);
+	return true;
+}
+
+static int refresh_all(struct judge *j, const struct checkin_answer *a, bool *fresh, struct err *e)
+{
+	struct err first = { 0 };
+
+	*fresh = true;
+	for (size_t i = 0; i < judge_repo_count(j); i++) {
+		struct judge_repo *r = judge_repo(j, i ? REPO_RINGS : REPO_CONTENT);
+
+		if (r->fresh_at && !refresh_due(j, r, a)) {
+			r->fresh_at = j->now;
+			continue;
+		}
+		if (judge_refresh(j, r, true, e) == 0)
+			continue;
+		*fresh = false;
+		if (!first.code)
+			first = *e;
+	}
+	*e = first;
+	return first.code;
+}
+
+static bool rings_known(const struct judge *j)
+{
+	for (size_t i = 0; i < j->channel_count; i++)
+		if (!*j->channels[i].ring)
+			return false;
+	return true;
+}
+
+/* The check-in needs the ring, which needs metadata once. */
+static void converse(struct judge *j, struct checkin_answer *answer, struct err *e)
+{
+	struct err why = { 0 };
+	int position;
+
+	e->code = 0;
+	if (*j->begin.enrolment && !*j->begin.token && judge_enrol(j, e) < 0)
+		return;
+	if (!*j->begin.token || !j->begin.check_in)
+		return;
+	if (!rings_known(j) && (judge_refresh(j, judge_repo(j, REPO_RINGS), true, &why) < 0 || judge_resolve(j, &position, &why) < 0))
+		log_warn("no ring before the first check-in: %s", why.msg);
+	if (judge_check_in(j, answer, e) == 0 && answer->refresh && judge_self(j, e) < 0)
+		return;
+}
+
+static int run_round(struct judge *j, struct err *e)
+{
+	static struct checkin_answer answer;
+	struct message_done done = { 0 };
+	struct err trouble = { 0 }, refresh = { 0 };
+	bool fresh;
+	int position = 0;
+
+	memset(&answer, 0, sizeof answer);
+	j->now = clock_now();
+	if (judge_facts(j, &trouble) < 0)
+		log_warn("%s", trouble.msg);
+	converse(j, &answer, &trouble);
+	if (refresh_all(j, &answer, &fresh, &refresh) < 0 && !trouble.code)
+		trouble = refresh;
+	if (judge_resolve(j, &position, &refresh) < 0 && !trouble.code)
+		trouble = refresh;
+	for (size_t i = 0; i < j->channel_count; i++)
+		if (judge_decide(j, &j->channels[i], position, e) < 0)
+			return e->code;
+	done.code = trouble.code;
+	done.refreshed = fresh;
+	snprintf(done.text, sizeof done.text, "%s", trouble.code ? trouble.msg : "");
+	return judge_say(j, MSG_DONE, &done, e);
+}
+
+static int converse_with_supervisor(struct judge *j, struct err *e)
+{
+	static const enum message_type allowed[] = { MSG_BEGIN, MSG_CHANNEL, MSG_SLOT, MSG_QUARANTINE, MSG_STOP, MSG_EVENT,
+						     MSG_WANT, MSG_GO, 0 };
+	static struct message m;
+	int rc;
+
+	while ((rc = message_receive(j->sock, &m, allowed, -1, e)) == 1) {
+		rc = m.type == MSG_GO ? run_round(j, e) : keep(j, &m, e);
+		if (rc < 0)
+			break;
+	}
+	return rc;
+}
+
+int role_judge(const struct settings *s, int sock, int fetch_sock)
+{
+	static struct judge j;
+	struct err e = { 0 };
+	int rc;
+
+	j.s = s;
+	j.sock = sock;
+	j.fetch_sock = fetch_sock;
+	j.events_cap = JUDGE_EVENTS_MAX;
+	j.quarantine = calloc(JUDGE_QUARANTINE_MAX, sizeof *j.quarantine);
+	j.stops = calloc(JUDGE_STOPS_MAX, sizeof *j.stops);
+	j.events = calloc(JUDGE_EVENTS_MAX, sizeof *j.events);
+	for (int i = 0; i < SETTINGS_REPOS; i++)
+		j.repos[i].which = (enum settings_repo)i;
+	rc = j.quarantine && j.stops && j.events ? converse_with_supervisor(&j, &e) : err_memory(&e);
+	if (rc < 0)
+		log_error("%s", e.msg);
+	forget(&j);
+	for (int i = 0; i < SETTINGS_REPOS; i++)
+		judge_repo_close(&j.repos[i]);
+	free(j.quarantine);
+	free(j.stops);
+	free(j.events);
+	return rc < 0;
+}
