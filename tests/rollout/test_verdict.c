@@ -1,0 +1,290 @@
+#include "rollout/verdict.h"
+#include "tests/test.h"
+
+#define T0 1000000
+
+/* A ring under test: its policy, a sequence, and the facts about them. */
+struct ring {
+	struct policy *policy;
+	struct sequence *q;
+	struct verdict_facts f;
+	struct verdict_result r;
+};
+
+static int ring_open(void **state)
+{
+	static const char *const names[] = { "canary", "early", "broad" };
+	struct ring *g = calloc(1, sizeof *g);
+	struct err e;
+
+	if (!g || policy_default(&g->policy, "edr", names, 3, &e) < 0)
+		return -1;
+	g->f = (struct verdict_facts){ .ring = &g->policy->rings[0], .first = true, .now = T0, .began = T0, .eligible = 1000 };
+	if (sequence_new(&g->q, g->f.ring->p0, g->f.ring->p1, &e) < 0)
+		return -1;
+	*state = g;
+	return 0;
+}
+
+static int ring_close(void **state)
+{
+	struct ring *g = *state;
+
+	policy_free(g->policy);
+	sequence_free(g->q);
+	free(g);
+	return 0;
+}
+
+static void add(struct ring *g, int count, enum outcome o)
+{
+	struct err e;
+
+	for (int i = 0; i < count; i++) {
+		assert_ok(sequence_offer(g->q, 0, &e));
+		sequence_set(g->q, sequence_count(g->q), o, T0);
+	}
+}
+
+static enum verdict judge(struct ring *g)
+{
+	sequence_sums(g->q, &g->f.sums);
+	verdict_of(&g->r, &g->f);
+	assert_true(g->r.sentence[0] != '\0');
+	return g->r.verdict;
+}
+
+static void expect(struct ring *g, enum verdict v, enum verdict_cause c)
+{
+	enum verdict got = judge(g);
+
+	if (got != v || g->r.cause != c)
+		fail_msg("%s (%s) instead of %s (%s): %s", verdict_name(got), verdict_cause_name(g->r.cause), verdict_name(v),
+			 verdict_cause_name(c), g->r.sentence);
+}
+
+static void a_clean_ring_passes_after_its_bound_and_its_soak(void **state)
+{
+	struct ring *g = *state;
+
+	add(g, 21, OUTCOME_SURVIVED);
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	add(g, 1, OUTCOME_SURVIVED);
+	expect(g, VERDICT_CONTINUE, CAUSE_SOAK);
+	assert_true(g->r.bound_reached && !g->r.by_coverage);
+	g->f.bound_at = g->f.now;
+	g->f.now += g->f.ring->soak_s - 1;
+	expect(g, VERDICT_CONTINUE, CAUSE_SOAK);
+	g->f.now++;
+	expect(g, VERDICT_PASS, CAUSE_BOUND);
+}
+
+static void two_fresh_failures_halt_the_first_ring(void **state)
+{
+	struct ring *g = *state;
+
+	add(g, 1, OUTCOME_FAILED);
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	add(g, 1, OUTCOME_FAILED);
+	expect(g, VERDICT_HALT, CAUSE_EVIDENCE);
+	assert_non_null(strstr(g->r.sentence, "2 of the first 2"));
+	assert_true(g->r.e >= 500 && g->r.e_limit > 499.999 && g->r.e_limit < 500.001);
+}
+
+static void losses_alone_hold_until_the_background_is_known(void **state)
+{
+	struct ring *g = *state;
+
+	add(g, 2, OUTCOME_LOST);
+	expect(g, VERDICT_HOLD, CAUSE_BACKGROUND);
+	assert_non_null(strstr(g->r.sentence, "background loss unknown or too high"));
+	g->f.background_known = true;
+	expect(g, VERDICT_HALT, CAUSE_EVIDENCE);
+}
+
+static void a_crash_by_the_content_halts_only_the_first_ring(void **state)
+{
+	struct ring *g = *state;
+
+	add(g, 1, OUTCOME_FAILED);
+	g->f.content_crash = true;
+	expect(g, VERDICT_HALT, CAUSE_FIRST_RING_CRASH);
+	g->f.first = false;
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+}
+
+static void a_contract_refusal_in_the_first_ring_holds_until_a_person_resumes(void **state)
+{
+	struct ring *g = *state;
+
+	g->f.declined = true;
+	expect(g, VERDICT_HOLD, CAUSE_DECLINED);
+	g->f.continue_anyway = true;
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	g->f.continue_anyway = false;
+	g->f.first = false;
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+}
+
+static void missing_telemetry_holds_at_less_than_half(void **state)
+{
+	struct ring *g = *state;
+
+	g->f.checkins_expected = 100;
+	g->f.checkins_seen = 50;
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	g->f.checkins_seen = 49;
+	expect(g, VERDICT_HOLD, CAUSE_TELEMETRY);
+	assert_true(verdict_cause_ends_itself(g->r.cause));
+}
+
+static void more_than_a_fifth_left_out_holds(void **state)
+{
+	struct ring *g = *state;
+
+	add(g, 8, OUTCOME_PENDING);
+	add(g, 1, OUTCOME_AWAY);
+	add(g, 1, OUTCOME_ENVIRONMENT);
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	sequence_set(g->q, 1, OUTCOME_AWAY, T0);
+	expect(g, VERDICT_HOLD, CAUSE_LEFT_OUT);
+}
+
+static void the_deadline_holds_and_asks(void **state)
+{
+	struct ring *g = *state;
+
+	add(g, 5, OUTCOME_SURVIVED);
+	g->f.now = T0 + g->f.ring->deadline_s - 1;
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	g->f.now++;
+	expect(g, VERDICT_HOLD, CAUSE_DEADLINE);
+	assert_false(verdict_cause_ends_itself(g->r.cause));
+	g->f.continue_anyway = true;
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+}
+
+static void a_small_ring_passes_by_covering_it(void **state)
+{
+	struct ring *g = *state;
+
+	g->f.eligible = 4;
+	add(g, 3, OUTCOME_SURVIVED);
+	g->f.members_survived = 3;
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	add(g, 1, OUTCOME_SURVIVED);
+	g->f.members_survived = 4;
+	g->f.bound_at = T0 - g->f.ring->soak_s;
+	expect(g, VERDICT_PASS, CAUSE_COVERAGE);
+	assert_true(g->r.by_coverage && g->r.coverage_ring);
+	assert_true(g->r.excluded_rate > 0.527 && g->r.excluded_rate < 0.528);
+	assert_non_null(strstr(g->r.sentence, "coverage"));
+}
+
+static void coverage_needs_three_survivors_and_four_fifths_of_the_members(void **state)
+{
+	struct ring *g = *state;
+
+	for (uint32_t members = 1; members <= 21; members++)
+		for (uint32_t survived = 0; survived <= members; survived++)
+			for (uint32_t away = 0; away + survived <= members; away++) {
+				g->f.eligible = members;
+				g->f.members_survived = survived;
+				g->f.members_away = away;
+				judge(g);
+				assert_int_equal(g->r.bound_reached,
+						 survived >= 3 && survived * 5 >= members * 4 && survived + away == members);
+			}
+	g->f.eligible = g->f.members_survived = 22;     /* large enough for the statistical pass */
+	g->f.members_away = 0;
+	judge(g);
+	assert_false(g->r.bound_reached);
+}
+
+static void one_failure_or_loss_makes_coverage_impossible_and_asks(void **state)
+{
+	static const enum outcome bad[] = { OUTCOME_FAILED, OUTCOME_LOST };
+	struct ring *g = *state;
+
+	g->f.eligible = 4;
+	add(g, 1, OUTCOME_PENDING);
+	add(g, 3, OUTCOME_SURVIVED);
+	g->f.members_survived = 3;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		sequence_set(g->q, 1, bad[i], T0);
+		expect(g, VERDICT_HOLD, CAUSE_COVERAGE_IMPOSSIBLE);
+	}
+	g->f.continue_anyway = true;
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+}
+
+static void coverage_asks_a_person_where_the_policy_says_so(void **state)
+{
+	struct ring *g = *state;
+	struct policy_ring asks = *g->f.ring;
+
+	asks.coverage = COVERAGE_APPROVE;
+	asks.soak_s = 0;
+	g->f.ring = &asks;
+	g->f.eligible = g->f.members_survived = 3;
+	add(g, 3, OUTCOME_SURVIVED);
+	expect(g, VERDICT_HOLD, CAUSE_COVERAGE_APPROVE);
+	g->f.coverage_approved = true;
+	expect(g, VERDICT_PASS, CAUSE_COVERAGE);
+}
+
+static void a_halt_beats_every_hold_and_a_hold_every_pass(void **state)
+{
+	struct ring *g = *state;
+
+	add(g, 30, OUTCOME_SURVIVED);
+	g->f.bound_at = T0 - g->f.ring->soak_s;
+	expect(g, VERDICT_PASS, CAUSE_BOUND);
+	g->f.operator_hold = true;
+	expect(g, VERDICT_HOLD, CAUSE_OPERATOR);
+	add(g, 4, OUTCOME_FAILED);
+	expect(g, VERDICT_HALT, CAUSE_EVIDENCE);
+}
+
+static void the_places_in_flight_double_with_what_survived_up_to_the_cap(void **state)
+{
+	const struct policy_ring r = { .m0 = 10, .cap = 50 };
+
+	(void)state;
+	assert_int_equal(verdict_in_flight(&r, 0), 10);
+	assert_int_equal(verdict_in_flight(&r, 30), 30);
+	assert_int_equal(verdict_in_flight(&r, 5000), 50);
+}
+
+static void names_of_causes_round_trip(void **state)
+{
+	(void)state;
+	for (int c = CAUSE_NONE; c <= CAUSE_RUNNING; c++)
+		assert_int_equal(verdict_cause_parse(verdict_cause_name(c)), c);
+	assert_int_equal(verdict_cause_parse("mood"), -1);
+}
+
+#define RING_TEST(f) cmocka_unit_test_setup_teardown(f, ring_open, ring_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RING_TEST(a_clean_ring_passes_after_its_bound_and_its_soak),
+		RING_TEST(two_fresh_failures_halt_the_first_ring),
+		RING_TEST(losses_alone_hold_until_the_background_is_known),
+		RING_TEST(a_crash_by_the_content_halts_only_the_first_ring),
+		RING_TEST(a_contract_refusal_in_the_first_ring_holds_until_a_person_resumes),
+		RING_TEST(missing_telemetry_holds_at_less_than_half),
+		RING_TEST(more_than_a_fifth_left_out_holds),
+		RING_TEST(the_deadline_holds_and_asks),
+		RING_TEST(a_small_ring_passes_by_covering_it),
+		RING_TEST(coverage_needs_three_survivors_and_four_fifths_of_the_members),
+		RING_TEST(one_failure_or_loss_makes_coverage_impossible_and_asks),
+		RING_TEST(coverage_asks_a_person_where_the_policy_says_so),
+		RING_TEST(a_halt_beats_every_hold_and_a_hold_every_pass),
+		RING_TEST(the_places_in_flight_double_with_what_survived_up_to_the_cap),
+		RING_TEST(names_of_causes_round_trip),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
