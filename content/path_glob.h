@@ -3,7 +3,7 @@
  *
  * `*` any characters of one segment, `?` one character of it, `**` as a whole
  * segment any number of segments, none included. Everything else is itself;
- * bytes, no locale. Linear in pattern times path, no recursion.
+ * bytes, no locale. No recursion; at most segments x pattern x path steps.
  */
 #ifndef CONTENT_PATH_GLOB_H
 #define CONTENT_PATH_GLOB_H
