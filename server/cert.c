@@ -118,3 +118,9 @@ int cert_make(const char *cert_path, const char *key_path, const char *host, int
 		return err_wrap(e, "making the server's certificate");
 	return 0;
 }
+
+void cert_pin_text(char out[CERT_PIN_TEXT], const struct digest *pin)
+{
+	memcpy(out, "sha256//", 8);
+	EVP_EncodeBlock((unsigned char *)out + 8, pin->bytes, sizeof pin->bytes);
+}

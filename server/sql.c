@@ -34,8 +34,9 @@ const char sql_schema[] =
 	" by_coverage INTEGER NOT NULL, previous TEXT NOT NULL, PRIMARY KEY (rollout, ring)) WITHOUT ROWID;"
 	/* n is gap-free per (rollout, ring); one offer per device, for ever */
 	"CREATE TABLE offer (rollout INTEGER NOT NULL, ring INTEGER NOT NULL, n INTEGER NOT NULL, device TEXT NOT NULL,"
-	" stratum TEXT NOT NULL, at INTEGER NOT NULL, survived INTEGER NOT NULL DEFAULT 0,"
-	" failed INTEGER NOT NULL DEFAULT 0, environment INTEGER NOT NULL DEFAULT 0, voided INTEGER NOT NULL DEFAULT 0,"
+	" stratum TEXT NOT NULL, at INTEGER NOT NULL, renewed INTEGER NOT NULL DEFAULT 0,"
+	" survived INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,"
+	" environment INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0, voided INTEGER NOT NULL DEFAULT 0,"
 	" reason TEXT NOT NULL DEFAULT '', PRIMARY KEY (rollout, ring, n), UNIQUE (rollout, ring, device)) WITHOUT ROWID;"
 	"CREATE TABLE rollback (id INTEGER PRIMARY KEY, channel TEXT NOT NULL, digest BLOB NOT NULL, serial INTEGER NOT NULL,"
 	" max_serial INTEGER NOT NULL, version TEXT NOT NULL, path TEXT NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL,"
@@ -58,7 +59,8 @@ const char *const sql_text[SQL_COUNT] = {
 		"INSERT INTO event (id, device, epoch, n, at, received, channel, digest, attempt, kind, reason, detail)"
 		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
 	[SQL_OUTCOME_PUT] =
-		"UPDATE offer SET survived = $4, failed = $5, environment = $6, voided = $7, reason = $8"
+		"UPDATE offer SET renewed = $4, survived = $5, failed = $6, environment = $7, lost = $8, voided = $9,"
+		" reason = $10"
 		" WHERE rollout = $1 AND ring = $2 AND device = $3",
 	[SQL_BUNDLE_ADD] =
 		"INSERT INTO bundle (channel, serial, digest, version, path, size, length, published, by, reason, matrix)"
@@ -78,7 +80,11 @@ const char *const sql_text[SQL_COUNT] = {
 		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 		" ON CONFLICT (rollout, ring) DO UPDATE SET state = $3, changed = $4, began = $5, bound_at = $6,"
 		" passed_at = $7, cause = $8, sentence = $9, operator_hold = $10, coverage_approved = $11,"
-		" continue_anyway = $12, content_crash = $13, declined = $14, by_coverage = $15, previous = $16",
+		" continue_anyway = $12, content_crash = rollout_ring.content_crash | $13,"
+		" declined = rollout_ring.declined | $14, by_coverage = $15, previous = $16",
+	[SQL_RING_FLAGS] =
+		"UPDATE rollout_ring SET content_crash = content_crash | $3, declined = declined | $4"
+		" WHERE rollout = $1 AND ring = $2",
 	[SQL_DECISION_ADD] =
 		"INSERT INTO decision (id, at, kind, channel, ring, device, rollout, digest, was, becomes, cause, sentence,"
 		" inputs) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
@@ -124,7 +130,8 @@ const char *const sql_text[SQL_COUNT] = {
 		" coverage_approved, continue_anyway, content_crash, declined, by_coverage, previous FROM rollout_ring"
 		" WHERE rollout = $1 ORDER BY ring",
 	[SQL_OFFERS] =
-		"SELECT rollout, ring, n, device, stratum, at, survived, failed, environment, voided, reason FROM offer"
+		"SELECT rollout, ring, n, device, stratum, at, renewed, survived, failed, environment, lost, voided, reason"
+		" FROM offer"
 		" WHERE rollout = $1 AND ring = $2 ORDER BY n",
 	[SQL_FEED] =
 		"SELECT * FROM (SELECT id, at, kind, channel, ring, device, rollout, digest, was, becomes, cause, sentence,"

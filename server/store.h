@@ -52,7 +52,7 @@ struct store_outcome {
 	uint64_t rollout;
 	int ring;                       /* position */
 	const char *device;
-	int64_t survived, failed, environment;
+	int64_t renewed, survived, failed, environment, lost;
 	bool voided;
 	const char *reason;             /* of the failure; "" none */
 };
@@ -153,7 +153,7 @@ struct store_rollback {
 
 enum store_kind {
 	STORE_DEVICE, STORE_SEEN, STORE_EVENT, STORE_OUTCOME, STORE_BUNDLE, STORE_CONTRACT, STORE_POLICY,
-	STORE_ROLLOUT, STORE_RING, STORE_DECISION, STORE_AUDIT, STORE_ENROLMENT, STORE_ENROLMENT_USE, STORE_ROLLBACK,
+	STORE_ROLLOUT, STORE_RING, STORE_RING_FLAGS, STORE_DECISION, STORE_AUDIT, STORE_ENROLMENT, STORE_ENROLMENT_USE, STORE_ROLLBACK,
 };
 
 struct store_record {
@@ -167,7 +167,7 @@ struct store_record {
 		struct store_contract contract; /* known already: nothing */
 		struct store_policy policy;
 		struct store_rollout rollout;   /* replaces attempt, by and reason of the row */
-		struct store_ring ring;         /* replaces the row */
+		struct store_ring ring;         /* replaces the row; the two flags of what devices saw only rise; flags: nothing but those */
 		struct store_decision decision;
 		struct store_audit audit;       /* chained to the one before */
 		struct store_enrolment enrolment;       /* replaces the row; use: takes one use of `hash`, ERR_AUTH when there is none */

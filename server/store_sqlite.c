@@ -236,8 +236,8 @@ static int add_event(struct store *s, const struct store_event *v, struct err *e
 
 static int put_outcome(struct store *s, const struct store_outcome *o, struct err *e)
 {
-	return change(s, e, SQL_OUTCOME_PUT, "iitiiiit", (int64_t)o->rollout, (int64_t)o->ring, o->device, o->survived,
-		      o->failed, o->environment, (int64_t)o->voided, o->reason);
+	return change(s, e, SQL_OUTCOME_PUT, "iitiiiiiit", (int64_t)o->rollout, (int64_t)o->ring, o->device, o->renewed,
+		      o->survived, o->failed, o->environment, o->lost, (int64_t)o->voided, o->reason);
 }
 
 static int add_bundle(struct store *s, const struct store_bundle *b, struct err *e)
@@ -338,6 +338,9 @@ static int append(struct store *s, const struct store_record *r, struct err *e)
 		return put_rollout(s, &r->u.rollout, e);
 	case STORE_RING:
 		return put_ring(s, &r->u.ring, e);
+	case STORE_RING_FLAGS:
+		return change(s, e, SQL_RING_FLAGS, "iiii", (int64_t)r->u.ring.rollout, (int64_t)r->u.ring.ring,
+			      (int64_t)r->u.ring.content_crash, (int64_t)r->u.ring.declined);
 	case STORE_DECISION:
 		return add_decision(s, &r->u.decision, e);
 	case STORE_AUDIT:
@@ -515,7 +518,7 @@ static int row_ring(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 static int row_offer(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 {
 	struct store_offer o = { U(0), (int)I(1), T(3), T(4), I(5), (uint32_t)I(2), true,
-				 { U(0), (int)I(1), T(3), I(6), I(7), I(8), B(9), T(10) } };
+				 { U(0), (int)I(1), T(3), I(6), I(7), I(8), I(9), I(10), B(11), T(12) } };
 
 	return CALL(struct store_offer, &o);
 }

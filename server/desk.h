@@ -1,0 +1,84 @@
+/*
+ * desk: the server's hand on the published repository and the keys it holds.
+ *
+ * One mutex inside; every function may be called from any thread. A change is
+ * collected, signed and published in one call; when it fails nothing of it is
+ * visible or pending. ERR_AUTH: the keys for that are not here.
+ */
+#ifndef SERVER_DESK_H
+#define SERVER_DESK_H
+
+#include "base/json.h"
+#include "rollout/assignment.h"
+#include "rollout/ringmap.h"
+#include "rollout/stops.h"
+
+struct desk;
+
+int desk_open(struct desk **out, const char *repository, const char *keys, struct err *e) MUST_CHECK;
+void desk_close(struct desk *d);        /* NULL is fine */
+
+/* ---- assignments and stops ---- */
+
+/* ERR_NOT_FOUND: the ring has none. The caller frees. */
+int desk_assignment(struct desk *d, const char *ring, const char *channel, struct assignment **out, struct err *e) MUST_CHECK;
+int desk_assign(struct desk *d, const struct assignment *a, int64_t now, struct err *e) MUST_CHECK;
+int desk_unassign(struct desk *d, const char *ring, const char *channel, int64_t now, struct err *e) MUST_CHECK;
+/* Stopped or recalled, as published. */
+bool desk_stopped(struct desk *d, const char *channel, const struct digest *digest);
+int desk_stop(struct desk *d, const char *channel, const struct stop_entry *entry, int64_t now, struct err *e) MUST_CHECK;     /* stopped already: nothing to do */
+
+bool desk_can_assign(struct desk *d, const char *ring);
+bool desk_can_stop(struct desk *d);
+
+/* ---- documents that others signed ---- */
+
+struct desk_file {              /* a target file that the document lists */
+	char path[PATH_LEN_MAX + 1];
+	char *from;             /* where its bytes lie; borrowed */
+};
+
+/* What a content role says of a target, verified but not yet published. */
+struct desk_target {
+	struct digest sha256;
+	uint64_t length;
+	const struct json *custom;      /* borrowed from the check */
+};
+
+/* An envelope that carries enough signatures for its role. */
+struct desk_signed;
+int desk_check(struct desk *d, struct desk_signed **out, const char *role, const void *envelope, size_t len, struct err *e) MUST_CHECK;
+void desk_signed_free(struct desk_signed *s);
+bool desk_signed_target(const struct desk_signed *s, const char *path, struct desk_target *out);        /* false: it lists no such path */
+/* The path under which it lists these bytes; NULL: nowhere. Borrowed. */
+const char *desk_signed_path(const struct desk_signed *s, const struct digest *sha256);
+
+/* Does the published role already list this path with these bytes? */
+bool desk_lists(struct desk *d, const char *role, const char *path, const struct digest *sha256);
+int desk_publish(struct desk *d, const char *role, const void *envelope, size_t len, const struct desk_file *files, size_t count,
+		 int64_t now, struct err *e) MUST_CHECK;
+/* The signed file of a role as published. The caller frees. ERR_NOT_FOUND. */
+int desk_role(struct desk *d, const char *role, struct buf **out, struct err *e) MUST_CHECK;
+int desk_draft(struct desk *d, const char *role, int64_t now, struct buf **out, struct err *e) MUST_CHECK;
+
+/* ---- upkeep ---- */
+
+int64_t desk_next_renewal(struct desk *d);
+int desk_renew(struct desk *d, int64_t now, struct err *e) MUST_CHECK;         /* how many files changed */
+int64_t desk_timestamp(struct desk *d);         /* its version */
+uint64_t desk_ringmap_serial(struct desk *d);   /* changes whenever the ring map may have changed */
+/* NULL without error: none is published. */
+int desk_ringmap(struct desk *d, struct ringmap **out, struct err *e) MUST_CHECK;
+
+struct desk_role_status {
+	char role[NAME_LEN_MAX * 2];
+	int64_t version, expires, threshold;
+	size_t keys, held;
+};
+/* How many there are; fills in at most max. */
+size_t desk_roles(struct desk *d, struct desk_role_status *out, size_t max);
+
+AUTO_DEFINE(desk, struct desk *, desk_close);
+AUTO_DEFINE(desk_signed, struct desk_signed *, desk_signed_free);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * fleet: every device, in memory.
+ *
+ * A bare heartbeat only moves `last_seen` here and reaches the store later, in
+ * bulk. Nothing here locks: the caller holds the server's lock.
+ */
+#ifndef SERVER_FLEET_H
+#define SERVER_FLEET_H
+
+#include "rollout/checkin.h"
+#include "rollout/ringmap.h"
+#include "server/store.h"
+
+#define DEVICE_ATTRIBUTES_MAX 32
+#define DEVICE_ATTRIBUTES_TEXT 4096     /* bytes of the JSON object */
+
+struct stage;
+
+/* One offer of a device, found from the device. */
+struct offer_link {
+	struct stage *stage;
+	uint32_t n;
+	struct offer_link *next;
+};
+
+struct device {
+	char id[DEVICE_ID_LEN + 1];
+	int64_t enrolled;
+	int64_t last_seen, before;      /* the last check-in and the one before; 0: none */
+	int64_t goodbye;
+	uint64_t generation;
+	bool revoked, flagged;
+	bool busy;                      /* a check-in of it is on its way to the store */
+	bool unsaved;                   /* memory knows more than the store */
+	char epoch[CHECKIN_EPOCH_LEN + 1], old_epoch[CHECKIN_EPOCH_LEN + 1];
+	uint64_t seq, event_n;
+	struct checkin *said;           /* owned: facts and channels of the last check-in; NULL: none */
+	char *attribute_text;           /* owned: the JSON object */
+	char **attributes;              /* owned: "key=value" */
+	size_t attribute_count;
+	const char *ring;               /* by the ring map, borrowed from it; NULL: no map, or never heard of */
+	struct offer_link *offers;
+	struct device *chain;           /* private */
+};
+
+struct fleet {
+	struct device **items;          /* owned, in order of arrival */
+	size_t count, cap;
+	struct device **table;          /* private: by id */
+	size_t table_size;
+};
+
+void fleet_release(struct fleet *f);
+struct device *fleet_find(const struct fleet *f, const char *id);
+int fleet_add(struct fleet *f, struct device **out, const char *id, struct err *e) MUST_CHECK;
+
+/* {"ring":"canary"} becomes "ring=canary"; ERR_FORMAT, ERR_LIMIT. */
+int device_set_attributes(struct device *d, const char *json, size_t len, struct err *e) MUST_CHECK;
+
+/* Where the map puts the device now; map NULL: nowhere. */
+void device_place(struct device *d, const struct ringmap *map);
+
+const struct checkin_channel *device_channel(const struct device *d, const char *channel);     /* NULL: it has no such channel */
+bool device_away(const struct device *d);               /* said goodbye and was not heard since */
+void device_stratum(const struct device *d, char out[CHECKIN_STRATUM_MAX + 1]);
+
+/* The row; said is the buffer it points into. */
+int device_row(const struct device *d, struct store_device *out, struct buf *said, struct err *e) MUST_CHECK;
+int device_load(struct fleet *f, const struct store_device *row, struct err *e) MUST_CHECK;
+
+#endif
