@@ -1,0 +1,436 @@
+/* guard: the real boot guard, booting roots of its own. */
+#include "tests/test.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/boot/machine.h"
+#include "tests/program.h"
+
+#define CHANNEL "edr"
+#define STRACE "/usr/bin/strace"
+
+static unsigned boot_count;
+static char said[8192];         /* what the guard printed */
+
+/* Runs the guard, beneath a shell prefix; its exit status. */
+static int guard_under(const char *prefix, const char *options)
+{
+	char line[2048];
+	FILE *out;
+	size_t n;
+	int status;
+
+	snprintf(line, sizeof line, "%s%s --root %s %s 2>&1", prefix,
+		 test_program("ringhold-bootguard"), root, options);
+	out = popen(line, "r");
+	n = fread(said, 1, sizeof said - 1, out);
+	said[n] = '\0';
+	status = pclose(out);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int guard(void)
+{
+	return guard_under("", "");
+}
+
+static void power_up(void)
+{
+	boot_count++;
+	assert_true(machine_sh("rm -rf %s/run && mkdir -p %s/run &&"
+			       "echo %08x-aaaa-bbbb-cccc-dddddddddddd"
+			       " >%s/proc/sys/kernel/random/boot_id", root, root, boot_count, root));
+}
+
+/* One boot that fails afterwards; what it ran. */
+static char boot(void)
+{
+	power_up();
+	assert_int_equal(guard(), 0);
+	return machine_runs(CHANNEL);
+}
+
+static void boots(char *out, int count)
+{
+	for (int i = 0; i < count; i++)
+		out[i] = boot();
+	out[count] = '\0';
+}
+
+static void install(enum boot_mode mode, enum boot_rung rung, const char *digests)
+{
+	struct boot_record r = machine_record(mode, rung, digests);
+
+	assert_true(machine_sh("rm -rf %s/var %s/run", root, root));
+	machine_install(CHANNEL, &r);
+}
+
+static void change(void (*how)(struct boot_record *r))
+{
+	struct boot_record r = machine_read(CHANNEL);
+	struct boot_report why;
+	int dir = boot_channel_open(root, CHANNEL, &why);
+
+	how(&r);
+	assert_int_equal(boot_record_write(&r, dir, &why), 0);
+	close(dir);
+}
+
+static void a_boot_loop_walks_down_to_none_and_the_machine_always_boots(void **state)
+{
+	char ran[20];
+
+	(void)state;
+	install(BOOT_TRIAL, RUNG_TRIAL, "TCPB");
+	boots(ran, 13);
+	assert_string_equal(ran, "TTCCCPPPBBB--");
+}
+
+static void the_agent_and_the_sensor_are_told_what_happened(void **state)
+{
+	struct boot_status s;
+
+	(void)state;
+	install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+	boot();
+	s = machine_status(CHANNEL);
+	assert_true(s.trial);
+	assert_int_equal(s.mode, BOOT_TRIAL);
+	assert_int_equal(s.tries_left, 1);
+	assert_int_equal(s.reason, BOOT_COUNTED);
+	assert_int_equal(s.digest[0], 'T');
+	boot();
+	boot();
+	s = machine_status(CHANNEL);
+	assert_false(s.trial);
+	assert_false(s.late_failure);
+	assert_int_equal(s.rung, RUNG_CURRENT);
+	assert_int_equal(s.left, RUNG_TRIAL);
+	assert_int_equal(s.failed[0], 'T');
+	assert_int_equal(s.reason, BOOT_STEPPED);
+	assert_non_null(strstr(said, "edr: current 434343434343 (committed, stepped, 2 tries left),"
+				     " stepped down from trial 545454545454\n"));
+	for (int i = 0; i < 3; i++)
+		boot();
+	s = machine_status(CHANNEL);
+	assert_true(s.late_failure);
+	assert_int_equal(s.failed[0], 'C');
+	assert_int_equal(s.digest[0], 'B');
+}
+
+static void a_good_boot_and_a_clean_shutdown_start_the_count_anew(void **state)
+{
+	(void)state;
+	install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(boot(), 'T');
+		change(i % 2 ? boot_mark_ok : boot_mark_clean);
+	}
+	assert_int_equal(boot(), 'T');
+	assert_int_equal(boot(), 'T');
+	assert_int_equal(boot(), 'C');
+}
+
+static void the_guard_run_twice_in_a_boot_counts_once(void **state)
+{
+	struct boot_status s;
+
+	(void)state;
+	install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+	boot();
+	boot();
+	boot();
+	for (int i = 0; i < 9; i++) {
+		assert_int_equal(guard(), 0);
+		assert_int_equal(machine_runs(CHANNEL), 'C');
+	}
+	s = machine_status(CHANNEL);
+	assert_int_equal(s.reason, BOOT_SAME);
+	assert_int_equal(s.tries_left, 2);
+	/* And what the first run saw is not forgotten. */
+	assert_int_equal(s.left, RUNG_TRIAL);
+	assert_int_equal(s.failed[0], 'T');
+}
+
+static void a_boot_without_an_id_counts(void **state)
+{
+	(void)state;
+	install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+	for (int i = 0; i < 3; i++) {
+		power_up();
+		assert_true(machine_sh("rm %s/proc/sys/kernel/random/boot_id", root));
+		assert_int_equal(guard(), 0);
+		assert_int_equal(machine_runs(CHANNEL), i < 2 ? 'T' : 'C');
+	}
+}
+
+static void a_disabled_channel_has_no_link(void **state)
+{
+	(void)state;
+	install(BOOT_COMMITTED, RUNG_CURRENT, " C B");
+	assert_int_equal(boot(), 'C');
+	change(boot_disable);
+	assert_int_equal(guard(), 0);
+	assert_int_equal(machine_runs(CHANNEL), '-');
+	assert_int_equal(boot(), '-');
+}
+
+static void a_slot_that_is_gone_is_never_linked(void **state)
+{
+	(void)state;
+	install(BOOT_COMMITTED, RUNG_CURRENT, " CPB");
+	assert_true(machine_sh("rm -rf %s/var/lib/ringhold/channels/edr/slots/%s", root,
+			       machine_hex('C')));
+	assert_int_equal(boot(), 'P');
+	assert_int_equal(machine_status(CHANNEL).reason, BOOT_SLOT_MISSING);
+	/* A file or a link of that name is no slot. */
+	assert_true(machine_sh("cd %s/var/lib/ringhold/channels/edr/slots && rm -rf %s && ln -s %s %s",
+			       root, machine_hex('P'), machine_hex('B'), machine_hex('P')));
+	assert_int_equal(boot(), 'B');
+}
+
+static void a_damaged_or_missing_record_runs_nothing_and_boots(void **state)
+{
+	static const char *const damages[] = {
+		"rm boot", ": >boot", "head -c 8192 /dev/urandom >boot", "head -c 8192 /dev/zero >boot",
+		"rm boot; mkdir boot", "rm -rf boot; ln -s /etc/passwd boot", "rm boot; mkfifo boot",
+		"rm boot; head -c 300 /dev/urandom >boot",
+	};
+
+	(void)state;
+	install(BOOT_COMMITTED, RUNG_CURRENT, " CPB");
+	assert_int_equal(boot(), 'C');
+	for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+		assert_true(machine_sh("cd %s/var/lib/ringhold/channels/edr && %s", root, damages[i]));
+		assert_int_equal(boot(), '-');
+		assert_int_equal(machine_status(CHANNEL).reason, BOOT_NO_RECORD);
+		assert_non_null(strstr(said, "boot record: "));
+	}
+}
+
+static void one_damaged_place_is_reported_and_the_other_counts(void **state)
+{
+	(void)state;
+	for (int place = 0; place < 2; place++) {
+		install(BOOT_COMMITTED, RUNG_CURRENT, " CPB");
+		assert_true(machine_sh("dd if=/dev/urandom of=%s/var/lib/ringhold/channels/edr/boot bs=512"
+				       " count=1 seek=%d conv=notrunc 2>/dev/null", root, place * 8));
+		assert_int_equal(boot(), 'C');
+		assert_non_null(strstr(machine_status(CHANNEL).report, "damaged in one place"));
+		assert_int_equal(boot(), 'C');
+		assert_string_equal(machine_status(CHANNEL).report, "");
+	}
+}
+
+static void a_machine_without_channels_boots(void **state)
+{
+	(void)state;
+	assert_true(machine_sh("rm -rf %s/var %s/run", root, root));
+	assert_int_equal(guard(), 0);
+	assert_non_null(strstr(said, "channels"));
+	assert_true(machine_sh("mkdir -p %s/var/lib/ringhold/channels/NOT_A_CHANNEL"
+			       " %s/var/lib/ringhold/channels/.hidden", root, root));
+	assert_int_equal(guard(), 0);
+	assert_string_equal(said, "");
+}
+
+static void every_channel_is_guarded_for_itself(void **state)
+{
+	struct boot_record good = machine_record(BOOT_COMMITTED, RUNG_CURRENT, " C  ");
+
+	(void)state;
+	install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+	machine_install("av", &good);
+	assert_true(machine_sh("mkdir -p %s/var/lib/ringhold/channels/broken", root));
+	assert_int_equal(boot(), 'T');
+	assert_int_equal(machine_runs("av"), 'C');
+	assert_int_equal(machine_runs("broken"), '-');
+	assert_int_equal(machine_status("broken").reason, BOOT_NO_RECORD);
+}
+
+static void stale_links_and_strange_run_directories_are_put_right(void **state)
+{
+	(void)state;
+	install(BOOT_COMMITTED, RUNG_CURRENT, " C B");
+	power_up();
+	assert_true(machine_sh("mkdir -p %s/run/ringhold/edr && ln -s /etc %s/run/ringhold/edr/current &&"
+			       "ln -s /nowhere %s/run/ringhold/edr/.current.new", root, root, root));
+	assert_int_equal(guard(), 0);
+	assert_int_equal(machine_runs(CHANNEL), 'C');
+	power_up();
+	assert_true(machine_sh(": >%s/run/ringhold", root));
+	assert_int_equal(guard(), 0);
+	assert_non_null(strstr(said, "Not a directory"));
+	/* The boot was counted all the same. */
+	assert_int_equal(machine_read(CHANNEL).tries_left, 1);
+}
+
+static void a_trial_is_not_run_from_a_read_only_disk(void **state)
+{
+	const char *var = machine_path("var");
+
+	(void)state;
+	install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+	if (mount(var, var, NULL, MS_BIND, NULL) < 0)
+		skip_named("no right to mount");
+	assert_int_equal(mount(NULL, var, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), 0);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(boot(), 'C');
+		assert_int_equal(machine_status(CHANNEL).reason, BOOT_UNCOUNTED);
+		assert_false(machine_status(CHANNEL).trial);
+		assert_non_null(strstr(said, "Read-only file system"));
+	}
+	umount(var);
+	assert_int_equal(boot(), 'T');
+	assert_int_equal(machine_read(CHANNEL).tries_left, 1);
+}
+
+static void a_full_disk_neither_stops_the_boot_nor_the_count(void **state)
+{
+	struct boot_record r = machine_record(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+	const char *var = machine_path("var");
+	char ran[8];
+
+	(void)state;
+	assert_true(machine_sh("rm -rf %s/var && mkdir %s/var", root, root));
+	if (mount("tmpfs", var, "tmpfs", 0, "size=128k") < 0)
+		skip_named("no right to mount a small tmpfs");
+	machine_install(CHANNEL, &r);
+	assert_true(machine_sh("cat /dev/zero >%s/fill 2>/dev/null; true", var));
+	boots(ran, 3);
+	umount(var);
+	assert_string_equal(ran, "TTC");
+}
+
+static void a_full_run_directory_is_reported_and_the_boot_counted(void **state)
+{
+	const char *run = machine_path("run");
+
+	(void)state;
+	install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+	power_up();
+	if (mount("tmpfs", run, "tmpfs", 0, "size=4k,nr_inodes=3") < 0)
+		skip_named("no right to mount a small tmpfs");
+	assert_int_equal(guard(), 0);
+	assert_int_equal(machine_runs(CHANNEL), '-');
+	umount(run);
+	assert_non_null(strstr(said, "No space left"));
+	assert_int_equal(machine_read(CHANNEL).tries_left, 1);
+}
+
+/* Whatever call is its last: the record is whole, no more than one try is gone, the next boot runs. */
+static void a_guard_killed_anywhere_strands_nothing(void **state)
+{
+	static const char *const calls[] = { "openat",	 "pread64",   "pwrite64", "fsync",    "mkdir",
+					     "readlinkat", "symlinkat", "renameat", "unlinkat", "close" };
+	char prefix[300];
+	int killed = 0;
+
+	(void)state;
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+	install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+	power_up();
+	if (guard_under(STRACE " -qq -o /dev/null -e trace=none ", "") != 0)
+		skip_named("strace cannot trace here");
+	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+		for (int when = 1;; when++) {
+			struct boot_record r;
+			char runs;
+
+			install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+			power_up();
+			snprintf(prefix, sizeof prefix,
+				 STRACE " -qq -o /dev/null -e inject=%s:signal=KILL:when=%d ", calls[i],
+				 when);
+			if (guard_under(prefix, "") == 0)
+				break;
+			killed++;
+			r = machine_read(CHANNEL);
+			assert_in_range(r.tries_left, 1, 2);
+			/* Never on trial without being counted. */
+			runs = machine_runs(CHANNEL);
+			assert_true(runs == '-' || (runs == 'T' && r.tries_left == 1));
+			assert_int_equal(boot(), 'T');
+			assert_in_range(machine_read(CHANNEL).tries_left, 0, 1);
+		}
+	unsetenv("ASAN_OPTIONS");
+	assert_true(killed > 10);
+}
+
+static void programs_get_json(void **state)
+{
+	(void)state;
+	install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+	power_up();
+	assert_int_equal(guard_under("", "--json"), 0);
+	assert_memory_equal(said, "{\"channel\":\"edr\",\"mode\":\"trial\",\"rung\":\"trial\",", 45);
+	assert_non_null(strstr(said, "\"tries_left\":1,\"reason\":\"counted\",\"left\":\"none\","
+				     "\"failed\":\"\",\"late_failure\":false,\"report\":\"\"}\n"));
+}
+
+static void wrong_use_is_status_2_and_help_is_told(void **state)
+{
+	(void)state;
+	assert_int_equal(guard_under("", "--frobnicate"), 2);
+	assert_non_null(strstr(said, "--frobnicate: wrong use"));
+	assert_int_equal(guard_under("", "--root"), 2);
+	assert_int_equal(guard_under("", "--help"), 0);
+	assert_non_null(strstr(said, "usage: ringhold-bootguard"));
+	assert_int_equal(guard_under("", "--version"), 0);
+	assert_memory_equal(said, "ringhold-bootguard ", 19);
+}
+
+static void the_guard_never_allocates_nor_asks_for_the_time(void **state)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	(void)state;
+	skip_named("a sanitizer's runtime is linked in");
+#else
+	(void)state;
+	if (!machine_sh("nm --version >/dev/null 2>&1"))
+		skip_named("there is no nm");
+	assert_true(machine_sh("! nm -u %s | grep -E ' (malloc|calloc|realloc|opendir|fopen|time|"
+			       "clock_gettime|gettimeofday|socket)(@|$)'",
+			       test_program("ringhold-bootguard")));
+#endif
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_boot_loop_walks_down_to_none_and_the_machine_always_boots),
+		cmocka_unit_test(the_agent_and_the_sensor_are_told_what_happened),
+		cmocka_unit_test(a_good_boot_and_a_clean_shutdown_start_the_count_anew),
+		cmocka_unit_test(the_guard_run_twice_in_a_boot_counts_once),
+		cmocka_unit_test(a_boot_without_an_id_counts),
+		cmocka_unit_test(a_disabled_channel_has_no_link),
+		cmocka_unit_test(a_slot_that_is_gone_is_never_linked),
+		cmocka_unit_test(a_damaged_or_missing_record_runs_nothing_and_boots),
+		cmocka_unit_test(one_damaged_place_is_reported_and_the_other_counts),
+		cmocka_unit_test(a_machine_without_channels_boots),
+		cmocka_unit_test(every_channel_is_guarded_for_itself),
+		cmocka_unit_test(stale_links_and_strange_run_directories_are_put_right),
+		cmocka_unit_test(a_trial_is_not_run_from_a_read_only_disk),
+		cmocka_unit_test(a_full_disk_neither_stops_the_boot_nor_the_count),
+		cmocka_unit_test(a_full_run_directory_is_reported_and_the_boot_counted),
+		cmocka_unit_test(a_guard_killed_anywhere_strands_nothing),
+		cmocka_unit_test(programs_get_json),
+		cmocka_unit_test(wrong_use_is_status_2_and_help_is_told),
+		cmocka_unit_test(the_guard_never_allocates_nor_asks_for_the_time),
+	};
+	int failed;
+
+	if (access(test_program("ringhold-bootguard"), X_OK) < 0) {
+		fprintf(stderr, "%s: build it first\n", test_program("ringhold-bootguard"));
+		return 1;
+	}
+	if (!mkdtemp(root))
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	machine_sh("rm -rf %s", root);
+	return failed;
+}
