@@ -203,7 +203,7 @@ static bool newer(struct activate_verdict *v, const struct activate_facts *f)
 
 static bool old_enough(struct activate_verdict *v, const struct activate_facts *f)
 {
-	int64_t seen = f->first_seen ? f->now - f->first_seen : 0;
+	int64_t seen = f->first_seen ? MAX(f->now - f->first_seen, 0) : 0;     /* the clock may have gone back */
 
 	if (first_install(f))
 		return clause(v, true, "exempt: the first installation here");

@@ -164,13 +164,15 @@ static int parse_events(struct checkin *c, const struct json_doc *d, uint64_t *p
 		const struct json *o = &list->u.items[c->event_count];
 		uint64_t last = c->event_count ? v[-1].n : 0;
 
-		if (parse_event(v, d, o, e) == 0 && v->n <= last)
-			json_error(d, json_get(o, "n"), e, ERR_FORMAT, "n does not rise");
-		else if (e->code == 0)
-			continue;
-		*poisoned = v->n;
-		*poisoned_at = (int)c->event_count;
-		return e->code;
+		int rc = parse_event(v, d, o, e);
+
+		if (rc == 0 && v->n <= last)
+			rc = json_error(d, json_get(o, "n"), e, ERR_FORMAT, "n does not rise");
+		if (rc < 0) {
+			*poisoned = v->n;
+			*poisoned_at = (int)c->event_count;
+			return rc;
+		}
 	}
 	return 0;
 }
@@ -211,7 +213,6 @@ int checkin_parse(struct checkin **out, const char *text, size_t len, uint64_t *
 
 	if (!c)
 		return err_memory(e);
-	e->code = 0;
 	failed = json_parse(&d, "check-in", text, len, &limits, e) < 0 || json_want_format(d, 1, NULL, e) < 0 || parse_epoch(c, d, e) < 0 ||
 		 field_want_count(d, d->root, "seq", 1, &c->seq, e) < 0 ||
 		 json_want_int(d, d->root, "sent", 0, INT64_MAX, &c->sent, e) < 0 ||
