@@ -16,7 +16,8 @@
 #define SECONDS_MAX ((uint64_t)400 * 86400)
 
 static const struct wire_field begin_fields[] = {
-	BOOL(begin, check_in), BOOL(begin, refresh), U64(begin, epoch), U64(begin, seq), BOOL(begin, explain),
+	BOOL(begin, check_in), BOOL(begin, refresh), U64(begin, epoch), U64(begin, seq), BOOL(begin, explain), BOOL(begin, brief),
+	BOOL(begin, offline),
 	TEXT(begin, enrolment), TEXT(begin, token), TEXT(begin, device), TEXT(begin, attributes),
 	TEXT(begin, server), TEXT(begin, pin), TEXT(begin, boot_id),
 };
@@ -91,6 +92,9 @@ static const struct wire_field old_fields[] = { DIGEST(old, digest) };
 static const struct wire_field member_fields[] = { TEXT(member, path), U64(member, size) };
 static const struct wire_field data_fields[] = { BYTES(data, bytes) };
 static const struct wire_field end_fields[] = { U64(end, unused) };
+static const struct wire_field measured_fields[] = {
+	DIGEST(measured, digest), U64(measured, size), U64(measured, serial), NAME(measured, channel),
+};
 static const struct wire_field attempt_fields[] = {
 	TEXT(attempt, slot), NAME(attempt, channel), DIGEST(attempt, digest),
 };

@@ -6,7 +6,8 @@
  *                          CLAUSE, VERDICT, DONE
  *   judge -> fetch         GET, CALL            fetch -> judge        ANSWER (body in a memfd)
  *   supervisor -> fetch    DOWNLOAD             fetch -> supervisor   ANSWER
- *   supervisor -> unpack   UNPACK, OLD          unpack -> supervisor  MEMBER, DATA, SAME, END, RESULT
+ *   supervisor -> unpack   UNPACK, OLD          unpack -> supervisor  MEMBER, DATA, SAME, END,
+ *                          MEASURED, RESULT
  *   supervisor -> canary   TRY, LEAVE_OUT, GO   canary -> supervisor  RESULT
  *
  * A process answers only what it was asked; a record out of place ends the
@@ -55,6 +56,7 @@
 	X(MSG_DATA, data, 51)                                          \
 	X(MSG_SAME, member, 52)                                        \
 	X(MSG_END, end, 53)                                            \
+	X(MSG_MEASURED, measured, 54)                                  \
 	X(MSG_TRY, attempt, 64)                                        \
 	X(MSG_LEAVE_OUT, leave_out, 65)                                \
 	X(MSG_RESULT, result, 66)
@@ -72,6 +74,8 @@ struct message_begin {
 	uint64_t refresh;       /* 0, 1: refresh metadata even when the server says nothing changed */
 	uint64_t epoch, seq;
 	uint64_t explain;       /* 0, 1: CLAUSE records wanted */
+	uint64_t brief;         /* 0, 1: check in and nothing else, we are going down */
+	uint64_t offline;       /* 0, 1: from the store alone */
 	char enrolment[MESSAGE_TOKEN];  /* "" unless to be used before the check-in */
 	char token[MESSAGE_TOKEN];      /* the device's; "" before enrolment */
 	char device[MESSAGE_SHORT];     /* id the server gave; "" before */
@@ -269,7 +273,7 @@ struct message_answer {
 
 /* ---- unpack ---- */
 
-struct message_unpack {         /* the verified file in the descriptor */
+struct message_unpack {         /* the verified file in the descriptor; digest zero: only measure it */
 	uint64_t delta;         /* 0: archive, 1: delta */
 	struct digest digest, from;
 	uint64_t size, window_log, length;
@@ -290,6 +294,12 @@ struct message_data {
 
 struct message_end {            /* of a member */
 	uint64_t unused;
+};
+
+struct message_measured {       /* of an archive whose digest was not given */
+	struct digest digest;
+	uint64_t size, serial;
+	char channel[MESSAGE_NAME];
 };
 
 /* ---- validate and canary ---- */
@@ -353,6 +363,7 @@ struct message {
 		struct message_member member;
 		struct message_data data;
 		struct message_end end;
+		struct message_measured measured;
 		struct message_attempt attempt;
 		struct message_leave_out leave_out;
 		struct message_result result;

@@ -118,15 +118,15 @@ static int refresh_all(struct judge *j, const struct checkin_answer *a, bool *fr
 {
 	struct err first = { 0 };
 
-	*fresh = true;
+	*fresh = !j->begin.offline;
 	for (size_t i = 0; i < judge_repo_count(j); i++) {
 		struct judge_repo *r = judge_repo(j, i ? REPO_RINGS : REPO_CONTENT);
 
-		if (r->fresh_at && !refresh_due(j, r, a)) {
+		if (!j->begin.offline && r->fresh_at && !refresh_due(j, r, a)) {
 			r->fresh_at = j->now;
 			continue;
 		}
-		if (judge_refresh(j, r, true, e) == 0)
+		if (judge_refresh(j, r, !j->begin.offline, e) == 0)
 			continue;
 		*fresh = false;
 		if (!first.code)
@@ -173,7 +173,13 @@ static int run_round(struct judge *j, struct err *e)
 	j->now = clock_now();
 	if (judge_facts(j, &trouble) < 0)
 		log_warn("%s", trouble.msg);
-	converse(j, &answer, &trouble);
+	if (!j->begin.offline)
+		converse(j, &answer, &trouble);
+	if (j->begin.brief) {
+		done.code = trouble.code;
+		snprintf(done.text, sizeof done.text, "%s", trouble.code ? trouble.msg : "");
+		return judge_say(j, MSG_DONE, &done, e);
+	}
 	if (refresh_all(j, &answer, &fresh, &refresh) < 0 && !trouble.code)
 		trouble = refresh;
 	if (judge_resolve(j, &position, &refresh) < 0 && !trouble.code)

@@ -69,6 +69,20 @@ static int unpack_archive(int sock, int fd, const struct message_unpack *u, stru
 	return archive_read_fd(fd, &want, &sink, NULL, NULL, NULL, e);
 }
 
+/* Only what it is: for archives that came by hand, not through signed metadata. */
+static int measure(int sock, int fd, struct err *e)
+{
+	struct archive_want want = { .size = 0 };
+	struct message_measured m = { .size = 0 };
+	AUTO(manifest) struct manifest *manifest = NULL;
+
+	if (archive_read_fd(fd, &want, NULL, &manifest, &m.digest, &m.size, e) < 0)
+		return e->code;
+	m.serial = manifest->serial;
+	snprintf(m.channel, sizeof m.channel, "%s", manifest->channel);
+	return message_send(sock, MSG_MEASURED, &m, -1, e);
+}
+
 static int unpack_delta(int sock, int fd, int old, const struct message_unpack *u, struct err *e)
 {
 	struct archive_sink sink = { on_begin, on_data, on_end, on_same, &sock };
@@ -118,7 +132,8 @@ int role_unpack(const struct settings *s, int sock)
 		rc = message_receive(sock, &old, second, -1, &e);
 	if (rc == 1) {
 		rc = m.u.unpack.delta ? unpack_delta(sock, m.fd, old.fd, &m.u.unpack, &why)
-				      : unpack_archive(sock, m.fd, &m.u.unpack, &why);
+		     : digest_is_zero(&m.u.unpack.digest) ? measure(sock, m.fd, &why)
+							  : unpack_archive(sock, m.fd, &m.u.unpack, &why);
 		rc = answer(sock, rc, &why, &e);
 	}
 	if (rc < 0)
