@@ -324,7 +324,7 @@ static int scan(struct yara_engine *y, const struct json_doc *d, const struct js
 		struct err *e)
 {
 	AUTO(buf) struct buf *own = NULL;
-	struct json_string bytes;
+	struct json_string bytes = { "", 0 };
 	int rc;
 
 	if (sample(y, d, event, &own, &bytes, e) < 0 || name_sample(y, d, event, e) < 0)

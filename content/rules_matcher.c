@@ -67,6 +67,13 @@ unsigned rules_matcher_cost(const struct rules_matcher *m)
 	return kinds[m->kind].cost;
 }
 
+const char *rules_matcher_text(const struct rules_matcher *m, size_t i)
+{
+	bool listed = m->kind == RULES_EQUALS || m->kind == RULES_SET;
+
+	return listed && m->texts && i < m->count ? m->texts[i].bytes : NULL;
+}
+
 void rules_matcher_free(struct rules_matcher *m)
 {
 	if (!m)

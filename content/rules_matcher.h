@@ -57,6 +57,9 @@ void rules_matcher_free(struct rules_matcher *m);
 enum rules_kind rules_matcher_kind(const struct rules_matcher *m);
 unsigned rules_matcher_cost(const struct rules_matcher *m);     /* to try the cheap ones first */
 
+/* The texts of an "equals" or "set", one after the other from 0; NULL beyond the last, and for every other kind. */
+const char *rules_matcher_text(const struct rules_matcher *m, size_t i);
+
 /* 1 it holds, 0 it does not, -1 over a limit. An absent value never holds. */
 int rules_matcher_try(const struct rules_matcher *m, const struct rules_value *v, struct rules_budget *b) MUST_CHECK;
 

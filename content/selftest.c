@@ -19,37 +19,30 @@
 #define CORPUS_FILES_MAX 10000
 #define LINE_DEPTH 12
 
-/* One line of a file, as a document of its own. */
-struct line {
-	const char *file;
-	unsigned number;
-	char name[320];                 /* "selftest/ipc.ndjson:12" */
-	struct json_doc *doc;
+/* A run and where it adds up; what visitors get. */
+struct running {
+	const struct selftest_run *run;
+	struct selftest_figures *figures;
 };
 
-typedef int each_line(const struct selftest_run *r, const struct line *l, struct selftest_figures *f, struct err *e);
-
-static int visit_line(const struct selftest_run *r, const char *file, unsigned number, const char *text, size_t len,
-		      each_line *visit, struct selftest_figures *f, struct err *e)
+static int visit_line(const char *file, unsigned number, const char *text, size_t len, selftest_visit *visit,
+		      void *arg, struct err *e)
 {
 	const struct json_limits limits = { .bytes = LOADER_EVENT_MAX + 4096, .depth = LINE_DEPTH };
-	struct line l = { .file = file, .number = number };
+	struct selftest_line l = { .file = file, .number = number };
 	int rc;
 
 	if (strspn(text, " \t\r") >= len)
 		return 0;
 	snprintf(l.name, sizeof(l.name), "%s:%u", file, number);
-	if (r->progress)
-		r->progress(r->progress_arg, file, number);
 	if (json_parse(&l.doc, l.name, text, len, &limits, e) < 0)
 		return e->code;
-	rc = visit(r, &l, f, e);
+	rc = visit(arg, &l, e);
 	json_free(l.doc);
 	return rc;
 }
 
-static int each(const struct selftest_run *r, const char *file, const struct buf *text, each_line *visit,
-		struct selftest_figures *f, struct err *e)
+int selftest_each(const char *file, const struct buf *text, selftest_visit *visit, void *arg, struct err *e)
 {
 	const char *at = text->data, *end = at + text->len;
 
@@ -58,37 +51,38 @@ static int each(const struct selftest_run *r, const char *file, const struct buf
 
 		if (!stop)
 			stop = end;
-		if (visit_line(r, file, number, at, (size_t)(stop - at), visit, f, e) < 0)
+		if (visit_line(file, number, at, (size_t)(stop - at), visit, arg, e) < 0)
 			return e->code;
 		at = stop + 1;
 	}
 	return 0;
 }
 
-static int timed_match(const struct selftest_run *r, const struct json_doc *d, const struct json *event,
-		       struct detection *got, struct selftest_figures *f, struct err *e)
+static int timed_match(const struct running *r, const struct selftest_line *l, const struct json *event,
+		       struct detection *got, struct err *e)
 {
-	int64_t before = clock_cpu_us();
-	int rc = loader_set_match_doc(r->engine, d, event, got, e);
+	int64_t before;
+	int rc;
 
-	f->cpu_us += clock_cpu_us() - before;
-	f->timed++;
+	if (r->run->progress)
+		r->run->progress(r->run->progress_arg, l->file, l->number);
+	before = clock_cpu_us();
+	rc = loader_set_match_doc(r->run->engine, l->doc, event, got, e);
+	r->figures->cpu_us += clock_cpu_us() - before;
+	r->figures->timed++;
 	return rc;
 }
 
 /* ---- self-tests ---- */
 
-struct expectation {
-	enum detection_action action;
-	const char *rule;               /* NULL: any */
-};
-
-static int read_expectation(const struct line *l, struct expectation *out, struct err *e)
+int selftest_read(struct selftest_want *out, const struct selftest_line *l, struct err *e)
 {
 	const struct json *expect;
 	const char *verdict;
 
-	if (json_want_object(l->doc, l->doc->root, "expect", &expect, e) < 0 ||
+	*out = (struct selftest_want){ .rule = NULL };
+	if (json_want_object(l->doc, l->doc->root, "event", &out->event, e) < 0 ||
+	    json_want_object(l->doc, l->doc->root, "expect", &expect, e) < 0 ||
 	    json_want_text(l->doc, expect, "verdict", 32, &verdict, e) < 0 ||
 	    json_may_text(l->doc, expect, "rule", DETECTION_RULE_MAX, &out->rule, e) < 0)
 		return e->code;
@@ -113,27 +107,26 @@ static bool is_dropped(const struct selftest_run *r, const char *rule)
 	return false;
 }
 
-static int one_test(const struct selftest_run *r, const struct line *l, struct selftest_figures *f, struct err *e)
+static int one_test(void *arg, const struct selftest_line *l, struct err *e)
 {
-	struct expectation want = { .rule = NULL };
-	const struct json *event;
+	const struct running *r = arg;
+	struct selftest_want want;
 	struct detection got;
 
-	if (read_expectation(l, &want, e) < 0 ||
-	    json_want_object(l->doc, l->doc->root, "event", &event, e) < 0)
+	if (selftest_read(&want, l, e) < 0)
 		return e->code;
-	if (want.rule && is_dropped(r, want.rule)) {
-		f->skipped++;
+	if (want.rule && is_dropped(r->run, want.rule)) {
+		r->figures->skipped++;
 		return 0;
 	}
-	if (timed_match(r, l->doc, event, &got, f, e) < 0)
+	if (timed_match(r, l, want.event, &got, e) < 0)
 		return strstr(e->msg, l->name) ? e->code : err_wrap(e, "%s", l->name);
 	if (got.action == want.action && (!want.rule || strcmp(got.rule, want.rule) == 0)) {
-		f->run++;
+		r->figures->run++;
 		return 0;
 	}
-	if (r->drop_count && !want.rule && got.action < want.action) {
-		f->skipped++;   /* the rule that is gone may be the one it meant */
+	if (r->run->drop_count && !want.rule && got.action < want.action) {
+		r->figures->skipped++;  /* the rule that is gone may be the one it meant */
 		return 0;
 	}
 	return err_set(e, ERR_REFUSED, "%s: expected %s%s%s, got %s%s%s", l->name, detection_name(want.action),
@@ -143,11 +136,12 @@ static int one_test(const struct selftest_run *r, const struct line *l, struct s
 
 int selftest_file(const struct selftest_run *r, int dir, const char *path, struct selftest_figures *f, struct err *e)
 {
+	struct running running = { r, f };
 	AUTO(buf) struct buf *text = NULL;
 
 	if (file_readat(&text, dir, path, FILE_MAX_BYTES, e) < 0)
 		return e->code;
-	return each(r, path, text, one_test, f, e);
+	return selftest_each(path, text, one_test, &running, e);
 }
 
 /* ---- benign corpora ---- */
@@ -166,28 +160,26 @@ static const char *protected_in(const struct contract *c, const struct json *v)
 	return found;
 }
 
-static int one_benign(const struct selftest_run *r, const struct line *l, struct selftest_figures *f, struct err *e)
+static int one_benign(void *arg, const struct selftest_line *l, struct err *e)
 {
+	const struct running *r = arg;
+	const struct contract *c = r->run->contract;
 	const char *object;
 	struct detection got;
 	struct err why = { 0 };
-	int rc = timed_match(r, l->doc, l->doc->root, &got, f, &why);
+	int rc = timed_match(r, l, l->doc->root, &got, &why);
 
-	f->events++;
+	r->figures->events++;
 	if (rc == ERR_FORMAT) {
-		f->ignored++;           /* an event of another sensor, or of another kind of content */
+		r->figures->ignored++;  /* an event of another sensor, or of another kind of content */
 		return 0;
 	}
-	if (rc == ERR_LIMIT)
-		return err_set(e, ERR_LIMIT, "%s: %s", l->name, why.msg);
-	if (rc < 0) {
-		*e = why;
-		return rc;
-	}
+	if (rc < 0)
+		return err_set(e, rc, "%s: %s", l->name, why.msg);
 	if (got.action == DETECTION_NONE || got.action == DETECTION_OBSERVE)
 		return 0;
-	f->matches++;
-	object = r->contract && detection_destructive(got.action) ? protected_in(r->contract, l->doc->root) : NULL;
+	r->figures->matches++;
+	object = c && detection_destructive(got.action) ? protected_in(c, l->doc->root) : NULL;
 	if (object)
 		return err_set(e, ERR_REFUSED, "%s: rule %s would %s the protected object %s", l->name, got.rule,
 			       detection_name(got.action), object);
@@ -211,12 +203,13 @@ static int benign_file(const struct selftest_run *r, int dir, const char *corpus
 {
 	AUTO(buf) struct buf *text = NULL;
 	AUTO_FREE char *shown = file_join(corpus, file);
+	struct running running = { r, f };
 
 	if (!shown)
 		return err_memory(e);
 	if (file_readat(&text, dir, file, FILE_MAX_BYTES, e) < 0)
 		return err_wrap(e, "benign corpus %s", corpus);
-	if (each(r, shown, text, one_benign, f, e) == 0)
+	if (selftest_each(shown, text, one_benign, &running, e) == 0)
 		return 0;
 	if (e->code == ERR_FORMAT)      /* the corpus is the host's, not the content's */
 		return err_set(e, ERR_USAGE, "benign corpus: malformed line in %s", shown);

@@ -13,6 +13,26 @@
 
 #include "content/loader.h"
 
+/* One line of NDJSON, as a document of its own. */
+struct selftest_line {
+	const char *file;
+	unsigned number;                /* from 1 */
+	char name[320];                 /* "selftest/ipc.ndjson:12", what errors call it */
+	struct json_doc *doc;           /* owned by whoever iterates */
+};
+
+/* Visits every line that is not blank; a negative answer stops. ERR_FORMAT "file:line:1:column: ..." for a line that is no JSON. */
+typedef int selftest_visit(void *arg, const struct selftest_line *l, struct err *e);
+int selftest_each(const char *file, const struct buf *text, selftest_visit *visit, void *arg, struct err *e) MUST_CHECK;
+
+/* What one self-test wants; event and rule point into its line. */
+struct selftest_want {
+	const struct json *event;
+	enum detection_action action;
+	const char *rule;               /* NULL: any */
+};
+int selftest_read(struct selftest_want *out, const struct selftest_line *l, struct err *e) MUST_CHECK;
+
 struct selftest_figures {
 	uint64_t run, skipped;          /* self-tests */
 	uint64_t events, matches;       /* of benign corpora */

@@ -1,0 +1,91 @@
+/* canary_filter: three tables of system calls: needed, never, and forbidden to commands. */
+#include "content/canary_filter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/defs.h"
+
+#define CALL(name) SCMP_SYS(name)
+
+static const int needed[] = {
+	CALL(read), CALL(readv), CALL(pread64), CALL(write), CALL(writev), CALL(close), CALL(lseek), CALL(fstat),
+	CALL(newfstatat), CALL(statx), CALL(getdents64), CALL(fcntl), CALL(munmap), CALL(mremap), CALL(brk),
+	CALL(madvise), CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack), CALL(getrusage),
+	CALL(clock_gettime), CALL(clock_getres), CALL(clock_nanosleep), CALL(nanosleep), CALL(gettimeofday), CALL(time),
+	CALL(getpid), CALL(gettid), CALL(getppid), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid),
+	CALL(futex), CALL(sched_yield), CALL(sched_getaffinity), CALL(getrandom), CALL(uname), CALL(restart_syscall),
+	CALL(exit), CALL(exit_group), CALL(poll), CALL(ppoll), CALL(pause),
+};
+
+static const int never[] = {
+	CALL(socket), CALL(socketpair), CALL(connect), CALL(bind), CALL(listen), CALL(accept), CALL(accept4),
+	CALL(sendto), CALL(sendmsg), CALL(sendmmsg), CALL(fork), CALL(vfork), CALL(clone), CALL(execve), CALL(execveat),
+	CALL(ptrace), CALL(process_vm_readv), CALL(process_vm_writev), CALL(kill), CALL(tkill), CALL(setuid),
+	CALL(setresuid), CALL(unshare), CALL(setns), CALL(mount), CALL(umount2), CALL(pivot_root), CALL(chroot),
+	CALL(unlink), CALL(unlinkat), CALL(rename), CALL(renameat), CALL(renameat2), CALL(mkdir), CALL(mkdirat),
+	CALL(chmod), CALL(fchmod), CALL(fchmodat), CALL(chown), CALL(fchown), CALL(fchownat), CALL(truncate),
+	CALL(ftruncate), CALL(bpf), CALL(perf_event_open), CALL(keyctl), CALL(add_key), CALL(init_module),
+	CALL(finit_module), CALL(kexec_load), CALL(kexec_file_load), CALL(reboot), CALL(io_uring_setup),
+	CALL(userfaultfd), CALL(memfd_create), CALL(personality), CALL(pidfd_getfd), CALL(setsid), CALL(setpgid),
+};
+
+static const int not_for_commands[] = {
+	CALL(ptrace), CALL(process_vm_readv), CALL(process_vm_writev), CALL(mount), CALL(umount2), CALL(pivot_root),
+	CALL(chroot), CALL(bpf), CALL(perf_event_open), CALL(keyctl), CALL(add_key), CALL(request_key),
+	CALL(init_module), CALL(finit_module), CALL(delete_module), CALL(kexec_load), CALL(kexec_file_load),
+	CALL(reboot), CALL(swapon), CALL(swapoff), CALL(io_uring_setup), CALL(userfaultfd), CALL(unshare), CALL(setns),
+	CALL(settimeofday), CALL(clock_settime), CALL(adjtimex), CALL(clock_adjtime), CALL(pidfd_getfd), CALL(acct),
+	CALL(quotactl), CALL(open_by_handle_at), CALL(fanotify_init), CALL(sethostname), CALL(setdomainname),
+};
+
+/* A call this machine does not have, or that another rule covers, is no failure. */
+static bool add(scmp_filter_ctx f, uint32_t action, const int *calls, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int rc = seccomp_rule_add(f, action, calls[i], 0);
+
+		if (rc < 0 && rc != -EDOM && rc != -EEXIST && rc != -EINVAL)
+			return false;
+	}
+	return true;
+}
+
+/* Allowed only with these arguments. */
+static bool add_careful(scmp_filter_ctx f)
+{
+	static const uint64_t writing = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC;
+
+	return seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0)) == 0 &&
+	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0 &&
+	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0 &&
+	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0)) == 0 &&
+	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())) == 0;
+}
+
+static bool fill_strict(scmp_filter_ctx f)
+{
+	return add(f, SCMP_ACT_ALLOW, needed, ARRAY_LEN(needed)) && add_careful(f) &&
+	       add(f, SCMP_ACT_KILL_PROCESS, never, ARRAY_LEN(never));
+}
+
+static bool fill_for_commands(scmp_filter_ctx f)
+{
+	return add(f, SCMP_ACT_ERRNO(EPERM), not_for_commands, ARRAY_LEN(not_for_commands)) &&
+	       seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), CALL(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX)) == 0;
+}
+
+bool canary_filter(bool commands)
+{
+	scmp_filter_ctx f = seccomp_init(commands ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS));
+	bool ok = f && (commands ? fill_for_commands(f) : fill_strict(f)) && seccomp_load(f) == 0;
+
+	if (f)
+		seccomp_release(f);
+	return ok;
+}
