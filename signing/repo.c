@@ -206,10 +206,10 @@ static int load_root(struct repo *r, struct metadata **before, struct err *e)
 }
 
 /*
- * Timestamp and snapshot may still carry the signatures that the previous root
- * asks for, when publishing a new one was cut short: then they are due again.
+ * What root's keys sign may still carry the signatures that the previous root
+ * asks for, when publishing a new one was cut short: then it is due again.
  */
-static int verify_online(struct repo *r, const struct metadata *m, const struct metadata *before, struct err *e)
+static int verify_by_root(struct repo *r, const struct metadata *m, const struct metadata *before, struct err *e)
 {
 	const struct metadata *root = r->roles[METADATA_ROOT].m;
 	struct authority now = { root, &root->roles[m->type] };
@@ -233,16 +233,16 @@ static int load_online(struct repo *r, const struct metadata *before, struct err
 	const struct metadata_entry *listed;
 
 	if (read_metadata(r, &timestamp->m, METADATA_TIMESTAMP, "timestamp", 0, e) < 0 ||
-	    verify_online(r, timestamp->m, before, e) < 0)
+	    verify_by_root(r, timestamp->m, before, e) < 0)
 		return e->code;
 	listed = &timestamp->m->entries[0];
 	if (read_metadata(r, &snapshot->m, METADATA_SNAPSHOT, "snapshot", listed->version, e) < 0 ||
 	    metadata_file_check(&listed->file, "snapshot", snapshot->m->raw->data, snapshot->m->raw->len, e) < 0)
 		return e->code;
-	return verify_online(r, snapshot->m, before, e);
+	return verify_by_root(r, snapshot->m, before, e);
 }
 
-static int load_targets_role(struct repo *r, struct repo_entry *entry, struct err *e)
+static int load_targets_role(struct repo *r, struct repo_entry *entry, const struct metadata *before, struct err *e)
 {
 	const struct metadata *snapshot = r->roles[METADATA_SNAPSHOT].m;
 	AUTO(buf) struct buf *name = buf_new(DELEGATION_NAME_MAX + 8);
@@ -258,9 +258,11 @@ static int load_targets_role(struct repo *r, struct repo_entry *entry, struct er
 	if (read_metadata(r, &entry->m, METADATA_TARGETS, entry->name, listed->version, e) < 0 ||
 	    metadata_file_check(&listed->file, entry->name, entry->m->raw->data, entry->m->raw->len, e) < 0)
 		return e->code;
-	if (entry->m->version != listed->version || !repo_authority(r, entry->name, &by))
+	if (entry->m->version != listed->version)
 		return err_set(e, ERR_FORMAT, "%s: not what the snapshot lists", entry->name);
-	return verify(entry->m, &by, entry->name, e);
+	if (entry == &r->roles[METADATA_TARGETS])
+		return verify_by_root(r, entry->m, before, e);
+	return repo_authority(r, entry->name, &by) ? verify(entry->m, &by, entry->name, e) : repo_no_role(entry->name, e);
 }
 
 int repo_load(struct repo *r, struct err *e)
@@ -274,14 +276,14 @@ int repo_load(struct repo *r, struct err *e)
 		if (repo_add_entry(r, metadata_type_name(type), type, e) < 0)
 			return e->code;
 	if (load_root(r, &before, e) < 0 || load_online(r, before, e) < 0 ||
-	    load_targets_role(r, &r->roles[METADATA_TARGETS], e) < 0)
+	    load_targets_role(r, &r->roles[METADATA_TARGETS], before, e) < 0)
 		return e->code;
 	targets = r->roles[METADATA_TARGETS].m;
 	if (!targets)
 		return err_set(e, ERR_FORMAT, "targets: not in the snapshot");
 	for (size_t i = 0; i < targets->delegation_count; i++)
 		if (repo_add_entry(r, targets->delegations[i].name, METADATA_TARGETS, e) < 0 ||
-		    load_targets_role(r, &r->roles[r->count - 1], e) < 0)
+		    load_targets_role(r, &r->roles[r->count - 1], before, e) < 0)
 			return e->code;
 	return 0;
 }

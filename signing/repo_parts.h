@@ -18,7 +18,7 @@ struct repo {
 	char *dir;
 	struct repo_entry *roles;
 	size_t count;
-	bool resign;                    /* root changed and timestamp or snapshot are not yet signed by its keys */
+	bool resign;                    /* root changed, and what its keys sign is not all signed by them yet */
 	bool unsynced;                  /* target files were written and not synced */
 };
 

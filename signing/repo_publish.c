@@ -467,9 +467,15 @@ static int first_roles(struct repo *r, const struct repo_plan *plan, const struc
 int repo_create(const char *dir, const struct repo_plan *plan, const struct keyring *ring, int64_t now, struct err *e)
 {
 	AUTO(repo) struct repo *r = calloc(1, sizeof *r);
+	AUTO_FREE char *timestamp = NULL;
 
 	if (!r || !(r->dir = strdup(dir)))
 		return err_memory(e);
+	timestamp = repo_metadata_path(r, 0, "timestamp");
+	if (!timestamp)
+		return err_memory(e);
+	if (file_exists(timestamp))
+		return err_set(e, ERR_CONFLICT, "%s: a repository already", dir);
 	for (int type = 0; type < METADATA_TYPES; type++)
 		if (repo_add_entry(r, metadata_type_name(type), type, e) < 0)
 			return e->code;
