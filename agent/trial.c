@@ -150,7 +150,6 @@ int trial_arm(struct trial *t, const struct digest *d, uint64_t attempt, struct 
 		return err_set(e, ERR_NOT_FOUND, "channel %s: the slot to arm is not on disk", t->channel);
 	if (!boot_arm(&r, d->bytes, attempt))
 		return not_now(e, t, "arm a trial");
-	memcpy(r.boot_id, t->boot_id, BOOT_ID_LEN);
 	return store(t, &r, e);
 }
 
