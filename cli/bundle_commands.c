@@ -8,11 +8,14 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/number.h"
 #include "cli/commands.h"
 #include "content/bundle.h"
 #include "content/delta.h"
 #include "content/tree.h"
+
+#define LEFT_OUT_SHOWN 20
 
 struct build_options {
 	const char *output, *serial, *channel, *version, *created, *type;
@@ -78,7 +81,7 @@ static void print_pair(struct cli_table *t, const char *key, const char *value)
 
 static void print_bundle(const struct manifest *m, const struct digest *digest, uint64_t size)
 {
-	static const char *const titles[] = { "BUNDLE", "" };
+	static const char *const titles[] = { "BUNDLE", "VALUE" };
 	struct cli_table *t = cli_table_new(titles, 2);
 	char text[128];
 
@@ -99,6 +102,23 @@ static void print_bundle(const struct manifest *m, const struct digest *digest, 
 		print_pair(t, "notes", m->notes);
 	cli_table_print(t, stdout);
 	cli_table_free(t);
+}
+
+/* Authors must notice what is not in it; a few names are enough for that. */
+static void say_left_out(const struct bundle *b)
+{
+	size_t shown = MIN(b->left_out_count, (size_t)LEFT_OUT_SHOWN);
+
+	for (size_t i = 0; i < shown; i++) {
+		AUTO(buf) struct buf *name = buf_new(0);
+
+		if (!name)
+			return;
+		log_escape(name, b->left_out[i], strlen(b->left_out[i]));
+		fprintf(stderr, "ringhold: left out: %s\n", name->data);
+	}
+	if (b->left_out_count > shown)
+		fprintf(stderr, "ringhold: left out: %zu more\n", b->left_out_count - shown);
 }
 
 static int build(int argc, char **argv, const void *options, struct err *e)
@@ -122,8 +142,7 @@ static int build(int argc, char **argv, const void *options, struct err *e)
 		return err_memory(e);
 	if (file_replace(path, b->archive->data, b->archive->len, 0644, e) < 0)
 		return e->code;
-	for (size_t i = 0; i < b->left_out_count; i++)
-		fprintf(stderr, "ringhold: %s: left out\n", b->left_out[i]);
+	say_left_out(b);
 	print_bundle(b->manifest, &b->digest, b->size);
 	printf("%s: %zu bytes\n", path, b->archive->len);
 	return 0;

@@ -1,12 +1,17 @@
 /*
  * delta: the way from one bundle of a channel to another, solid.
  *
- * One zstd frame that holds the new manifest and the new bytes of every
- * changed file, in the order of the archive. Its prefix (what the decoder
- * already knows) is the old manifest and the old bytes of every changed and
- * every deleted file, in order. Files whose path and hash are in both
- * manifests are in neither: they come from the old slot. A renamed file is
- * a deletion and an addition, and costs nothing thanks to the prefix.
+ * Two zstd frames and nothing else. The first holds the new manifest; its
+ * prefix (what the decoder knows already) is the old manifest. The second
+ * holds the new bytes of every changed or added file in the order of the
+ * archive; its prefix is the old bytes of every changed or deleted file, in
+ * order. It is absent when there are no such new bytes. Files whose path and
+ * hash are in both manifests are in no frame: they come from the old slot. A
+ * file that moved is a deletion and an addition, and costs nothing thanks to
+ * the prefix. (Why two frames: docs/decisions/0010.)
+ *
+ * Frames carry their content size. Memory of the receiver: one frame's prefix
+ * and content at a time, at most 2^window_log bytes.
  */
 #ifndef CONTENT_DELTA_H
 #define CONTENT_DELTA_H
