@@ -138,7 +138,13 @@ int sensor_content_open(struct sensor_content *out, const struct sensor *s,
 	return -1;
 }
 
-/* Only `current` counts: our own status file is replaced in the same directory. */
+/* Our own status file is replaced in the same directory, and is no news. */
+static bool is_news(const struct inotify_event *e)
+{
+	return e->mask & IN_Q_OVERFLOW ||
+	       (e->len && (!strcmp(e->name, "current") || !strcmp(e->name, SENSOR_DROP_NAME)));
+}
+
 bool sensor_switched(struct sensor *s)
 {
 	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
@@ -149,9 +155,7 @@ bool sensor_switched(struct sensor *s)
 		for (ssize_t at = 0; at < n;) {
 			const struct inotify_event *e = (const void *)(events + at);
 
-			if (e->mask & IN_Q_OVERFLOW ||
-			    (e->len && strcmp(e->name, "current") == 0))
-				switched = true;
+			switched |= is_news(e);
 			at += (ssize_t)(sizeof *e + e->len);
 		}
 	return switched;

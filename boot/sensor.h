@@ -50,7 +50,14 @@ void sensor_close(struct sensor *s);
 int sensor_content_open(struct sensor_content *out, const struct sensor *s, struct boot_report *why) BOOT_MUST_CHECK;
 void sensor_content_close(struct sensor_content *c);    /* may be repeated */
 
-/* Takes what is waiting on s->notify; true when `current` may have changed since. Never blocks. */
+/*
+ * Rules the assignment leaves out: a file beside `current`, its first line the
+ * digest they are about, then one rule id a line. The agent replaces it before
+ * it switches; a list about another digest is to be ignored.
+ */
+#define SENSOR_DROP_NAME "drop"
+
+/* Takes what is waiting on s->notify; true when `current` or the list of dropped rules may have changed. Never blocks. */
 bool sensor_switched(struct sensor *s);
 
 /*
