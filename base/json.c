@@ -116,7 +116,8 @@ static void make_printable(char *s)
 	}
 }
 
-static int error_at(const struct json_doc *d, size_t at, struct err *e, int code, const char *fmt, va_list ap)
+static int PRINTF_LIKE(5, 0) error_at(const struct json_doc *d, size_t at, struct err *e, int code, const char *fmt,
+				   va_list ap)
 {
 	unsigned line, column;
 	char what[sizeof e->msg];
