@@ -1,0 +1,357 @@
+/* control: who moves rollouts: moves, and what operators order. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "server/control_parts.h"
+
+static const char *const orders[] = {
+	[ORDER_PROMOTE] = "promote", [ORDER_PAUSE] = "pause", [ORDER_RESUME] = "resume", [ORDER_HALT] = "halt",
+	[ORDER_ABORT] = "abort",
+};
+
+const char *control_order_name(enum control_order o)
+{
+	return orders[o];
+}
+
+int control_order_parse(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
+		if (strcmp(orders[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static const char *text(const char *s)
+{
+	return s ? s : "";
+}
+
+static void describe(struct store_decision *d, const struct stage *g, const char *kind, const struct motive *m, int64_t now)
+{
+	*d = (struct store_decision){
+		.at = now, .kind = kind, .channel = g->rollout->channel, .ring = g->policy->name, .device = "",
+		.rollout = g->rollout->id, .digest = g->rollout->bundle.digest, .from = "", .to = "",
+		.cause = text(m->cause), .sentence = text(m->sentence), .inputs = text(m->inputs),
+	};
+}
+
+/* What only control changes; flags that devices raise stay as they are. */
+static void settle(struct server *s, struct stage *g, const struct stage *next)
+{
+	pthread_mutex_lock(&s->lock);
+	g->state = next->state;
+	g->changed = next->changed;
+	g->bound_at = next->bound_at;
+	g->passed_at = next->passed_at;
+	memcpy(g->cause, next->cause, sizeof g->cause);
+	memcpy(g->sentence, next->sentence, sizeof g->sentence);
+	g->operator_hold = next->operator_hold;
+	g->coverage_approved = next->coverage_approved;
+	g->continue_anyway = next->continue_anyway;
+	g->by_coverage = next->by_coverage;
+	g->previous = next->previous;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static int keep(struct server *s, struct stage *g, const struct stage *next, const char *kind, const struct motive *m, int64_t now,
+		struct err *e)
+{
+	struct server_batch b = { .count = 0 };
+	struct buf previous = { .max = 4096 };
+	char subject[NAME_LEN_MAX * 2 + 32];
+	struct store_record *row = server_record(&b, STORE_RING), *decision = server_record(&b, STORE_DECISION);
+	int got = stage_row(next, &row->u.ring, &previous, e);
+
+	describe(&decision->u.decision, g, kind, m, now);
+	if (g->state != next->state) {
+		decision->u.decision.from = state_name(g->state);
+		decision->u.decision.to = state_name(next->state);
+	}
+	snprintf(subject, sizeof subject, "rollout %llu ring %s", (unsigned long long)g->rollout->id, g->policy->name);
+	if (m->who)
+		server_audit(&b, now, m->who, kind, subject, text(m->sentence));
+	if (got == 0)
+		got = server_write(s, &b, e);
+	buf_release(&previous);
+	if (got < 0)
+		return err_wrap(e, "%s", subject);
+	settle(s, g, next);
+	return 0;
+}
+
+int control_keep(struct server *s, struct stage *g, const struct stage *next, const char *kind, const struct motive *m, int64_t now,
+		 struct err *e)
+{
+	return keep(s, g, next, kind, m, now, e);
+}
+
+int control_note(struct server *s, const char *kind, const struct stage *g, const char *device, const char *sentence, int64_t now,
+		 struct err *e)
+{
+	struct server_batch b = { .count = 0 };
+	struct motive m = { .sentence = sentence };
+	struct store_record *r = server_record(&b, STORE_DECISION);
+
+	describe(&r->u.decision, g, kind, &m, now);
+	r->u.decision.device = text(device);
+	return server_write(s, &b, e);
+}
+
+int control_move(struct server *s, struct stage *g, enum ring_event on, const struct motive *m, int64_t now, struct err *e)
+{
+	int to = state_next(g->state, on);
+	struct stage next = *g;
+
+	if (to < 0)
+		return err_set(e, ERR_CONFLICT, "rollout %llu: ring %s is %s, which knows no %s", (unsigned long long)g->rollout->id,
+			       g->policy->name, state_name(g->state), state_event_name(on));
+	next.state = (enum ring_state)to;
+	next.changed = now;
+	snprintf(next.cause, sizeof next.cause, "%s", text(m->cause));
+	snprintf(next.sentence, sizeof next.sentence, "%s", text(m->sentence));
+	if (on == RING_BOUND)
+		next.bound_at = now;
+	if (on == RING_REOPEN)
+		next.bound_at = 0;
+	if (on == RING_PASS)
+		next.passed_at = now;
+	log_info("channel %s serial %llu ring %s: %s -> %s (%s): %s", g->rollout->channel,
+		 (unsigned long long)g->rollout->bundle.serial, g->policy->name, state_name(g->state), state_name(next.state),
+		 next.cause, next.sentence);
+	return keep(s, g, &next, "state", m, now, e);
+}
+
+int control_halt(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
+{
+	struct rollout *r = g->rollout;
+	struct motive others = { .cause = m->cause, .sentence = m->sentence, .who = m->who };
+
+	if (control_move(s, g, RING_HALT, m, now, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < r->policy->count; i++) {
+		struct stage *o = &r->stages[i];
+		enum ring_event on = state_next(o->state, RING_HALT) >= 0 ? RING_HALT : RING_ABORT;
+
+		if (o != g && state_next(o->state, on) >= 0 && control_move(s, o, on, &others, now, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+int control_abort(struct server *s, struct rollout *r, const struct motive *m, int64_t now, struct err *e)
+{
+	for (size_t i = r->policy->count; i-- > 0; ) {
+		struct stage *g = &r->stages[i];
+
+		/* What is offered is held first: the table knows no way past that. */
+		if (state_next(g->state, RING_ABORT) < 0 && state_next(g->state, RING_HOLD) >= 0 &&
+		    control_move(s, g, RING_HOLD, m, now, e) < 0)
+			return e->code;
+		if (state_next(g->state, RING_ABORT) >= 0 && control_move(s, g, RING_ABORT, m, now, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+/* ---- what operators order ---- */
+
+static bool named(const struct stage *g, const char *ring)
+{
+	return !ring || !ring[0] || strcmp(g->policy->name, ring) == 0;
+}
+
+static int promote(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
+{
+	struct stage next = *g;
+
+	if (g->state == RING_AWAITING_APPROVAL)
+		return control_move(s, g, RING_APPROVED, m, now, e) < 0 ? e->code : 1;
+	if (strcmp(g->cause, verdict_cause_name(CAUSE_COVERAGE_APPROVE)) != 0 || !state_held(g->state))
+		return 0;
+	next.coverage_approved = true;
+	return control_keep(s, g, &next, "operator", m, now, e) < 0 ? e->code : 1;
+}
+
+static int pause_stage(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
+{
+	struct stage next = *g;
+
+	if (g->operator_hold || (state_next(g->state, RING_HOLD) < 0 && !state_held(g->state)))
+		return 0;
+	next.operator_hold = true;
+	if (control_keep(s, g, &next, "operator", m, now, e) < 0)
+		return e->code;
+	if (!state_held(g->state) && control_move(s, g, RING_HOLD, m, now, e) < 0)
+		return e->code;
+	return 1;
+}
+
+static int resume(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
+{
+	struct stage next = *g;
+
+	if (!state_held(g->state))
+		return 0;
+	next.operator_hold = false;
+	next.continue_anyway = true;
+	return control_keep(s, g, &next, "operator", m, now, e) < 0 ? e->code : 1;
+}
+
+static int halt_stage(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
+{
+	if (state_next(g->state, RING_HALT) < 0)
+		return 0;
+	return control_halt(s, g, m, now, e) < 0 ? e->code : 1;
+}
+
+/* Each answers how many stages it moved. */
+static int apply(struct server *s, struct rollout *r, const char *ring, enum control_order o, const struct motive *m, int64_t now,
+		 struct err *e)
+{
+	static int (*const by_stage[])(struct server *, struct stage *, const struct motive *, int64_t, struct err *) = {
+		[ORDER_PROMOTE] = promote, [ORDER_PAUSE] = pause_stage, [ORDER_RESUME] = resume, [ORDER_HALT] = halt_stage,
+	};
+	int moved = 0;
+
+	if (o == ORDER_ABORT) {
+		if (!rollout_lives(r))
+			return 0;
+		return control_abort(s, r, m, now, e) < 0 ? e->code : 1;
+	}
+	for (size_t i = 0; i < r->policy->count; i++) {
+		int got = named(&r->stages[i], ring) ? by_stage[o](s, &r->stages[i], m, now, e) : 0;
+
+		if (got < 0)
+			return got;
+		moved += got;
+		if (got > 0 && o == ORDER_HALT)
+			break;
+	}
+	return moved;
+}
+
+int control_order(struct server *s, uint64_t rollout, const char *ring, enum control_order o, const char *who, const char *reason,
+		  int64_t now, struct err *e)
+{
+	struct motive m = { .cause = verdict_cause_name(CAUSE_OPERATOR), .sentence = reason, .who = who };
+	struct rollout *r;
+	int got;
+
+	pthread_mutex_lock(&s->control);
+	r = rollouts_find(&s->rollouts, rollout);
+	if (!r)
+		got = err_set(e, ERR_NOT_FOUND, "there is no rollout %llu", (unsigned long long)rollout);
+	else if (ring && ring[0] && !rollout_stage(r, ring))
+		got = err_set(e, ERR_NOT_FOUND, "rollout %llu has no ring %s", (unsigned long long)rollout, ring);
+	else
+		got = apply(s, r, ring, o, &m, now, e);
+	if (got == 0)
+		got = err_set(e, ERR_CONFLICT, "rollout %llu is %s: nothing to %s", (unsigned long long)rollout, rollout_state(r),
+			      orders[o]);
+	pthread_mutex_unlock(&s->control);
+	if (got > 0)
+		control_tick(s, now);
+	return got < 0 ? got : 0;
+}
+
+/* ---- a bundle begins its way ---- */
+
+static int begin(struct server *s, const struct store_bundle *b, const struct policy *p, const char *policy_text, int64_t now,
+		 uint64_t *id, struct err *e)
+{
+	struct server_batch batch = { .count = 0 };
+	struct store_record *bundle = server_record(&batch, STORE_BUNDLE), *row = server_record(&batch, STORE_ROLLOUT), *d;
+	char subject[NAME_LEN_MAX + 32], sentence[256];
+
+	bundle->u.bundle = *b;
+	row->u.rollout = (struct store_rollout){
+		.id = s->rollouts.last_id + 1, .channel = b->channel, .digest = b->digest, .serial = b->serial,
+		.version = b->version, .path = b->path, .attempt = 1, .created = now, .by = b->by, .reason = b->reason,
+		.policy = policy_text,
+	};
+	if (random_bytes(&row->u.rollout.secret, sizeof row->u.rollout.secret, e) < 0)
+		return e->code;
+	snprintf(subject, sizeof subject, "%s %llu", b->channel, (unsigned long long)b->serial);
+	snprintf(sentence, sizeof sentence, "bundle %s, version %s, published by %s", subject, b->version, b->by);
+	d = server_record(&batch, STORE_DECISION);
+	d->u.decision = (struct store_decision){
+		.at = now, .kind = "published", .channel = b->channel, .ring = "", .device = "", .rollout = row->u.rollout.id,
+		.digest = b->digest, .from = "", .to = "", .cause = "", .sentence = sentence, .inputs = b->matrix,
+	};
+	for (size_t i = 0; i < p->count; i++) {
+		struct store_record *r = server_record(&batch, STORE_RING);
+
+		r->u.ring = (struct store_ring){ .rollout = row->u.rollout.id, .ring = (int)i, .state = RING_QUEUED,
+						 .changed = now, .cause = "", .sentence = "", .previous = "" };
+	}
+	server_audit(&batch, now, b->by, "publish", subject, b->reason);
+	if (server_write(s, &batch, e) < 0)
+		return e->code;
+	*id = row->u.rollout.id;
+	pthread_mutex_lock(&s->lock);
+	if (rollouts_add(&s->rollouts, NULL, &row->u.rollout, e) < 0)
+		log_error("%s: kept in the store, and begins after a restart", e->msg);
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+int control_start(struct server *s, const struct store_bundle *b, int64_t now, uint64_t *rollout, struct err *e)
+{
+	AUTO(policy) struct policy *p = NULL;
+	AUTO(buf) struct buf *body = buf_new(POLICY_MAX);
+	uint64_t version;
+	int got;
+
+	if (!body)
+		return err_memory(e);
+	if (control_policy(s, b->channel, &p, &version, e) < 0 || policy_write(body, p, e) < 0 || buf_check(body, e) < 0)
+		return e->code;
+	pthread_mutex_lock(&s->control);
+	got = begin(s, b, p, body->data, now, rollout, e);
+	pthread_mutex_unlock(&s->control);
+	if (got == 0)
+		control_tick(s, now);
+	return got;
+}
+
+/* ---- the policy in force ---- */
+
+struct wanted {
+	const char *channel;
+	struct policy *policy;
+	uint64_t version;
+};
+
+static int take_policy(const struct store_policy *row, void *arg, struct err *e)
+{
+	struct wanted *w = arg;
+
+	if (strcmp(row->channel, w->channel) != 0)
+		return 0;
+	w->version = row->version;
+	return policy_parse(&w->policy, "policy", row->body, strlen(row->body), e);
+}
+
+int control_policy(struct server *s, const char *channel, struct policy **out, uint64_t *version, struct err *e)
+{
+	struct wanted w = { .channel = channel };
+	const char *rings[RINGMAP_RINGS_MAX];
+	size_t count = 0;
+	int got;
+
+	if (store_each_policy(s->store, take_policy, &w, e) < 0)
+		return err_wrap(e, "channel %s", channel);
+	*version = w.version;
+	*out = w.policy;
+	if (w.policy)
+		return 0;
+	pthread_mutex_lock(&s->lock);
+	for (; s->ringmap && count < ringmap_rings(s->ringmap); count++)
+		rings[count] = ringmap_ring(s->ringmap, count);
+	got = count ? policy_default(out, channel, rings, count, e) :
+		      err_set(e, ERR_NOT_FOUND, "channel %s: no policy is set and no ring map is published", channel);
+	pthread_mutex_unlock(&s->lock);
+	return got;
+}

@@ -1,0 +1,225 @@
+/* control_acts: what a state asks to be signed, and the tick that does it all. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "server/control_parts.h"
+
+static bool given_up(const struct server *s, const char *ring, const char *channel, const struct digest *digest)
+{
+	struct rollout *r = rollouts_of(&s->rollouts, channel, digest);
+	const struct stage *g = r ? rollout_stage(r, ring) : NULL;
+
+	return g && (g->state == RING_ABORTED || g->state == RING_HALTED || g->state == RING_ROLLED_BACK);
+}
+
+int control_previous(struct server *s, const char *ring, const char *channel, struct bundle_ref *out, struct err *e)
+{
+	AUTO(assignment) struct assignment *a = NULL;
+	int got = desk_assignment(s->desk, ring, channel, &a, e);
+
+	*out = (struct bundle_ref){ 0 };
+	if (got == ERR_NOT_FOUND)
+		return 0;
+	if (got < 0)
+		return got;
+	if (given_up(s, ring, channel, &a->bundle.digest) || desk_stopped(s->desk, channel, &a->bundle.digest))
+		*out = a->previous;
+	else
+		*out = a->bundle;
+	return 0;
+}
+
+/* The same trouble every second is told once. */
+static void trouble(struct server *s, struct stage *g, const char *what, const struct err *e)
+{
+	char text[sizeof g->problem];
+
+	snprintf(text, sizeof text, "%s: %.200s", what, e->msg);
+	pthread_mutex_lock(&s->lock);
+	if (!g->trouble || strcmp(g->problem, text) != 0)
+		log_warn("channel %s serial %llu ring %s: %s", g->rollout->channel,
+			 (unsigned long long)g->rollout->bundle.serial, g->policy->name, text);
+	g->trouble = true;
+	memcpy(g->problem, text, sizeof text);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void no_trouble(struct server *s, struct stage *g)
+{
+	pthread_mutex_lock(&s->lock);
+	g->trouble = false;
+	g->problem[0] = '\0';
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- a ring gets the bundle ---- */
+
+static void describe(const struct stage *g, int64_t now, struct assignment *a)
+{
+	const struct rollout *r = g->rollout;
+
+	*a = (struct assignment){
+		.attempt = r->attempt, .issued = now, .bundle = r->bundle, .previous = g->previous,
+		.permit_required = g->policy->permit_required, .probation_s = g->policy->probation_s,
+		.probation_boots = g->policy->boots,
+	};
+	snprintf(a->channel, sizeof a->channel, "%s", r->channel);
+	snprintf(a->ring, sizeof a->ring, "%s", g->policy->name);
+	snprintf(a->reason, sizeof a->reason, "%s", r->reason[0] ? r->reason : "published");
+}
+
+/* Signed already, before a restart. */
+static bool assigned(struct server *s, const struct stage *g)
+{
+	AUTO(assignment) struct assignment *a = NULL;
+	struct err e;
+
+	return desk_assignment(s->desk, g->policy->name, g->rollout->channel, &a, &e) == 0 &&
+	       digest_equal(&a->bundle.digest, &g->rollout->bundle.digest) && a->attempt == g->rollout->attempt;
+}
+
+/* What the ring had passed with makes room. */
+static int make_room(struct server *s, struct stage *g, int64_t now, struct err *e)
+{
+	struct motive m = { .cause = "superseded", .sentence = "a newer bundle took the ring" };
+
+	for (struct rollout *r = s->rollouts.newest; r; r = r->older) {
+		struct stage *o = r != g->rollout && strcmp(r->channel, g->rollout->channel) == 0 ?
+					  rollout_stage(r, g->policy->name) : NULL;
+
+		if (o && o->state == RING_PASSED && control_move(s, o, RING_SUPERSEDE, &m, now, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+static int issue(struct server *s, struct stage *g, int64_t now, struct err *e)
+{
+	struct motive m = { .cause = "signed", .sentence = "the assignment is published" };
+	struct assignment a;
+
+	if (!assigned(s, g)) {
+		describe(g, now, &a);
+		if (desk_assign(s->desk, &a, now, e) < 0)
+			return e->code;
+	}
+	if (make_room(s, g, now, e) < 0)
+		return e->code;
+	return control_move(s, g, RING_SIGNED, &m, now, e);
+}
+
+/* ---- a ring loses it again ---- */
+
+static int stop(struct server *s, struct stage *g, int64_t now, struct err *e)
+{
+	struct stop_entry entry = { .digest = g->rollout->bundle.digest, .serial = g->rollout->bundle.serial, .at = now };
+
+	if (desk_stopped(s->desk, g->rollout->channel, &entry.digest))
+		return 0;
+	snprintf(entry.reason, sizeof entry.reason, "%.255s", g->sentence);
+	if (desk_stop(s->desk, g->rollout->channel, &entry, now, e) < 0)
+		return e->code;
+	log_info("channel %s serial %llu: stopped", g->rollout->channel, (unsigned long long)entry.serial);
+	return control_note(s, "stop", g, NULL, entry.reason, now, e);
+}
+
+/* The ring's assignment before this bundle, again, with a grant for hosts that committed it. */
+static int take_back(struct server *s, struct stage *g, int64_t now, struct err *e)
+{
+	AUTO(assignment) struct assignment *current = NULL;
+	const struct rollout *before;
+	struct assignment a;
+	int got = desk_assignment(s->desk, g->policy->name, g->rollout->channel, &current, e);
+
+	if (got == ERR_NOT_FOUND)
+		return 0;
+	if (got < 0)
+		return got;
+	if (!digest_equal(&current->bundle.digest, &g->rollout->bundle.digest))
+		return 0;
+	if (digest_is_zero(&g->previous.digest))
+		return desk_unassign(s->desk, g->policy->name, g->rollout->channel, now, e);
+	describe(g, now, &a);
+	before = rollouts_of(&s->rollouts, g->rollout->channel, &g->previous.digest);
+	a.bundle = g->previous;
+	a.previous = (struct bundle_ref){ 0 };
+	a.attempt = before ? before->attempt : 1;
+	a.permit_required = false;
+	a.granted = true;
+	a.grant_max_serial = g->rollout->bundle.serial;
+	snprintf(a.grant_reason, sizeof a.grant_reason, "serial %llu was halted", (unsigned long long)a.grant_max_serial);
+	snprintf(a.reason, sizeof a.reason, "%.255s", g->sentence);
+	return desk_assign(s->desk, &a, now, e);
+}
+
+static int undo(struct server *s, struct stage *g, int64_t now, struct err *e)
+{
+	struct motive m = { .cause = g->cause, .sentence = "the bundle is stopped and the ring has its previous assignment" };
+
+	if (stop(s, g, now, e) < 0)
+		return err_wrap(e, "stop");
+	if (take_back(s, g, now, e) < 0)
+		return err_wrap(e, "previous assignment");
+	return control_move(s, g, RING_ROLLBACK_DONE, &m, now, e);
+}
+
+void control_act(struct server *s, struct stage *g, int64_t now)
+{
+	struct err e;
+	int got = 0;
+
+	if (g->state == RING_AWAITING_SIGNATURE)
+		got = issue(s, g, now, &e);
+	else if (g->state == RING_HALTED)
+		got = undo(s, g, now, &e);
+	if (got < 0)
+		trouble(s, g, g->state == RING_HALTED ? "halt" : "assignment", &e);
+	else if (g->trouble)
+		no_trouble(s, g);
+}
+
+/* ---- the tick ---- */
+
+typedef void each_stage(struct server *s, struct stage *g, int64_t now);
+
+static void look_at(struct server *s, struct stage *g, int64_t now)
+{
+	struct err e;
+
+	if (state_armed(g->state) && control_look(s, g, now, &e) < 0)
+		trouble(s, g, "gate", &e);
+}
+
+static void for_each(struct server *s, each_stage *f, int64_t now)
+{
+	for (struct rollout *r = s->rollouts.newest; r; r = r->older)
+		for (size_t i = 0; i < r->policy->count; i++)
+			f(s, &r->stages[i], now);
+}
+
+/* The same trouble every second is told once. Each has its own place to remember. */
+static void tell(char last[256], const char *what, const struct err *e)
+{
+	if (strncmp(last, e->msg, 255) == 0)
+		return;
+	snprintf(last, 256, "%.255s", e->msg);
+	log_error("%s: %s", what, e->msg);
+}
+
+void control_tick(struct server *s, int64_t now)
+{
+	static char last_rollback[256], last_enter[256];        /* under `control` */
+	struct err e;
+
+	pthread_mutex_lock(&s->control);
+	for_each(s, look_at, now);
+	/* Halts are undone before anything new begins. */
+	for_each(s, control_act, now);
+	if (control_rollbacks(s, now, &e) < 0)
+		tell(last_rollback, "rollback", &e);
+	if (control_enter(s, now, &e) < 0)
+		tell(last_enter, "rollouts", &e);
+	for_each(s, control_act, now);
+	pthread_mutex_unlock(&s->control);
+}

@@ -1,0 +1,291 @@
+/* control_look: judges a ring's offers, asks for the verdict, and moves by it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "server/control_parts.h"
+
+#define ARMED_AFTER_PASS (7 * 86400)    /* seconds the halt test stays armed */
+#define LOST_AT_ONCE 256                /* outcomes kept in one submission */
+#define MOVES_MAX 4                     /* of one stage in one look */
+#define HEARD_INTERVALS 2
+
+struct look {
+	struct server *s;
+	struct stage *g;
+	int64_t now, checkin_s, silence_s;
+	struct verdict_facts facts;
+	struct verdict_result result;
+};
+
+/* ---- outcomes ---- */
+
+static bool settled(enum outcome o)
+{
+	return o == OUTCOME_SURVIVED || o == OUTCOME_FAILED || o == OUTCOME_LOST || o == OUTCOME_VOID;
+}
+
+/* Judges what may have changed; answers how many were found lost, at most LOST_AT_ONCE. With `lock`. */
+static size_t judge(struct look *l, uint32_t lost[LOST_AT_ONCE])
+{
+	size_t count = 0;
+
+	for (uint32_t n = 1; n <= l->g->count && count < LOST_AT_ONCE; n++) {
+		struct offer *o = &l->g->offers[n - 1];
+
+		if (settled(o->outcome))
+			continue;
+		stage_judge(l->g, n, l->silence_s, l->s->quiet_until, l->now);
+		if (o->outcome == OUTCOME_LOST && !o->facts.lost) {
+			o->facts.lost = l->now;
+			lost[count++] = n;
+		}
+	}
+	return count;
+}
+
+/* A lost endpoint stays lost when it returns: that is kept before anything is decided from it. */
+static int keep_lost(struct look *l, const uint32_t lost[], size_t count, struct err *e)
+{
+	struct store_record *records = calloc(2 * count, sizeof *records);
+	struct write w = { .append = { .records = records, .count = 2 * count } };
+	int got;
+
+	if (!records)
+		return err_memory(e);
+	for (size_t i = 0; i < count; i++) {
+		records[2 * i].kind = STORE_OUTCOME;
+		stage_outcome_row(l->g, lost[i], &records[2 * i].u.outcome);
+		records[2 * i + 1] = (struct store_record){ .kind = STORE_DECISION, .u.decision = {
+			.at = l->now, .kind = "lost", .channel = l->g->rollout->channel, .ring = l->g->policy->name,
+			.device = l->g->offers[lost[i] - 1].device->id, .rollout = l->g->rollout->id,
+			.digest = l->g->rollout->bundle.digest, .from = "", .to = "", .cause = "silent",
+			.sentence = "it took the content and was not heard of since", .inputs = "" } };
+	}
+	got = writer_submit(l->s->writer, &w, e);
+	free(records);
+	return got;
+}
+
+static int outcomes(struct look *l, struct err *e)
+{
+	uint32_t lost[LOST_AT_ONCE];
+	size_t count;
+
+	do {
+		pthread_mutex_lock(&l->s->lock);
+		count = judge(l, lost);
+		pthread_mutex_unlock(&l->s->lock);
+		if (count > 0 && keep_lost(l, lost, count, e) < 0)
+			return e->code;
+	} while (count == LOST_AT_ONCE);
+	return 0;
+}
+
+/* ---- members; all with `lock` ---- */
+
+/* What became of this bundle on a device, in whichever ring it was offered. */
+static enum outcome fate(const struct look *l, const struct device *d, bool *offered)
+{
+	*offered = false;
+	for (const struct offer_link *k = d->offers; k; k = k->next)
+		if (k->stage->rollout == l->g->rollout) {
+			*offered = true;
+			return k->stage->offers[k->n - 1].outcome;
+		}
+	return OUTCOME_PENDING;
+}
+
+static void count_member(struct look *l, const struct device *d)
+{
+	struct verdict_facts *f = &l->facts;
+	bool heard = d->last_seen >= l->now - HEARD_INTERVALS * l->checkin_s || l->now < l->s->quiet_until;
+	bool offered, away = device_away(d);
+	enum outcome o;
+
+	if (!d->ring || strcmp(d->ring, l->g->policy->name) != 0 || d->revoked || !device_channel(d, l->g->rollout->channel))
+		return;
+	o = fate(l, d, &offered);
+	if (!heard && !away && !offered)
+		return; /* not at hand: it can neither be offered anything nor say anything */
+	f->eligible++;
+	f->members_survived += offered && o == OUTCOME_SURVIVED;
+	f->members_away += away && !(offered && outcome_final(o));
+	if (away || d->enrolled > l->now - HEARD_INTERVALS * l->checkin_s)
+		return;
+	f->checkins_expected += HEARD_INTERVALS;
+	f->checkins_seen += (d->last_seen >= l->now - HEARD_INTERVALS * l->checkin_s) +
+			    (d->before >= l->now - HEARD_INTERVALS * l->checkin_s);
+}
+
+static void gather(struct look *l)
+{
+	struct stage *g = l->g;
+	struct verdict_facts *f = &l->facts;
+
+	*f = (struct verdict_facts){
+		.ring = g->policy, .first = g->position == 0, .now = l->now, .began = g->began, .bound_at = g->bound_at,
+		.content_crash = g->content_crash, .declined = g->declined, .operator_hold = g->operator_hold,
+		.coverage_approved = g->coverage_approved, .continue_anyway = g->continue_anyway,
+	};
+	sequence_sums(g->sequence, &f->sums);
+	f->blocked_strata = sequence_strata_blocked(g->sequence);
+	for (size_t i = 0; g->state != RING_PASSED && i < l->s->fleet.count; i++)
+		count_member(l, l->s->fleet.items[i]);
+	/* Nothing can be said about missing check-ins before everyone had time to return. */
+	if (l->now < l->s->quiet_until + l->checkin_s)
+		f->checkins_expected = f->checkins_seen = 0;
+}
+
+/* ---- the inputs, for people and for a replay ---- */
+
+/* "12s1f3p": runs of outcomes in offer order, by their first letters (e: environment). With `lock`. */
+static void write_outcomes(const struct stage *g, struct buf *out)
+{
+	static const char letters[OUTCOME_COUNT] = "psflaev";
+
+	for (uint32_t n = 0; n < g->count; ) {
+		uint32_t run = 1;
+
+		while (n + run < g->count && g->offers[n + run].outcome == g->offers[n].outcome)
+			run++;
+		buf_addf(out, "%u%c", run, letters[g->offers[n].outcome]);
+		n += run;
+	}
+}
+
+static int write_inputs(struct look *l, struct buf *out, struct err *e)
+{
+	const struct verdict_facts *f = &l->facts;
+	const struct verdict_result *r = &l->result;
+	struct json_writer w = { .out = out };
+	AUTO(buf) struct buf *runs = buf_new(0);
+
+	if (!runs)
+		return err_memory(e);
+	pthread_mutex_lock(&l->s->lock);
+	write_outcomes(l->g, runs);
+	pthread_mutex_unlock(&l->s->lock);
+	json_open_object(&w, NULL);
+	json_put_time(&w, "now", f->now);
+	json_put_int(&w, "began", f->began);
+	json_put_int(&w, "bound_at", f->bound_at);
+	json_put_text(&w, "outcomes", runs->data ? runs->data : "");
+	json_put_int(&w, "eligible", f->eligible);
+	json_put_int(&w, "away", f->members_away);
+	json_put_int(&w, "survived", f->members_survived);
+	json_put_int(&w, "checkins_expected", f->checkins_expected);
+	json_put_int(&w, "checkins_seen", f->checkins_seen);
+	json_put_bool(&w, "first", f->first);
+	json_put_bool(&w, "content_crash", f->content_crash);
+	json_put_bool(&w, "declined", f->declined);
+	json_put_bool(&w, "operator_hold", f->operator_hold);
+	json_put_bool(&w, "coverage_approved", f->coverage_approved);
+	json_put_bool(&w, "continue_anyway", f->continue_anyway);
+	json_put_text(&w, "verdict", verdict_name(r->verdict));
+	json_put_text(&w, "cause", verdict_cause_name(r->cause));
+	json_put_double(&w, "lambda", r->lambda);
+	json_put_double(&w, "lambda_limit", r->lambda_limit);
+	json_put_double(&w, "e", r->e);
+	json_put_double(&w, "e_known", r->e_known);
+	json_put_double(&w, "e_limit", r->e_limit);
+	json_close_object(&w);
+	return buf_check(out, e);
+}
+
+/* ---- moving ---- */
+
+/* A hold ends by itself only when its cause does; people end the others. */
+static bool resumes(const struct stage *g)
+{
+	int cause = verdict_cause_parse(g->cause);
+
+	if (cause == CAUSE_OPERATOR)
+		return !g->operator_hold;
+	if (cause == CAUSE_COVERAGE_APPROVE)
+		return g->coverage_approved;
+	return g->continue_anyway || cause < 0 || verdict_cause_ends_itself((enum verdict_cause)cause);
+}
+
+/* The event that this verdict means in this state; -1: none. */
+static int event_of(const struct look *l)
+{
+	enum ring_state at = l->g->state;
+
+	switch (l->result.verdict) {
+	case VERDICT_HALT:
+		return RING_HALT;
+	case VERDICT_HOLD:
+		return at == RING_OFFERING || at == RING_BAKING ? (int)RING_HOLD : -1;
+	case VERDICT_CONTINUE:
+	case VERDICT_PASS:
+		if (state_held(at))
+			return resumes(l->g) ? (int)RING_RESUME : -1;
+		if (at == RING_OFFERING && l->result.bound_reached)
+			return RING_BOUND;
+		if (at == RING_BAKING && !l->result.bound_reached)
+			return RING_REOPEN;
+		return at == RING_BAKING && l->result.verdict == VERDICT_PASS ? (int)RING_PASS : -1;
+	}
+	return -1;
+}
+
+/* Held already, but for another reason now. */
+static bool cause_changed(const struct look *l)
+{
+	return l->result.verdict == VERDICT_HOLD && state_held(l->g->state) &&
+	       strcmp(l->g->cause, verdict_cause_name(l->result.cause)) != 0;
+}
+
+static int act(struct look *l, int event, struct err *e)
+{
+	AUTO(buf) struct buf *inputs = buf_new(0);
+	struct motive m = { .cause = verdict_cause_name(l->result.cause), .sentence = l->result.sentence };
+	struct stage next = *l->g;
+
+	if (!inputs)
+		return err_memory(e);
+	if (write_inputs(l, inputs, e) < 0)
+		return e->code;
+	m.inputs = inputs->data;
+	if (event == RING_HALT)
+		return control_halt(l->s, l->g, &m, l->now, e);
+	if (event == RING_PASS) {
+		l->g->by_coverage = l->result.by_coverage;
+		return control_move(l->s, l->g, RING_PASS, &m, l->now, e);
+	}
+	if (event >= 0)
+		return control_move(l->s, l->g, (enum ring_event)event, &m, l->now, e);
+	snprintf(next.cause, sizeof next.cause, "%s", m.cause);
+	snprintf(next.sentence, sizeof next.sentence, "%s", m.sentence);
+	return control_keep(l->s, l->g, &next, "verdict", &m, l->now, e);
+}
+
+int control_look(struct server *s, struct stage *g, int64_t now, struct err *e)
+{
+	struct look l = { .s = s, .g = g, .now = now, .silence_s = policy_silence_s(g->rollout->policy) };
+
+	if (g->state == RING_PASSED && now - g->passed_at > ARMED_AFTER_PASS)
+		return 0;
+	if (outcomes(&l, e) < 0)
+		return e->code;
+	for (int i = 0; i < MOVES_MAX && state_armed(g->state); i++) {
+		int event;
+
+		pthread_mutex_lock(&s->lock);
+		l.checkin_s = server_checkin_s(s);
+		gather(&l);
+		verdict_of(&l.result, &l.facts);
+		g->last = l.result;
+		g->eligible = l.facts.eligible;
+		g->looked_at = now;
+		pthread_mutex_unlock(&s->lock);
+		event = event_of(&l);
+		if (event < 0 && !cause_changed(&l))
+			return 0;
+		if (act(&l, event, e) < 0)
+			return e->code;
+	}
+	return 0;
+}

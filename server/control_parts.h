@@ -1,0 +1,37 @@
+/* control_parts: what server/control*.c share; for these only. All of it runs with `control` held. */
+#ifndef SERVER_CONTROL_PARTS_H
+#define SERVER_CONTROL_PARTS_H
+
+#include "server/control.h"
+
+/* Why a move happens; texts are borrowed, NULL is "". */
+struct motive {
+	const char *cause, *sentence;
+	const char *inputs;             /* JSON: what it was decided from */
+	const char *who;                /* an operator: audited; NULL: the server */
+};
+
+/* Moves a stage by the state table: kept first, then done. ERR_CONFLICT when the event means nothing in its state. */
+int control_move(struct server *s, struct stage *g, enum ring_event on, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
+/* Keeps changed flags of a stage (copied from `next`) without a move. */
+int control_keep(struct server *s, struct stage *g, const struct stage *next, const char *kind, const struct motive *m, int64_t now,
+		 struct err *e) MUST_CHECK;
+/* One line of what happened. */
+int control_note(struct server *s, const char *kind, const struct stage *g, const char *device, const char *sentence, int64_t now,
+		 struct err *e) MUST_CHECK;
+
+/* Stops the whole rollout: every ring that has it is halted, every other aborted. */
+int control_halt(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
+int control_abort(struct server *s, struct rollout *r, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
+
+/* control_enter.c: rings take what waits for them. */
+int control_enter(struct server *s, int64_t now, struct err *e) MUST_CHECK;
+/* control_look.c: judges offers, asks for the verdict, moves. */
+int control_look(struct server *s, struct stage *g, int64_t now, struct err *e) MUST_CHECK;
+/* control_acts.c: what a state asks to be signed; trouble is noted in the stage. */
+void control_act(struct server *s, struct stage *g, int64_t now);
+int control_rollbacks(struct server *s, int64_t now, struct err *e) MUST_CHECK;
+/* What a new bundle finds in a ring: the assigned one, or the one before it when that is stopped or was given up. */
+int control_previous(struct server *s, const char *ring, const char *channel, struct bundle_ref *out, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,328 @@
+/* rollouts: every bundle's way through the rings, in memory. */
+#include "server/rollouts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WAITING_INTERVALS 2
+
+static void stage_release(struct stage *g)
+{
+	sequence_free(g->sequence);
+	free(g->offers);
+	for (uint32_t i = 0; i < g->strata_count; i++)
+		free(g->strata[i]);
+	free(g->strata);
+	free(g->waiting);
+}
+
+static void rollout_free(struct rollout *r)
+{
+	for (size_t i = 0; r->policy && i < r->policy->count; i++)
+		stage_release(&r->stages[i]);
+	policy_free(r->policy);
+	free(r->policy_text);
+	free(r);
+}
+
+void rollouts_release(struct rollouts *all)
+{
+	while (all->newest) {
+		struct rollout *older = all->newest->older;
+
+		rollout_free(all->newest);
+		all->newest = older;
+	}
+}
+
+static int fill(struct rollout *r, const struct store_rollout *row, struct err *e)
+{
+	r->id = row->id;
+	r->attempt = row->attempt;
+	r->created = row->created;
+	r->secret = row->secret;
+	r->bundle.serial = row->serial;
+	r->bundle.digest = row->digest;
+	snprintf(r->channel, sizeof r->channel, "%s", row->channel);
+	snprintf(r->bundle.version, sizeof r->bundle.version, "%s", row->version);
+	snprintf(r->bundle.path, sizeof r->bundle.path, "%s", row->path);
+	snprintf(r->by, sizeof r->by, "%s", row->by);
+	snprintf(r->reason, sizeof r->reason, "%s", row->reason);
+	r->policy_text = strdup(row->policy);
+	if (!r->policy_text)
+		return err_memory(e);
+	if (policy_parse(&r->policy, "policy", row->policy, strlen(row->policy), e) < 0)
+		return e->code;
+	for (size_t i = 0; i < r->policy->count; i++) {
+		struct stage *g = &r->stages[i];
+
+		g->rollout = r;
+		g->position = (int)i;
+		g->policy = &r->policy->rings[i];
+		if (sequence_new(&g->sequence, g->policy->p0, g->policy->p1, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+int rollouts_add(struct rollouts *all, struct rollout **out, const struct store_rollout *row, struct err *e)
+{
+	struct rollout *r = calloc(1, sizeof *r);
+
+	if (!r)
+		return err_memory(e);
+	if (fill(r, row, e) < 0) {
+		rollout_free(r);
+		return err_wrap(e, "rollout %llu", (unsigned long long)row->id);
+	}
+	r->older = all->newest;
+	all->newest = r;
+	all->last_id = MAX(all->last_id, r->id);
+	if (out)
+		*out = r;
+	return 0;
+}
+
+struct rollout *rollouts_find(const struct rollouts *all, uint64_t id)
+{
+	struct rollout *r = all->newest;
+
+	while (r && r->id != id)
+		r = r->older;
+	return r;
+}
+
+struct rollout *rollouts_of(const struct rollouts *all, const char *channel, const struct digest *digest)
+{
+	struct rollout *r = all->newest;
+
+	while (r && (!digest_equal(&r->bundle.digest, digest) || strcmp(r->channel, channel) != 0))
+		r = r->older;
+	return r;
+}
+
+struct stage *rollout_stage(struct rollout *r, const char *ring)
+{
+	int at = policy_position(r->policy, ring);
+
+	return at < 0 ? NULL : &r->stages[at];
+}
+
+struct offer *stage_offer_of(struct stage *g, const struct device *d)
+{
+	for (struct offer_link *l = d->offers; l; l = l->next)
+		if (l->stage == g)
+			return &g->offers[l->n - 1];
+	return NULL;
+}
+
+/* An open offer stays with the ring that made it; else the device's ring counts. */
+struct stage *rollouts_stage_for(const struct rollouts *all, const struct device *d, const char *channel, const struct digest *digest)
+{
+	struct rollout *r = rollouts_of(all, channel, digest);
+
+	if (!r)
+		return NULL;
+	for (struct offer_link *l = d->offers; l; l = l->next)
+		if (l->stage->rollout == r)
+			return l->stage;
+	return d->ring ? rollout_stage(r, d->ring) : NULL;
+}
+
+/* ---- offers ---- */
+
+static int stratum_number(struct stage *g, const char *name, uint32_t *out, struct err *e)
+{
+	char **more;
+
+	for (uint32_t i = 0; i < g->strata_count; i++)
+		if (strcmp(g->strata[i], name) == 0) {
+			*out = i;
+			return 0;
+		}
+	/* More strata than the sequence can tell apart share the last one. */
+	if (g->strata_count == SEQUENCE_STRATA_MAX) {
+		*out = SEQUENCE_STRATA_MAX - 1;
+		return 0;
+	}
+	more = reallocarray(g->strata, g->strata_count + 1, sizeof *more);
+	if (!more)
+		return err_memory(e);
+	g->strata = more;
+	g->strata[g->strata_count] = strdup(name);
+	if (!g->strata[g->strata_count])
+		return err_memory(e);
+	*out = g->strata_count++;
+	return 0;
+}
+
+int stage_add_offer(struct stage *g, struct device *d, uint32_t n, int64_t at, const char *stratum, struct err *e)
+{
+	struct offer_link *link;
+	uint32_t number = 0;
+
+	if (n != g->count + 1)
+		return err_set(e, ERR_INTERNAL, "offer %u of ring %s follows %u", n, g->policy->name, g->count);
+	if (g->count == g->cap) {
+		uint32_t cap = g->cap ? 2 * g->cap : 64;
+		struct offer *offers = reallocarray(g->offers, cap, sizeof *offers);
+
+		if (!offers)
+			return err_memory(e);
+		g->offers = offers;
+		g->cap = cap;
+	}
+	link = calloc(1, sizeof *link);
+	if (!link)
+		return err_memory(e);
+	if (stratum_number(g, stratum, &number, e) < 0 || sequence_offer(g->sequence, number, e) < 0) {
+		free(link);
+		return e->code;
+	}
+	g->offers[g->count++] = (struct offer){ .device = d, .facts = { .offered = at } };
+	g->open++;
+	*link = (struct offer_link){ .stage = g, .n = n, .next = d->offers };
+	d->offers = link;
+	if (!g->began)
+		g->began = at;
+	return 0;
+}
+
+static bool is_open(enum outcome o)
+{
+	return !outcome_final(o);
+}
+
+void stage_judge(struct stage *g, uint32_t n, int64_t silence_s, int64_t quiet_until, int64_t now)
+{
+	struct offer *o = &g->offers[n - 1];
+	enum outcome was = o->outcome;
+
+	o->facts.last_seen = o->device->last_seen;
+	o->facts.goodbye = o->device->goodbye;
+	o->facts.quiet_until = quiet_until;
+	o->outcome = outcome_of(&o->facts, g->policy->observe_s, silence_s, now);
+	if (o->outcome == was)
+		return;
+	g->open = g->open + is_open(o->outcome) - is_open(was);
+	sequence_set(g->sequence, n, o->outcome, now);
+}
+
+/* ---- permits ---- */
+
+static void wait_here(struct stage *g, struct device *d, uint64_t order, int64_t now)
+{
+	for (size_t i = 0; i < g->waiting_count; i++)
+		if (g->waiting[i].device == d) {
+			g->waiting[i].asked = now;
+			return;
+		}
+	if (g->waiting_count == g->waiting_cap) {
+		size_t cap = g->waiting_cap ? 2 * g->waiting_cap : 64;
+		struct waiting *more = reallocarray(g->waiting, cap, sizeof *more);
+
+		if (!more)
+			return; /* it asks again */
+		g->waiting = more;
+		g->waiting_cap = cap;
+	}
+	g->waiting[g->waiting_count++] = (struct waiting){ d, order, now };
+}
+
+static void wait_no_more(struct stage *g, const struct device *d)
+{
+	for (size_t i = 0; i < g->waiting_count; i++)
+		if (g->waiting[i].device == d) {
+			g->waiting[i] = g->waiting[--g->waiting_count];
+			return;
+		}
+}
+
+/* Stops counting at `enough`. */
+static int64_t ahead_of(struct stage *g, const struct device *d, uint64_t order, int64_t since, int64_t enough)
+{
+	int64_t ahead = 0;
+
+	for (size_t i = 0; i < g->waiting_count && ahead < enough; i++) {
+		const struct waiting *w = &g->waiting[i];
+
+		ahead += w->device != d && w->order < order && w->asked >= since && !w->device->revoked;
+	}
+	return ahead;
+}
+
+void stage_permit(struct stage *g, struct device *d, uint64_t attempt, int64_t checkin_s, int64_t now, struct permit_answer *out)
+{
+	struct sequence_sums sums;
+	struct offer *o = stage_offer_of(g, d);
+	uint64_t order = permit_order(&g->rollout->secret, sizeof g->rollout->secret, d->id);
+	char stratum[CHECKIN_STRATUM_MAX + 1];
+	struct permit_facts f = {
+		.state = g->state,
+		.assigned = attempt == g->rollout->attempt,
+		.stopped = g->state == RING_HALTED || g->state == RING_ROLLED_BACK,
+		.flagged = d->revoked || d->flagged,
+		.offered = o != NULL,
+		.offer_bad = o && (o->outcome == OUTCOME_FAILED || o->outcome == OUTCOME_LOST),
+		.in_flight = (int64_t)g->open + g->reserved,
+	};
+
+	sequence_sums(g->sequence, &sums);
+	f.in_flight_max = verdict_in_flight(g->policy, sums.of[OUTCOME_SURVIVED]);
+	device_stratum(d, stratum);
+	for (uint32_t i = 0; i < g->strata_count; i++)
+		if (strcmp(g->strata[i], stratum) == 0)
+			f.stratum_blocked = sequence_stratum_blocked(g->sequence, i);
+	f.order_ahead = ahead_of(g, d, order, now - WAITING_INTERVALS * checkin_s, f.in_flight_max - f.in_flight);
+	permit_decide(out, &f);
+	if (out->go)
+		wait_no_more(g, d);
+	else if (!o)
+		wait_here(g, d, order, now);
+}
+
+/* ---- words ---- */
+
+static bool every(const struct rollout *r, bool (*is)(enum ring_state))
+{
+	for (size_t i = 0; i < r->policy->count; i++)
+		if (!is(r->stages[i].state))
+			return false;
+	return true;
+}
+
+static bool any(const struct rollout *r, enum ring_state s)
+{
+	for (size_t i = 0; i < r->policy->count; i++)
+		if (r->stages[i].state == s)
+			return true;
+	return false;
+}
+
+static bool is_queued(enum ring_state s)
+{
+	return s == RING_QUEUED;
+}
+
+bool rollout_lives(const struct rollout *r)
+{
+	return !every(r, state_final);
+}
+
+const char *rollout_state(const struct rollout *r)
+{
+	if (any(r, RING_HALTED))
+		return "halted";
+	if (any(r, RING_ROLLED_BACK))
+		return "rolled-back";
+	if (any(r, RING_HELD) || any(r, RING_HELD_BAKING))
+		return "held";
+	if (any(r, RING_AWAITING_APPROVAL) || any(r, RING_AWAITING_SIGNATURE) || every(r, is_queued))
+		return "waiting";
+	if (any(r, RING_OFFERING) || any(r, RING_BAKING) || any(r, RING_QUEUED))
+		return "running";
+	if (any(r, RING_ABORTED))
+		return "aborted";
+	return r->stages[r->policy->count - 1].passed_at ? "passed" : "superseded";
+}

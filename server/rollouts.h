@@ -1,0 +1,108 @@
+/*
+ * rollouts: every bundle's way through the rings, in memory as in the store.
+ *
+ * A stage is one rollout in one ring: its state, its offers in order, and the
+ * sums the gate looks at. Nothing here locks or decides: the caller holds the
+ * server's lock; control.h decides. Stages live until the server ends.
+ */
+#ifndef SERVER_ROLLOUTS_H
+#define SERVER_ROLLOUTS_H
+
+#include "rollout/assignment.h"
+#include "rollout/permit.h"
+#include "rollout/verdict.h"
+#include "server/fleet.h"
+
+struct offer {
+	struct device *device;
+	struct outcome_facts facts;     /* last_seen, goodbye and quiet_until are filled in when asked */
+	enum outcome outcome;           /* as last judged */
+	char reason[CHECKIN_REASON_MAX + 1];    /* of a failure */
+};
+
+/* Told to wait by order or by places; asked again or forgotten after two intervals. */
+struct waiting {
+	struct device *device;
+	uint64_t order;
+	int64_t asked;
+};
+
+struct rollout;
+
+struct stage {
+	struct rollout *rollout;
+	int position;
+	const struct policy_ring *policy;       /* of the rollout's pinned policy */
+	enum ring_state state;
+	int64_t changed, began, bound_at, passed_at;
+	char cause[32], sentence[257];  /* of the last move */
+	bool operator_hold, coverage_approved, continue_anyway, content_crash, declined, by_coverage;
+	struct bundle_ref previous;     /* what the ring had before; digest zero: nothing */
+	bool trouble;                   /* an act failed: `problem` says why; tried again every tick */
+	char problem[257];
+
+	struct sequence *sequence;
+	struct offer *offers;           /* by n - 1 */
+	uint32_t count, cap;
+	uint32_t open;                  /* offers pending or away */
+	uint32_t reserved;              /* offers on their way to the store */
+	char **strata;                  /* names; the index is the sequence's number */
+	uint32_t strata_count;
+	struct waiting *waiting;
+	size_t waiting_count, waiting_cap;
+	struct verdict_result last;     /* of the last look, for people */
+	uint32_t eligible;              /* members at the last look */
+	int64_t looked_at;
+};
+
+struct rollout {
+	uint64_t id;
+	char channel[NAME_LEN_MAX + 1];
+	struct bundle_ref bundle;
+	uint64_t attempt;
+	int64_t created;
+	char by[64 + 1], reason[REASON_LEN_MAX + 1];
+	struct policy *policy;          /* owned */
+	char *policy_text;              /* owned: as stored */
+	struct digest secret;           /* of the order */
+	struct stage stages[POLICY_RINGS_MAX];
+	struct rollout *older;          /* the list goes from the newest to the oldest */
+};
+
+struct rollouts {
+	struct rollout *newest;
+	uint64_t last_id;
+};
+
+void rollouts_release(struct rollouts *all);
+int rollouts_load(struct rollouts *all, struct fleet *fleet, struct store *store, struct err *e) MUST_CHECK;
+
+/* A new one, queued in every ring. policy_text is parsed; on failure nothing is added. */
+int rollouts_add(struct rollouts *all, struct rollout **out, const struct store_rollout *row, struct err *e) MUST_CHECK;
+
+struct rollout *rollouts_find(const struct rollouts *all, uint64_t id);
+struct rollout *rollouts_of(const struct rollouts *all, const char *channel, const struct digest *digest);     /* NULL: none */
+struct stage *rollout_stage(struct rollout *r, const char *ring);       /* NULL: no such ring */
+
+/* The stage in which a device would be offered, or was offered, this digest; NULL: none. */
+struct stage *rollouts_stage_for(const struct rollouts *all, const struct device *d, const char *channel, const struct digest *digest);
+struct offer *stage_offer_of(struct stage *g, const struct device *d);  /* NULL: none */
+
+/* Adds offer n, which must be the next. */
+int stage_add_offer(struct stage *g, struct device *d, uint32_t n, int64_t at, const char *stratum, struct err *e) MUST_CHECK;
+/* Judges one offer again and tells the sequence. */
+void stage_judge(struct stage *g, uint32_t n, int64_t silence_s, int64_t quiet_until, int64_t now);
+
+/* The permit question for a device of this ring; notes who waits. */
+void stage_permit(struct stage *g, struct device *d, uint64_t attempt, int64_t checkin_s, int64_t now, struct permit_answer *out);
+
+/* The rows of the store; texts point into the stage. previous is the buffer for its JSON. */
+int stage_row(const struct stage *g, struct store_ring *out, struct buf *previous, struct err *e) MUST_CHECK;
+void stage_outcome_row(const struct stage *g, uint32_t n, struct store_outcome *out);
+void rollout_row(const struct rollout *r, struct store_rollout *out);
+
+/* "running", "held", "passed", ...: one word for all rings together. */
+bool rollout_lives(const struct rollout *r);    /* some ring is not in a final state */
+const char *rollout_state(const struct rollout *r);
+
+#endif

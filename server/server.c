@@ -1,0 +1,342 @@
+/* server: everything one ringholdd is made of. */
+#include "server/server.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/number.h"
+
+#define FOLD_ROWS 256   /* devices in one submission */
+
+/* ---- batches ---- */
+
+struct store_record *server_record(struct server_batch *b, enum store_kind kind)
+{
+	if (b->count == SERVER_RECORDS)
+		return NULL;
+	b->records[b->count] = (struct store_record){ .kind = kind };
+	return &b->records[b->count++];
+}
+
+void server_audit(struct server_batch *b, int64_t now, const char *who, const char *action, const char *subject, const char *detail)
+{
+	struct store_record *r = server_record(b, STORE_AUDIT);
+
+	if (r)
+		r->u.audit = (struct store_audit){ now, who, action, subject, detail };
+}
+
+int server_write(struct server *s, struct server_batch *b, struct err *e)
+{
+	struct write w = { .append = { .records = b->records, .count = b->count } };
+
+	return writer_submit(s->writer, &w, e);
+}
+
+/* ---- opening ---- */
+
+static int make_dir(char **out, const char *data, const char *name, struct err *e)
+{
+	*out = file_join(data, name);
+	if (!*out)
+		return err_memory(e);
+	return file_mkdirs(*out, 0700, e);
+}
+
+static int open_repository(struct server *s, struct err *e)
+{
+	AUTO_FREE char *metadata = file_join(s->config->repository, "metadata");
+	AUTO_FREE char *targets = file_join(s->config->repository, "targets");
+
+	if (!metadata || !targets)
+		return err_memory(e);
+	if (desk_open(&s->desk, s->config->repository, s->config->keys, e) < 0)
+		return e->code;
+	if (file_mkdirs(targets, 0755, e) < 0)
+		return e->code;
+	s->metadata_dir = open(metadata, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->targets_dir = open(targets, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->metadata_dir < 0 || s->targets_dir < 0)
+		return err_errno(e, "%s: open", s->config->repository);
+	return 0;
+}
+
+static int load_device(const struct store_device *row, void *arg, struct err *e)
+{
+	return device_load(arg, row, e);
+}
+
+static int load(struct server *s, struct err *e)
+{
+	if (store_each_device(s->store, load_device, &s->fleet, e) < 0 ||
+	    rollouts_load(&s->rollouts, &s->fleet, s->store, e) < 0)
+		return err_wrap(e, "loading the store");
+	return server_refresh_ringmap(s, e);
+}
+
+static int open_all(struct server *s, struct err *e)
+{
+	const struct config *c = s->config;
+	AUTO_FREE char *store = file_join(c->data, "store.db");
+	AUTO_FREE char *key = file_join(c->data, "device-token.key");
+	char *trials = file_join(c->data, "trials");
+
+	s->trials = trials;
+	if (!store || !key || !trials)
+		return err_memory(e);
+	if (file_mkdirs(c->data, 0700, e) < 0)
+		return e->code;
+	/* What a killed server left half made. */
+	if (file_remove_tree(trials, e) < 0)
+		return e->code;
+	if (make_dir(&s->uploads, c->data, "uploads", e) < 0 || file_mkdirs(trials, 0755, e) < 0 ||
+	    token_key_load(&s->token_key, key, e) < 0 || server_load_operators(s, e) < 0 ||
+	    open_repository(s, e) < 0 || store_open(&s->store, store, e) < 0 || load(s, e) < 0)
+		return e->code;
+	/* After a restart nobody is silent before one full interval. */
+	s->quiet_until = s->started + server_checkin_s(s);
+	return writer_start(&s->writer, s->store, e);
+}
+
+int server_open(struct server **out, struct config *config, struct err *e)
+{
+	AUTO(server) struct server *s = calloc(1, sizeof *s);
+
+	if (!s) {
+		config_free(config);
+		return err_memory(e);
+	}
+	s->config = config;
+	s->metadata_dir = s->targets_dir = -1;
+	s->started = clock_now();
+	pthread_rwlock_init(&s->operators_lock, NULL);
+	pthread_mutex_init(&s->publishing, NULL);
+	pthread_mutex_init(&s->control, NULL);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->idle, NULL);
+	if (open_all(s, e) < 0)
+		return e->code;
+	*out = TAKE(s);
+	return 0;
+}
+
+void server_close(struct server *s)
+{
+	struct err e;
+
+	if (!s)
+		return;
+	if (s->writer && server_fold(s, SIZE_MAX, &e) < 0)
+		log_error("%s", e.msg);
+	writer_stop(s->writer);
+	store_close(s->store);
+	desk_close(s->desk);
+	rollouts_release(&s->rollouts);
+	fleet_release(&s->fleet);
+	ringmap_free(s->ringmap);
+	operators_free(s->operators);
+	if (s->metadata_dir >= 0)
+		close(s->metadata_dir);
+	if (s->targets_dir >= 0)
+		close(s->targets_dir);
+	pthread_rwlock_destroy(&s->operators_lock);
+	pthread_mutex_destroy(&s->publishing);
+	pthread_mutex_destroy(&s->control);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->idle);
+	free(s->uploads);
+	free(s->trials);
+	config_free(s->config);
+	explicit_bzero(&s->token_key, sizeof s->token_key);
+	free(s);
+}
+
+void server_advertised(const struct server *s, char host[256], int *port)
+{
+	const char *given = s->config->advertise, *colon = strrchr(given, ':');
+	int64_t number;
+
+	*port = s->port;
+	snprintf(host, 256, "%s", given[0] ? given : s->config->host);
+	/* one colon, and digits behind it: host:port; more of them are an IPv6 address */
+	if (colon && strchr(given, ':') == colon && number_parse(&number, colon + 1)) {
+		*port = (int)number;
+		host[colon - given] = '\0';
+	}
+}
+
+/* ---- who may come in ---- */
+
+static int admit_device(struct request *q, const char *token, const char **why)
+{
+	struct server *s = q->server;
+	const struct device *d;
+	int status = 0;
+
+	if (!token_device_check(&s->token_key, token, q->who, &q->generation)) {
+		*why = "the device token is not one of ours";
+		return 401;
+	}
+	pthread_mutex_lock(&s->lock);
+	d = fleet_find(&s->fleet, q->who);
+	if (!d || q->generation != d->generation) {
+		*why = "the device is not known, or its token was replaced: enrol again";
+		status = 401;
+	} else if (d->revoked) {
+		*why = "the device was revoked";
+		status = 403;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return status;
+}
+
+static int admit_operator(struct request *q, const char *token, const char **why)
+{
+	enum role role;
+	bool found;
+
+	pthread_rwlock_rdlock(&q->server->operators_lock);
+	found = operators_find(q->server->operators, token, &role, q->who);
+	pthread_rwlock_unlock(&q->server->operators_lock);
+	if (!found) {
+		*why = "the operator token is not known";
+		return 401;
+	}
+	if (role < q->route->role) {
+		*why = "the token's role does not permit this";
+		return 403;
+	}
+	return 0;
+}
+
+int server_admit(struct request *q, const char **why)
+{
+	const char *token = token_bearer(q->http);
+
+	if (q->route->role == ROLE_OPEN)
+		return 0;
+	if (!token) {
+		*why = "a bearer token is needed";
+		return 401;
+	}
+	if (q->route->role == ROLE_ENROLLING)
+		return 0;
+	return q->route->role == ROLE_DEVICE ? admit_device(q, token, why) : admit_operator(q, token, why);
+}
+
+int server_load_operators(struct server *s, struct err *e)
+{
+	AUTO_FREE char *path = file_join(s->config->data, "operator-tokens");
+	struct operators *fresh;
+
+	if (!path)
+		return err_memory(e);
+	if (operators_load(&fresh, path, e) < 0)
+		return e->code;
+	pthread_rwlock_wrlock(&s->operators_lock);
+	operators_free(s->operators);
+	s->operators = fresh;
+	pthread_rwlock_unlock(&s->operators_lock);
+	return 0;
+}
+
+/* ---- memory and store ---- */
+
+int server_refresh_ringmap(struct server *s, struct err *e)
+{
+	uint64_t serial = desk_ringmap_serial(s->desk);
+	struct ringmap *fresh, *old;
+
+	if (serial == s->ringmap_serial)
+		return 0;
+	if (desk_ringmap(s->desk, &fresh, e) < 0)
+		return err_wrap(e, "ring map");
+	pthread_mutex_lock(&s->lock);
+	old = s->ringmap;
+	s->ringmap = fresh;
+	s->ringmap_serial = serial;
+	for (size_t i = 0; i < s->fleet.count; i++)
+		device_place(s->fleet.items[i], fresh);
+	pthread_mutex_unlock(&s->lock);
+	ringmap_free(old);
+	return 0;
+}
+
+/* The rows of up to FOLD_ROWS devices, taken under the lock, written without it. */
+static int fold_some(struct server *s, size_t *from, struct err *e)
+{
+	struct store_record *records = calloc(FOLD_ROWS, sizeof *records);
+	struct buf *said = calloc(FOLD_ROWS, sizeof *said);
+	struct device *taken[FOLD_ROWS];
+	struct write w = { .append = { .records = records } };
+	int got = 0;
+
+	if (!records || !said) {
+		got = err_memory(e);
+		goto out;
+	}
+	/* Texts of a row point into the device: none of it changes while it is busy. */
+	pthread_mutex_lock(&s->lock);
+	for (; *from < s->fleet.count && w.append.count < FOLD_ROWS && got == 0; ++*from) {
+		struct device *d = s->fleet.items[*from];
+		size_t at = w.append.count;
+
+		if (!d->unsaved || d->busy)
+			continue;
+		records[at].kind = STORE_DEVICE;
+		got = device_row(d, &records[at].u.device, &said[at], e);
+		if (got < 0)
+			break;
+		d->busy = true;
+		d->unsaved = false;
+		taken[w.append.count++] = d;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (got == 0 && w.append.count > 0)
+		got = writer_submit(s->writer, &w, e);
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < w.append.count; i++) {
+		taken[i]->busy = false;
+		taken[i]->unsaved = taken[i]->unsaved || got < 0;
+	}
+	pthread_cond_broadcast(&s->idle);
+	pthread_mutex_unlock(&s->lock);
+out:
+	for (size_t i = 0; said && i < FOLD_ROWS; i++)
+		buf_release(&said[i]);
+	free(said);
+	free(records);
+	return got < 0 ? got : (int)w.append.count;
+}
+
+int server_fold(struct server *s, size_t max, struct err *e)
+{
+	size_t from = 0, done = 0;
+
+	while (done < max) {
+		int got = fold_some(s, &from, e);
+
+		if (got < 0)
+			return err_wrap(e, "keeping what devices said");
+		if (got == 0)
+			break;
+		done += (size_t)got;
+	}
+	return 0;
+}
+
+int64_t server_checkin_s(const struct server *s)
+{
+	int64_t least = s->config->checkin_s;
+
+	for (const struct rollout *r = s->rollouts.newest; r; r = r->older)
+		if (r->policy->checkin_s > 0 && rollout_lives(r))
+			least = MIN(least, r->policy->checkin_s);
+	return least;
+}

@@ -1,0 +1,83 @@
+/*
+ * server: everything one ringholdd is made of, and its locks.
+ *
+ * Locks are taken in this order: `control` (whoever moves rollouts: the ticker
+ * and operators), then the desk's own, then `lock` (the fleet and rollouts in
+ * memory), which is never held while waiting for a disk.
+ */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <pthread.h>
+
+#include "server/config.h"
+#include "server/desk.h"
+#include "server/fleet.h"
+#include "server/rollouts.h"
+#include "server/route.h"
+#include "server/store.h"
+#include "server/token.h"
+#include "server/writer.h"
+
+struct ticker;
+
+struct server {
+	struct config *config;
+	struct store *store;
+	struct writer *writer;
+	struct desk *desk;
+	struct token_key token_key;
+	struct digest pin;              /* of the certificate; zero: plain HTTP */
+	int port;                       /* listened on */
+	char *uploads;                  /* directory */
+	char *trials;                   /* directory where bundles are unpacked to be checked */
+	int metadata_dir, targets_dir;  /* of the repository */
+	int64_t started;
+	struct ticker *ticker;
+
+	pthread_rwlock_t operators_lock;
+	struct operators *operators;
+
+	pthread_mutex_t publishing;     /* one publish at a time */
+	pthread_mutex_t control;
+	pthread_mutex_t lock;
+	pthread_cond_t idle;            /* a device is no longer busy */
+	/* under `lock`: */
+	struct fleet fleet;
+	struct rollouts rollouts;
+	struct ringmap *ringmap;        /* NULL: none published */
+	uint64_t ringmap_serial;
+	int64_t quiet_until;            /* nobody is called silent before */
+};
+
+int server_open(struct server **out, struct config *config, struct err *e) MUST_CHECK;         /* takes config, also on failure */
+void server_close(struct server *s);    /* folds what memory knows into the store */
+
+/* Where devices shall connect: host and port of enrolment strings. */
+void server_advertised(const struct server *s, char host[256], int *port);
+
+/* May this request in? For loop_settings. */
+int server_admit(struct request *q, const char **why);
+
+int server_load_operators(struct server *s, struct err *e) MUST_CHECK;
+/* Takes a newer ring map in, when there is one, and places every device. */
+int server_refresh_ringmap(struct server *s, struct err *e) MUST_CHECK;
+/* Writes devices that memory knows better than the store, at most max of them. */
+int server_fold(struct server *s, size_t max, struct err *e) MUST_CHECK;
+
+/* The expected interval between check-ins: the shortest that any running policy or the configuration asks for. With `lock`. */
+int64_t server_checkin_s(const struct server *s);
+
+/* One audit row with whatever else belongs to the same act. */
+#define SERVER_RECORDS 24
+struct server_batch {
+	struct store_record records[SERVER_RECORDS];
+	size_t count;
+};
+struct store_record *server_record(struct server_batch *b, enum store_kind kind);       /* NULL: full */
+void server_audit(struct server_batch *b, int64_t now, const char *who, const char *action, const char *subject, const char *detail);
+int server_write(struct server *s, struct server_batch *b, struct err *e) MUST_CHECK;
+
+AUTO_DEFINE(server, struct server *, server_close);
+
+#endif
