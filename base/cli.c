@@ -95,10 +95,10 @@ static int take_option(struct line *l, int argc, char **argv, int *at, struct er
 
 	if (!strcmp(word, "--help") || !strcmp(word, "-h"))
 		return l->help = true, 0;
-	if (!strcmp(word, "--version"))
-		return l->version = true, 0;
 	while ((o = option_at(l, i, &into)) && !is_named(o, word, len))
 		i++;
+	if (!o && !strcmp(word, "--version"))
+		return l->version = true, 0;
 	if (!o)
 		return err_set(e, ERR_USAGE, "unknown option %.*s", (int)len, word);
 	if (o->kind == CLI_FLAG && value)

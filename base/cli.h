@@ -2,7 +2,8 @@
  * cli: a command line is a table.
  *
  * Help, dispatch and completion come from the same rows. Programs answer
- * --help and --version everywhere; exit status 0 done, 1 failed or refused,
+ * --help and --version everywhere (unless a command has an option of its own
+ * named version); exit status 0 done, 1 failed or refused,
  * 2 wrong use; errors are one sentence on standard error: "program: sentence".
  */
 #ifndef BASE_CLI_H

@@ -38,14 +38,23 @@ static const struct cli_option always[] = {
 	{ "version", 0, CLI_FLAG, 0, NULL, "print the version and stop" },
 };
 
-static void print_common(const struct cli_program *p, FILE *to)
+static bool has_option(const struct cli_command *c, const char *name)
+{
+	for (size_t i = 0; c && i < c->option_count; i++)
+		if (!strcmp(c->options[i].name, name))
+			return true;
+	return false;
+}
+
+/* A command's own --version (of what it makes) takes the place of the program's. */
+static void print_common(const struct cli_program *p, const struct cli_command *c, FILE *to)
 {
 	if (p->common_count) {
 		fputs("\noptions of every command:\n", to);
 		print_options(p->common, p->common_count, to);
 	}
 	fputs("\n", to);
-	print_options(always, ARRAY_LEN(always), to);
+	print_options(always, ARRAY_LEN(always) - has_option(c, "version"), to);
 }
 
 static int usage_text(char *out, size_t cap, const struct cli_command *c)
@@ -85,7 +94,7 @@ void cli_help_program(const struct cli_program *p, FILE *to)
 	fprintf(to, "%s: %s\n\nusage: %s COMMAND [OPTION...] [ARGUMENT...]\n\ncommands:\n", p->name,
 		p->purpose, p->name);
 	cli_help_group(p, NULL, to);
-	print_common(p, to);
+	print_common(p, NULL, to);
 	fprintf(to, "\n%s COMMAND --help tells more; %s completion bash prints completion rules.\n",
 		p->name, p->name);
 }
@@ -100,7 +109,7 @@ void cli_help_command(const struct cli_program *p, const struct cli_command *c, 
 		fputs("\noptions:\n", to);
 		print_options(c->options, c->option_count, to);
 	}
-	print_common(p, to);
+	print_common(p, c, to);
 	if (c->more)
 		fprintf(to, "\n%s\n", c->more);
 }
