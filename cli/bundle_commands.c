@@ -10,7 +10,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "cli/author_check.h"
 #include "cli/commands.h"
+#include "cli/scratch.h"
 #include "content/bundle.h"
 #include "content/delta.h"
 #include "content/tree.h"
@@ -19,6 +21,8 @@
 
 struct build_options {
 	const char *output, *serial, *channel, *version, *created, *type;
+	bool unchecked;
+	struct author_check check;
 };
 
 static const struct cli_option build_option_rows[] = {
@@ -34,6 +38,19 @@ static const struct cli_option build_option_rows[] = {
 	  "such as 2026-01-31T12:00:00Z [bundle.json's, else $SOURCE_DATE_EPOCH]" },
 	{ "type", 0, CLI_TEXT, offsetof(struct build_options, type), "T",
 	  "for a directory without bundle.json: take every file of this type" },
+	{ "contract", 0, CLI_MANY, offsetof(struct build_options, check.contracts), "FILE",
+	  "a contract of a sensor it must fit; may be repeated" },
+	{ "benign", 0, CLI_MANY, offsetof(struct build_options, check.benign), "DIR",
+	  "*.ndjson events it must not disturb; may be repeated" },
+	{ "unchecked", 0, CLI_FLAG, offsetof(struct build_options, unchecked), NULL,
+	  "no checks and no self-tests here; server and hosts make them all the same" },
+};
+
+static const struct cli_option check_option_rows[] = {
+	{ "contract", 0, CLI_MANY, offsetof(struct author_check, contracts), "FILE",
+	  "a contract of a sensor it must fit; may be repeated" },
+	{ "benign", 0, CLI_MANY, offsetof(struct author_check, benign), "DIR",
+	  "*.ndjson events it must not disturb; may be repeated" },
 };
 
 struct show_options {
@@ -121,6 +138,26 @@ static void say_left_out(const struct bundle *b)
 		fprintf(stderr, "ringhold: left out: %zu more\n", b->left_out_count - shown);
 }
 
+/* What was written must read back, and what reads back is checked. */
+static int check_built(const struct bundle *b, const struct author_check *how, struct err *e)
+{
+	const struct archive_want want = { .size = b->size, .digest = b->digest };
+	AUTO(scratch) struct scratch *s = NULL;
+	AUTO_FREE char *archive = NULL;
+	AUTO_FREE char *slot = NULL;
+
+	if (scratch_new(&s, e) < 0)
+		return e->code;
+	archive = file_join(s->path, "archive");
+	slot = file_join(s->path, "slot");
+	if (!archive || !slot)
+		return err_memory(e);
+	if (file_replace(archive, b->archive->data, b->archive->len, 0600, e) < 0 ||
+	    bundle_unpack(archive, &want, s->path, "slot", NULL, NULL, e) < 0)
+		return e->code;
+	return author_check(slot, &b->digest, how, e);
+}
+
 static int build(int argc, char **argv, const void *options, struct err *e)
 {
 	const struct build_options *o = options;
@@ -133,6 +170,9 @@ static int build(int argc, char **argv, const void *options, struct err *e)
 		return e->code;
 	if (bundle_build(&b, argv[0], &want, e) < 0)
 		return e->code;
+	say_left_out(b);
+	if (!o->unchecked && check_built(b, &o->check, e) < 0)
+		return err_wrap(e, "%s", argv[0]);
 	if (o->output)
 		path = strdup(o->output);
 	else if (asprintf(&path, "%s-%llu.tar.gz", b->manifest->channel,
@@ -142,7 +182,6 @@ static int build(int argc, char **argv, const void *options, struct err *e)
 		return err_memory(e);
 	if (file_replace(path, b->archive->data, b->archive->len, 0644, e) < 0)
 		return e->code;
-	say_left_out(b);
 	print_bundle(b->manifest, &b->digest, b->size);
 	printf("%s: %zu bytes\n", path, b->archive->len);
 	return 0;
@@ -209,6 +248,25 @@ static int show(int argc, char **argv, const void *options, struct err *e)
 	return 0;
 }
 
+static int check(int argc, char **argv, const void *options, struct err *e)
+{
+	AUTO(scratch) struct scratch *s = NULL;
+	AUTO_FREE char *slot = NULL;
+	struct digest digest;
+
+	(void)argc;
+	if (scratch_new(&s, e) < 0)
+		return e->code;
+	slot = file_join(s->path, "slot");
+	if (!slot)
+		return err_memory(e);
+	if (bundle_unpack(argv[0], NULL, s->path, "slot", NULL, &digest, e) < 0)
+		return e->code;
+	if (author_check(slot, &digest, options, e) < 0)
+		return err_wrap(e, "%s", argv[0]);
+	return 0;
+}
+
 static int open_dir(int *fd, const char *parent, const char *name, struct err *e)
 {
 	AUTO_FREE char *path = file_join(parent, name);
@@ -254,28 +312,18 @@ static int write_delta(const char *path, const struct buf *delta, const struct d
 static int delta(int argc, char **argv, const void *options, struct err *e)
 {
 	const struct delta_options *o = options;
-	const char *tmp = getenv("TMPDIR");
+	AUTO(scratch) struct scratch *s = NULL;
 	AUTO(manifest) struct manifest *from = NULL;
 	AUTO(manifest) struct manifest *to = NULL;
 	AUTO(buf) struct buf *out = buf_new(0);
-	AUTO_FREE char *dir = file_join(tmp && *tmp ? tmp : "/tmp", "ringhold-delta-XXXXXX");
 	AUTO_FREE char *path = NULL;
 	struct delta_info info;
-	struct err ignored;
-	int code;
 
 	(void)argc;
-	if (!out || !dir)
+	if (!out)
 		return err_memory(e);
-	if (!mkdtemp(dir))
-		return err_errno(e, "%s: mkdtemp", dir);
-	code = delta_between(out, dir, argv, &info, &from, &to, e);
-	(void)!file_remove_tree(dir, &ignored);
-	if (code < 0)
-		return code;
-	if (strcmp(from->channel, to->channel))
-		return err_set(e, ERR_USAGE, "%s is of channel %s, %s of channel %s", argv[0],
-			       from->channel, argv[1], to->channel);
+	if (scratch_new(&s, e) < 0 || delta_between(out, s->path, argv, &info, &from, &to, e) < 0)
+		return e->code;
 	if (o->output)
 		path = strdup(o->output);
 	else if (asprintf(&path, "%s-%llu-%llu.zst", to->channel, (unsigned long long)from->serial,
@@ -294,6 +342,10 @@ const struct cli_command bundle_commands[] = {
 	  .more = "DIR/bundle.json names channel, serial, version and the type of each file; options win\n"
 		  "over it. A plain directory of YARA files needs none: --type yara --channel C --serial N.\n"
 		  "The same content gives the same bytes on every machine." },
+	{ .name = "bundle check", .args = "FILE", .help = "check an archive as server and hosts will, self-tests included",
+	  .min_args = 1, .max_args = 1, .run = check,
+	  .options = check_option_rows, .option_count = ARRAY_LEN(check_option_rows),
+	  .options_size = sizeof(struct author_check) },
 	{ .name = "bundle show", .args = "FILE", .help = "check an archive and print what it holds",
 	  .min_args = 1, .max_args = 1, .run = show,
 	  .options = show_option_rows, .option_count = ARRAY_LEN(show_option_rows),
