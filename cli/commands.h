@@ -9,6 +9,8 @@
 
 #include "base/cli.h"
 
+extern const struct cli_command init_commands[];
+extern const size_t init_command_count;
 extern const struct cli_command bundle_commands[];
 extern const size_t bundle_command_count;
 

@@ -9,6 +9,7 @@ static const struct {
 	const struct cli_command *commands;
 	const size_t *count;
 } tables[] = {
+	{ init_commands, &init_command_count },
 	{ bundle_commands, &bundle_command_count },
 };
 
