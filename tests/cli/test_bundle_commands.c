@@ -137,8 +137,6 @@ static void wrong_use_writes_nothing(void **state)
 
 static void the_time_of_creation_is_never_the_clock(void **state)
 {
-	AUTO_FREE char *said = NULL;
-
 	(void)state;
 	put("src/bundle.json", "{\"format\":1,\"channel\":\"edr\",\"serial\":110,"
 			       "\"types\":[{\"match\":\"doc/*\",\"type\":\"doc\"}]}");
