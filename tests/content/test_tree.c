@@ -2,6 +2,8 @@
 #include "content/tree.h"
 
 #include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "tests/content/sample.h"
 
@@ -248,6 +250,33 @@ static void a_refused_archive_leaves_nothing(void **state)
 	assert_int_equal(entries(f->slots), 0);
 }
 
+static void a_write_that_fails_anywhere_leaves_nothing(void **state)
+{
+	const struct fixture *f = *state;
+	AUTO_FREE char *path = file_join(f->source, "whole.tar.gz");
+	struct rlimit was, small;
+	size_t failures = 0;
+	struct err e;
+
+	sample_bytes(f->source, "whole.tar.gz", f->bundle->archive->data, f->bundle->archive->len);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	for (small = was, small.rlim_cur = 0;; small.rlim_cur++) {
+		int code;
+
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+		code = bundle_unpack(path, NULL, f->slots, "one", NULL, NULL, &e);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+		if (code == 0)
+			break;
+		assert_int_equal(code, ERR_IO);
+		assert_int_equal(entries(f->slots), 0);
+		failures++;
+	}
+	signal(SIGXFSZ, SIG_DFL);
+	assert_int_equal(failures, f->bundle->json->len);       /* the longest member */
+}
+
 /* Writes the sample bundle's tree with every file taken from `old`. */
 static int write_same(const struct fixture *f, int old, const char *name, struct err *e)
 {
@@ -330,6 +359,7 @@ int main(void)
 		CASE(what_a_killed_writer_left_is_replaced),
 		CASE(a_tree_that_is_there_is_not_replaced),
 		CASE(a_refused_archive_leaves_nothing),
+		CASE(a_write_that_fails_anywhere_leaves_nothing),
 		CASE(unchanged_files_are_shared_when_they_are_right),
 		CASE(a_damaged_file_is_never_shared),
 		CASE(names_of_trees_are_plain),
