@@ -224,12 +224,14 @@ static void classify(const struct run *r, struct canary_result *out)
 	int sig = WIFSIGNALED(r->status) ? WTERMSIG(r->status) : 0;
 	char what[120];
 
+	out->confinement = r->page->confinement & CANARY_CONFINEMENT_ALL;
+	out->landlock_abi = r->page->landlock_abi;
+	out->signal = r->timed_out ? 0 : sig;
 	if (r->timed_out) {
 		snprintf(what, sizeof(what), "no end after %lld ms", (long long)r->try.wall_ms);
 		say(out, r, CANARY_HANG, REASON_HANG, what);
 		return;
 	}
-	out->signal = sig;
 	switch (sig) {
 	case SIGXCPU:
 		say(out, r, CANARY_HANG, REASON_HANG, "processor time ran out");

@@ -89,6 +89,8 @@ static int confine_step(struct trial *t, struct err *e)
 	if (!c.commands && (t->out->confinement & CANARY_SECCOMP))
 		t->out->confinement |= CANARY_ALONE;    /* it can start nothing */
 	t->out->confinement |= t->t->confinement;
+	t->t->page->confinement = t->out->confinement;
+	t->t->page->landlock_abi = t->out->landlock_abi;
 	t->rss_before = peak_rss();
 	return 0;
 }

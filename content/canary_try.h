@@ -12,6 +12,7 @@ struct canary_page {
 	char at[280];                   /* "selftest/ipc.ndjson:12" */
 	int32_t status;                 /* wait status of the child, from the keeper of its process namespace */
 	int32_t status_known;
+	uint32_t confinement, landlock_abi;
 	int32_t wants_commands;         /* confined too tightly for content of this kind: once more, with commands */
 };
 

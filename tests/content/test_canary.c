@@ -1,0 +1,576 @@
+/*
+ * test_canary: hostile engines, each classified, and the host none the worse.
+ *
+ * The hostile engines are loaders of this file, handed to the canary in place
+ * of the built-in ones.
+ */
+#include "content_tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "content/canary.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+#define RULES                                                                                                \
+	"{\"format\":1,\"templates\":[{\"name\":\"t\",\"fields\":[{\"name\":\"image\",\"type\":\"path\"}," \
+	"{\"name\":\"n\",\"type\":\"integer\"}]}],\"instances\":[{\"id\":\"nc\",\"template\":\"t\",\"verdict\":\"alert\",\"match\":{\"image\":{\"suffix\":\"/nc\"}}}," \
+	"{\"id\":\"sh\",\"template\":\"t\",\"verdict\":\"block\",\"match\":{\"image\":{\"suffix\":\"/zsh\"}," \
+	"\"n\":{\"equals\":1}}}]}"
+#define GOOD_TEST "{\"event\":{\"template\":\"t\",\"fields\":{\"image\":\"/bin/nc\"}},\"expect\":{\"verdict\":\"alert\",\"rule\":\"nc\"}}\n"
+#define BAD_TEST "{\"event\":{\"template\":\"t\",\"fields\":{\"image\":\"/bin/x\"}},\"expect\":{\"verdict\":\"alert\",\"rule\":\"nc\"}}\n"
+#define CONTRACT(ceilings)                                                                                 \
+	"{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"rules\":{\"versions\":[1],"       \
+	"\"templates\":{\"t\":{\"fields\":[{\"name\":\"image\",\"type\":\"path\"},"       \
+	"{\"name\":\"n\",\"type\":\"integer\"}]}}},\"blob\":{\"versions\":[1]}}," \
+	"\"ceilings\":{" ceilings "},\"protected\":[\"/bin/zsh\"]}"
+
+static const struct content_file good[] = { { "r.json", "rules", RULES }, { "t.ndjson", "selftest", GOOD_TEST GOOD_TEST }, { 0 } };
+
+static void run_job(struct canary_job *job, const struct content_tree *t, struct canary_result *out)
+{
+	struct err e = { 0 };
+
+	job->slot = t->path;
+	if (!job->wall_ms)
+		job->wall_ms = 20000;
+	assert_ok(canary_run(job, out, &e));
+}
+
+static void expect_result(const struct canary_result *r, enum canary_outcome outcome, const char *reason, const char *words)
+{
+	if (r->outcome != outcome || strcmp(r->reason, reason) != 0 || !strstr(r->sentence, words))
+		fail_msg("%s, reason \"%s\", signal %d: %s", canary_outcome_name(r->outcome), r->reason, r->signal, r->sentence);
+}
+
+/* ---- sound content ---- */
+
+static void sound_content_passes_with_its_figures(void **state)
+{
+	AUTO(content_tree) struct content_tree *t = content_tree_new(good);
+	static const char contract[] = CONTRACT("\"load_ms\":10000,\"rss_bytes\":268435456,\"us_per_event\":100000");
+	struct canary_job job = { .contract = contract, .contract_len = sizeof(contract) - 1 };
+	struct canary_result r;
+	char words[200];
+
+	(void)state;
+	run_job(&job, t, &r);
+	expect_result(&r, CANARY_OK, "", "");
+	assert_int_equal(r.rules, 2);
+	assert_int_equal(r.files, 1);
+	assert_int_equal(r.selftests, 2);
+	assert_true(r.rss_bytes < 64 << 20);
+	canary_confinement_words(CANARY_CONFINEMENT_ALL & ~r.confinement, words, sizeof(words));
+	fprintf(stderr, "not in force here: %s; landlock ABI %u\n", *words ? words : "nothing", r.landlock_abi);
+	assert_true(r.confinement & CANARY_NO_NEW_PRIVS);
+	assert_true(r.confinement & CANARY_RLIMITS);
+	assert_true(r.confinement & CANARY_SECCOMP);
+	assert_true(r.confinement & CANARY_ALONE);
+}
+
+static void content_the_contract_does_not_accept_is_refused_before_it_is_loaded(void **state)
+{
+	static const char contract[] =
+		"{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"rules\":{\"versions\":[1],"
+		"\"templates\":{\"t\":{\"fields\":[{\"name\":\"other\",\"type\":\"path\"}]}}}}}";
+	AUTO(content_tree) struct content_tree *t = content_tree_new(good);
+	struct canary_job job = { .contract = contract, .contract_len = sizeof(contract) - 1 };
+	struct canary_result r;
+
+	(void)state;
+	run_job(&job, t, &r);
+	expect_result(&r, CANARY_REFUSED, "contract", "r.json:1:");
+	assert_int_equal(r.load_ms, 0);
+	assert_int_equal(r.rules, 0);
+}
+
+static void a_failing_self_test_is_refused_by_line(void **state)
+{
+	const struct content_file files[] = { { "r.json", "rules", RULES }, { "t.ndjson", "selftest", GOOD_TEST BAD_TEST }, { 0 } };
+	AUTO(content_tree) struct content_tree *t = content_tree_new(files);
+	struct canary_job job = { 0 };
+	struct canary_result r;
+
+	(void)state;
+	run_job(&job, t, &r);
+	expect_result(&r, CANARY_REFUSED, "selftest", "t.ndjson:2: expected alert by nc, got none");
+	assert_true(canary_is_final(r.outcome));
+}
+
+static void a_dropped_rule_s_self_tests_are_skipped(void **state)
+{
+	static const char *const drop[] = { "nc" };
+	AUTO(content_tree) struct content_tree *t = content_tree_new(good);
+	struct canary_job job = { .drop = drop, .drop_count = 1 };
+	struct canary_result r;
+
+	(void)state;
+	run_job(&job, t, &r);
+	expect_result(&r, CANARY_OK, "", "");
+	assert_int_equal(r.dropped, 1);
+	assert_int_equal(r.selftests_skipped, 2);
+}
+
+static void benign_corpora_are_run(void **state)
+{
+	static const char contract[] = CONTRACT("");
+	AUTO(content_tree) struct content_tree *t = content_tree_new(good);
+	char dir[200];
+	const char *benign[] = { dir };
+	struct canary_job job = { .contract = contract, .contract_len = sizeof(contract) - 1, .benign = benign, .benign_count = 1 };
+	struct canary_result r;
+
+	(void)state;
+	content_temp(dir);
+	content_write(dir, "site.ndjson", "{\"template\":\"t\",\"fields\":{\"image\":\"/bin/zsh\",\"n\":1}}\n");
+	run_job(&job, t, &r);
+	expect_result(&r, CANARY_REFUSED, "protected", "site.ndjson:1: rule sh would block the protected object /bin/zsh");
+	content_write(dir, "site.ndjson", "{\"template\":\"t\",\"fields\":{\"image\":\"/bin/true\"}}\n");
+	run_job(&job, t, &r);
+	expect_result(&r, CANARY_OK, "", "");
+	assert_int_equal(r.benign_events, 1);
+	content_write(dir, "site.ndjson", "{\n");
+	run_job(&job, t, &r);
+	expect_result(&r, CANARY_ENVIRONMENT, "internal", "benign corpus");
+	assert_int_equal(file_remove_tree(dir, &(struct err){ 0 }), 0);
+}
+
+static void a_host_that_cannot_try_says_nothing_about_the_content(void **state)
+{
+	AUTO(content_tree) struct content_tree *t = content_tree_new(good);
+	const char *benign[] = { "/nonexistent/corpus" };
+	struct canary_job job = { .benign = benign, .benign_count = 1 };
+	struct canary_result r;
+	struct rlimit was, none = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	run_job(&job, t, &r);
+	assert_int_equal(r.outcome, CANARY_ENVIRONMENT);
+	assert_false(canary_is_final(r.outcome));
+	assert_refused(canary_run(&(struct canary_job){ 0 }, &r, &e), ERR_USAGE, "no slot");
+	job.benign_count = 0;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none.rlim_max = was.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	run_job(&job, t, &r);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(r.outcome, CANARY_ENVIRONMENT);
+}
+
+/* ---- hostile engines ---- */
+
+enum hostile { CRASH_LOAD, ABORT_LOAD, HANG_LOAD, SPIN_LOAD, EXIT_LOAD, EAT_MEMORY, FORK, THREAD_OF_PROCESSES, SOCKET, WRITE_SLOT,
+	       READ_PASSWD, KILL_PARENT, PTRACE_PARENT, EXEC, CLOSE_ALL, LIE, CRASH_MATCH, CRASH_FREE, SLOW_MATCH, SLOW_LOAD, BIG_LOAD,
+	       OUT_OF_MEMORY };
+
+static enum hostile mode;
+static char escape_path[256];
+
+/* Never returns when the confinement holds; exits with 9 when it did not. */
+static void attempt(enum hostile what)
+{
+	int fd;
+
+	switch (what) {
+	case FORK:
+		for (;;)
+			if (fork() < 0)
+				_exit(9);
+	case SOCKET:
+		(void)!socket(AF_INET, SOCK_STREAM, 0);
+		_exit(9);
+	case WRITE_SLOT:
+		fd = open(escape_path, O_WRONLY | O_CREAT, 0644);
+		_exit(fd < 0 ? 11 : 9);
+	case READ_PASSWD:
+		fd = open("/etc/passwd", O_RDONLY);
+		_exit(fd < 0 ? 11 : 9);
+	case KILL_PARENT:
+		kill(getppid(), SIGTERM);
+		_exit(9);
+	case EXEC:
+		execl("/bin/true", "true", (char *)NULL);
+		_exit(9);
+	default:
+		_exit(9);
+	}
+}
+
+static int hostile_load(void **engine, const struct loader_job *job, struct err *e)
+{
+	static volatile char *volatile sink;
+	size_t most = SANITIZED ? (size_t)1 << 20 : (size_t)1 << 40;
+
+	(void)job;
+	*engine = NULL;
+	switch (mode) {
+	case CRASH_LOAD:
+		*(volatile int *)sink = 1;
+		return 0;
+	case ABORT_LOAD:
+		abort();
+	case HANG_LOAD:
+		for (;;)
+			pause();
+	case SPIN_LOAD:
+		for (;;)
+			sink = NULL;
+	case EXIT_LOAD:
+		_exit(0);
+	case EAT_MEMORY:
+		for (size_t i = 0; i < most; i += 1 << 20) {
+			char *p = malloc(1 << 20);
+
+			if (!p)
+				return err_memory(e);
+			memset(p, 1, 1 << 20);
+			sink = p;
+		}
+		return 0;
+	case BIG_LOAD: {
+		char *p = mmap(NULL, 40 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED)
+			return err_memory(e);
+		memset(p, 1, 40 << 20);
+		return 0;
+	}
+	case SLOW_LOAD:
+		for (int64_t start = clock_cpu_us(); clock_cpu_us() - start < 100000;)
+			;
+		return 0;
+	case OUT_OF_MEMORY:
+		return err_memory(e);
+	case CLOSE_ALL:
+		for (int fd = 0; fd < 100; fd++)
+			close(fd);
+		for (;;)
+			pause();
+	case CRASH_MATCH:
+	case CRASH_FREE:
+	case SLOW_MATCH:
+		return 0;
+	default:
+		attempt(mode);
+		return 0;
+	}
+}
+
+static bool hostile_takes(const struct json *event)
+{
+	(void)event;
+	return true;
+}
+
+static int hostile_match(void *engine, const struct json_doc *d, const struct json *event, struct detection *out, struct err *e)
+{
+	(void)engine;
+	(void)d;
+	(void)event;
+	(void)e;
+	if (mode == CRASH_MATCH)
+		raise(SIGFPE);
+	if (mode == SLOW_MATCH)
+		for (int64_t start = clock_cpu_us(); clock_cpu_us() - start < 5000;)
+			;
+	*out = (struct detection){ .action = DETECTION_ALERT, .rule = "nc", .matches = 1 };
+	return 0;
+}
+
+static void hostile_free(void *engine)
+{
+	(void)engine;
+	if (mode == CRASH_FREE)
+		raise(SIGBUS);
+}
+
+static const struct loader hostile_loader = {
+	.name = "hostile", .type = "rules", .load = hostile_load, .takes = hostile_takes, .match = hostile_match, .free = hostile_free,
+};
+static const struct loader *const hostile_loaders[] = { &hostile_loader, NULL };
+
+static void run_hostile(enum hostile what, const char *contract, int64_t wall_ms, struct canary_result *r)
+{
+	AUTO(content_tree) struct content_tree *t = content_tree_new(good);
+	struct canary_job job = { .loaders = hostile_loaders, .wall_ms = wall_ms, .contract = contract,
+				  .contract_len = contract ? strlen(contract) : 0 };
+
+	mode = what;
+	snprintf(escape_path, sizeof(escape_path), "%s/escaped", t->path);
+	run_job(&job, t, r);
+	assert_false(file_exists(escape_path));
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);       /* nobody is left */
+	assert_int_equal(errno, ECHILD);
+}
+
+static void a_crash_is_a_crash_wherever_it_happens(void **state)
+{
+	struct canary_result r;
+
+	(void)state;
+	run_hostile(CRASH_LOAD, NULL, 0, &r);
+	expect_result(&r, CANARY_CRASH, "crash", "while loading");
+	assert_true(SANITIZED || r.signal == SIGSEGV);
+	run_hostile(ABORT_LOAD, NULL, 0, &r);
+	expect_result(&r, CANARY_CRASH, "crash", "while loading");
+	run_hostile(CRASH_MATCH, NULL, 0, &r);
+	expect_result(&r, CANARY_CRASH, "crash", "while running self-test t.ndjson:1");
+	run_hostile(CRASH_FREE, NULL, 0, &r);
+	expect_result(&r, CANARY_CRASH, "crash", "while unloading");
+	run_hostile(EXIT_LOAD, NULL, 0, &r);
+	expect_result(&r, CANARY_CRASH, "crash", "ended with status 0 and no result while loading");
+	assert_true(canary_is_final(r.outcome));
+}
+
+static void a_hang_ends_at_the_wall_time(void **state)
+{
+	struct canary_result r;
+
+	(void)state;
+	run_hostile(HANG_LOAD, NULL, 200, &r);
+	expect_result(&r, CANARY_HANG, "hang", "no end after 200 ms while loading");
+	assert_true(r.wall_ms >= 200);
+	run_hostile(SPIN_LOAD, NULL, 200, &r);
+	expect_result(&r, CANARY_HANG, "hang", "no end after 200 ms");
+	assert_false(canary_is_final(r.outcome));
+	run_hostile(CLOSE_ALL, NULL, 20000, &r);
+	expect_result(&r, CANARY_HANG, "hang", "while loading");
+}
+
+static void memory_without_end_runs_into_its_bound(void **state)
+{
+	struct canary_result r;
+
+	(void)state;
+	run_hostile(OUT_OF_MEMORY, NULL, 0, &r);
+	expect_result(&r, CANARY_MEMORY, "ceiling-rss", "out of memory");
+	assert_false(canary_is_final(r.outcome));
+	if (SANITIZED)
+		skip_named("sanitizers need terabytes of address space, so there is no bound here");
+	run_hostile(EAT_MEMORY, CONTRACT("\"rss_bytes\":16777216"), 0, &r);
+	assert_int_equal(r.outcome, CANARY_MEMORY);
+}
+
+static void what_only_an_attack_does_ends_the_process(void **state)
+{
+	static const enum hostile attacks[] = { FORK, SOCKET, KILL_PARENT, EXEC };
+	struct canary_result r;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(attacks); i++) {
+		run_hostile(attacks[i], NULL, 0, &r);
+		expect_result(&r, CANARY_CRASH, "crash", "stopped for a forbidden system call while loading");
+		assert_int_equal(r.signal, SIGSYS);
+	}
+}
+
+static void files_elsewhere_can_be_neither_read_nor_written(void **state)
+{
+	struct canary_result r;
+
+	(void)state;
+	run_hostile(WRITE_SLOT, NULL, 0, &r);
+	expect_result(&r, CANARY_CRASH, "crash", "ended with status 11");
+	run_hostile(READ_PASSWD, NULL, 0, &r);
+	if (!(r.confinement & CANARY_LANDLOCK) && strstr(r.sentence, "status 9"))
+		skip_named("this kernel has no Landlock");
+	expect_result(&r, CANARY_CRASH, "crash", "ended with status 11");
+}
+
+static void ceilings_are_measured_and_named(void **state)
+{
+	struct canary_result r;
+
+	(void)state;
+	run_hostile(SLOW_LOAD, CONTRACT("\"load_ms\":50"), 0, &r);
+	expect_result(&r, CANARY_CEILING_LOAD, "ceiling-load", "the ceiling is 50");
+	run_hostile(SLOW_MATCH, CONTRACT("\"us_per_event\":1000"), 0, &r);
+	expect_result(&r, CANARY_CEILING_EVENT, "ceiling-event", "the ceiling is 1000");
+	run_hostile(BIG_LOAD, CONTRACT("\"rss_bytes\":33554432"), 0, &r);
+	expect_result(&r, CANARY_CEILING_RSS, "ceiling-rss", "the ceiling is 33554432");
+	assert_true(r.rss_bytes >= 40 << 20);
+}
+
+static void the_bundle_s_own_budget_counts_where_it_is_lower(void **state)
+{
+	AUTO(content_tree) struct content_tree *t = content_tree_new(good);
+	static const char contract[] = CONTRACT("\"us_per_event\":1000000");
+	struct canary_job job = { .loaders = hostile_loaders, .contract = contract, .contract_len = sizeof(contract) - 1 };
+	struct canary_result r;
+
+	(void)state;
+	t->manifest->budget.us_per_event = 1000;
+	content_tree_rewrite(t);
+	mode = SLOW_MATCH;
+	run_job(&job, t, &r);
+	expect_result(&r, CANARY_CEILING_EVENT, "ceiling-event", "the ceiling is 1000");
+}
+
+static void a_damaged_manifest_is_refused(void **state)
+{
+	AUTO(content_tree) struct content_tree *t = content_tree_new(good);
+	struct canary_job job = { 0 };
+	struct canary_result r;
+
+	(void)state;
+	content_write(t->path, MANIFEST_NAME, "{\"format\":1}\n");
+	run_job(&job, t, &r);
+	assert_int_equal(r.outcome, CANARY_REFUSED);
+	assert_string_equal(r.reason, "lint");
+}
+
+static void a_try_becomes_another_user_when_told(void **state)
+{
+	AUTO(content_tree) struct content_tree *t = content_tree_new(good);
+	struct canary_job job = { .uid = 65534, .gid = 65534 };
+	struct canary_result r;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip_named("only root can become somebody else");
+	run_job(&job, t, &r);
+	expect_result(&r, CANARY_OK, "", "");
+	assert_true(r.confinement & CANARY_UID);
+}
+
+/* ---- check commands ---- */
+
+static void write_script(const char *path, const char *text)
+{
+	struct err e = { 0 };
+
+	assert_ok(file_replace(path, text, strlen(text), 0755, &e));
+}
+
+static char script_dir[200];    /* of the last command: what started from there can be found by it */
+
+static void run_command(const char *script, int64_t wall_ms, struct canary_result *r)
+{
+	const struct content_file files[] = { { "b.bin", "blob", "x" }, { "r.json", "rules", RULES }, { 0 } };
+	AUTO(content_tree) struct content_tree *t = content_tree_new(files);
+	static const char contract[] = CONTRACT("");
+	char path[256];
+	const char *argv[] = { path, "fixed", NULL };
+	struct loader_exec exec = { .type = "blob", .argv = argv };
+	struct canary_job job = { .contract = contract, .contract_len = sizeof(contract) - 1, .exec = &exec, .exec_count = 1,
+				  .digest = "d1", .wall_ms = wall_ms };
+
+	content_temp(script_dir);
+	snprintf(path, sizeof(path), "%s/check", script_dir);
+	write_script(path, script);
+	run_job(&job, t, r);
+	assert_int_equal(file_remove_tree(script_dir, &(struct err){ 0 }), 0);
+}
+
+static void a_check_command_judges_what_no_loader_can(void **state)
+{
+	struct canary_result r;
+
+	(void)state;
+	run_command("#!/bin/sh\n[ \"$1\" = fixed ] && [ -f \"$2/b.bin\" ] && [ \"$3 $4 $5\" = 'edr d1 7' ]\n", 10000, &r);
+	expect_result(&r, CANARY_OK, "", "");
+	assert_int_equal(r.rules, 2);
+	assert_true(r.confinement & CANARY_SECCOMP);
+	run_command("#!/bin/sh\necho 'signature 7 is bad' >&2; exit 3\n", 10000, &r);
+	expect_result(&r, CANARY_REFUSED, "load", "exit status 3: signature 7 is bad");
+	run_command("#!/bin/sh\nkill -SEGV $$\n", 10000, &r);
+	expect_result(&r, CANARY_CRASH, "crash", "signal 11");
+	run_command("#!/bin/sh\necho x > /tmp/ringhold-escaped-$$ 2>/dev/null && exit 0; exit 4\n", 10000, &r);
+	expect_result(&r, CANARY_REFUSED, "load", "exit status 4");
+}
+
+/* Processes whose command line names the directory of the last command. */
+static int survivors(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *d;
+	int n = 0;
+
+	assert_non_null(proc);
+	while ((d = readdir(proc))) {
+		AUTO(buf) struct buf *line = NULL;
+		struct err e = { 0 };
+		char path[300];
+
+		snprintf(path, sizeof(path), "/proc/%s/cmdline", d->d_name);
+		if (d->d_name[0] < '0' || d->d_name[0] > '9' || file_read(&line, path, 1 << 20, &e) < 0)
+			continue;
+		n += line->len && memmem(line->data, line->len, script_dir, strlen(script_dir)) != NULL;
+	}
+	closedir(proc);
+	return n;
+}
+
+static void nothing_a_check_command_started_outlives_the_try(void **state)
+{
+	struct canary_result r;
+
+	(void)state;
+	run_command("#!/bin/sh\nsetsid sh -c 'while :; do sleep 1; done' \"$0\" &\nwhile :; do sleep 1; done\n", 1000, &r);
+	expect_result(&r, CANARY_HANG, "hang", "no end after 1000 ms");
+	if (!(r.confinement & CANARY_ALONE))
+		skip_named("no process namespaces without privilege");
+	for (int i = 0; i < 500 && survivors(); i++)
+		poll(NULL, 0, 10);
+	assert_int_equal(survivors(), 0);
+}
+
+static void without_a_command_a_type_has_no_loader(void **state)
+{
+	const struct content_file files[] = { { "b.bin", "blob", "x" }, { 0 } };
+	AUTO(content_tree) struct content_tree *t = content_tree_new(files);
+	struct canary_job job = { 0 };
+	struct canary_result r;
+
+	(void)state;
+	run_job(&job, t, &r);
+	expect_result(&r, CANARY_REFUSED, "load", "b.bin: no loader here for content of type \"blob\"");
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sound_content_passes_with_its_figures),
+		cmocka_unit_test(content_the_contract_does_not_accept_is_refused_before_it_is_loaded),
+		cmocka_unit_test(a_failing_self_test_is_refused_by_line),
+		cmocka_unit_test(a_dropped_rule_s_self_tests_are_skipped),
+		cmocka_unit_test(benign_corpora_are_run),
+		cmocka_unit_test(a_host_that_cannot_try_says_nothing_about_the_content),
+		cmocka_unit_test(a_crash_is_a_crash_wherever_it_happens),
+		cmocka_unit_test(a_hang_ends_at_the_wall_time),
+		cmocka_unit_test(memory_without_end_runs_into_its_bound),
+		cmocka_unit_test(what_only_an_attack_does_ends_the_process),
+		cmocka_unit_test(files_elsewhere_can_be_neither_read_nor_written),
+		cmocka_unit_test(ceilings_are_measured_and_named),
+		cmocka_unit_test(the_bundle_s_own_budget_counts_where_it_is_lower),
+		cmocka_unit_test(a_damaged_manifest_is_refused),
+		cmocka_unit_test(a_try_becomes_another_user_when_told),
+		cmocka_unit_test(a_check_command_judges_what_no_loader_can),
+		cmocka_unit_test(nothing_a_check_command_started_outlives_the_try),
+		cmocka_unit_test(without_a_command_a_type_has_no_loader),
+	};
+
+	if (argc > 1 && strcmp(argv[1], "canary") == 0)         /* as any program of ours does */
+		return canary_main(argc - 2, argv + 2);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
