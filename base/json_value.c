@@ -125,11 +125,36 @@ static int compare_magnitude(const struct decimal *a, const struct decimal *b)
 	return 0;
 }
 
+/* Most numbers: up to 18 digits and nothing else. */
+static bool small_integer(const struct json *v, int64_t *out)
+{
+	const char *s = v->u.text, *end = s + v->count;
+	bool negative = *s == '-';
+	int64_t n = 0;
+
+	if (v->count > 18)
+		return false;
+	for (s += negative; s < end; s++) {
+		if (*s < '0' || *s > '9')
+			return false;
+		n = 10 * n + (*s - '0');
+	}
+	*out = negative ? -n : n;
+	return true;
+}
+
 int json_compare(const struct json *a, const struct json *b)
 {
-	struct decimal x = decimal(a), y = decimal(b);
-	int sign_x = !x.digits ? 0 : x.negative ? -1 : 1;
-	int sign_y = !y.digits ? 0 : y.negative ? -1 : 1;
+	int64_t small_a, small_b;
+	struct decimal x, y;
+	int sign_x, sign_y;
+
+	if (small_integer(a, &small_a) && small_integer(b, &small_b))
+		return (small_a > small_b) - (small_a < small_b);
+	x = decimal(a);
+	y = decimal(b);
+	sign_x = !x.digits ? 0 : x.negative ? -1 : 1;
+	sign_y = !y.digits ? 0 : y.negative ? -1 : 1;
 
 	if (sign_x != sign_y || !sign_x)
 		return sign_x - sign_y;
@@ -141,9 +166,12 @@ bool json_is_integer(const struct json *v)
 	struct decimal n;
 	const char *point;
 	size_t digits;
+	int64_t small;
 
 	if (v->type != JSON_NUMBER)
 		return false;
+	if (small_integer(v, &small))
+		return true;
 	n = decimal(v);
 	if (!n.digits)
 		return true;

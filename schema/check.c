@@ -23,7 +23,11 @@ struct check {
 	uint64_t steps;
 	int fatal;                      /* ERR_LIMIT, ERR_MEMORY: the answer is unknown */
 	struct err *e;
+	char shown[2][QUOTE + 16];      /* what sentences quote; here, so that frames stay small */
 };
+
+/* Only the unlucky come here: kept out of the functions that run for every value. */
+#define COLD __attribute__((cold, noinline))
 
 static bool check(struct check *c, const struct node *n, const struct json *v);
 
@@ -87,8 +91,10 @@ static void pointer_to(char *out, const struct json *from, const struct json *v)
 /* ---- errors ---- */
 
 /* What was found, short enough for a sentence. */
-static const char *show(char out[QUOTE + 16], const struct json *v)
+static COLD const char *show(struct check *c, unsigned which, const struct json *v)
 {
+	char *out = c->shown[which];
+
 	if (v->type == JSON_STRING)
 		snprintf(out, QUOTE + 16, "\"%.*s%s\"", QUOTE, v->u.text, v->count > QUOTE ? "..." : "");
 	else if (v->type == JSON_NUMBER)
@@ -99,8 +105,8 @@ static const char *show(char out[QUOTE + 16], const struct json *v)
 }
 
 /* Always false, so that a rule says: return wrong(...). `member`: the place is that member's key. */
-static bool PRINTF_LIKE(6, 7) wrong(struct check *c, const struct node *n, const struct json *v,
-				    const struct json_member *member, const char *keyword, const char *fmt, ...)
+static COLD bool PRINTF_LIKE(6, 7) wrong(struct check *c, const struct node *n, const struct json *v,
+					 const struct json_member *member, const char *keyword, const char *fmt, ...)
 {
 	struct json place = member ? json_key(c->d, member) : *v;
 	struct schema_error *s;
@@ -126,7 +132,7 @@ static bool PRINTF_LIKE(6, 7) wrong(struct check *c, const struct node *n, const
 	return false;
 }
 
-static bool give_up(struct check *c, const struct json *v, int code, const char *why)
+static COLD bool give_up(struct check *c, const struct json *v, int code, const char *why)
 {
 	if (!c->fatal)
 		c->fatal = json_error(c->d, v, c->e, code, "%s", why);
@@ -162,14 +168,14 @@ static bool has_type(const struct node *n, const struct json *v)
 	return (n->types & IS_INTEGER) && json_is_integer(v);
 }
 
-static bool wrong_type(struct check *c, const struct node *n, const struct json *v)
+static COLD bool wrong_type(struct check *c, const struct node *n, const struct json *v)
 {
 	static const struct { uint8_t bit; const char *name; } names[] = {
 		{ IS_OBJECT, "an object" }, { IS_ARRAY, "an array" },   { IS_STRING, "a string" },
 		{ IS_NUMBER, "a number" },  { IS_INTEGER, "an integer" }, { IS_BOOLEAN, "true or false" },
 		{ IS_NULL, "null" },
 	};
-	char list[96] = "", found[QUOTE + 16];
+	char list[96] = "";
 	uint8_t left = n->types & IS_NUMBER ? n->types & (uint8_t)~IS_INTEGER : n->types;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -178,20 +184,13 @@ static bool wrong_type(struct check *c, const struct node *n, const struct json 
 		snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", list[0] ? " or " : "", names[i].name);
 	}
 	return wrong(c, n, v, NULL, "type", "expected %s, found %s", list,
-		     v->type == JSON_NUMBER ? show(found, v) : json_type_name(v->type));
+		     v->type == JSON_NUMBER ? show(c, 1, v) : json_type_name(v->type));
 }
 
-static bool check_values(struct check *c, const struct node *n, const struct json *v)
+static COLD bool not_listed(struct check *c, const struct node *n, const struct json *v)
 {
-	char list[160] = "", one[QUOTE + 16], found[QUOTE + 16];
+	char list[160] = "";
 
-	if (n->constant && !json_equal(n->constant, v))
-		return wrong(c, n, v, NULL, "const", "expected %s, found %s", show(one, n->constant), show(found, v));
-	if (!n->values)
-		return true;
-	for (uint32_t i = 0; i < n->values->count; i++)
-		if (json_equal(&n->values->u.items[i], v))
-			return true;
 	for (uint32_t i = 0; i < n->values->count; i++) {
 		size_t at = strlen(list);
 
@@ -199,9 +198,21 @@ static bool check_values(struct check *c, const struct node *n, const struct jso
 			snprintf(list + at, sizeof list - at, ", ...");
 			break;
 		}
-		snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", show(one, &n->values->u.items[i]));
+		snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", show(c, 0, &n->values->u.items[i]));
 	}
-	return wrong(c, n, v, NULL, "enum", "expected one of %s, found %s", list, show(found, v));
+	return wrong(c, n, v, NULL, "enum", "expected one of %s, found %s", list, show(c, 1, v));
+}
+
+static bool check_values(struct check *c, const struct node *n, const struct json *v)
+{
+	if (n->constant && !json_equal(n->constant, v))
+		return wrong(c, n, v, NULL, "const", "expected %s, found %s", show(c, 0, n->constant), show(c, 1, v));
+	if (!n->values)
+		return true;
+	for (uint32_t i = 0; i < n->values->count; i++)
+		if (json_equal(&n->values->u.items[i], v))
+			return true;
+	return not_listed(c, n, v);
 }
 
 /* ---- numbers and strings ---- */
@@ -209,18 +220,17 @@ static bool check_values(struct check *c, const struct node *n, const struct jso
 static bool check_number(struct check *c, const struct node *n, const struct json *v)
 {
 	const struct number_rules *r = n->number;
-	char bound[QUOTE + 16], found[QUOTE + 16];
 
 	if (r->least && json_compare(v, r->least) < 0)
-		return wrong(c, n, v, NULL, "minimum", "expected at least %s, found %s", show(bound, r->least), show(found, v));
+		return wrong(c, n, v, NULL, "minimum", "expected at least %s, found %s", show(c, 0, r->least), show(c, 1, v));
 	if (r->most && json_compare(v, r->most) > 0)
-		return wrong(c, n, v, NULL, "maximum", "expected at most %s, found %s", show(bound, r->most), show(found, v));
+		return wrong(c, n, v, NULL, "maximum", "expected at most %s, found %s", show(c, 0, r->most), show(c, 1, v));
 	if (r->above && json_compare(v, r->above) <= 0)
-		return wrong(c, n, v, NULL, "exclusiveMinimum", "expected more than %s, found %s", show(bound, r->above),
-			     show(found, v));
+		return wrong(c, n, v, NULL, "exclusiveMinimum", "expected more than %s, found %s", show(c, 0, r->above),
+			     show(c, 1, v));
 	if (r->below && json_compare(v, r->below) >= 0)
-		return wrong(c, n, v, NULL, "exclusiveMaximum", "expected less than %s, found %s", show(bound, r->below),
-			     show(found, v));
+		return wrong(c, n, v, NULL, "exclusiveMaximum", "expected less than %s, found %s", show(c, 0, r->below),
+			     show(c, 1, v));
 	return true;
 }
 
@@ -246,7 +256,6 @@ static int match(struct check *c, const struct pattern *p, const struct json *pl
 static bool check_string(struct check *c, const struct node *n, const struct json *v)
 {
 	const struct string_rules *r = n->string;
-	char pattern[QUOTE + 16], found[QUOTE + 16];
 	uint64_t len;
 	int rc;
 
@@ -264,8 +273,8 @@ static bool check_string(struct check *c, const struct node *n, const struct jso
 		return !c->fatal;
 	rc = match(c, r->pattern, v, v->u.text, v->count);
 	if (rc == 0)
-		wrong(c, n, v, NULL, "pattern", "expected text that matches %s, found %s", show(pattern, r->pattern_text),
-		      show(found, v));
+		wrong(c, n, v, NULL, "pattern", "expected text that matches %s, found %s", show(c, 0, r->pattern_text),
+		      show(c, 1, v));
 	return rc > 0;
 }
 
@@ -406,7 +415,7 @@ static bool check_member(struct check *c, const struct node *n, const struct jso
 	return valid;
 }
 
-static bool missing(struct check *c, const struct node *n, const struct json *v)
+static COLD bool missing(struct check *c, const struct node *n, const struct json *v)
 {
 	const struct object_rules *o = n->object;
 
@@ -470,7 +479,6 @@ static uint32_t count_fits(struct check *c, const struct nodes *list, const stru
 
 static bool check_lists(struct check *c, const struct node *n, const struct json *v)
 {
-	char found[QUOTE + 16];
 	bool valid = true;
 	uint32_t count;
 
@@ -478,19 +486,18 @@ static bool check_lists(struct check *c, const struct node *n, const struct json
 		valid &= check(c, n->all.at[i], v);
 	if (n->any.count && go_on(c, valid) && !count_fits(c, &n->any, v, 1) && !c->fatal)
 		valid = wrong(c, n, v, NULL, "anyOf", "expected one of %" PRIu32 " alternatives to fit %s, found none",
-			      n->any.count, show(found, v));
+			      n->any.count, show(c, 1, v));
 	if (n->one.count && go_on(c, valid)) {
 		count = count_fits(c, &n->one, v, 2);
 		if (count != 1 && !c->fatal)
 			valid = wrong(c, n, v, NULL, "oneOf", "expected exactly one of %" PRIu32 " alternatives to fit %s, found %s",
-				      n->one.count, show(found, v), count ? "more" : "none");
+				      n->one.count, show(c, 1, v), count ? "more" : "none");
 	}
 	return valid;
 }
 
-static bool check_in_place(struct check *c, const struct node *n, const struct json *v)
+static __attribute__((noinline)) bool check_in_place(struct check *c, const struct node *n, const struct json *v)
 {
-	char found[QUOTE + 16];
 	bool valid = true;
 
 	if (n->ref)
@@ -498,7 +505,7 @@ static bool check_in_place(struct check *c, const struct node *n, const struct j
 	if ((n->all.count || n->any.count || n->one.count) && go_on(c, valid))
 		valid &= check_lists(c, n, v);
 	if (n->not && go_on(c, valid) && fits(c, n->not, v))
-		valid = wrong(c, n, v, NULL, "not", "expected anything but this, found %s", show(found, v));
+		valid = wrong(c, n, v, NULL, "not", "expected anything but this, found %s", show(c, 1, v));
 	if (n->when && go_on(c, valid)) {
 		const struct node *branch = fits(c, n->when, v) ? n->then : n->otherwise;
 
@@ -528,7 +535,7 @@ static bool check_rules(struct check *c, const struct node *n, const struct json
 		valid &= check_string(c, n, v);
 	else if (v->type == JSON_NUMBER && n->number)
 		valid &= check_number(c, n, v);
-	if (go_on(c, valid))
+	if (n->in_place && go_on(c, valid))
 		valid &= check_in_place(c, n, v);
 	return valid;
 }

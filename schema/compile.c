@@ -127,11 +127,18 @@ static int want(struct compiler *c, const struct json *v, const char *keyword, e
 static int want_count(struct compiler *c, const struct json *v, const char *keyword, uint64_t *out)
 {
 	int64_t n;
+	double x;
 
-	if (!json_to_int(v, &n) || n < 0)
-		return json_error(c->s->doc, v, c->e, ERR_FORMAT, "\"%s\": expected a whole number from 0 on", keyword);
-	*out = (uint64_t)n;
-	return 0;
+	if (json_to_int(v, &n) && n >= 0) {
+		*out = (uint64_t)n;
+		return 0;
+	}
+	/* 2.0 and 1e3 are whole, too */
+	if (json_is_integer(v) && json_to_double(v, &x) && x >= 0 && x <= 9007199254740992.0) {
+		*out = (uint64_t)x;
+		return 0;
+	}
+	return json_error(c->s->doc, v, c->e, ERR_FORMAT, "\"%s\": expected a whole number from 0 on", keyword);
 }
 
 static int want_node(struct compiler *c, const struct json *v, const struct node **out)
@@ -594,6 +601,23 @@ static const struct {
 	{ "deprecated", k_annotation }, { "readOnly", k_annotation }, { "writeOnly", k_annotation },
 };
 
+/* The i-th node that n applies to the same value; NULL behind the last. */
+static const struct node *in_place(const struct node *n, uint32_t i)
+{
+	const struct node *single[] = { n->ref, n->not, n->when, n->then, n->otherwise };
+	const struct nodes *lists[] = { &n->all, &n->any, &n->one };
+
+	for (size_t k = 0; k < ARRAY_LEN(single); k++)
+		if (single[k] && i-- == 0)
+			return single[k];
+	for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
+		if (i < lists[k]->count)
+			return lists[k]->at[i];
+		i -= lists[k]->count;
+	}
+	return NULL;
+}
+
 /* ---- nodes, one after the other ---- */
 
 static int make_table(struct compiler *c, struct object_rules *o)
@@ -639,27 +663,11 @@ static int compile_node(struct compiler *c, struct node *n)
 		if (keywords[k].compile(c, n, &m->value) < 0)
 			return c->e->code;
 	}
+	n->in_place = in_place(n, 0) != NULL;
 	return n->object ? make_table(c, n->object) : 0;
 }
 
 /* ---- a schema that would apply to one value for ever ---- */
-
-/* The i-th node that n applies to the same value; NULL behind the last. */
-static const struct node *in_place(const struct node *n, uint32_t i)
-{
-	const struct node *single[] = { n->ref, n->not, n->when, n->then, n->otherwise };
-	const struct nodes *lists[] = { &n->all, &n->any, &n->one };
-
-	for (size_t k = 0; k < ARRAY_LEN(single); k++)
-		if (single[k] && i-- == 0)
-			return single[k];
-	for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
-		if (i < lists[k]->count)
-			return lists[k]->at[i];
-		i -= lists[k]->count;
-	}
-	return NULL;
-}
 
 enum { WHITE, GREY, BLACK };
 

@@ -33,6 +33,37 @@ static int refuse(const struct translator *t, const char *what)
 		       (size_t)(t->s - t->text) + 1);
 }
 
+/* General categories by their long names, which PCRE2 does not know. */
+static const struct { const char *name, *category; } categories[] = {
+	{ "Letter", "L" }, { "Lowercase_Letter", "Ll" }, { "Uppercase_Letter", "Lu" }, { "Titlecase_Letter", "Lt" },
+	{ "Modifier_Letter", "Lm" }, { "Other_Letter", "Lo" }, { "Mark", "M" }, { "Nonspacing_Mark", "Mn" },
+	{ "Number", "N" }, { "Decimal_Number", "Nd" }, { "digit", "Nd" }, { "Letter_Number", "Nl" }, { "Other_Number", "No" },
+	{ "Punctuation", "P" }, { "punct", "P" }, { "Symbol", "S" }, { "Math_Symbol", "Sm" }, { "Currency_Symbol", "Sc" },
+	{ "Separator", "Z" }, { "Space_Separator", "Zs" }, { "Other", "C" }, { "Control", "Cc" }, { "cntrl", "Cc" },
+};
+
+/* \p{...}, \P{...}, \u{...} and \k<...> with what stands in their brackets. */
+static int translate_named(struct translator *t)
+{
+	char open = t->s[1] == 'k' ? '<' : '{';
+	const char *name = t->s + 3;
+	const char *end = t->s + 2 < t->end && t->s[2] == open ? memchr(name, open == '<' ? '>' : '}', (size_t)(t->end - name)) : NULL;
+	size_t len = end ? (size_t)(end - name) : 0;
+
+	if (!end)
+		return refuse(t, "an escape without its name");
+	buf_add(t->out, t->s, 3);
+	for (size_t i = 0; i < ARRAY_LEN(categories); i++)
+		if (strlen(categories[i].name) == len && memcmp(categories[i].name, name, len) == 0) {
+			name = categories[i].category;
+			len = strlen(name);
+		}
+	buf_add(t->out, name, len);
+	buf_addc(t->out, *end);
+	t->s = end + 1;
+	return 0;
+}
+
 static int translate_escape(struct translator *t)
 {
 	static const char known[] = "bBcdDfknpPrtuvwWxsS0123456789";
@@ -43,6 +74,8 @@ static int translate_escape(struct translator *t)
 		return refuse(t, "a lone backslash");
 	if (letter && !strchr(known, c))
 		return refuse(t, "an escape");
+	if (c == 'p' || c == 'P' || c == 'k' || (c == 'u' && t->s + 2 < t->end && t->s[2] == '{'))
+		return translate_named(t);
 	if (t->class && c == 'S')
 		return refuse(t, "\\S inside a class (it has, but this validator has not)");
 	if (c == 's' || c == 'S')

@@ -79,6 +79,7 @@ struct node {
 	struct string_rules *string;
 	struct number_rules *number;
 	/* applied to the same value */
+	bool in_place;                  /* there is any of these */
 	const struct node *ref, *not, *when, *then, *otherwise;
 	struct nodes all, any, one;
 	uint8_t colour;                 /* while looking for cycles */
