@@ -54,7 +54,7 @@ static void serve_range(int to, const char *request, bool honest)
 	} else {
 		snprintf(head, sizeof head,
 			 "HTTP/1.1 206 Part\r\nContent-Range: bytes %d-9/10\r\n"
-			 "Content-Length: %d\r\n\r\n%s", honest ? from : 0, 10 - from, TEXT + from);
+			 "Content-Length: %d\r\n\r\n%s", honest ? from : 0, 10 - from, &TEXT[from]);
 		say(to, head);
 	}
 }
