@@ -79,7 +79,7 @@ static int setup(void **state)
 	f->vendor = keyring_new();
 	for (int i = 0; i < KEYS; i++) {
 		struct seckey *k;
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof name, "k%d", i);
 		assert_ok(seckey_generate(&k, &e));
