@@ -207,6 +207,9 @@ static void state_write(struct buf *out, const struct journal_channel *c)
 	json_put_int(&w, "boots", (int64_t)c->boots);
 	json_put_int(&w, "healthy_s", c->healthy_s);
 	json_put_text(&w, "boot_id", c->boot_id);
+	json_put_text(&w, "ending", c->ending);
+	json_put_text(&w, "reason", c->reason);
+	json_put_text(&w, "evidence", c->evidence);
 	json_put_text(&w, "ring", c->ring);
 	json_put_int(&w, "floor", (int64_t)MIN(c->floor, (uint64_t)INT64_MAX));
 	json_put_bool(&w, "held", c->held);
@@ -221,7 +224,12 @@ static void state_write(struct buf *out, const struct journal_channel *c)
 static int state_read(struct journal_channel *c, const char *text, struct err *e)
 {
 	AUTO(json) struct json_doc *d = NULL;
-	const char *phase, *ring, *boot_id;
+	const char *phase;
+	const struct { const char *key; char *into; size_t cap; } texts[] = {
+		{ "ring", c->ring, sizeof c->ring }, { "boot_id", c->boot_id, sizeof c->boot_id },
+		{ "ending", c->ending, sizeof c->ending }, { "reason", c->reason, sizeof c->reason },
+		{ "evidence", c->evidence, sizeof c->evidence },
+	};
 	const struct { const char *key; int64_t *into; } numbers[] = {
 		{ "permit_until", &c->permit_until }, { "retry_at", &c->retry_at }, { "healthy_s", &c->healthy_s },
 		{ "held_until", &c->held_until }, { "stop_left_at", &c->stop_left_at }, { "verified_at", &c->verified_at },
@@ -231,8 +239,6 @@ static int state_read(struct journal_channel *c, const char *text, struct err *e
 	if (json_parse(&d, "agent.db", text, strlen(text), NULL, e) < 0 ||
 	    json_want_format(d, STATE_FORMAT, NULL, e) < 0 ||
 	    json_want_text(d, d->root, "phase", 32, &phase, e) < 0 ||
-	    json_want_text(d, d->root, "ring", NAME_LEN_MAX, &ring, e) < 0 ||
-	    json_want_text(d, d->root, "boot_id", 32, &boot_id, e) < 0 ||
 	    json_want_bool(d, d->root, "held", &c->held, e) < 0 ||
 	    json_want_bool(d, d->root, "no_delta", &c->no_delta, e) < 0 ||
 	    get_digest(d, "pinned", &c->pinned, e) < 0 || get_digest(d, "drop", &c->drop, e) < 0)
@@ -240,8 +246,13 @@ static int state_read(struct journal_channel *c, const char *text, struct err *e
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		if (json_want_int(d, d->root, numbers[i].key, 0, INT64_MAX, numbers[i].into, e) < 0)
 			return e->code;
-	snprintf(c->ring, sizeof c->ring, "%s", ring);
-	snprintf(c->boot_id, sizeof c->boot_id, "%s", boot_id);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		const char *value;
+
+		if (json_want_text(d, d->root, texts[i].key, texts[i].cap - 1, &value, e) < 0)
+			return e->code;
+		snprintf(texts[i].into, texts[i].cap, "%s", value);
+	}
 	return phase_parse(&c->phase, phase) ? 0 : err_set(e, ERR_FORMAT, "agent.db: unknown phase");
 }
 
@@ -329,23 +340,23 @@ int journal_serial_get(struct journal *j, const char *channel, const struct dige
 	return rc < 0 ? rc : 0;
 }
 
-int journal_drop_set(struct journal *j, const char *channel, const char *const *rules, size_t count, struct err *e)
+int journal_drop_add(struct journal *j, const char *channel, const struct digest *d, const char *rule, struct err *e)
 {
-	if (sql_run(j, SQL_DROP_CLEAR, e, "t", channel) < 0)
-		return e->code;
-	for (size_t i = 0; i < count; i++)
-		if (sql_run(j, SQL_DROP_ADD, e, "tt", channel, rules[i]) < 0)
-			return e->code;
-	return 0;
+	return sql_run(j, SQL_DROP_ADD, e, "tdt", channel, d, rule);
 }
 
-int journal_drops(struct journal *j, const char *channel, journal_text_visit *visit, void *arg, struct err *e)
+int journal_drop_clear(struct journal *j, const char *channel, const struct digest *keep, struct err *e)
+{
+	return sql_run(j, SQL_DROP_CLEAR, e, "td", channel, keep);
+}
+
+int journal_drops(struct journal *j, const char *channel, const struct digest *d, journal_text_visit *visit, void *arg, struct err *e)
 {
 	char rule[256];
 	sqlite3_stmt *s;
 	int rc;
 
-	if (sql_bind(&s, j, SQL_DROPS, e, "t", channel) < 0)
+	if (sql_bind(&s, j, SQL_DROPS, e, "td", channel, d) < 0)
 		return e->code;
 	while ((rc = sql_step(j, s, e)) == 1) {
 		sql_text(s, 0, rule, sizeof rule);

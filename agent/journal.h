@@ -50,6 +50,9 @@ struct journal_channel {
 	uint64_t boots;                 /* new boots with the trial */
 	int64_t healthy_s;              /* seconds the sensor ran the trial */
 	char boot_id[33];               /* of the last boot counted here; hex */
+	char ending[16];                /* the settling event under way, to be repeated after a crash; "" none */
+	char reason[64];                /* of it */
+	char evidence[400];
 	/* kept between bundles */
 	char ring[NAME_LEN_MAX + 1];
 	uint64_t floor;
@@ -73,10 +76,11 @@ int journal_first_seen(struct journal *j, const char *channel, const struct dige
 int journal_serial_set(struct journal *j, const char *channel, const struct digest *d, uint64_t serial, struct err *e) MUST_CHECK;
 int journal_serial_get(struct journal *j, const char *channel, const struct digest *d, uint64_t *out, struct err *e) MUST_CHECK;
 
-/* Rules left out of a digest. */
-int journal_drop_set(struct journal *j, const char *channel, const char *const *rules, size_t count, struct err *e) MUST_CHECK;
+/* Rules left out of a digest. clear forgets those of all digests but the one kept. */
+int journal_drop_add(struct journal *j, const char *channel, const struct digest *d, const char *rule, struct err *e) MUST_CHECK;
+int journal_drop_clear(struct journal *j, const char *channel, const struct digest *keep, struct err *e) MUST_CHECK;
 typedef int journal_text_visit(void *arg, const char *text, struct err *e);
-int journal_drops(struct journal *j, const char *channel, journal_text_visit *visit, void *arg, struct err *e) MUST_CHECK;
+int journal_drops(struct journal *j, const char *channel, const struct digest *d, journal_text_visit *visit, void *arg, struct err *e) MUST_CHECK;
 
 /* Stops, sticky. add: 1 when it is new. */
 int journal_stop_add(struct journal *j, const struct message_stop *s, int64_t now, struct err *e) MUST_CHECK;

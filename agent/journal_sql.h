@@ -23,9 +23,9 @@
 	X(SQL_SERIAL_SET, "INSERT INTO serial (channel, digest, serial) VALUES (?1, ?2, ?3)"            \
 			  " ON CONFLICT (channel, digest) DO UPDATE SET serial = ?3")                   \
 	X(SQL_SERIAL_GET, "SELECT serial FROM serial WHERE channel = ?1 AND digest = ?2")               \
-	X(SQL_DROP_CLEAR, "DELETE FROM leave_out WHERE channel = ?1")                                   \
-	X(SQL_DROP_ADD, "INSERT OR IGNORE INTO leave_out (channel, rule) VALUES (?1, ?2)")              \
-	X(SQL_DROPS, "SELECT rule FROM leave_out WHERE channel = ?1 ORDER BY rule")                     \
+	X(SQL_DROP_CLEAR, "DELETE FROM leave_out WHERE channel = ?1 AND digest <> ?2")                  \
+	X(SQL_DROP_ADD, "INSERT OR IGNORE INTO leave_out (channel, digest, rule) VALUES (?1, ?2, ?3)")  \
+	X(SQL_DROPS, "SELECT rule FROM leave_out WHERE channel = ?1 AND digest = ?2 ORDER BY rule")     \
 	X(SQL_STOP_ADD, "INSERT OR IGNORE INTO stop (channel, digest, by_people, reason, at)"           \
 			" VALUES (?1, ?2, ?3, ?4, ?5)")                                                 \
 	X(SQL_STOP_PEOPLE, "UPDATE stop SET by_people = 1 WHERE channel = ?1 AND digest = ?2"           \

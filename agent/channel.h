@@ -1,0 +1,75 @@
+/*
+ * channel: one channel of this host, driven through the phases.
+ *
+ * Level-triggered: channel_tick() looks at the stored phase and at what is
+ * under way, and does the next thing that is due; verdicts, permits, job
+ * results and the sensor's state arrive as phase events. A restart needs no
+ * special path: the same look finds the same next thing.
+ */
+#ifndef AGENT_CHANNEL_H
+#define AGENT_CHANNEL_H
+
+#include "agent/host.h"
+#include "agent/job.h"
+#include "agent/probation.h"
+#include "agent/trial.h"
+
+struct channel {
+	struct host *host;
+	const struct settings_channel *cfg;
+	struct journal_channel state;   /* as stored */
+	struct trial boot;
+	struct job job;
+	bool by_delta;                  /* the transfer under way is the delta */
+	int64_t clear_after;            /* seconds: a verdict must be this fresh before ARM */
+	int64_t asked_at;               /* seconds: when a fresh verdict was last asked for */
+	/* the sensor, as seen by this process */
+	struct sensor_status sensor;
+	bool sensor_known;
+	int64_t up_since;               /* clock_ticks_ms(); -1: not up */
+	int64_t up_counted;             /* clock_ticks_ms() up to which healthy_s is counted */
+	int64_t down_since;             /* clock_work_ms() */
+	int64_t healthy_ms;             /* below a second, not yet in state.healthy_s */
+	bool boot_ok;                   /* told the boot record */
+	int64_t probed_at;              /* clock_ticks_ms() */
+	bool probe_failed;
+	char probe_words[200];
+	/* drops of a verdict that is about to come */
+	char (*drops)[256];
+	size_t drop_count;
+};
+
+#define CHANNEL_DROPS_MAX 1024
+
+int channel_open(struct channel *c, struct host *h, const struct settings_channel *cfg, struct err *e) MUST_CHECK;
+void channel_close(struct channel *c);
+
+/* Does what is due; answers milliseconds until it wants to be called again, -1: only after an event. */
+int64_t channel_tick(struct channel *c);
+
+/* ---- what comes from the judge ---- */
+void channel_drop(struct channel *c, const char *rule);
+void channel_verdict(struct channel *c, const struct message_verdict *v);
+void channel_permit(struct channel *c, const struct message_permit *p);
+bool channel_wants_permit(const struct channel *c);
+
+/* A phase event with the code of schema/reason.h and the words behind it. */
+void channel_event(struct channel *c, enum phase_event on, const char *reason, const char *evidence);
+
+/* ---- shared by channel*.c ---- */
+
+/* Stores the phase with the message of what happened (kind "" none). */
+int channel_store(struct channel *c, const char *kind, const char *reason, const char *evidence, struct err *e) MUST_CHECK;
+int channel_settle(struct channel *c, enum phase_action act, const char *reason, const char *evidence, const char **kind, struct err *e) MUST_CHECK;
+void channel_later(struct channel *c, const char *reason, const char *why);     /* try the same again, later */
+void channel_log(const struct channel *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+int64_t channel_fetch(struct channel *c);       /* start or go on; as channel_tick() */
+void channel_transferred(struct channel *c, const struct job_result *r);
+int channel_tell_sensor(struct channel *c, struct err *e) MUST_CHECK;   /* leave-out list, then reload command or signal */
+void channel_look(struct channel *c);           /* reads the sensor's state */
+int64_t channel_watch(struct channel *c);       /* ACTIVE */
+bool channel_named(const struct channel *c, const struct digest *d);    /* the boot record names it */
+void channel_clean(struct channel *c);          /* slots that nothing names */
+int channel_reconcile(struct channel *c, struct err *e) MUST_CHECK;     /* journal and boot record, at start */
+
+#endif

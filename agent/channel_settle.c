@@ -1,0 +1,138 @@
+/* channel_settle: the actions that must be finished before a phase is stored. Each may be repeated. */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/channel.h"
+#include "agent/quarantine.h"
+#include "agent/slots.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "schema/reason.h"
+
+static int quarantine_offer(struct channel *c, const char *reason, const char *evidence, struct err *e)
+{
+	struct quarantine q = { .digest = c->state.offer.digest, .attempt = c->state.offer.attempt, .at = clock_now(),
+				.contract = c->host->contract };
+
+	snprintf(q.cause, sizeof q.cause, "%s", reason);
+	snprintf(q.evidence, sizeof q.evidence, "%.500s", *c->state.evidence ? c->state.evidence : evidence);
+	return quarantine_add(c->boot.dir, &q, e);
+}
+
+/* What was never armed leaves the disk, unless the boot record names it for another reason. */
+static int drop_slot(struct channel *c, struct err *e)
+{
+	if (channel_named(c, &c->state.offer.digest))
+		return 0;
+	return slots_remove(c->boot.dir, &c->state.offer.digest, e) == ERR_CONFLICT ? 0 : e->code;
+}
+
+static int arm(struct channel *c, const char **kind, struct err *e)
+{
+	char hex[2 * BOOT_ID_LEN + 1] = "";
+
+	for (size_t i = 0; i < BOOT_ID_LEN; i++)
+		snprintf(hex + 2 * i, 3, "%02x", c->boot.boot_id[i]);
+	memcpy(c->state.boot_id, hex, sizeof hex);
+	c->state.boots = 0;
+	c->state.healthy_s = 0;
+	c->healthy_ms = 0;
+	*kind = "armed";
+	return trial_arm(&c->boot, &c->state.offer.digest, c->state.offer.attempt, e);
+}
+
+static int commit(struct channel *c, const char **kind, struct err *e)
+{
+	struct digest current = trial_at(&c->boot, RUNG_CURRENT);
+
+	*kind = "survived";
+	/* Done already, and killed before the journal knew. */
+	if (!trial_on(&c->boot) && digest_equal(&current, &c->state.offer.digest))
+		return trial_link(&c->boot, e) < 0 ? e->code : 0;
+	if (trial_commit(&c->boot, c->state.offer.serial, e) < 0)
+		return e->code;
+	c->state.drop = c->state.offer.drop;
+	c->state.verified_at = clock_now();
+	return journal_drop_clear(c->host->journal, c->state.name, &c->state.offer.digest, e);
+}
+
+static int revert(struct channel *c, const char *reason, const char *evidence, const char **kind, struct err *e)
+{
+	*kind = "failed";
+	if (reason_class(reason) == REASON_CONTENT && quarantine_offer(c, reason, evidence, e) < 0)
+		return e->code;
+	if ((trial_on(&c->boot) || trial_left(&c->boot)) && trial_revert(&c->boot, e) < 0)
+		return e->code;
+	if (trial_link(&c->boot, e) < 0)
+		return e->code;
+	if (channel_tell_sensor(c, e) < 0)      /* the content is off either way */
+		log_warn("channel %s: %s", c->state.name, e->msg);
+	return 0;
+}
+
+static int refuse(struct channel *c, const char *reason, const char *evidence, const char **kind, struct err *e)
+{
+	*kind = c->state.phase <= PHASE_VERIFIED ? "declined" : "quarantined";
+	if (quarantine_offer(c, reason, evidence, e) < 0)
+		return e->code;
+	return drop_slot(c, e);
+}
+
+/* Under an open offer of the server a word is owed why nothing will come of it. */
+static int discard(struct channel *c, const char **kind, struct err *e)
+{
+	*kind = c->state.permit_until ? "env" : "";
+	return drop_slot(c, e);
+}
+
+/* To the slot that the latest verdict, or an order, named in `last`. */
+static int retreat(struct channel *c, const char *reason, const char *evidence, struct err *e)
+{
+	struct digest running = trial_running(&c->boot), baseline = trial_at(&c->boot, RUNG_BASELINE), none = { { 0 } };
+	const struct digest *to = &c->state.last.digest;
+	struct message_event event = { .at = clock_now(), .digest = running, .attempt = c->boot.record.attempt };
+
+	if (digest_equal(&running, to))
+		return 0;
+	if (trial_leave(&c->boot, digest_equal(to, &baseline) ? &none : to, e) < 0)
+		return e->code;
+	if (c->state.last.online_stop)
+		c->state.stop_left_at = clock_now();
+	memcpy(event.channel, c->state.name, sizeof event.channel);
+	snprintf(event.kind, sizeof event.kind, "local");
+	snprintf(event.reason, sizeof event.reason, "%s", reason);
+	snprintf(event.evidence, sizeof event.evidence, "%.400s", evidence);
+	c->host->round_wanted = true;
+	if (journal_begin(c->host->journal, e) < 0)
+		return e->code;
+	if (journal_event(c->host->journal, &event, e) < 0 || journal_channel_store(c->host->journal, &c->state, e) < 0 ||
+	    journal_end(c->host->journal, e) < 0) {
+		journal_undo(c->host->journal);
+		return e->code;
+	}
+	if (channel_tell_sensor(c, e) < 0)
+		log_warn("channel %s: %s", c->state.name, e->msg);
+	return 0;
+}
+
+int channel_settle(struct channel *c, enum phase_action act, const char *reason, const char *evidence, const char **kind, struct err *e)
+{
+	*kind = "";
+	e->code = 0;
+	switch (act) {
+	case ACT_ARM:
+		return arm(c, kind, e);
+	case ACT_COMMIT:
+		return commit(c, kind, e);
+	case ACT_REVERT:
+		return revert(c, reason, evidence, kind, e);
+	case ACT_REFUSE:
+		return refuse(c, reason, evidence, kind, e);
+	case ACT_DISCARD:
+		return discard(c, kind, e);
+	case ACT_RETREAT:
+		return retreat(c, reason, evidence, e);
+	default:
+		return err_set(e, ERR_INTERNAL, "%s settles nothing", phase_action_name(act));
+	}
+}

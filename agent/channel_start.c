@@ -1,0 +1,171 @@
+/* channel_start: opening a channel, and making journal and boot record agree after any death. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/channel.h"
+#include "agent/home.h"
+#include "agent/quarantine.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "schema/reason.h"
+
+static int report(struct channel *c, const char *kind, const char *reason, const struct digest *d, const char *evidence, struct err *e)
+{
+	struct message_event event = { .at = clock_now(), .digest = *d, .attempt = MAX(c->boot.record.attempt, 1) };
+	struct quarantine q = { .digest = *d, .attempt = event.attempt, .at = event.at, .contract = c->host->contract };
+
+	snprintf(q.cause, sizeof q.cause, "%s", reason);
+	snprintf(q.evidence, sizeof q.evidence, "%s", evidence);
+	if (reason_class(reason) == REASON_CONTENT && quarantine_add(c->boot.dir, &q, e) < 0)
+		return e->code;
+	memcpy(event.channel, c->state.name, sizeof event.channel);
+	snprintf(event.kind, sizeof event.kind, "%s", kind);
+	snprintf(event.reason, sizeof event.reason, "%s", reason);
+	snprintf(event.evidence, sizeof event.evidence, "%s", evidence);
+	c->host->round_wanted = true;
+	if (journal_begin(c->host->journal, e) < 0)
+		return e->code;
+	if (journal_event(c->host->journal, &event, e) < 0 || journal_end(c->host->journal, e) < 0) {
+		journal_undo(c->host->journal);
+		return e->code;
+	}
+	return 0;
+}
+
+/* "boots on trial content failed: 2 tries, guard: stepped" */
+static void step_evidence(const struct channel *c, char *out, size_t cap)
+{
+	const struct boot_status *s = &c->boot.status;
+
+	if (c->boot.guarded && s->left != RUNG_NONE)
+		snprintf(out, cap, "the boot guard left %s for %s (%s)%s%s", boot_rung_name(s->left), boot_rung_name(s->rung),
+			 boot_reason_name(s->reason), *s->report ? ": " : "", s->report);
+	else
+		snprintf(out, cap, "the boot guard left it for %s", boot_rung_name(c->boot.record.rung));
+}
+
+/* The boot record says trial. */
+static int on_trial(struct channel *c, struct err *e)
+{
+	struct digest trial = trial_at(&c->boot, RUNG_TRIAL);
+
+	if (!digest_equal(&trial, &c->state.offer.digest)) {
+		log_warn("channel %s: the boot record has a trial that agent.db does not know: it is given up", c->state.name);
+		return trial_revert(&c->boot, e);
+	}
+	if (phase_on_trial(c->state.phase))
+		return 0;
+	/* Killed after the record was written, before the journal knew. */
+	c->state.phase = PHASE_ARMED;
+	c->state.tries = c->state.retry_at = 0;
+	return channel_store(c, "armed", "", "", e);
+}
+
+/* The guard stepped off a trial; its digest waits in the record as evidence. */
+static int left_trial(struct channel *c, struct err *e)
+{
+	struct digest trial = trial_at(&c->boot, RUNG_TRIAL);
+	char evidence[400];
+
+	step_evidence(c, evidence, sizeof evidence);
+	if (digest_equal(&trial, &c->state.offer.digest)) {
+		if (*c->state.ending)
+			return 0;       /* a revert was under way: it is repeated with its own reason */
+		c->state.phase = PHASE_ACTIVE;
+		channel_event(c, ON_STEPPED_DOWN, reason_word(REASON_BOOT), evidence);
+		return 0;
+	}
+	if (report(c, "failed", reason_word(REASON_BOOT), &trial, evidence, e) < 0)
+		return e->code;
+	return trial_revert(&c->boot, e);
+}
+
+/* The journal says trial, the record does not: a commit or revert was cut short. */
+static int cut_short(struct channel *c)
+{
+	struct digest current = trial_at(&c->boot, RUNG_CURRENT);
+
+	if (*c->state.ending)
+		return 0;
+	if (digest_equal(&current, &c->state.offer.digest))
+		channel_event(c, ON_HEALTHY, "", "committed before the agent was killed");
+	else
+		channel_event(c, ON_WITHDRAWN, reason_word(REASON_INTERNAL), "the boot record no longer knows the trial");
+	return 0;
+}
+
+static int late_failure(struct channel *c, struct err *e)
+{
+	struct digest failed = trial_at(&c->boot, RUNG_CURRENT);
+	char evidence[400];
+
+	step_evidence(c, evidence, sizeof evidence);
+	log_error("channel %s: committed content failed late: %s", c->state.name, evidence);
+	if (report(c, "late_failure", reason_word(REASON_LATE_BOOT), &failed, evidence, e) < 0)
+		return e->code;
+	return trial_settle(&c->boot, e);
+}
+
+static void tell_trouble(struct channel *c)
+{
+	struct err e;
+
+	if (!*c->boot.trouble)
+		return;
+	log_error("channel %s: %s", c->state.name, c->boot.trouble);
+	if (c->boot.record.seq && host_event(c->host, c->state.name, "env", reason_word(REASON_DISK_BAD), c->boot.trouble, &e) < 0)
+		log_error("channel %s: %s", c->state.name, e.msg);
+}
+
+int channel_reconcile(struct channel *c, struct err *e)
+{
+	int rc = 0;
+
+	tell_trouble(c);
+	if (trial_on(&c->boot))
+		rc = on_trial(c, e);
+	else if (trial_left(&c->boot))
+		rc = left_trial(c, e);
+	else if (phase_on_trial(c->state.phase))
+		rc = cut_short(c);
+	if (rc == 0 && trial_late(&c->boot))
+		rc = late_failure(c, e);
+	if (rc < 0)
+		return rc;
+	rc = trial_link(&c->boot, e);
+	if (rc == 1)
+		channel_log(c, "the link did not match the boot record, and does now");
+	return rc < 0 ? rc : 0;
+}
+
+int channel_open(struct channel *c, struct host *h, const struct settings_channel *cfg, struct err *e)
+{
+	int lifted;
+
+	memset(c, 0, sizeof *c);
+	c->host = h;
+	c->cfg = cfg;
+	c->up_since = -1;
+	c->down_since = clock_work_ms();
+	c->clear_after = clock_now();
+	c->boot.dir = c->boot.run = -1;
+	job_init(&c->job);
+	if (home_make_channel(h->s->root, cfg->name, e) < 0 || trial_open(&c->boot, h->s->root, cfg->name, e) < 0 ||
+	    journal_channel_load(h->journal, &c->state, cfg->name, e) < 0)
+		return e->code;
+	lifted = quarantine_lift(c->boot.dir, &h->contract, e);
+	if (lifted < 0)
+		return e->code;
+	if (lifted)
+		channel_log(c, "%d quarantines lifted: the sensor's contract is another one now", lifted);
+	return channel_reconcile(c, e);
+}
+
+void channel_close(struct channel *c)
+{
+	job_stop(&c->job);
+	trial_close(&c->boot);
+	free(TAKE(c->drops));
+}

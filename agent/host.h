@@ -1,0 +1,34 @@
+/*
+ * host: what all channels of this agent share. One thread, one owner: the
+ * supervisor.
+ */
+#ifndef AGENT_HOST_H
+#define AGENT_HOST_H
+
+#include "agent/credentials.h"
+#include "agent/journal.h"
+#include "agent/settings.h"
+
+struct channel;
+
+struct host {
+	const struct settings *s;
+	struct journal *journal;
+	struct credentials credentials;
+	struct digest contract;         /* of the contract's bytes; all zero: none */
+	struct channel *channels;       /* owned */
+	size_t channel_count;
+	bool round_wanted;              /* something to report, or a permit or fresh verdict is needed */
+	bool refresh_wanted;            /* ... with metadata refreshed whatever the server says */
+};
+
+int host_open(struct host *h, const struct settings *s, struct err *e) MUST_CHECK;      /* channels too, reconciled with the boot record */
+void host_close(struct host *h);
+
+struct channel *host_channel(struct host *h, const char *name);         /* NULL: not configured */
+bool host_other_trial(const struct host *h, const struct channel *c);   /* another channel is on trial */
+
+/* An event of the whole host or of a channel without content, outside any transaction. */
+int host_event(struct host *h, const char *channel, const char *kind, const char *reason, const char *evidence, struct err *e) MUST_CHECK;
+
+#endif
