@@ -19,7 +19,7 @@ static inline const char *machine_path(const char *beneath)
 }
 
 /* A shell line; true when it succeeds. */
-static inline bool machine_sh(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static inline bool machine_sh(const char *fmt, ...)
 {
 	char line[1024];
 	va_list ap;
