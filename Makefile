@@ -65,6 +65,7 @@ TESTS    := $(wildcard $(ROOMS:%=tests/%/test_*.c))
 SYSTEM   := $(wildcard tests/system/*.c)
 FUZZERS  := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES  := $(wildcard tests/bench/bench_*.c)
+PEERS    := $(wildcard tests/bench/peer_*.c)
 BINS     := $(foreach p,$(PROGRAMS),$(B)/bin/$(basename $(notdir $p)))
 objs      = $(patsubst %.c,$(B)/obj/%.o,$1)
 LIB       = $(foreach r,$1,$(B)/lib/$r.a)
@@ -97,7 +98,7 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call link_rule,$(B)/bin/$(basename $(notdir $p)),$(call objs,$p),$(call links,$(call room_of,$p)))))
 $(foreach t,$(TESTS),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t),$(call links,$(call room_of,$t)),-lcmocka)))
 $(foreach f,$(FUZZERS),$(eval $(call link_rule,$(B)/$(basename $f),$(call objs,$f $(if $(filter fuzz,$(MODE)),,tests/fuzz/replay.c)),cli agent server $(BELOW_3),$(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer))))
-$(foreach b,$(BENCHES),$(eval $(call link_rule,$(B)/$(basename $b),$(call objs,$b),cli agent server $(BELOW_3),-lcmocka -ljansson)))
+$(foreach b,$(BENCHES),$(eval $(call link_rule,$(B)/$(basename $b),$(call objs,$b $(PEERS)),cli agent server $(BELOW_3),-ljansson)))
 $(eval $(call link_rule,$(B)/tests/system/system,$(call objs,$(SYSTEM)),$(BELOW_3),-lcmocka))
 
 # ---- what people type ----
