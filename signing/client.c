@@ -227,7 +227,7 @@ static int snapshot_local_take(struct tuf_client *c, struct err *e)
 static int snapshot_ask(struct tuf_client *c, struct tuf_step *out, struct err *e)
 {
 	const struct metadata_entry *entry = &c->timestamp->entries[0];
-	size_t max;
+	size_t max = 0;
 
 	if (client_size(&entry->file, METADATA_SNAPSHOT_MAX, &max, "snapshot", e) < 0)
 		return e->code;
