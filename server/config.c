@@ -16,6 +16,7 @@ static const struct ini_key keys[] = {
 	{ "", "listen", INI_TEXT, AT(listen), "127.0.0.1:8443", 0, 0, "address and port; port 0: the kernel's choice" },
 	{ "", "data", INI_TEXT, AT(data), NULL, 0, 0, "directory of the store and the server's secrets" },
 	{ "", "repository", INI_TEXT, AT(repository), "", 0, 0, "the published repository; DATA/repository" },
+	{ "", "repository-name", INI_TEXT, AT(name), "content", 0, 0, "what agents call the repository" },
 	{ "", "keys", INI_TEXT, AT(keys), "", 0, 0, "directory of signing keys; DATA/keys" },
 	{ "", "tls", INI_BOOL, AT(tls), "yes", 0, 0, "no: plain HTTP, on a loopback address only" },
 	{ "", "tls-certificate", INI_TEXT, AT(tls_certificate), "", 0, 0, "PEM; DATA/tls.crt, made when absent" },

@@ -10,6 +10,7 @@ struct config {
 	char *listen;           /* "127.0.0.1:8443", "[::]:8443"; port 0: the kernel's choice */
 	char *data;             /* directory: store, secrets, certificate, uploads, `listening` */
 	char *repository;       /* the published repository; "": <data>/repository */
+	char *name;             /* what agents call the repository */
 	char *keys;             /* directory of signing keys; "": <data>/keys */
 	bool tls;
 	char *tls_certificate, *tls_key;        /* PEM; "": <data>/tls.crt, tls.key, made when absent */

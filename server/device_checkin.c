@@ -1,0 +1,535 @@
+/*
+ * device_checkin: one check-in: what it reports, what it asks for.
+ *
+ * First everything is worked out under the lock; what must be durable is then
+ * submitted as one piece; only after its commit does memory change, on the
+ * writer's thread, in the order of the commits. Meanwhile the device is busy,
+ * so that two check-ins of one device never overlap.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "schema/reason.h"
+#include "server/handlers.h"
+
+/* What a message changes about one offer. */
+struct change {
+	struct stage *stage;
+	uint32_t n;
+	struct outcome_facts facts;
+	char reason[CHECKIN_REASON_MAX + 1];
+};
+
+/* What devices saw of a bundle, whether they were offered it or not. */
+struct flag {
+	struct stage *stage;
+	bool content_crash, declined;
+};
+
+struct visit {
+	struct server *s;
+	struct device *d;
+	struct checkin *c;              /* owned until memory takes it */
+	int64_t now;
+	bool new_epoch, first;
+	uint64_t event_n;               /* afterwards */
+	int64_t goodbye;                /* afterwards */
+	struct change *changes;
+	size_t change_count, change_cap;
+	struct flag flags[CHECKIN_CHANNELS_MAX];
+	size_t flag_count;
+	struct store_offer offers[CHECKIN_WANTS_MAX];
+	struct stage *offer_stages[CHECKIN_WANTS_MAX];
+	size_t offer_permits[CHECKIN_WANTS_MAX];        /* index of the permit that rests on the offer */
+	size_t offer_count;
+	char stratum[CHECKIN_STRATUM_MAX + 1];
+	struct checkin_answer answer;
+};
+
+/* ---- the message's place among the others ---- */
+
+enum place { PLACE_OK, PLACE_RESYNC, PLACE_CLONE };
+
+static enum place place_of(struct visit *v)
+{
+	const struct device *d = v->d;
+
+	v->event_n = d->event_n;
+	v->goodbye = d->goodbye;
+	v->first = !d->said;
+	if (strcmp(d->epoch, v->c->epoch) == 0)
+		return v->c->seq < d->seq ? PLACE_RESYNC : PLACE_OK;
+	if (d->old_epoch[0] && strcmp(d->old_epoch, v->c->epoch) == 0)
+		return PLACE_CLONE;
+	v->new_epoch = true;
+	v->event_n = 0;
+	return PLACE_OK;
+}
+
+/* ---- events ---- */
+
+static struct change *change_of(struct visit *v, struct stage *g, uint32_t n)
+{
+	for (size_t i = 0; i < v->change_count; i++)
+		if (v->changes[i].stage == g && v->changes[i].n == n)
+			return &v->changes[i];
+	if (v->change_count == v->change_cap) {
+		size_t cap = v->change_cap ? 2 * v->change_cap : 8;
+		struct change *more = reallocarray(v->changes, cap, sizeof *more);
+
+		if (!more)
+			return NULL;
+		v->changes = more;
+		v->change_cap = cap;
+	}
+	v->changes[v->change_count] = (struct change){ .stage = g, .n = n, .facts = g->offers[n - 1].facts };
+	memcpy(v->changes[v->change_count].reason, g->offers[n - 1].reason, sizeof v->changes->reason);
+	return &v->changes[v->change_count++];
+}
+
+static struct flag *flag_of(struct visit *v, struct stage *g)
+{
+	for (size_t i = 0; i < v->flag_count; i++)
+		if (v->flags[i].stage == g)
+			return &v->flags[i];
+	if (v->flag_count == ARRAY_LEN(v->flags))
+		return NULL;
+	v->flags[v->flag_count] = (struct flag){ .stage = g };
+	return &v->flags[v->flag_count++];
+}
+
+/* An engine or the kernel died of it. */
+static bool is_crash(const char *reason)
+{
+	static const enum reason crashes[] = { REASON_CRASH, REASON_KERNEL, REASON_SENSOR_DIED, REASON_BOOT, REASON_LATE_BOOT };
+
+	for (size_t i = 0; i < ARRAY_LEN(crashes); i++)
+		if (strcmp(reason, reason_word(crashes[i])) == 0)
+			return true;
+	return false;
+}
+
+static void apply_event(struct change *c, const struct checkin_event *ev, int64_t now)
+{
+	bool content = reason_class(ev->reason[0] ? ev->reason : NULL) == REASON_CONTENT;
+
+	switch (ev->kind) {
+	case CHECKIN_ARMED:
+		if (c->facts.environment > c->facts.renewed)
+			c->facts.renewed = now;
+		break;
+	case CHECKIN_SURVIVED:
+		if (!c->facts.survived)
+			c->facts.survived = now;
+		break;
+	case CHECKIN_FAILED:
+	case CHECKIN_LATE_FAILURE:
+	case CHECKIN_QUARANTINED:
+		if (!content) {
+			c->facts.environment = now;
+		} else if (!c->facts.failed) {
+			c->facts.failed = now;
+			memcpy(c->reason, ev->reason, sizeof c->reason);
+		}
+		break;
+	case CHECKIN_DECLINED:
+	case CHECKIN_ENV:
+	case CHECKIN_LOCAL:
+		c->facts.environment = now;
+		break;
+	case CHECKIN_GOODBYE:
+		break;
+	}
+}
+
+static void raise_flags(struct visit *v, struct stage *g, const struct checkin_event *ev)
+{
+	bool content = reason_class(ev->reason[0] ? ev->reason : NULL) == REASON_CONTENT;
+	bool failed = ev->kind == CHECKIN_FAILED || ev->kind == CHECKIN_LATE_FAILURE || ev->kind == CHECKIN_QUARANTINED;
+	struct flag *f;
+
+	if (!content || !(failed || ev->kind == CHECKIN_DECLINED))
+		return;
+	f = flag_of(v, g);
+	if (!f)
+		return;
+	f->declined = f->declined || ev->kind == CHECKIN_DECLINED;
+	f->content_crash = f->content_crash || (failed && is_crash(ev->reason));
+}
+
+static int take_event(struct visit *v, const struct checkin_event *ev, struct err *e)
+{
+	struct stage *g;
+
+	v->event_n = MAX(v->event_n, ev->n);
+	if (ev->kind == CHECKIN_GOODBYE) {
+		v->goodbye = v->now;
+		return 0;
+	}
+	if (digest_is_zero(&ev->digest) || !ev->channel[0])
+		return 0;
+	for (struct offer_link *l = v->d->offers; l; l = l->next) {
+		const struct rollout *r = l->stage->rollout;
+		struct change *c;
+
+		if (!digest_equal(&r->bundle.digest, &ev->digest) || strcmp(r->channel, ev->channel) != 0)
+			continue;
+		c = change_of(v, l->stage, l->n);
+		if (!c)
+			return err_memory(e);
+		apply_event(c, ev, v->now);
+	}
+	g = rollouts_stage_for(&v->s->rollouts, v->d, ev->channel, &ev->digest);
+	if (g)
+		raise_flags(v, g, ev);
+	return 0;
+}
+
+static int take_events(struct visit *v, struct err *e)
+{
+	uint64_t known = v->event_n;
+
+	/* Back from an announced absence: its open offers count anew. */
+	if (device_away(v->d))
+		for (struct offer_link *l = v->d->offers; l; l = l->next) {
+			struct change *c = outcome_final(l->stage->offers[l->n - 1].outcome) ? NULL : change_of(v, l->stage, l->n);
+
+			if (c)
+				c->facts.renewed = v->now;
+		}
+	for (size_t i = 0; i < v->c->event_count; i++)
+		if (v->c->events[i].n > known && take_event(v, &v->c->events[i], e) < 0)
+			return e->code;
+	return 0;
+}
+
+/* ---- wishes ---- */
+
+static void take_want(struct visit *v, const struct checkin_want *want)
+{
+	struct stage *g = rollouts_stage_for(&v->s->rollouts, v->d, want->channel, &want->digest);
+	struct checkin_permit *p = &v->answer.permits[v->answer.permit_count++];
+	struct permit_answer a = { .go = false, .reason = "not-offering" };
+
+	memcpy(p->channel, want->channel, sizeof p->channel);
+	p->digest = want->digest;
+	p->attempt = want->attempt;
+	if (g)
+		stage_permit(g, v->d, want->attempt, server_checkin_s(v->s), v->now, &a);
+	p->go = a.go;
+	p->valid_s = a.valid_s;
+	snprintf(p->reason, sizeof p->reason, "%s", a.reason);
+	if (!a.new_offer)
+		return;
+	g->reserved++;
+	v->offer_stages[v->offer_count] = g;
+	v->offer_permits[v->offer_count] = v->answer.permit_count - 1;
+	v->offers[v->offer_count++] = (struct store_offer){ .rollout = g->rollout->id, .ring = g->position, .device = v->d->id,
+							    .stratum = v->stratum, .at = v->now };
+}
+
+/* ---- the effect on memory; with `lock`, after the commit ---- */
+
+static void apply_changes(struct visit *v)
+{
+	for (size_t i = 0; i < v->change_count; i++) {
+		struct change *c = &v->changes[i];
+		struct offer *o = &c->stage->offers[c->n - 1];
+		int64_t lost = o->facts.lost;   /* the ticker may have said so meanwhile */
+
+		o->facts = c->facts;
+		o->facts.lost = MAX(lost, c->facts.lost);
+		memcpy(o->reason, c->reason, sizeof o->reason);
+		stage_judge(c->stage, c->n, policy_silence_s(c->stage->rollout->policy), v->s->quiet_until, v->now);
+	}
+	for (size_t i = 0; i < v->flag_count; i++) {
+		v->flags[i].stage->content_crash |= v->flags[i].content_crash;
+		v->flags[i].stage->declined |= v->flags[i].declined;
+	}
+}
+
+static void apply_offers(struct visit *v)
+{
+	struct err e;
+
+	for (size_t i = 0; i < v->offer_count; i++) {
+		struct stage *g = v->offer_stages[i];
+
+		g->reserved--;
+		if (!v->offers[i].existed &&
+		    stage_add_offer(g, v->d, v->offers[i].n, v->offers[i].at, v->offers[i].stratum, &e) < 0) {
+			/* Memory must not go on from less than the store holds: a restart reads it all again. */
+			log_error("%s", e.msg);
+			abort();
+		}
+		if (!state_permits(g->state)) {
+			struct checkin_permit *p = &v->answer.permits[v->offer_permits[i]];
+
+			p->go = false;
+			p->valid_s = 0;
+			snprintf(p->reason, sizeof p->reason, "not-offering");
+		}
+	}
+}
+
+static void apply(struct visit *v, bool saved)
+{
+	struct device *d = v->d;
+
+	if (v->new_epoch)
+		memcpy(d->old_epoch, d->epoch, sizeof d->old_epoch);
+	memcpy(d->epoch, v->c->epoch, sizeof d->epoch);
+	d->seq = v->c->seq;
+	d->event_n = v->event_n;
+	d->goodbye = v->goodbye;
+	if (d->last_seen != v->now)
+		d->before = d->last_seen;
+	d->last_seen = v->now;
+	d->unsaved = !saved;
+	checkin_free(d->said);
+	d->said = TAKE(v->c);
+	free(d->said->events);
+	free(d->said->wants);
+	d->said->events = NULL;
+	d->said->wants = NULL;
+	d->said->event_count = d->said->want_count = 0;
+	device_place(d, v->s->ringmap);
+	apply_changes(v);
+	apply_offers(v);
+}
+
+static void committed(struct write *w)
+{
+	struct visit *v = w->arg;
+
+	pthread_mutex_lock(&v->s->lock);
+	apply(v, true);
+	pthread_mutex_unlock(&v->s->lock);
+}
+
+/* ---- what must be durable ---- */
+
+static void event_row(const struct visit *v, const struct checkin_event *ev, struct store_event *out)
+{
+	*out = (struct store_event){
+		.device = v->d->id, .epoch = v->c->epoch, .n = ev->n, .at = ev->at, .received = v->now, .channel = ev->channel,
+		.digest = ev->digest, .attempt = ev->attempt, .kind = ev->kind, .reason = ev->reason, .detail = ev->detail,
+	};
+}
+
+static void change_row(const struct visit *v, const struct change *c, struct store_outcome *out)
+{
+	*out = (struct store_outcome){
+		.rollout = c->stage->rollout->id, .ring = c->stage->position, .device = v->d->id, .renewed = c->facts.renewed,
+		.survived = c->facts.survived, .failed = c->facts.failed, .environment = c->facts.environment,
+		.lost = c->facts.lost, .voided = c->facts.voided, .reason = c->reason,
+	};
+}
+
+/* The device's row as it will be. */
+static int device_after(const struct visit *v, struct store_device *row, struct buf *said, struct err *e)
+{
+	struct device after = *v->d;
+
+	after.said = v->c;
+	after.seq = v->c->seq;
+	after.event_n = v->event_n;
+	after.goodbye = v->goodbye;
+	after.last_seen = v->now;
+	if (v->new_epoch)
+		memcpy(after.old_epoch, v->d->epoch, sizeof after.old_epoch);
+	if (device_row(&after, row, said, e) < 0)
+		return e->code;
+	row->old_epoch = v->new_epoch ? v->d->epoch : v->d->old_epoch;
+	return 0;
+}
+
+static int keep(struct visit *v, struct err *e)
+{
+	size_t most = 1 + v->c->event_count + v->change_count + v->flag_count;
+	struct store_record *records = calloc(most, sizeof *records);
+	struct write w = { .append = { .records = records }, .offers = v->offers, .offer_count = v->offer_count,
+			   .committed = committed, .arg = v };
+	struct buf said = { .max = 2 * CHECKIN_MAX };
+	size_t n = 0;
+	int got;
+
+	if (!records)
+		return err_memory(e);
+	records[n].kind = STORE_DEVICE;
+	got = device_after(v, &records[n++].u.device, &said, e);
+	for (size_t i = 0; i < v->c->event_count; i++) {
+		records[n].kind = STORE_EVENT;
+		event_row(v, &v->c->events[i], &records[n++].u.event);
+	}
+	for (size_t i = 0; i < v->change_count; i++) {
+		records[n].kind = STORE_OUTCOME;
+		change_row(v, &v->changes[i], &records[n++].u.outcome);
+	}
+	for (size_t i = 0; i < v->flag_count; i++) {
+		records[n].kind = STORE_RING_FLAGS;
+		records[n++].u.ring = (struct store_ring){
+			.rollout = v->flags[i].stage->rollout->id, .ring = v->flags[i].stage->position,
+			.content_crash = v->flags[i].content_crash, .declined = v->flags[i].declined,
+		};
+	}
+	w.append.count = n;
+	if (got == 0)
+		got = writer_submit(v->s->writer, &w, e);
+	buf_release(&said);
+	free(records);
+	return got;
+}
+
+/* ---- the whole ---- */
+
+static void fill_answer(struct visit *v)
+{
+	struct checkin_answer *a = &v->answer;
+
+	a->acked = v->c->seq;
+	a->next_checkin_s = server_checkin_s(v->s);
+	a->refresh = v->d->news;
+	a->repo_count = 1;
+	snprintf(a->repos[0].name, sizeof a->repos[0].name, "%s", v->s->config->name);
+	a->repos[0].timestamp = (uint64_t)desk_timestamp(v->s->desk);
+}
+
+static void unreserve(struct visit *v)
+{
+	for (size_t i = 0; i < v->offer_count; i++)
+		v->offer_stages[i]->reserved--;
+}
+
+/* With `lock` held, the device busy. */
+static int work_out(struct visit *v, struct err *e)
+{
+	if (take_events(v, e) < 0)
+		return e->code;
+	checkin_stratum(v->stratum, &v->c->facts);
+	for (size_t i = 0; i < v->c->want_count; i++)
+		take_want(v, &v->c->wants[i]);
+	fill_answer(v);
+	return 0;
+}
+
+static bool must_be_durable(const struct visit *v)
+{
+	return v->c->event_count > 0 || v->offer_count > 0 || v->change_count > 0 || v->new_epoch || v->first;
+}
+
+/* A clone shows: kept, so that it stays shown. */
+static void flag_clone(struct visit *v)
+{
+	struct server_batch b = { .count = 0 };
+	struct buf said = { .max = 2 * CHECKIN_MAX };
+	struct err e;
+	int got;
+
+	v->d->flagged = true;
+	got = device_row(v->d, &server_record(&b, STORE_DEVICE)->u.device, &said, &e);
+	server_audit(&b, v->now, "ringholdd", "flag", v->d->id, "an old epoch came after a newer one: the device was cloned");
+	pthread_mutex_unlock(&v->s->lock);
+	if (got < 0 || server_write(v->s, &b, &e) < 0)
+		log_error("device %s: %s", v->d->id, e.msg);
+	pthread_mutex_lock(&v->s->lock);
+	buf_release(&said);
+}
+
+static enum place visit(struct visit *v, int *got, struct err *e)
+{
+	struct server *s = v->s;
+	enum place place;
+
+	*got = 0;
+	pthread_mutex_lock(&s->lock);
+	while (v->d->busy)
+		pthread_cond_wait(&s->idle, &s->lock);
+	v->d->busy = true;
+	place = place_of(v);
+	if (place == PLACE_CLONE && !v->d->flagged)
+		flag_clone(v);
+	if (place == PLACE_OK) {
+		*got = work_out(v, e);
+		if (*got == 0 && must_be_durable(v)) {
+			pthread_mutex_unlock(&s->lock);
+			*got = keep(v, e);
+			pthread_mutex_lock(&s->lock);
+		} else if (*got == 0) {
+			apply(v, false);
+		}
+		if (*got < 0)
+			unreserve(v);
+	}
+	v->d->busy = false;
+	pthread_cond_broadcast(&s->idle);
+	pthread_mutex_unlock(&s->lock);
+	return place;
+}
+
+static void poisoned_reply(struct request *q, uint64_t n, int at, const struct err *e)
+{
+	struct json_writer w = reply_problem_open(&q->reply, PROBLEM_MALFORMED, e->msg);
+
+	if (at >= 0) {
+		json_open_object(&w, "poisoned");
+		json_put_int(&w, "n", (int64_t)n);
+		json_put_int(&w, "index", at);
+		json_close_object(&w);
+	}
+	json_close_object(&w);
+}
+
+static void answer(struct request *q, struct visit *v)
+{
+	struct json_writer w = reply_json(&q->reply, 200);
+	struct err e;
+
+	if (checkin_answer_write(w.out, &v->answer, &e) < 0)
+		reply_error(&q->reply, &e);
+}
+
+void device_checkin(struct request *q)
+{
+	struct visit *v = calloc(1, sizeof *v);
+	uint64_t n = 0;
+	struct err e;
+	int at = -1, got;
+
+	if (!v) {
+		err_memory(&e);
+		reply_error(&q->reply, &e);
+		return;
+	}
+	v->s = q->server;
+	v->now = clock_now();
+	if (checkin_parse(&v->c, q->body->data ? q->body->data : "", q->body->len, &n, &at, &e) < 0) {
+		poisoned_reply(q, n, at, &e);
+		goto out;
+	}
+	pthread_mutex_lock(&v->s->lock);
+	v->d = fleet_find(&v->s->fleet, q->who);
+	pthread_mutex_unlock(&v->s->lock);
+	/* admitted by its token a moment ago, and devices are never removed */
+	switch (visit(v, &got, &e)) {
+	case PLACE_RESYNC:
+		reply_problem(&q->reply, PROBLEM_RESYNC, "check-in %llu comes after %llu: begin a new epoch",
+			      (unsigned long long)v->c->seq, (unsigned long long)v->d->seq);
+		break;
+	case PLACE_CLONE:
+		reply_problem(&q->reply, PROBLEM_RESYNC, "this epoch was left for a newer one: begin a new epoch");
+		break;
+	case PLACE_OK:
+		if (got < 0)
+			reply_error(&q->reply, &e);
+		else
+			answer(q, v);
+	}
+out:
+	checkin_free(v->c);
+	free(v->changes);
+	free(v);
+}

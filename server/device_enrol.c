@@ -1,0 +1,137 @@
+/* device_enrol: how a machine becomes a device, and what it may read about itself. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "server/handlers.h"
+
+struct search {
+	struct digest hash;
+	int64_t expires, uses;
+	char *attributes;
+	char name[ROUTE_WHO_MAX + 1];
+	bool found;
+};
+
+static int find(const struct store_enrolment *row, void *arg, struct err *e)
+{
+	struct search *f = arg;
+
+	if (!digest_equal(&row->hash, &f->hash))
+		return 0;
+	f->found = true;
+	f->expires = row->expires;
+	f->uses = row->uses;
+	snprintf(f->name, sizeof f->name, "%s", row->name);
+	f->attributes = strdup(row->attributes);
+	return f->attributes ? 1 : err_memory(e);
+}
+
+/* After the commit, in its order: the device is there before its token is out. */
+static void add_device(struct write *w)
+{
+	struct server *s = w->arg;
+	const struct store_device *row = &w->append.records[1].u.device;
+	struct err e;
+
+	pthread_mutex_lock(&s->lock);
+	if (device_load(&s->fleet, row, &e) < 0)
+		log_error("%s", e.msg);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static int enrol(struct request *q, const struct search *token, char id[DEVICE_ID_LEN + 1], struct err *e)
+{
+	uint8_t bytes[DEVICE_ID_LEN / 2];
+	int64_t now = clock_now();
+	char sentence[160];
+	struct store_record records[3] = { { .kind = STORE_ENROLMENT_USE }, { .kind = STORE_DEVICE }, { .kind = STORE_DECISION } };
+	struct write w = { .append = { .records = records, .count = ARRAY_LEN(records) }, .committed = add_device,
+			   .arg = q->server };
+
+	if (random_bytes(bytes, sizeof bytes, e) < 0)
+		return e->code;
+	hex_encode(id, bytes, sizeof bytes);
+	snprintf(sentence, sizeof sentence, "enrolled with the token %s", token->name);
+	records[0].u.enrolment.hash = token->hash;
+	records[1].u.device = (struct store_device){ .id = id, .enrolled = now, .generation = 1, .old_epoch = "",
+						     .attributes = token->attributes };
+	records[2].u.decision = (struct store_decision){ .at = now, .kind = "enrolled", .channel = "", .ring = "", .device = id,
+							 .from = "", .to = "", .cause = "", .sentence = sentence, .inputs = "" };
+	return writer_submit(q->server->writer, &w, e);
+}
+
+static void put_attributes(struct json_writer *w, const struct device *d)
+{
+	json_open_array(w, "attributes");
+	for (size_t i = 0; d && i < d->attribute_count; i++)
+		json_put_text(w, NULL, d->attributes[i]);
+	json_close_array(w);
+}
+
+static void answer(struct request *q, const char *id)
+{
+	struct server *s = q->server;
+	char token[TOKEN_MAX];
+	struct json_writer w = reply_json(&q->reply, 201);
+
+	token_device(token, &s->token_key, id, 1);
+	json_open_object(&w, NULL);
+	json_put_text(&w, "device", id);
+	json_put_text(&w, "token", token);
+	pthread_mutex_lock(&s->lock);
+	put_attributes(&w, fleet_find(&s->fleet, id));
+	json_put_int(&w, "next_checkin_s", server_checkin_s(s));
+	pthread_mutex_unlock(&s->lock);
+	json_close_object(&w);
+}
+
+void device_enrol(struct request *q)
+{
+	static const char *const members[] = { "format", "facts", NULL };
+	struct search token = { .found = false };
+	AUTO(json) struct json_doc *d = handler_body(q, members);
+	char id[DEVICE_ID_LEN + 1];
+	const struct json *facts;
+	struct err e;
+
+	if (!d)
+		return;
+	if (json_want_format(d, 1, NULL, &e) < 0 || json_want_object(d, d->root, "facts", &facts, &e) < 0) {
+		reply_error(&q->reply, &e);
+		return;
+	}
+	token_hash(&token.hash, token_bearer(q->http));
+	if (store_each_enrolment(q->server->store, find, &token, &e) < 0)
+		reply_error(&q->reply, &e);
+	else if (!token.found)
+		reply_problem(&q->reply, PROBLEM_UNAUTHENTICATED, "the enrolment token is not known");
+	else if (token.expires <= clock_now() || token.uses == 0)
+		reply_problem(&q->reply, PROBLEM_FORBIDDEN, "the enrolment token is %s", token.uses == 0 ? "used up" : "expired");
+	else if (enrol(q, &token, id, &e) < 0)
+		reply_error(&q->reply, &e);
+	else
+		answer(q, id);
+	free(token.attributes);
+}
+
+void device_self(struct request *q)
+{
+	struct server *s = q->server;
+	struct json_writer w = reply_json(&q->reply, 200);
+	struct device *d;
+
+	json_open_object(&w, NULL);
+	json_put_text(&w, "device", q->who);
+	pthread_mutex_lock(&s->lock);
+	d = fleet_find(&s->fleet, q->who);
+	put_attributes(&w, d);
+	json_put_text(&w, "ring", d ? d->ring : NULL);
+	if (d)
+		d->news = false;
+	pthread_mutex_unlock(&s->lock);
+	json_close_object(&w);
+}

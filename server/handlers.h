@@ -1,0 +1,65 @@
+/* handlers: every function of the route table; all run on pool threads. */
+#ifndef SERVER_HANDLERS_H
+#define SERVER_HANDLERS_H
+
+#include "server/server.h"
+
+/* content_plane.c */
+void content_metadata(struct request *q);
+void content_target(struct request *q);
+
+/* device_enrol.c, device_checkin.c */
+void device_enrol(struct request *q);
+void device_checkin(struct request *q);
+void device_self(struct request *q);
+
+/* operator_publish.c */
+void operator_upload(struct request *q);
+void operator_publish(struct request *q);
+
+/* operator_documents.c */
+void operator_contracts(struct request *q);
+void operator_contract(struct request *q);
+void operator_register(struct request *q);
+void operator_policy(struct request *q);
+void operator_put_policy(struct request *q);
+void operator_role(struct request *q);
+void operator_put_role(struct request *q);
+void operator_draft(struct request *q);
+
+/* operator_rollouts.c */
+void operator_bundles(struct request *q);
+void operator_rollouts(struct request *q);
+void operator_rollout(struct request *q);
+void operator_move(struct request *q);
+void operator_rollback(struct request *q);
+void operator_events(struct request *q);
+void operator_audit(struct request *q);
+
+/* operator_devices.c */
+void operator_devices(struct request *q);
+void operator_device(struct request *q);
+void operator_attributes(struct request *q);
+void operator_revoke(struct request *q);
+void operator_enrolments(struct request *q);
+void operator_add_enrolment(struct request *q);
+void operator_end_enrolment(struct request *q);
+
+/* operator_status.c */
+void operator_status(struct request *q);
+void health(struct request *q);
+void readiness(struct request *q);
+
+/* ---- what they share (handlers.c) ---- */
+
+/* The body as a strict JSON object with no member but these; on failure the reply is filled in and the answer is NULL. */
+struct json_doc *handler_body(struct request *q, const char *const *members);
+/* A member that is a digest in hex; ERR_FORMAT. */
+int handler_digest(const struct json_doc *d, const struct json *o, const char *key, struct digest *out, struct err *e) MUST_CHECK;
+/* A whole number in the query, or the fallback. False: the reply says what is wrong. */
+bool handler_query_int(struct request *q, const char *name, int64_t fallback, int64_t max, int64_t *out);
+void handler_put_digest(struct json_writer *w, const char *key, const struct digest *d);       /* zero: null */
+void handler_put_time(struct json_writer *w, const char *key, int64_t at);     /* 0: null */
+void handler_put_text(struct json_writer *w, const char *key, const char *text);       /* "": null */
+
+#endif

@@ -1,0 +1,379 @@
+/*
+ * operator_publish: a vendor's bundle comes in, is checked against everything
+ * that is known, and begins its way.
+ *
+ * The order is: who signed it, what its archive really holds, what every
+ * registered contract says, what its own self-tests say in a canary process.
+ * Only then does anything become visible.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "content/bundle.h"
+#include "server/control.h"
+#include "server/handlers.h"
+#include "server/trial.h"
+
+#define DELTAS_MAX 64
+#define OVERRIDES_MAX 64
+
+/* ---- uploads ---- */
+
+static char *upload_path(const struct server *s, const struct digest *sha256)
+{
+	char hex[DIGEST_HEX_LEN + 1];
+
+	digest_hex(hex, sha256);
+	return file_join(s->uploads, hex);
+}
+
+void operator_upload(struct request *q)
+{
+	struct digest want, is;
+	AUTO_FREE char *path = NULL;
+	struct json_writer w;
+	bool known;
+	struct err e;
+
+	if (!digest_parse(&want, q->params[0], strlen(q->params[0]))) {
+		reply_problem(&q->reply, PROBLEM_MALFORMED, "an upload is named by the SHA-256 of its bytes");
+		return;
+	}
+	hash_final(q->body_hash, &is);
+	if (!digest_equal(&want, &is)) {
+		reply_problem(&q->reply, PROBLEM_REFUSED, "the bytes that came do not have this SHA-256");
+		return;
+	}
+	path = upload_path(q->server, &want);
+	if (!path) {
+		err_memory(&e);
+		reply_error(&q->reply, &e);
+		return;
+	}
+	known = file_exists(path);
+	if (fsync(q->body_fd) < 0 || rename(q->body_path, path) < 0) {
+		err_errno(&e, "%s", path);
+		reply_error(&q->reply, &e);
+		return;
+	}
+	free(TAKE(q->body_path));
+	w = reply_json(&q->reply, known ? 200 : 201);
+	json_open_object(&w, NULL);
+	handler_put_digest(&w, "sha256", &is);
+	json_put_int(&w, "size", (int64_t)q->body_size);
+	json_close_object(&w);
+}
+
+/* ---- the request ---- */
+
+struct publish {
+	struct server *s;
+	const char *who;
+	int64_t now;
+	struct json_doc *doc;
+	const char *channel, *reason;
+	int64_t serial;
+	struct digest digest, archive;
+	struct buf *envelope;           /* of the content role */
+	struct desk_signed *signed_role;
+	struct desk_file files[1 + DELTAS_MAX];
+	size_t file_count;
+	struct desk_target target;
+	int64_t size;                   /* of the uncompressed archive */
+	const char *version;
+	struct trial *trial;            /* unpacked and checked */
+};
+
+static int parse_override(struct publish *p, struct trial_override *o, struct err *e)
+{
+	static const char *const members[] = { "contracts", "reason", NULL };
+	const struct json *object = NULL, *list;
+
+	if (json_may_object(p->doc, p->doc->root, "override", &object, e) < 0)
+		return e->code;
+	if (!object)
+		return 0;
+	if (json_only(p->doc, object, members, e) < 0 ||
+	    json_want_array(p->doc, object, "contracts", OVERRIDES_MAX, &list, e) < 0 ||
+	    json_want_text(p->doc, object, "reason", REASON_LEN_MAX, &o->reason, e) < 0)
+		return e->code;
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct json *v = &list->u.items[i];
+
+		if (json_is(v, "*"))
+			o->everything = true;
+		else if (v->type != JSON_STRING || !digest_parse(&o->contracts[o->count++], v->u.text, v->count))
+			return json_error(p->doc, v, e, ERR_FORMAT, "an overridden contract is named by its digest, or \"*\"");
+	}
+	return 0;
+}
+
+/* An upload and the path that the signed role gives it. */
+static int add_file(struct publish *p, const struct digest *sha256, const char *what, struct err *e)
+{
+	struct desk_file *f = &p->files[p->file_count];
+	const char *path = desk_signed_path(p->signed_role, sha256);
+	char hex[DIGEST_HEX_LEN + 1];
+
+	digest_hex(hex, sha256);
+	if (!path)
+		return err_set(e, ERR_REFUSED, "%s %s: the signed role lists no such file", what, hex);
+	if (strlen(path) >= sizeof f->path)
+		return err_set(e, ERR_LIMIT, "%s %s: its path is too long", what, hex);
+	snprintf(f->path, sizeof f->path, "%s", path);
+	f->from = upload_path(p->s, sha256);
+	if (!f->from)
+		return err_memory(e);
+	p->file_count++;
+	if (!file_exists(f->from))
+		return err_set(e, ERR_NOT_FOUND, "%s %s was not uploaded", what, hex);
+	return 0;
+}
+
+static int parse_deltas(struct publish *p, struct err *e)
+{
+	const struct json *list = NULL;
+
+	if (json_may_array(p->doc, p->doc->root, "deltas", DELTAS_MAX, &list, e) < 0)
+		return e->code;
+	for (uint32_t i = 0; list && i < list->count; i++) {
+		const struct json *v = &list->u.items[i];
+		struct digest sha256;
+
+		if (v->type != JSON_STRING || !digest_parse(&sha256, v->u.text, v->count))
+			return json_error(p->doc, v, e, ERR_FORMAT, "a delta is named by the SHA-256 of its upload");
+		if (add_file(p, &sha256, "delta", e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+static int parse(struct publish *p, struct err *e)
+{
+	const struct json *role, *root = p->doc->root;
+	char name[NAME_LEN_MAX + 16];
+
+	p->reason = "";
+	if (json_want_text(p->doc, root, "channel", NAME_LEN_MAX, &p->channel, e) < 0 ||
+	    json_want_int(p->doc, root, "serial", 1, MANIFEST_SERIAL_MAX, &p->serial, e) < 0 ||
+	    handler_digest(p->doc, root, "digest", &p->digest, e) < 0 ||
+	    handler_digest(p->doc, root, "archive", &p->archive, e) < 0 ||
+	    json_want_object(p->doc, root, "role", &role, e) < 0 ||
+	    json_may_text(p->doc, root, "reason", REASON_LEN_MAX, &p->reason, e) < 0)
+		return e->code;
+	if (!name_valid(p->channel, strlen(p->channel)))
+		return err_set(e, ERR_FORMAT, "\"%s\" is no name of a channel", p->channel);
+	/* The role's signed part is checked and published in canonical form; unknown members stay. */
+	p->envelope = buf_new(0);
+	if (!p->envelope)
+		return err_memory(e);
+	if (json_canonical(p->envelope, role, e) < 0)
+		return err_wrap(e, "role");
+	snprintf(name, sizeof name, "content-%s", p->channel);
+	if (desk_check(p->s->desk, &p->signed_role, name, p->envelope->data, p->envelope->len, e) < 0)
+		return e->code;
+	if (add_file(p, &p->archive, "archive", e) < 0)
+		return e->code;
+	return parse_deltas(p, e);
+}
+
+/* What the vendor signed about the archive agrees with what the request says. */
+static int check_target(struct publish *p, struct err *e)
+{
+	char path[PATH_LEN_MAX + 1];
+	struct digest digest;
+	const struct json *c;
+	const char *hex, *kind, *channel;
+	int64_t serial;
+
+	bundle_path(path, p->channel, (uint64_t)p->serial);
+	if (strcmp(path, p->files[0].path) != 0 || !desk_signed_target(p->signed_role, path, &p->target))
+		return err_set(e, ERR_REFUSED, "the signed role lists the archive as %s instead of %s", p->files[0].path, path);
+	c = p->target.custom ? json_get(p->target.custom, "ringhold") : NULL;
+	if (!c || c->type != JSON_OBJECT)
+		return err_set(e, ERR_REFUSED, "%s: custom.ringhold is missing", path);
+	if (json_want_text(p->doc, c, "kind", 16, &kind, e) < 0 || json_want_text(p->doc, c, "channel", NAME_LEN_MAX, &channel, e) < 0 ||
+	    json_want_int(p->doc, c, "serial", 1, MANIFEST_SERIAL_MAX, &serial, e) < 0 ||
+	    json_want_text(p->doc, c, "version", MANIFEST_VERSION_MAX, &p->version, e) < 0 ||
+	    json_want_text(p->doc, c, "digest", DIGEST_HEX_LEN, &hex, e) < 0 ||
+	    json_want_int(p->doc, c, "size", 1, (int64_t)ARCHIVE_SIZE_MAX, &p->size, e) < 0)
+		return err_wrap(e, "%s: custom.ringhold", path);
+	if (!digest_parse(&digest, hex, strlen(hex)) || !digest_equal(&digest, &p->digest) || serial != p->serial ||
+	    strcmp(channel, p->channel) != 0 || strcmp(kind, "full") != 0)
+		return err_set(e, ERR_REFUSED, "%s: custom.ringhold does not name this channel, serial and digest", path);
+	return 0;
+}
+
+/* ---- one serial, one digest ---- */
+
+struct known {
+	const struct publish *p;
+	bool same;
+	uint64_t greatest;
+	bool conflict;
+};
+
+static int compare(const struct store_bundle *b, void *arg, struct err *e)
+{
+	struct known *k = arg;
+	bool serial = b->serial == (uint64_t)k->p->serial, digest = digest_equal(&b->digest, &k->p->digest);
+
+	(void)e;
+	k->same = k->same || (serial && digest);
+	k->conflict = k->conflict || serial != digest;
+	k->greatest = MAX(k->greatest, b->serial);
+	return 0;
+}
+
+static int check_serial(const struct publish *p, bool *same, struct err *e)
+{
+	struct known k = { .p = p };
+
+	if (store_each_bundle(p->s->store, p->channel, compare, &k, e) < 0)
+		return e->code;
+	*same = k.same;
+	if (k.same)
+		return 0;
+	if (k.conflict)
+		return err_set(e, ERR_CONFLICT, "channel %s: serial %" PRId64 " or this digest is published already with another partner",
+			       p->channel, p->serial);
+	if ((uint64_t)p->serial <= k.greatest)
+		return err_set(e, ERR_CONFLICT, "channel %s: serial %" PRId64 " does not come after %" PRIu64, p->channel, p->serial,
+			       k.greatest);
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+static void reply_done(struct request *q, const struct publish *p, uint64_t rollout, int status)
+{
+	struct json_writer w = reply_json(&q->reply, status);
+
+	json_open_object(&w, NULL);
+	json_put_text(&w, "channel", p->channel);
+	json_put_int(&w, "serial", p->serial);
+	handler_put_digest(&w, "digest", &p->digest);
+	if (rollout)
+		json_put_int(&w, "rollout", (int64_t)rollout);
+	else
+		json_put_null(&w, "rollout");
+	if (p->trial)
+		trial_write_matrix(p->trial, &w);
+	json_close_object(&w);
+}
+
+static void reply_findings(struct request *q, const struct publish *p)
+{
+	char detail[512];
+	struct json_writer w;
+
+	trial_sentence(p->trial, detail, sizeof detail);
+	w = reply_problem_open(&q->reply, PROBLEM_REFUSED, detail);
+	trial_write_findings(p->trial, &w);
+	trial_write_matrix(p->trial, &w);
+	json_close_object(&w);
+}
+
+static void note_refusal(struct publish *p)
+{
+	struct server_batch b = { .count = 0 };
+	char sentence[512];
+	struct err e;
+
+	trial_sentence(p->trial, sentence, sizeof sentence);
+	server_record(&b, STORE_DECISION)->u.decision = (struct store_decision){
+		.at = p->now, .kind = "refused", .channel = p->channel, .ring = "", .device = "", .digest = p->digest, .from = "",
+		.to = "", .cause = "checks", .sentence = sentence, .inputs = "" };
+	server_audit(&b, p->now, p->who, "publish-refused", p->channel, sentence);
+	if (server_write(p->s, &b, &e) < 0)
+		log_error("%s", e.msg);
+}
+
+/* A repository that has it while the store does not was published by a server that died in between. */
+static int make_visible(struct publish *p, uint64_t *rollout, struct err *e)
+{
+	AUTO(buf) struct buf *matrix = buf_new(0);
+	struct json_writer w = { .out = matrix };
+	struct store_bundle row = {
+		.channel = p->channel, .serial = (uint64_t)p->serial, .digest = p->digest, .version = p->version,
+		.path = p->files[0].path, .size = (uint64_t)p->size, .length = p->target.length, .published = p->now,
+		.by = p->who, .reason = p->reason,
+	};
+	char role[NAME_LEN_MAX + 16];
+
+	if (!matrix)
+		return err_memory(e);
+	json_open_object(&w, NULL);
+	trial_write_matrix(p->trial, &w);
+	json_close_object(&w);
+	if (buf_check(matrix, e) < 0)
+		return e->code;
+	row.matrix = matrix->data;
+	snprintf(role, sizeof role, "content-%s", p->channel);
+	if (!desk_lists(p->s->desk, role, row.path, &p->archive) &&
+	    desk_publish(p->s->desk, role, p->envelope->data, p->envelope->len, p->files, p->file_count, p->now, e) < 0)
+		return e->code;
+	return control_start(p->s, &row, p->now, rollout, e);
+}
+
+static void publish(struct request *q, struct publish *p)
+{
+	struct trial_override override = { .count = 0 };
+	uint64_t rollout = 0;
+	bool same = false;
+	struct err e;
+
+	if (parse(p, &e) < 0 || parse_override(p, &override, &e) < 0 || check_target(p, &e) < 0 ||
+	    check_serial(p, &same, &e) < 0) {
+		reply_error(&q->reply, &e);
+		return;
+	}
+	if (same) {
+		const struct rollout *r;
+
+		pthread_mutex_lock(&p->s->lock);
+		r = rollouts_of(&p->s->rollouts, p->channel, &p->digest);
+		rollout = r ? r->id : 0;
+		pthread_mutex_unlock(&p->s->lock);
+		reply_done(q, p, rollout, 200);
+		return;
+	}
+	if (trial_run(&p->trial, p->s, p->files[0].from, p->channel, (uint64_t)p->serial, p->version, &p->digest,
+		      (uint64_t)p->size, &override, &e) < 0) {
+		reply_error(&q->reply, &e);
+	} else if (trial_refuses(p->trial)) {
+		note_refusal(p);
+		reply_findings(q, p);
+	} else if (make_visible(p, &rollout, &e) < 0) {
+		reply_error(&q->reply, &e);
+	} else {
+		reply_done(q, p, rollout, 201);
+	}
+}
+
+void operator_publish(struct request *q)
+{
+	static const char *const members[] = { "channel", "serial", "digest", "role", "archive", "deltas", "reason", "override", NULL };
+	struct publish p = { .s = q->server, .who = q->who, .now = clock_now(), .doc = handler_body(q, members) };
+
+	if (!p.doc)
+		return;
+	pthread_mutex_lock(&p.s->publishing);
+	publish(q, &p);
+	pthread_mutex_unlock(&p.s->publishing);
+	for (size_t i = 0; i < p.file_count; i++)
+		free(p.files[i].from);
+	trial_free(p.trial);
+	desk_signed_free(p.signed_role);
+	buf_free(p.envelope);
+	json_free(p.doc);
+}

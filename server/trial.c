@@ -1,0 +1,300 @@
+/* trial: what a bundle is worth before it is published. */
+#include "server/trial.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "content/bundle.h"
+#include "content/canary.h"
+#include "content/check.h"
+#include "schema/contract.h"
+
+#define SELF "/proc/self/exe"
+#define CONTRACTS_MAX 256
+#define FINDINGS_MAX 100        /* of one contract, in an answer */
+
+/* What one contract, or with none registered no contract, says. */
+struct opinion {
+	struct contract *contract;      /* NULL: what holds for every sensor */
+	char *text;                     /* its document, for the canary process */
+	size_t len;
+	struct check_report *report;
+	bool tried;                     /* the canary ran */
+	struct canary_result canary;
+	bool overridden;
+};
+
+struct trial {
+	struct server *s;
+	char *tree;                     /* path of the unpacked bundle */
+	char digest[DIGEST_HEX_LEN + 1];
+	struct manifest *manifest;
+	struct opinion *opinions;
+	size_t count;
+	char *reason;                   /* of the override; NULL */
+};
+
+void trial_free(struct trial *t)
+{
+	struct err e;
+
+	if (!t)
+		return;
+	if (t->tree && file_remove_tree(t->tree, &e) < 0)
+		log_warn("%s", e.msg);
+	for (size_t i = 0; i < t->count; i++) {
+		contract_free(t->opinions[i].contract);
+		check_report_free(t->opinions[i].report);
+		free(t->opinions[i].text);
+	}
+	free(t->opinions);
+	manifest_free(t->manifest);
+	free(t->tree);
+	free(t->reason);
+	free(t);
+}
+
+/* ---- who is asked ---- */
+
+static int add_opinion(struct trial *t, const char *text, size_t len, struct err *e)
+{
+	struct opinion *more, one = { .len = len };
+
+	if (t->count == CONTRACTS_MAX)
+		return err_set(e, ERR_LIMIT, "more than %d contracts are registered", CONTRACTS_MAX);
+	if (text) {
+		if (contract_parse(&one.contract, "contract", text, len, e) < 0)
+			return e->code;
+		one.text = strndup(text, len);
+	}
+	more = reallocarray(t->opinions, t->count + 1, sizeof *more);
+	if (more)
+		t->opinions = more;
+	if (!more || (text && !one.text)) {
+		contract_free(one.contract);
+		free(one.text);
+		return err_memory(e);
+	}
+	t->opinions[t->count++] = one;
+	return 0;
+}
+
+static int collect(const struct store_contract *row, void *arg, struct err *e)
+{
+	return add_opinion(arg, row->body, row->body_len, e);
+}
+
+/* ---- asking ---- */
+
+static int unpack(struct trial *t, const char *archive, const char *channel, uint64_t serial, const char *version,
+		  const struct digest *digest, uint64_t size, struct err *e)
+{
+	struct archive_want want = { .size = size, .digest = *digest };
+
+	digest_hex(t->digest, digest);
+	t->tree = file_join(t->s->trials, t->digest);
+	if (!t->tree)
+		return err_memory(e);
+	if (file_remove_tree(t->tree, e) < 0 ||
+	    bundle_unpack(archive, &want, t->s->trials, t->digest, &t->manifest, NULL, e) < 0)
+		return err_wrap(e, "archive");
+	if (strcmp(t->manifest->channel, channel) != 0 || t->manifest->serial != serial || strcmp(t->manifest->version, version) != 0)
+		return err_set(e, ERR_REFUSED, "archive: its manifest says channel %s, serial %llu, version %s: not what was signed",
+			       t->manifest->channel, (unsigned long long)t->manifest->serial, t->manifest->version);
+	return 0;
+}
+
+static size_t list_length(char *const *list)
+{
+	size_t n = 0;
+
+	while (list && list[n])
+		n++;
+	return n;
+}
+
+static int ask(struct trial *t, int dir, struct opinion *o, struct err *e)
+{
+	char **benign = t->s->config->benign;
+	struct canary_job job = { .slot = t->tree, .digest = t->digest, .contract = o->text, .contract_len = o->len,
+				  .benign = (const char *const *)benign, .benign_count = list_length(benign) };
+
+	if (check_content(&o->report, dir, t->manifest, o->contract, e) < 0)
+		return e->code;
+	if (o->report->errors > 0)
+		return 0;
+	o->tried = true;
+	return canary_spawn(SELF, &job, &o->canary, e);
+}
+
+static void mark(struct opinion *o, const struct trial_override *override)
+{
+	o->overridden = override->everything;
+	for (size_t i = 0; o->contract && i < override->count; i++)
+		o->overridden = o->overridden || digest_equal(&override->contracts[i], &o->contract->digest);
+}
+
+static int run(struct trial *t, const struct trial_override *override, struct err *e)
+{
+	AUTO_FD int dir = open(t->tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_errno(e, "%s: open", t->tree);
+	if (store_each_contract(t->s->store, collect, t, e) < 0)
+		return e->code;
+	if (t->count == 0 && add_opinion(t, NULL, 0, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < t->count; i++) {
+		mark(&t->opinions[i], override);
+		if (ask(t, dir, &t->opinions[i], e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+int trial_run(struct trial **out, struct server *s, const char *archive, const char *channel, uint64_t serial, const char *version,
+	      const struct digest *digest, uint64_t size, const struct trial_override *override, struct err *e)
+{
+	struct trial *t = calloc(1, sizeof *t);
+
+	if (!t)
+		return err_memory(e);
+	t->s = s;
+	t->reason = override->reason ? strdup(override->reason) : NULL;
+	if (unpack(t, archive, channel, serial, version, digest, size, e) < 0 || run(t, override, e) < 0) {
+		trial_free(t);
+		return e->code;
+	}
+	*out = t;
+	return 0;
+}
+
+/* ---- what came of it ---- */
+
+static bool accepts(const struct opinion *o)
+{
+	return o->report->errors == 0 && (!o->tried || o->canary.outcome == CANARY_OK);
+}
+
+bool trial_refuses(const struct trial *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (!accepts(&t->opinions[i]) && !t->opinions[i].overridden)
+			return true;
+	return false;
+}
+
+static void contract_name(const struct opinion *o, char *out, size_t cap)
+{
+	if (o->contract)
+		snprintf(out, cap, "%s %s", o->contract->sensor, o->contract->version);
+	else
+		snprintf(out, cap, "every sensor");
+}
+
+void trial_sentence(const struct trial *t, char *out, size_t cap)
+{
+	AUTO(buf) struct buf *text = buf_new(1024);
+	char name[160];
+
+	snprintf(out, cap, "refused");
+	for (size_t i = 0; i < t->count; i++) {
+		const struct opinion *o = &t->opinions[i];
+
+		if (accepts(o) || o->overridden)
+			continue;
+		contract_name(o, name, sizeof name);
+		if (o->report->errors == 0) {
+			snprintf(out, cap, "canary for %s: %s: %s", name, canary_outcome_name(o->canary.outcome), o->canary.sentence);
+			return;
+		}
+		for (size_t k = 0; text && k < o->report->count; k++)
+			if (o->report->items[k].severity == CHECK_ERROR) {
+				check_finding_text(text, &o->report->items[k]);
+				snprintf(out, cap, "%s%s", text->data ? text->data : "", o->report->errors > 1 ? " (and more)" : "");
+				return;
+			}
+	}
+}
+
+static void write_finding(const struct opinion *o, const struct check_finding *f, struct json_writer *w)
+{
+	char name[160];
+
+	contract_name(o, name, sizeof name);
+	json_open_object(w, NULL);
+	json_put_text(w, "severity", f->severity == CHECK_ERROR ? "error" : "warning");
+	if (o->contract)
+		json_put_text(w, "contract", name);
+	json_put_text(w, "file", f->file);
+	json_put_int(w, "line", f->line);
+	json_put_int(w, "column", f->column);
+	json_put_text(w, "subject", f->subject);
+	json_put_text(w, "reason", f->reason);
+	json_put_text(w, "sentence", f->sentence);
+	json_close_object(w);
+}
+
+static void write_canary(const struct opinion *o, struct json_writer *w)
+{
+	char name[160];
+
+	contract_name(o, name, sizeof name);
+	json_open_object(w, NULL);
+	json_put_text(w, "severity", "error");
+	if (o->contract)
+		json_put_text(w, "contract", name);
+	json_put_text(w, "file", "");
+	json_put_int(w, "line", 0);
+	json_put_int(w, "column", 0);
+	json_put_text(w, "subject", canary_outcome_name(o->canary.outcome));
+	json_put_text(w, "reason", o->canary.reason);
+	json_put_text(w, "sentence", o->canary.sentence);
+	json_close_object(w);
+}
+
+void trial_write_findings(const struct trial *t, struct json_writer *w)
+{
+	json_open_array(w, "findings");
+	for (size_t i = 0; i < t->count; i++) {
+		const struct opinion *o = &t->opinions[i];
+
+		for (size_t k = 0; k < o->report->count && k < FINDINGS_MAX; k++)
+			write_finding(o, &o->report->items[k], w);
+		if (o->tried && o->canary.outcome != CANARY_OK)
+			write_canary(o, w);
+	}
+	json_close_array(w);
+}
+
+void trial_write_matrix(const struct trial *t, struct json_writer *w)
+{
+	char digest[DIGEST_HEX_LEN + 1];
+
+	json_open_array(w, "matrix");
+	for (size_t i = 0; i < t->count; i++) {
+		const struct opinion *o = &t->opinions[i];
+
+		json_open_object(w, NULL);
+		if (o->contract) {
+			digest_hex(digest, &o->contract->digest);
+			json_put_text(w, "contract", digest);
+			json_put_text(w, "sensor", o->contract->sensor);
+			json_put_text(w, "version", o->contract->version);
+		}
+		json_put_int(w, "errors", (int64_t)o->report->errors);
+		json_put_int(w, "warnings", (int64_t)o->report->warnings);
+		json_put_text(w, "canary", o->tried ? canary_outcome_name(o->canary.outcome) : NULL);
+		json_put_bool(w, "accepted", accepts(o));
+		json_put_bool(w, "overridden", o->overridden && !accepts(o));
+		json_close_object(w);
+	}
+	json_close_array(w);
+	if (t->reason)
+		json_put_text(w, "override_reason", t->reason);
+}
