@@ -19,7 +19,7 @@
 
 #include "base/hash.h"
 
-#define ARCHIVE_BLOCK 512                               /* bytes */
+#define ARCHIVE_BLOCK ((size_t)512)                     /* bytes */
 #define ARCHIVE_SIZE_MAX ((uint64_t)1 << 30)            /* bytes of the uncompressed stream */
 
 /*

@@ -93,7 +93,7 @@ static int take_header(struct archive_reader *r, struct err *e)
 	if (!f && !archive_header_size(r->header, &size))
 		return wrong_header(r, path, e);
 	archive_header(right, path, size);
-	if (memcmp(right, r->header, sizeof right))
+	if (memcmp(right, r->header, sizeof right) != 0)
 		return wrong_header(r, path, e);
 	if (!f && size > MANIFEST_BYTES_MAX)
 		return err_set(e, ERR_LIMIT, "archive: %s of %llu bytes", path,

@@ -200,7 +200,7 @@ static int list_selftests(struct manifest *m, struct err *e)
 	if (!m->selftests)
 		return err_memory(e);
 	for (size_t i = 0; i < m->file_count; i++) {
-		if (strcmp(m->files[i].type, MANIFEST_TYPE_SELFTEST))
+		if (strcmp(m->files[i].type, MANIFEST_TYPE_SELFTEST) != 0)
 			continue;
 		m->selftests[m->selftest_count] = strdup(m->files[i].path);
 		if (!m->selftests[m->selftest_count++])

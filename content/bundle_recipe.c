@@ -163,7 +163,7 @@ int bundle_recipe_read(struct bundle_recipe **out, int dir, struct err *e)
 	if (!r)
 		return err_memory(e);
 	r->head = calloc(1, sizeof *r->head);
-	r->patterns = calloc(3 * PATTERNS_MAX, sizeof *r->patterns);
+	r->patterns = calloc((size_t)3 * PATTERNS_MAX, sizeof *r->patterns);
 	if (!r->head || !r->patterns)
 		return err_memory(e);
 	if (file_readat(&r->text, dir, BUNDLE_NAME, BYTES_MAX, e) < 0 ||

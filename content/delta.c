@@ -134,7 +134,7 @@ static int make(struct buf *out, struct side *old, struct side *new, struct delt
 		return err_wrap(e, "old bundle");
 	if (load(new, &info->to, &info->size, e) < 0)
 		return err_wrap(e, "new bundle");
-	if (strcmp(old->manifest->channel, new->manifest->channel))
+	if (strcmp(old->manifest->channel, new->manifest->channel) != 0)
 		return err_set(e, ERR_USAGE, "delta: from channel %s to channel %s",
 			       old->manifest->channel, new->manifest->channel);
 	old_bytes = own_bytes(old->manifest, new->manifest);
@@ -182,7 +182,7 @@ static int measure(const struct rest *r, size_t *frame, uint64_t *content, struc
 	static const uint8_t magic[] = { 0x28, 0xb5, 0x2f, 0xfd };      /* no skippable frames */
 	unsigned long long size;
 
-	if (r->len < sizeof magic || memcmp(r->at, magic, sizeof magic))
+	if (r->len < sizeof magic || memcmp(r->at, magic, sizeof magic) != 0)
 		return err_set(e, ERR_FORMAT, "delta: no zstd frame where one must begin");
 	*frame = ZSTD_findFrameCompressedSize(r->at, r->len);
 	size = ZSTD_getFrameContentSize(r->at, r->len);

@@ -64,7 +64,7 @@ static const struct manifest_file *find(const struct manifest *m, const char *pa
 {
 	size_t i = lower_bound(m, path, len);
 
-	if (i == m->file_count || strncmp(m->files[i].path, path, len) || m->files[i].path[len])
+	if (i == m->file_count || strncmp(m->files[i].path, path, len) != 0 || m->files[i].path[len])
 		return NULL;
 	return &m->files[i];
 }
@@ -246,7 +246,7 @@ static int read_selftest(struct manifest *m, const struct json_doc *d, const str
 		return json_error(d, item, e, ERR_FORMAT, "selftest: %s instead of a path",
 				  json_type_name(item->type));
 	f = memchr(item->u.text, '\0', item->count) ? NULL : find(m, item->u.text, item->count);
-	if (!f || strcmp(f->type, MANIFEST_TYPE_SELFTEST))
+	if (!f || strcmp(f->type, MANIFEST_TYPE_SELFTEST) != 0)
 		return json_error(d, item, e, ERR_FORMAT, "selftest: no file of type %s here",
 				  MANIFEST_TYPE_SELFTEST);
 	if (m->selftest_count && strcmp(m->selftests[m->selftest_count - 1], f->path) >= 0)

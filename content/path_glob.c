@@ -7,7 +7,7 @@
 /* "**" that is a whole segment, with the slash behind it when there is one. */
 static size_t deep_star(const char *pattern, const char *start)
 {
-	if (strncmp(pattern, "**", 2) || (pattern != start && pattern[-1] != '/'))
+	if (strncmp(pattern, "**", 2) != 0 || (pattern != start && pattern[-1] != '/'))
 		return 0;
 	return pattern[2] == '/' ? 3 : pattern[2] == '\0' ? 2 : 0;
 }
