@@ -177,6 +177,29 @@ static void a_host_that_cannot_try_says_nothing_about_the_content(void **state)
 	assert_int_equal(r.outcome, CANARY_ENVIRONMENT);
 }
 
+#ifdef RINGHOLD_YARA
+static void yara_works_in_the_same_confinement(void **state)
+{
+	const struct content_file files[] = {
+		{ "y/a.yar", "yara", "import \"pe\"\nimport \"math\"\nrule evil { strings: $a = \"EVIL\" $b = /x[0-9]+y/ condition: any of them }" },
+		{ "y/sample", "doc", "x123y" },
+		{ "t.ndjson", "selftest", "{\"event\":{\"file\":\"y/sample\"},\"expect\":{\"verdict\":\"alert\",\"rule\":\"evil\"}}\n" },
+		{ 0 },
+	};
+	AUTO(content_tree) struct content_tree *t = content_tree_new(files);
+	struct canary_job job = { 0 };
+	struct canary_result r;
+
+	(void)state;
+	run_job(&job, t, &r);
+	expect_result(&r, CANARY_OK, "", "");
+	assert_int_equal(r.selftests, 1);
+	content_write(t->path, "y/a.yar", "rule evil {\n strings: }");
+	run_job(&job, t, &r);
+	expect_result(&r, CANARY_REFUSED, "load", "y/a.yar:2: ");
+}
+#endif
+
 /* ---- hostile engines ---- */
 
 enum hostile { CRASH_LOAD, ABORT_LOAD, HANG_LOAD, SPIN_LOAD, EXIT_LOAD, EAT_MEMORY, FORK, THREAD_OF_PROCESSES, SOCKET, WRITE_SLOT,
@@ -547,6 +570,34 @@ static void without_a_command_a_type_has_no_loader(void **state)
 	expect_result(&r, CANARY_REFUSED, "load", "b.bin: no loader here for content of type \"blob\"");
 }
 
+static void a_program_with_threads_runs_itself_as_the_canary(void **state)
+{
+	static const char contract[] = CONTRACT("");
+	static const char *const drop[] = { "nc" };
+	const struct content_file files[] = { { "b.bin", "blob", "x" }, { "r.json", "rules", RULES },
+					      { "t.ndjson", "selftest", GOOD_TEST }, { 0 } };
+	AUTO(content_tree) struct content_tree *t = content_tree_new(files);
+	const char *argv[] = { "/bin/sh", "-c", "exit $1", "sh", "5", NULL };
+	const struct loader_exec exec = { .type = "blob", .argv = argv, .timeout_ms = 5000 };
+	struct canary_job job = { .slot = t->path, .contract = contract, .contract_len = sizeof(contract) - 1,
+				  .drop = drop, .drop_count = 1, .exec = &exec, .exec_count = 1, .wall_ms = 10000 };
+	struct canary_result r;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_ok(canary_spawn("/proc/self/exe", &job, &r, &e));
+	expect_result(&r, CANARY_REFUSED, "load", "/bin/sh (type \"blob\"): exit status 5");
+	argv[4] = "0";
+	assert_ok(canary_spawn("/proc/self/exe", &job, &r, &e));
+	expect_result(&r, CANARY_OK, "", "");
+	assert_int_equal(r.dropped, 1);
+	assert_int_equal(r.selftests_skipped, 1);
+	assert_ok(canary_spawn("/bin/true", &job, &r, &e));
+	expect_result(&r, CANARY_ENVIRONMENT, "internal", "gave no result");
+	job.loaders = hostile_loaders;
+	assert_refused(canary_spawn("/proc/self/exe", &job, &r, &e), ERR_USAGE, "cannot cross");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -556,6 +607,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_dropped_rule_s_self_tests_are_skipped),
 		cmocka_unit_test(benign_corpora_are_run),
 		cmocka_unit_test(a_host_that_cannot_try_says_nothing_about_the_content),
+#ifdef RINGHOLD_YARA
+		cmocka_unit_test(yara_works_in_the_same_confinement),
+#endif
 		cmocka_unit_test(a_crash_is_a_crash_wherever_it_happens),
 		cmocka_unit_test(a_hang_ends_at_the_wall_time),
 		cmocka_unit_test(memory_without_end_runs_into_its_bound),
@@ -568,6 +622,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_check_command_judges_what_no_loader_can),
 		cmocka_unit_test(nothing_a_check_command_started_outlives_the_try),
 		cmocka_unit_test(without_a_command_a_type_has_no_loader),
+		cmocka_unit_test(a_program_with_threads_runs_itself_as_the_canary),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "canary") == 0)         /* as any program of ours does */

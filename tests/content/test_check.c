@@ -1,6 +1,8 @@
 /* test_check: what static validation finds, and with which words. */
 #include "content_tree.h"
 
+#include "content/bundle.h"
+#include "content/canary.h"
 #include "content/check.h"
 #include "schema/contract.h"
 
@@ -72,26 +74,25 @@ static void expect(const char *rules, enum check_severity severity, const char *
 
 /* ---- July 2024 ---- */
 
-/* A directory of the demo as a tree with a manifest. */
+/* A directory of the demo, built and unpacked as it travels. */
 static struct content_tree *demo_tree(const char *name)
 {
-	static const char *const paths[] = { "rules/ipc.json", "rules/process.json", "selftest/ipc.ndjson",
-					     "selftest/process.ndjson" };
-	struct content_file files[5] = { { 0 } };
-	struct buf *texts[4] = { NULL };
-	struct content_tree *t;
+	struct content_tree *t = calloc(1, sizeof(*t));
+	struct bundle_options options = BUNDLE_OPTIONS_NONE;
+	AUTO(bundle) struct bundle *b = NULL;
+	struct err e = { 0 };
+	char dir[200], archive[260], slot[260];
 
-	for (size_t i = 0; i < 4; i++) {
-		struct err e = { 0 };
-		char path[200];
-
-		snprintf(path, sizeof(path), "deploy/demo/%s/%s", name, paths[i]);
-		assert_ok(file_read(&texts[i], path, 1 << 20, &e));
-		files[i] = (struct content_file){ paths[i], i < 2 ? "rules" : "selftest", texts[i]->data };
-	}
-	t = content_tree_new(files);
-	for (size_t i = 0; i < 4; i++)
-		buf_free(texts[i]);
+	assert_non_null(t);
+	snprintf(dir, sizeof(dir), "deploy/demo/%s", name);
+	content_temp(t->path);
+	snprintf(archive, sizeof(archive), "%s/a.tar.gz", t->path);
+	snprintf(slot, sizeof(slot), "%s/slot", t->path);
+	assert_ok(bundle_build(&b, dir, &options, &e));
+	assert_ok(file_replace(archive, b->archive->data, b->archive->len, 0644, &e));
+	assert_ok(bundle_unpack(archive, NULL, t->path, "slot", &t->manifest, NULL, &e));
+	t->dir = open(slot, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(t->dir >= 0);
 	return t;
 }
 
@@ -131,6 +132,31 @@ static void the_demo_s_other_bundles_pass(void **state)
 		r = report_of(t, c);
 		assert_ok(check_verdict(r, &e));
 		assert_null(check_reason(r));
+	}
+}
+
+/* The bomb kills a sensor at boot only: nothing before that may find it. */
+static void the_demo_s_other_bundles_survive_the_canary(void **state)
+{
+	static const char *const names[] = { "edr-good", "edr-bootbomb" };
+	AUTO(buf) struct buf *contract = NULL;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_ok(file_read(&contract, DEMO_CONTRACT, 1 << 20, &e));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		AUTO(content_tree) struct content_tree *t = demo_tree(names[i]);
+		char slot[260];
+		struct canary_job job = { .slot = slot, .contract = contract->data, .contract_len = contract->len };
+		struct canary_result r;
+
+		snprintf(slot, sizeof(slot), "%s/slot", t->path);
+		assert_ok(canary_run(&job, &r, &e));
+		if (r.outcome != CANARY_OK)
+			fail_msg("%s: %s", names[i], r.sentence);
+		fprintf(stderr, "%s: %llu rules, load %lld ms, %lld bytes, %lld us an event, %lld ms in all\n", names[i],
+			(unsigned long long)r.rules, (long long)r.load_ms, (long long)r.rss_bytes, (long long)r.us_per_event,
+			(long long)r.wall_ms);
 	}
 }
 
@@ -382,6 +408,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(field_21_for_a_sensor_that_supplies_20_is_refused_by_name),
 		cmocka_unit_test(the_demo_s_other_bundles_pass),
+		cmocka_unit_test(the_demo_s_other_bundles_survive_the_canary),
 		cmocka_unit_test(without_a_contract_only_the_format_counts),
 		cmocka_unit_test(templates_are_held_against_the_contract_place_by_place),
 		cmocka_unit_test(fewer_fields_than_the_sensor_supplies_are_fine),
