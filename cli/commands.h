@@ -13,5 +13,7 @@ extern const struct cli_command init_commands[];
 extern const size_t init_command_count;
 extern const struct cli_command bundle_commands[];
 extern const size_t bundle_command_count;
+extern const struct cli_command publish_commands[];
+extern const size_t publish_command_count;
 
 #endif

@@ -11,6 +11,7 @@ static const struct {
 } tables[] = {
 	{ init_commands, &init_command_count },
 	{ bundle_commands, &bundle_command_count },
+	{ publish_commands, &publish_command_count },
 };
 
 int main(int argc, char **argv)

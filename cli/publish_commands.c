@@ -1,0 +1,131 @@
+/* publish_commands: `ringhold publish`. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/publish.h"
+
+struct publish_options {
+	struct remote_options remote;
+	struct cli_list keys, overrides;
+	const char *keys_dir, *reason;
+	bool dry_run, no_delta, adopt;
+};
+
+#define AT(field) offsetof(struct publish_options, field)
+
+static const struct cli_option publish_rows[] = {
+	{ "key", 'k', CLI_MANY, AT(keys), "FILE", "a key of the channel's content role; may be given again" },
+	{ "keys", 0, CLI_TEXT, AT(keys_dir), "DIR", "all keys of a directory" },
+	{ "reason", 0, CLI_TEXT, AT(reason), "TEXT", "why, for the record" },
+	{ "override-contract", 0, CLI_MANY, AT(overrides), "SENSOR/VERSION",
+	  "publish although this contract refuses it (every host still refuses by its own); \"*\": all; needs --reason" },
+	{ "no-delta", 0, CLI_FLAG, AT(no_delta), NULL, "the whole archive only" },
+	{ "adopt", 0, CLI_FLAG, AT(adopt), NULL, "sign although none of these keys signed what is published now" },
+	{ "dry-run", 'n', CLI_FLAG, AT(dry_run), NULL, "do all but send it" },
+	REMOTE_ROWS(struct publish_options, remote),
+};
+
+/* "rules/ipc.json:31:7: sentence (contract 7.11)": one line, escaped by the terminal's rules. */
+static void print_finding(const struct json *f)
+{
+	AUTO(buf) struct buf *line = buf_new(0);
+	char file[200], sentence[600], number[24], more[120];
+
+	if (!line)
+		return;
+	remote_text(f, "file", file, sizeof file);
+	remote_text(f, "sentence", sentence, sizeof sentence);
+	log_escape(line, file, strlen(file));
+	for (int i = 0; i < 2; i++) {
+		remote_text(f, i ? "column" : "line", number, sizeof number);
+		if (strcmp(number, "-") != 0 && strcmp(number, "0") != 0)
+			buf_addf(line, ":%s", number);
+	}
+	buf_adds(line, ": ");
+	log_escape(line, sentence, strlen(sentence));
+	remote_text(f, "contract", more, sizeof more);
+	if (strcmp(more, "-") != 0 && !strstr(sentence, more)) {
+		buf_adds(line, " [contract ");
+		log_escape(line, more, strlen(more));
+		buf_addc(line, ']');
+	}
+	remote_text(f, "severity", more, sizeof more);
+	fprintf(stderr, "ringhold publish: %s%s\n", strcmp(more, "warning") == 0 ? "warning: " : "", line->failed ? "(no memory)" : line->data);
+}
+
+static void print_findings(const struct remote_answer *a)
+{
+	const struct json *findings = a->doc ? json_get(a->doc->root, "findings") : NULL;
+
+	for (size_t i = 0; findings && findings->type == JSON_ARRAY && i < findings->count; i++)
+		print_finding(&findings->u.items[i]);
+}
+
+static void print_prepared(const struct publish *p, bool dry_run)
+{
+	char hex[DIGEST_HEX_LEN + 1];
+
+	digest_hex(hex, &p->digest);
+	printf("channel %s, serial %llu, %s\n", p->manifest->channel, (unsigned long long)p->manifest->serial, hex);
+	printf("archive %zu bytes; ", p->bytes->len);
+	if (p->delta)
+		printf("delta from serial %llu: %zu bytes\n", (unsigned long long)p->delta_from, p->delta->len);
+	else
+		printf("no delta: %s\n", p->note);
+	if (dry_run)
+		printf("signed, not sent\n");
+}
+
+static int finish(struct publish *p, struct remote *r, const struct publish_options *o, struct err *e)
+{
+	AUTO_ANSWER answer = { 0 };
+	char rollout[32];
+
+	if (publish_prepare(p, r, e) < 0)
+		return e->code;
+	if (!o->remote.json)
+		print_prepared(p, o->dry_run);
+	if (o->dry_run)
+		return 0;
+	if (publish_send(p, r, &answer, e) < 0) {
+		print_findings(&answer);
+		return e->code;
+	}
+	print_findings(&answer);
+	if (o->remote.json)
+		return remote_print(answer.doc->root, e);
+	remote_text(answer.doc->root, "rollout", rollout, sizeof rollout);
+	printf("%s; rollout %s\n", answer.status == 200 ? "it was published before" : "published", rollout);
+	return 0;
+}
+
+static int publish(int argc, char **argv, const void *options, struct err *e)
+{
+	const struct publish_options *o = options;
+	AUTO(remote) struct remote *r = NULL;
+	AUTO(keyring) struct keyring *keys = NULL;
+	struct publish p = { .archive = argv[0], .reason = o->reason, .overrides = o->overrides, .no_delta = o->no_delta, .adopt = o->adopt,
+			     .now = clock_now() };
+	int code;
+
+	(void)argc;
+	if (o->overrides.count > 0 && !o->reason)
+		return err_set(e, ERR_USAGE, "an override needs a --reason: it is kept and shown");
+	if (role_edit_keys(&keys, &o->keys, o->keys_dir, e) < 0 || remote_open(&r, &o->remote, e) < 0)
+		return e->code;
+	p.keys = keys;
+	code = finish(&p, r, o, e);
+	publish_release(&p);
+	return code;
+}
+
+const struct cli_command publish_commands[] = {
+	{ .name = "publish", .args = "ARCHIVE", .help = "sign a bundle with the vendor's keys and bring it to a server", .min_args = 1, .max_args = 1,
+	  .run = publish, .options = publish_rows, .option_count = ARRAY_LEN(publish_rows), .options_size = sizeof(struct publish_options),
+	  .more = "The role content-CHANNEL is signed here; the server checks the bundle against every registered\n"
+		  "contract, runs its self-tests in a confined process, and begins its rollout with the first ring." },
+};
+const size_t publish_command_count = ARRAY_LEN(publish_commands);

@@ -1,0 +1,77 @@
+/*
+ * remote: a server's operator plane, as the commands of this room use it.
+ *
+ * Where it is, what proves it and who we are come from options, else from the
+ * environment (RINGHOLD_HOME, RINGHOLD_SERVER, RINGHOLD_TOKEN_FILE,
+ * RINGHOLD_PIN), else from the server's own directory (--home): its files
+ * `listening`, `pin` and `operator-token`.
+ */
+#ifndef CLI_REMOTE_H
+#define CLI_REMOTE_H
+
+#include "base/buf.h"
+#include "base/cli.h"
+#include "base/json.h"
+
+struct remote_options {
+	const char *home, *server, *token_file, *pin, *ca_file;
+	bool json;
+};
+
+/* The rows of a command whose options struct has a struct remote_options as `member`. */
+#define REMOTE_ROW(type, member, name, kind, field, value, help) \
+	{ name, 0, kind, offsetof(type, member) + offsetof(struct remote_options, field), value, help }
+#define REMOTE_ROWS(type, member)                                                                                         \
+	REMOTE_ROW(type, member, "home", CLI_TEXT, home, "DIR", "the server's directory, when it is on this machine"),    \
+	REMOTE_ROW(type, member, "server", CLI_TEXT, server, "URL", "https://host:port"),                                 \
+	REMOTE_ROW(type, member, "token-file", CLI_TEXT, token_file, "FILE", "holds the operator's token"),               \
+	REMOTE_ROW(type, member, "pin", CLI_TEXT, pin, "PIN", "sha256//... of the server's key, instead of a CA"),        \
+	REMOTE_ROW(type, member, "ca-file", CLI_TEXT, ca_file, "FILE", "certificates that vouch for the server"),         \
+	REMOTE_ROW(type, member, "json", CLI_FLAG, json, NULL, "print the answer as JSON, for programs")
+
+struct remote;
+
+/* ERR_USAGE when nothing says where the server is. */
+int remote_open(struct remote **out, const struct remote_options *o, struct err *e) MUST_CHECK;
+void remote_free(struct remote *r);
+const char *remote_url(const struct remote *r);
+
+struct remote_answer {
+	long status;
+	struct buf *text;               /* the body */
+	struct json_doc *doc;           /* of it; NULL when there is none */
+};
+
+/*
+ * One request below the server's URL; body NULL: none, else JSON. A status
+ * outside 2xx is an error that says what the server says: ERR_AUTH,
+ * ERR_NOT_FOUND, ERR_CONFLICT, ERR_LIMIT, ERR_REFUSED, ERR_NET; *out is
+ * filled all the same, so that its findings can be shown.
+ */
+int remote_call(struct remote *r, const char *method, const char *path, const struct buf *body, struct remote_answer *out,
+		struct err *e) MUST_CHECK;
+void remote_answer_release(struct remote_answer *a);
+
+/* PUT /v1/uploads/<sha256>; the digest is computed here and stored. */
+int remote_upload(struct remote *r, const struct buf *bytes, char hex[65], struct err *e) MUST_CHECK;
+/* GET of a target from the content plane, checked against its hash; path as in metadata. */
+int remote_target(struct remote *r, const char *path, uint64_t length, const char *sha256_hex, struct buf **out, struct err *e) MUST_CHECK;
+
+/* Text fit for one segment of a path or a value of a query: everything else is percent-encoded. */
+void remote_escape(struct buf *out, const char *text);
+
+/* The value on standard output, indented, with a line feed. */
+int remote_print(const struct json *v, struct err *e) MUST_CHECK;
+
+/* A column of a table made from an array of objects: "offers.total" looks inside. */
+struct remote_column {
+	const char *title, *member;
+};
+int remote_table(const struct json *rows, const struct remote_column *columns, size_t count, struct err *e) MUST_CHECK;
+/* The text of a value found by a dotted path: "-" when absent or null. Cut to cap. */
+void remote_text(const struct json *object, const char *path, char *out, size_t cap);
+
+AUTO_DEFINE(remote, struct remote *, remote_free);
+#define AUTO_ANSWER __attribute__((cleanup(remote_answer_release))) struct remote_answer
+
+#endif

@@ -1,0 +1,155 @@
+#include "cli/role_edit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "signing/repo.h"
+
+struct role_edit {
+	char *role;
+	const struct keyring *keys;     /* borrowed */
+	struct metadata *targets;       /* who may sign the role, as the server says */
+	struct metadata *now;
+	struct author *author;
+	struct authority by;
+};
+
+static int fetch_role(struct metadata **out, struct remote *r, const char *role, struct err *e)
+{
+	AUTO_ANSWER answer = { 0 };
+	AUTO_FREE char *path = NULL;
+
+	if (asprintf(&path, "/v1/roles/%s", role) < 0)
+		return err_memory(e);
+	if (remote_call(r, "GET", path, NULL, &answer, e) < 0)
+		return err_wrap(e, "role %s", role);
+	return metadata_parse(out, METADATA_TARGETS, role, answer.text->data, answer.text->len, e);
+}
+
+/* One of the keys at hand has a valid signature on what stands now. */
+static bool signed_by_us(const struct role_edit *x)
+{
+	const struct metadata *m = x->now;
+
+	for (size_t i = 0; i < m->signature_count; i++) {
+		uint8_t sig[1024];
+		size_t len = m->signatures[i].hex_len / 2;
+
+		if (len > sizeof sig || !hex_decode(sig, len, m->signatures[i].hex, m->signatures[i].hex_len))
+			continue;
+		for (size_t k = 0; k < x->keys->count; k++)
+			if (pubkey_verify(seckey_public(x->keys->keys[k].key), m->canonical->data, m->canonical->len, sig, len))
+				return true;
+	}
+	return false;
+}
+
+/* How many of the role's keys are at hand. */
+static size_t held(const struct role_edit *x, size_t *all)
+{
+	const struct pubkey *keys[KEYRING_MAX];
+	size_t count = authority_keys(&x->by, keys, ARRAY_LEN(keys)), have = 0;
+
+	*all = count;
+	for (size_t i = 0; i < MIN(count, ARRAY_LEN(keys)); i++)
+		have += keyring_find(x->keys, keys[i]) != NULL;
+	return have;
+}
+
+static int check_keys(const struct role_edit *x, bool adopt, struct err *e)
+{
+	size_t all;
+
+	if (held(x, &all) == 0)
+		return err_set(e, ERR_AUTH, "none of the %zu keys at hand is one of the %zu of role %s", x->keys->count, all, x->role);
+	if (!adopt && !signed_by_us(x))
+		return err_set(e, ERR_AUTH, "what the server publishes as %s version %lld was signed by no key at hand; look at it, then use --adopt",
+			       x->role, (long long)x->now->version);
+	return 0;
+}
+
+int role_edit_open(struct role_edit **out, struct remote *r, const char *role, const struct keyring *keys, bool adopt, struct err *e)
+{
+	AUTO(role_edit) struct role_edit *x = calloc(1, sizeof *x);
+
+	if (!x)
+		return err_memory(e);
+	x->keys = keys;
+	x->role = strdup(role);
+	if (!x->role)
+		return err_memory(e);
+	if (fetch_role(&x->targets, r, "targets", e) < 0)
+		return e->code;
+	if (!authority_of(&x->by, x->targets, role))
+		return err_set(e, ERR_NOT_FOUND, "the repository of %s has no role %s", remote_url(r), role);
+	if (fetch_role(&x->now, r, role, e) < 0 || check_keys(x, adopt, e) < 0 || author_load(&x->author, x->now, e) < 0)
+		return e->code;
+	*out = TAKE(x);
+	return 0;
+}
+
+void role_edit_free(struct role_edit *x)
+{
+	if (!x)
+		return;
+	author_free(x->author);
+	metadata_free(x->now);
+	metadata_free(x->targets);
+	free(x->role);
+	free(x);
+}
+
+const struct metadata *role_edit_now(const struct role_edit *x)
+{
+	return x->now;
+}
+
+struct author *role_edit_author(struct role_edit *x)
+{
+	return x->author;
+}
+
+int role_edit_finish(struct role_edit *x, int64_t now, struct buf **out, struct err *e)
+{
+	AUTO(buf) struct buf *bare = NULL;
+	AUTO(buf) struct buf *whole = NULL;
+	bool met = false;
+	int added;
+
+	author_set_version(x->author, x->now->version + 1);
+	author_set_expires(x->author, now + REPO_PEOPLE_LIFE);
+	if (author_finish(x->author, &bare, e) < 0)
+		return e->code;
+	added = author_sign(&whole, bare->data, bare->len, METADATA_TARGETS, x->keys, &x->by, &met, e);
+	if (added < 0)
+		return added;
+	if (!met)
+		return err_set(e, ERR_AUTH, "role %s needs %lld signatures, the keys at hand give %d", x->role, (long long)x->by.role->threshold, added);
+	*out = TAKE(whole);
+	return 0;
+}
+
+int role_edit_keys(struct keyring **out, const struct cli_list *files, const char *dir, struct err *e)
+{
+	AUTO(keyring) struct keyring *keys = NULL;
+
+	if (dir) {
+		if (keyring_load(&keys, dir, NULL, NULL, e) < 0)
+			return e->code;
+	} else {
+		keys = keyring_new();
+	}
+	if (!keys)
+		return err_memory(e);
+	for (size_t i = 0; i < files->count; i++) {
+		struct seckey *k = NULL;
+
+		if (seckey_load(&k, files->items[i], NULL, NULL, e) < 0 || keyring_add(keys, files->items[i], k, e) < 0)
+			return e->code;
+	}
+	if (keys->count == 0)
+		return err_set(e, ERR_USAGE, "which keys sign? name them with --key FILE or --keys DIR");
+	*out = TAKE(keys);
+	return 0;
+}
