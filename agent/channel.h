@@ -41,7 +41,7 @@ struct channel {
 
 #define CHANNEL_DROPS_MAX 1024
 
-int channel_open(struct channel *c, struct host *h, const struct settings_channel *cfg, struct err *e) MUST_CHECK;
+int channel_open(struct channel *c, struct host *h, const struct settings_channel *cfg, bool look, struct err *e) MUST_CHECK;
 void channel_close(struct channel *c);
 
 /* Does what is due; answers milliseconds until it wants to be called again, -1: only after an event. */

@@ -22,7 +22,11 @@ struct host {
 	bool refresh_wanted;            /* ... with metadata refreshed whatever the server says */
 };
 
-int host_open(struct host *h, const struct settings *s, struct err *e) MUST_CHECK;      /* channels too, reconciled with the boot record */
+/*
+ * Channels too, their journal reconciled with the boot records; `look` only:
+ * nothing is changed, for commands beside a running agent.
+ */
+int host_open(struct host *h, const struct settings *s, bool look, struct err *e) MUST_CHECK;
 void host_close(struct host *h);
 
 struct channel *host_channel(struct host *h, const char *name);         /* NULL: not configured */

@@ -323,6 +323,8 @@ static int64_t oldest_fresh(struct judge *j)
 {
 	int64_t at = INT64_MAX;
 
+	if (j->begin.offline)
+		return j->begin.fresh_at;
 	for (size_t i = 0; i < judge_repo_count(j); i++)
 		at = MIN(at, judge_repo(j, i ? REPO_RINGS : REPO_CONTENT)->fresh_at);
 	return at;

@@ -9,6 +9,7 @@
 
 #define ROOT_MAX 512000
 #define HALF_LIFE_MIN 60
+#define DOCUMENTS_ON_DISK 512
 
 struct asking {
 	struct judge *j;
@@ -50,6 +51,29 @@ static int ask(void *arg, const char *name, size_t max, struct buf **out, struct
 	return status < 0 ? status : err_set(e, ERR_NET, "%s: HTTP status %d", name, status);
 }
 
+static int count_one(const char *rel, bool is_dir, void *arg, struct err *e)
+{
+	size_t *count = arg;
+
+	(void)rel;
+	(void)is_dir;
+	(void)e;
+	++*count;
+	return 0;
+}
+
+/* Old documents are of no use; when many have gathered all go, and those in use come back. */
+static int trim_documents(const char *path, struct err *e)
+{
+	size_t count = 0;
+
+	if (file_mkdirs(path, 0755, e) < 0 || file_walk(path, count_one, &count, e) < 0)
+		return e->code;
+	if (count <= DOCUMENTS_ON_DISK)
+		return 0;
+	return file_remove_tree(path, e) < 0 ? e->code : file_mkdirs(path, 0755, e);
+}
+
 static int open_repo(struct judge *j, struct judge_repo *r, struct err *e)
 {
 	const char *name = settings_repo_name(j->s, r->which);
@@ -63,6 +87,8 @@ static int open_repo(struct judge *j, struct judge_repo *r, struct err *e)
 		return e->code;
 	if (file_read(&anchor, path, ROOT_MAX, e) < 0 && e->code != ERR_NOT_FOUND)
 		return err_wrap(e, "root of trust");
+	if (home_pathf(path, e, r->dir, "/documents") < 0 || trim_documents(path, e) < 0)
+		return e->code;
 	if (driver_open(&r->client, r->dir, anchor ? anchor->data : NULL, anchor ? anchor->len : 0, TUF_HOUSE, e) < 0)
 		return err_wrap(e, "repository %s", name);
 	return 0;
@@ -113,7 +139,7 @@ int64_t judge_half_life(const struct judge_repo *r)
 int judge_find(struct judge *j, struct judge_repo *r, const char *path, const struct tuf_target **out, struct err *e)
 {
 	struct asking asking = { j, r, PLANE_METADATA };
-	struct driver d = { .dir = r->dir, .get = ask, .arg = &asking };
+	struct driver d = { .dir = r->dir, .get = j->begin.offline ? NULL : ask, .arg = &asking };
 
 	if (!r->client)
 		return err_set(e, ERR_NOT_FOUND, "repository %s is not open", settings_repo_name(j->s, r->which));
@@ -128,11 +154,51 @@ static const struct buf *known(const struct judge_repo *r, const struct digest *
 	return NULL;
 }
 
+static const struct buf *remember(struct judge_repo *r, struct buf *bytes, const struct digest *sha256)
+{
+	struct judge_document *kept = &r->documents[r->next_document++ % JUDGE_DOCUMENTS];
+
+	buf_free(kept->bytes);
+	kept->bytes = bytes;
+	kept->sha256 = *sha256;
+	return bytes;
+}
+
+/* <dir>/documents/<sha256>: what was read before, for when there is no network. */
+static int stored_path(char out[HOME_PATH_MAX], const struct judge_repo *r, const struct digest *sha256, struct err *e)
+{
+	char hex[DIGEST_HEX_LEN + 1];
+
+	digest_hex(hex, sha256);
+	return home_pathf(out, e, r->dir, "/documents/%s", hex);
+}
+
+static const struct buf *from_disk(struct judge_repo *r, const struct digest *sha256, size_t max)
+{
+	AUTO(buf) struct buf *bytes = NULL;
+	char path[HOME_PATH_MAX];
+	struct digest got;
+	struct err ignored;
+
+	if (stored_path(path, r, sha256, &ignored) < 0 || file_read(&bytes, path, max, &ignored) < 0)
+		return NULL;
+	hash_bytes(&got, bytes->data, bytes->len);
+	return digest_equal(&got, sha256) ? remember(r, TAKE(bytes), sha256) : NULL;
+}
+
+static void to_disk(struct judge_repo *r, const struct buf *bytes, const struct digest *sha256)
+{
+	char path[HOME_PATH_MAX];
+	struct err e;
+
+	if (stored_path(path, r, sha256, &e) < 0 || file_replace(path, bytes->data ? bytes->data : "", bytes->len, 0644, &e) < 0)
+		log_warn("%s", e.msg);
+}
+
 int judge_document(struct judge *j, struct judge_repo *r, const char *path, size_t max, const struct buf **out, struct err *e)
 {
 	struct asking metadata = { j, r, PLANE_METADATA }, targets = { j, r, PLANE_TARGETS };
 	struct driver d = { .dir = r->dir, .get = ask, .arg = &metadata };
-	struct judge_document *kept = &r->documents[r->next_document % JUDGE_DOCUMENTS];
 	const struct tuf_target *t;
 	struct buf *bytes;
 
@@ -140,17 +206,18 @@ int judge_document(struct judge *j, struct judge_repo *r, const char *path, size
 		return e->code;
 	if (!t)
 		return err_set(e, ERR_NOT_FOUND, "%s: no role lists it", path);
-	*out = t->target->has_sha256 ? known(r, &t->target->sha256) : NULL;
+	if (!t->target->has_sha256)
+		return err_set(e, ERR_UNSUPPORTED, "%s: its role lists no SHA-256", path);
+	*out = known(r, &t->target->sha256);
+	if (!*out)
+		*out = from_disk(r, &t->target->sha256, max);
 	if (*out)
 		return 0;
+	if (j->begin.offline)
+		return err_set(e, ERR_NOT_FOUND, "%s: not stored on this host", path);
 	if (driver_target(&d, r->client, path, ask, &targets, max, &bytes, &t, e) < 0)
 		return e->code;
-	buf_free(kept->bytes);
-	kept->bytes = bytes;
-	kept->sha256 = t->target->sha256;
-	if (!t->target->has_sha256)
-		hash_bytes(&kept->sha256, bytes->data, bytes->len);
-	r->next_document++;
-	*out = bytes;
+	*out = remember(r, bytes, &t->target->sha256);
+	to_disk(r, bytes, &t->target->sha256);
 	return 0;
 }

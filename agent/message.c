@@ -16,7 +16,7 @@
 #define SECONDS_MAX ((uint64_t)400 * 86400)
 
 static const struct wire_field begin_fields[] = {
-	BOOL(begin, check_in), BOOL(begin, refresh), U64(begin, epoch), U64(begin, seq), BOOL(begin, explain), BOOL(begin, brief),
+	BOOL(begin, check_in), BOOL(begin, refresh), U64(begin, epoch), U64(begin, seq), I64(begin, fresh_at), BOOL(begin, explain), BOOL(begin, brief),
 	BOOL(begin, offline),
 	TEXT(begin, enrolment), TEXT(begin, token), TEXT(begin, device), TEXT(begin, attributes),
 	TEXT(begin, server), TEXT(begin, pin), TEXT(begin, boot_id),

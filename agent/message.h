@@ -73,6 +73,7 @@ struct message_begin {
 	uint64_t check_in;      /* 0, 1: send a check-in to the server */
 	uint64_t refresh;       /* 0, 1: refresh metadata even when the server says nothing changed */
 	uint64_t epoch, seq;
+	int64_t fresh_at;       /* when metadata was last found fresh, for offline rounds; 0: never */
 	uint64_t explain;       /* 0, 1: CLAUSE records wanted */
 	uint64_t brief;         /* 0, 1: check in and nothing else, we are going down */
 	uint64_t offline;       /* 0, 1: from the store alone */

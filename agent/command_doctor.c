@@ -1,0 +1,125 @@
+/* command_doctor: is everything in place, and which confinement is in force? */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/channel.h"
+#include "agent/command.h"
+#include "agent/home.h"
+#include "base/file.h"
+#include "base/log.h"
+
+struct examination {
+	unsigned wrong;
+};
+
+static void PRINTF_LIKE(4, 5) say(struct examination *x, bool fine, const char *what, const char *fmt, ...)
+{
+	AUTO(buf) struct buf *text = buf_new(4096);
+	char words[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(words, sizeof words, fmt, args);
+	va_end(args);
+	if (text)
+		log_escape(text, words, strlen(words));
+	printf("%-5s %-20s %s\n", fine ? "ok" : "WRONG", what, text && text->data ? text->data : "");
+	x->wrong += !fine;
+}
+
+/* In a child, as the real process would do it. */
+static void confinement(struct examination *x, const struct settings *s, enum confine_role role)
+{
+	unsigned bits = 0;
+	char in_force[160], missing[160];
+	int ends[2];
+	pid_t pid;
+
+	if (pipe(ends) < 0)
+		return;
+	pid = fork();
+	if (pid == 0) {
+		struct err e;
+
+		if (confine(s, role, &bits, &e) < 0 || write(ends[1], &bits, sizeof bits) != sizeof bits)
+			_exit(1);
+		_exit(0);
+	}
+	close(ends[1]);
+	if (read(ends[0], &bits, sizeof bits) != sizeof bits)
+		bits = 0;
+	close(ends[0]);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	confine_words(bits, in_force, sizeof in_force);
+	confine_words(CONFINE_ALL & ~bits, missing, sizeof missing);
+	say(x, !s->strict_sandbox || bits == CONFINE_ALL, confine_role_name(role), "in force: %s%s%s", *in_force ? in_force : "nothing",
+	    *missing ? "; missing: " : "", missing);
+}
+
+static void trust(struct examination *x, const struct settings *s)
+{
+	for (int i = 0; i < SETTINGS_REPOS; i++) {
+		const char *name = settings_repo_name(s, (enum settings_repo)i);
+		char path[HOME_PATH_MAX];
+		struct err e;
+
+		if (i && settings_repo(s, (enum settings_repo)i) == REPO_CONTENT)
+			continue;
+		if (home_pathf(path, &e, s->root, HOME_ETC "/trust/%s.root.json", name) < 0)
+			continue;
+		if (file_exists(path) && file_check_private(path, false, &e) < 0)
+			say(x, false, "root of trust", "%s", e.msg);
+		else
+			say(x, file_exists(path), "root of trust", "%s%s", path, file_exists(path) ? "" : " is absent");
+	}
+}
+
+static void channel(struct examination *x, struct channel *c)
+{
+	struct digest running = trial_running(&c->boot);
+	uint8_t linked[BOOT_DIGEST_LEN] = { 0 };
+	struct boot_report why = { "" };
+	int rc = boot_link_get(c->boot.run, linked, &why);
+
+	say(x, !*c->boot.trouble || c->boot.record.seq == 0, c->state.name, "boot record: %s",
+	    *c->boot.trouble ? c->boot.trouble : boot_mode_name(c->boot.record.mode));
+	say(x, rc >= 0 && !memcmp(linked, running.bytes, DIGEST_LEN), c->state.name, "link %s",
+	    rc < 0 ? why.text : memcmp(linked, running.bytes, DIGEST_LEN) ? "does not match the boot record" : "matches the boot record");
+	say(x, true, c->state.name, "boot guard %s", c->boot.guarded ? "ran" : "did not run since this directory was made");
+	channel_look(c);
+	if (c->cfg->watch)
+		say(x, c->sensor_known && c->sensor.alive, c->state.name, "sensor %s",
+		    !c->sensor_known ? "never reported" : c->sensor.alive ? sensor_state_name(c->sensor.state) : "is dead");
+}
+
+int command_doctor(int argc, char **argv, const void *options, struct err *e)
+{
+	struct examination x = { 0 };
+	AUTO(settings) struct settings *s = NULL;
+	struct host h = { 0 };
+	int rc;
+
+	(void)argc;
+	(void)argv;
+	(void)options;
+	log_init("agent", LOG_ERROR);
+	if (settings_load(&s, command_root(), NULL, e) < 0)
+		return e->code;
+	say(&x, true, "configuration", "%s" SETTINGS_PATH, s->root);
+	trust(&x, s);
+	rc = host_open(&h, s, true, e);
+	say(&x, rc == 0, "state", "%s", rc < 0 ? e->msg : "agent.db, contract and channels can be read");
+	for (size_t i = 0; rc == 0 && i < h.channel_count; i++)
+		channel(&x, &h.channels[i]);
+	if (rc == 0)
+		say(&x, true, "server", "%s", *h.credentials.now.device ? h.credentials.now.server : "not enrolled");
+	host_close(&h);
+	for (int role = 0; role < CONFINE_ROLES; role++)
+		confinement(&x, s, (enum confine_role)role);
+	return x.wrong ? 1 : 0;
+}

@@ -1,0 +1,295 @@
+/* command_show: status, check, history, explain: what a person at the machine wants to know, without a network. */
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/channel.h"
+#include "agent/command.h"
+#include "agent/home.h"
+#include "agent/round.h"
+#include "base/cli.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+
+static int open_host(struct settings **s, struct host *h, struct err *e)
+{
+	log_init("agent", LOG_ERROR);
+	if (settings_load(s, command_root(), NULL, e) < 0)
+		return e->code;
+	return host_open(h, *s, true, e);
+}
+
+static void short_hex(char out[DIGEST_HEX_LEN + 1], const struct digest *d)
+{
+	digest_hex(out, d);
+	if (digest_is_zero(d))
+		snprintf(out, 2, "-");
+	else
+		out[12] = 0;
+}
+
+static const char *say_name(uint64_t say)
+{
+	static const char *const names[SAY_COUNT] = { "keep", "install", "switch", "withdraw", "unknown" };
+
+	return names[MIN(say, (uint64_t)SAY_COUNT - 1)];
+}
+
+/* ---- status ---- */
+
+static const char *held(const struct channel *c)
+{
+	return c->boot.record.mode == BOOT_DISABLED ? "disabled" : !digest_is_zero(&c->state.pinned) ? "pinned"
+	     : c->state.held && (!c->state.held_until || clock_now() < c->state.held_until) ? "held" : "";
+}
+
+static uint64_t serial_of(const struct channel *c, const struct digest *d)
+{
+	uint64_t serial = 0;
+	struct err ignored;
+
+	if (!digest_is_zero(d))
+		(void)!journal_serial_get(c->host->journal, c->state.name, d, &serial, &ignored);
+	return serial;
+}
+
+static void put_content(struct json_writer *w, const char *key, const struct channel *c, const struct digest *d)
+{
+	char hex[DIGEST_HEX_LEN + 1];
+
+	if (digest_is_zero(d)) {
+		json_put_null(w, key);
+		return;
+	}
+	digest_hex(hex, d);
+	json_open_object(w, key);
+	json_put_text(w, "digest", hex);
+	json_put_int(w, "serial", (int64_t)serial_of(c, d));
+	json_close_object(w);
+}
+
+static void put_channel(struct json_writer *w, struct channel *c)
+{
+	struct digest running = trial_running(&c->boot), at;
+	static const char *const rungs[] = { "trial", "current", "previous", "baseline" };
+	char hex[DIGEST_HEX_LEN + 1];
+
+	channel_look(c);
+	json_open_object(w, NULL);
+	json_put_text(w, "channel", c->state.name);
+	json_put_text(w, "ring", *c->state.ring ? c->state.ring : NULL);
+	json_put_text(w, "phase", phase_name(c->state.phase));
+	json_put_text(w, "mode", boot_mode_name(c->boot.record.mode));
+	json_put_text(w, "rung", boot_rung_name(c->boot.record.rung));
+	json_put_int(w, "tries_left", c->boot.record.tries_left);
+	put_content(w, "running", c, &running);
+	for (int rung = RUNG_TRIAL; rung < RUNG_NONE; rung++) {
+		at = trial_at(&c->boot, (enum boot_rung)rung);
+		put_content(w, rungs[rung], c, &at);
+	}
+	put_content(w, "offered", c, &c->state.offer.digest);
+	json_put_int(w, "high_water", (int64_t)c->boot.record.high_water);
+	json_put_text(w, "held", *held(c) ? held(c) : NULL);
+	json_open_object(w, "verdict");
+	json_put_text(w, "say", say_name(c->state.last.say));
+	json_put_text(w, "word", c->state.last.word);
+	json_put_text(w, "reason", c->state.last.reason);
+	json_put_int(w, "at", c->state.last.evaluated);
+	json_close_object(w);
+	json_open_object(w, "probation");
+	json_put_int(w, "healthy_s", c->state.healthy_s);
+	json_put_int(w, "need_s", (int64_t)c->state.offer.probation_s);
+	json_put_int(w, "boots", (int64_t)c->state.boots);
+	json_put_int(w, "need_boots", (int64_t)c->state.offer.boots);
+	json_close_object(w);
+	json_open_object(w, "sensor");
+	json_put_bool(w, "alive", c->sensor_known && c->sensor.alive);
+	json_put_text(w, "state", c->sensor_known ? sensor_state_name(c->sensor.state) : NULL);
+	boot_digest_hex(hex, c->sensor.digest);
+	json_put_text(w, "digest", c->sensor_known ? hex : NULL);
+	json_put_text(w, "reason", c->sensor_known ? c->sensor.reason : NULL);
+	json_close_object(w);
+	json_close_object(w);
+}
+
+static int status_json(struct host *h, struct err *e)
+{
+	AUTO(buf) struct buf *out = buf_new((size_t)1 << 20);
+	struct json_writer w = { .out = out, .indent = true };
+	uint64_t waiting = 0, epoch = 0;
+	char fresh[32];
+
+	if (!out)
+		return err_memory(e);
+	if (journal_outbox_count(h->journal, &waiting, e) < 0 || journal_epoch(h->journal, &epoch, e) < 0 ||
+	    journal_get(h->journal, "fresh_at", fresh, sizeof fresh, e) < 0)
+		return e->code;
+	json_open_object(&w, NULL);
+	json_put_int(&w, "format", 1);
+	json_put_text(&w, "device", *h->credentials.now.device ? h->credentials.now.device : NULL);
+	json_put_text(&w, "server", *h->credentials.now.server ? h->credentials.now.server : NULL);
+	json_put_int(&w, "fresh_at", strtoll(fresh, NULL, 10));
+	json_put_int(&w, "events_waiting", (int64_t)waiting);
+	json_open_array(&w, "channels");
+	for (size_t i = 0; i < h->channel_count; i++)
+		put_channel(&w, &h->channels[i]);
+	json_close_array(&w);
+	json_close_object(&w);
+	if (buf_check(out, e) < 0)
+		return e->code;
+	puts(out->data);
+	return 0;
+}
+
+static int status_text(struct host *h, struct err *e)
+{
+	static const char *const titles[] = { "channel", "ring", "phase", "running", "serial", "rung", "sensor", "note" };
+	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
+
+	if (!t)
+		return err_memory(e);
+	for (size_t i = 0; i < h->channel_count; i++) {
+		struct channel *c = &h->channels[i];
+		struct digest running = trial_running(&c->boot);
+		char hex[DIGEST_HEX_LEN + 1], serial[32];
+		const char *cells[ARRAY_LEN(titles)] = {
+			c->state.name, *c->state.ring ? c->state.ring : "-", phase_name(c->state.phase), hex, serial,
+			boot_rung_name(c->boot.record.rung), "-", *held(c) ? held(c) : c->state.last.reason,
+		};
+
+		channel_look(c);
+		short_hex(hex, &running);
+		snprintf(serial, sizeof serial, "%" PRIu64, serial_of(c, &running));
+		if (c->sensor_known)
+			cells[6] = c->sensor.alive ? sensor_state_name(c->sensor.state) : "dead";
+		cli_table_row(t, cells);
+	}
+	cli_table_print(t, stdout);
+	cli_table_free(t);
+	if (!*h->credentials.now.device)
+		printf("not enrolled\n");
+	return 0;
+}
+
+int command_status(int argc, char **argv, const void *options, struct err *e)
+{
+	const struct show_options *o = options;
+	AUTO(settings) struct settings *s = NULL;
+	struct host h = { 0 };
+	int rc = open_host(&s, &h, e);
+
+	(void)argc;
+	(void)argv;
+	if (rc == 0)
+		rc = o->json ? status_json(&h, e) : status_text(&h, e);
+	host_close(&h);
+	return rc;
+}
+
+/* 0: every channel runs what its ring is assigned; 1: something newer waits. */
+int command_check(int argc, char **argv, const void *options, struct err *e)
+{
+	AUTO(settings) struct settings *s = NULL;
+	struct host h = { 0 };
+	int rc = open_host(&s, &h, e);
+	int waiting = 0;
+
+	(void)argc;
+	(void)argv;
+	(void)options;
+	for (size_t i = 0; rc == 0 && i < h.channel_count; i++) {
+		const struct channel *c = &h.channels[i];
+		struct digest running = trial_running(&c->boot);
+		char hex[DIGEST_HEX_LEN + 1];
+
+		if (digest_is_zero(&c->state.last.assigned) || digest_equal(&running, &c->state.last.assigned))
+			continue;
+		waiting = 1;
+		short_hex(hex, &c->state.last.assigned);
+		printf("%s: %s is assigned and does not run\n", c->state.name, hex);
+	}
+	host_close(&h);
+	return rc < 0 ? rc : waiting;
+}
+
+/* ---- history ---- */
+
+static int print_line(void *arg, const struct journal_line *line, struct err *e)
+{
+	char when[CLOCK_TEXT_LEN + 1], hex[DIGEST_HEX_LEN + 1];
+	const char *cells[5] = { when, line->channel, line->what, hex, line->text };
+
+	(void)e;
+	clock_text(when, line->at);
+	short_hex(hex, &line->digest);
+	cli_table_row(arg, cells);
+	return 0;
+}
+
+int command_history(int argc, char **argv, const void *options, struct err *e)
+{
+	static const char *const titles[] = { "time", "channel", "event", "digest", "why" };
+	const struct history_options *o = options;
+	AUTO(settings) struct settings *s = NULL;
+	AUTO(journal) struct journal *j = NULL;
+	struct cli_table *t;
+	int rc;
+
+	if (settings_load(&s, command_root(), NULL, e) < 0 || journal_open(&j, s->root, e) < 0)
+		return e->code;
+	t = cli_table_new(titles, ARRAY_LEN(titles));
+	if (!t)
+		return err_memory(e);
+	rc = journal_history(j, argc ? argv[0] : "", o->count > 0 ? (size_t)o->count : 50, print_line, t, e);
+	if (rc == 0)
+		cli_table_print(t, stdout);
+	cli_table_free(t);
+	return rc;
+}
+
+/* ---- explain ---- */
+
+static void print_clause(void *arg, const struct message_clause *m)
+{
+	AUTO(buf) struct buf *text = buf_new(4096);
+	char *last = arg;
+
+	if (strcmp(last, m->channel) != 0)
+		printf("%s%s:\n", *last ? "\n" : "", m->channel);
+	snprintf(last, MESSAGE_NAME, "%s", m->channel);
+	if (!text)
+		return;
+	log_escape(text, m->sentence, strlen(m->sentence));
+	printf("  %-3s %-16s %s\n", m->holds ? "yes" : "NO", m->name, text->data ? text->data : "");
+}
+
+int command_explain(int argc, char **argv, const void *options, struct err *e)
+{
+	AUTO(settings) struct settings *s = NULL;
+	char last[MESSAGE_NAME] = "";
+	struct host h = { 0 };
+	struct round r;
+	int rc = open_host(&s, &h, e);
+
+	(void)argc;
+	(void)argv;
+	(void)options;
+	round_init(&r, &h);
+	r.clause = print_clause;
+	r.clause_arg = last;
+	if (rc == 0)
+		rc = round_start(&r, ROUND_STORED, e);
+	while (rc == 0 && round_turn(&r) == 0) {
+		struct pollfd p = { .fd = r.judge.sock, .events = POLLIN };
+
+		poll(&p, 1, 50);
+	}
+	if (rc == 0 && *r.trouble)
+		printf("note: %s\n", r.trouble);
+	round_stop(&r);
+	host_close(&h);
+	return rc;
+}

@@ -1,0 +1,88 @@
+/* host: opening everything the agent stands on. */
+#include "agent/host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/channel.h"
+#include "agent/home.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "schema/contract.h"
+
+static int contract_digest(struct host *h, struct err *e)
+{
+	AUTO(buf) struct buf *bytes = NULL;
+	char path[HOME_PATH_MAX];
+
+	memset(&h->contract, 0, sizeof h->contract);
+	if (!*h->s->contract)
+		return 0;
+	if (home_path(path, h->s->root, h->s->contract, e) < 0 || file_read(&bytes, path, CONTRACT_BYTES_MAX, e) < 0)
+		return err_wrap(e, "contract");
+	hash_bytes(&h->contract, bytes->data, bytes->len);
+	return 0;
+}
+
+int host_open(struct host *h, const struct settings *s, bool look, struct err *e)
+{
+	memset(h, 0, sizeof *h);
+	h->s = s;
+	if (contract_digest(h, e) < 0 || journal_open(&h->journal, s->root, e) < 0 || credentials_load(&h->credentials, s->root, e) < 0)
+		return e->code;
+	h->channels = calloc(s->channel_count, sizeof *h->channels);
+	if (!h->channels)
+		return err_memory(e);
+	for (size_t i = 0; i < s->channel_count; i++) {
+		h->channel_count++;
+		if (channel_open(&h->channels[i], h, &s->channels[i], look, e) < 0)
+			return err_wrap(e, "channel %s", s->channels[i].name);
+	}
+	h->round_wanted = true;
+	return 0;
+}
+
+void host_close(struct host *h)
+{
+	for (size_t i = 0; i < h->channel_count; i++)
+		channel_close(&h->channels[i]);
+	free(TAKE(h->channels));
+	h->channel_count = 0;
+	journal_close(TAKE(h->journal));
+}
+
+struct channel *host_channel(struct host *h, const char *name)
+{
+	for (size_t i = 0; i < h->channel_count; i++)
+		if (!strcmp(h->channels[i].state.name, name))
+			return &h->channels[i];
+	return NULL;
+}
+
+bool host_other_trial(const struct host *h, const struct channel *c)
+{
+	for (size_t i = 0; i < h->channel_count; i++)
+		if (&h->channels[i] != c && (trial_on(&h->channels[i].boot) || phase_on_trial(h->channels[i].state.phase)))
+			return true;
+	return false;
+}
+
+int host_event(struct host *h, const char *channel, const char *kind, const char *reason, const char *evidence, struct err *e)
+{
+	struct message_event event = { .at = clock_now() };
+
+	snprintf(event.channel, sizeof event.channel, "%s", channel);
+	snprintf(event.kind, sizeof event.kind, "%s", kind);
+	snprintf(event.reason, sizeof event.reason, "%s", reason);
+	snprintf(event.evidence, sizeof event.evidence, "%s", evidence);
+	h->round_wanted = true;
+	if (journal_begin(h->journal, e) < 0)
+		return e->code;
+	if (journal_event(h->journal, &event, e) < 0 || journal_end(h->journal, e) < 0) {
+		journal_undo(h->journal);
+		return e->code;
+	}
+	return 0;
+}
