@@ -14,21 +14,26 @@ static int failed(struct err *e, const struct trial *t, const struct boot_report
 	return err_set(e, ERR_IO, "channel %s: %s", t->channel, why->text);
 }
 
-/* The kernel's id of this boot, 16 bytes; zero when it cannot be told. */
-static void kernel_boot_id(uint8_t out[BOOT_ID_LEN])
+static bool read_boot_id(uint8_t out[BOOT_ID_LEN], const char *root)
 {
 	AUTO(buf) struct buf *text = NULL;
-	char hex[2 * BOOT_ID_LEN + 1];
+	char path[1024], hex[2 * BOOT_ID_LEN + 1];
 	struct err ignored;
 	size_t n = 0;
 
-	memset(out, 0, BOOT_ID_LEN);
-	if (file_read(&text, "/proc/sys/kernel/random/boot_id", 64, &ignored) < 0)
-		return;
+	snprintf(path, sizeof path, "%s/proc/sys/kernel/random/boot_id", root);
+	if (file_read(&text, path, 64, &ignored) < 0)
+		return false;
 	for (size_t i = 0; i < text->len && n < sizeof hex - 1; i++)
 		if (text->data[i] != '-' && text->data[i] != '\n')
 			hex[n++] = text->data[i];
-	if (!hex_decode(out, BOOT_ID_LEN, hex, n))
+	return hex_decode(out, BOOT_ID_LEN, hex, n);
+}
+
+/* The kernel's id of this boot; zero when it cannot be told. */
+static void kernel_boot_id(uint8_t out[BOOT_ID_LEN], const char *root)
+{
+	if (!read_boot_id(out, root) && !read_boot_id(out, ""))
 		memset(out, 0, BOOT_ID_LEN);
 }
 
@@ -67,7 +72,7 @@ int trial_open(struct trial *t, const char *root, const char *channel, struct er
 	if (t->guarded && memcmp(t->status.boot_id, unknown, BOOT_ID_LEN) != 0)
 		memcpy(t->boot_id, t->status.boot_id, BOOT_ID_LEN);
 	else
-		kernel_boot_id(t->boot_id);
+		kernel_boot_id(t->boot_id, root);
 	return 0;
 }
 
