@@ -19,7 +19,7 @@ static size_t slot_of(const char *id, size_t size)
 	return (size_t)(h & (size - 1));
 }
 
-static void forget_attributes(struct device *d)
+void device_forget_attributes(struct device *d)
 {
 	for (size_t i = 0; i < d->attribute_count; i++)
 		free(d->attributes[i]);
@@ -38,7 +38,7 @@ static void device_free(struct device *d)
 		free(d->offers);
 		d->offers = next;
 	}
-	forget_attributes(d);
+	device_forget_attributes(d);
 	checkin_free(d->said);
 	free(d);
 }
@@ -120,6 +120,9 @@ static int add_attribute(struct device *d, const struct json_doc *doc, const str
 		return json_error(doc, &m->value, e, ERR_FORMAT, "attribute %.64s is not text", m->key.text);
 	if (!name_valid(m->key.text, m->key.len))
 		return json_error(doc, &m->value, e, ERR_FORMAT, "\"%.64s\" is no name of an attribute", m->key.text);
+	for (const char *c = m->value.u.text; *c; c++)
+		if (*c <= 0x20 || *c == 0x7f)
+			return json_error(doc, &m->value, e, ERR_FORMAT, "attribute %s is not one printable word", m->key.text);
 	len = snprintf(text, sizeof text, "%s=%s", m->key.text, m->value.u.text);
 	if (len < 0 || (size_t)len >= sizeof text)
 		return json_error(doc, &m->value, e, ERR_LIMIT, "attribute %s is too long", m->key.text);
@@ -151,10 +154,10 @@ int device_set_attributes(struct device *d, const char *json, size_t len, struct
 			if (add_attribute(&fresh, doc, &doc->root->u.members[i], e) < 0)
 				break;
 	if (!fresh.attributes || !fresh.attribute_text || fresh.attribute_count < doc->root->count) {
-		forget_attributes(&fresh);
+		device_forget_attributes(&fresh);
 		return e->code;
 	}
-	forget_attributes(d);
+	device_forget_attributes(d);
 	d->attributes = fresh.attributes;
 	d->attribute_count = fresh.attribute_count;
 	d->attribute_text = fresh.attribute_text;

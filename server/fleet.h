@@ -58,6 +58,8 @@ int fleet_add(struct fleet *f, struct device **out, const char *id, struct err *
 /* {"ring":"canary"} becomes "ring=canary"; ERR_FORMAT, ERR_LIMIT. */
 int device_set_attributes(struct device *d, const char *json, size_t len, struct err *e) MUST_CHECK;
 
+void device_forget_attributes(struct device *d);
+
 /* Where the map puts the device now; map NULL: nowhere. */
 void device_place(struct device *d, const struct ringmap *map);
 

@@ -186,14 +186,29 @@ static int parse(struct publish *p, struct err *e)
 	return parse_deltas(p, e);
 }
 
+/* The values belong to another document, so that they have no place in ours to be named by. */
+static const char *member_text(const struct json *o, const char *key)
+{
+	const struct json *v = json_get(o, key);
+
+	return v && v->type == JSON_STRING && strlen(v->u.text) == v->count ? v->u.text : "";
+}
+
+static int64_t member_int(const struct json *o, const char *key)
+{
+	const struct json *v = json_get(o, key);
+	int64_t n;
+
+	return v && json_to_int(v, &n) ? n : -1;
+}
+
 /* What the vendor signed about the archive agrees with what the request says. */
 static int check_target(struct publish *p, struct err *e)
 {
 	char path[PATH_LEN_MAX + 1];
+	const char *hex;
 	struct digest digest;
 	const struct json *c;
-	const char *hex, *kind, *channel;
-	int64_t serial;
 
 	bundle_path(path, p->channel, (uint64_t)p->serial);
 	if (strcmp(path, p->files[0].path) != 0 || !desk_signed_target(p->signed_role, path, &p->target))
@@ -201,15 +216,15 @@ static int check_target(struct publish *p, struct err *e)
 	c = p->target.custom ? json_get(p->target.custom, "ringhold") : NULL;
 	if (!c || c->type != JSON_OBJECT)
 		return err_set(e, ERR_REFUSED, "%s: custom.ringhold is missing", path);
-	if (json_want_text(p->doc, c, "kind", 16, &kind, e) < 0 || json_want_text(p->doc, c, "channel", NAME_LEN_MAX, &channel, e) < 0 ||
-	    json_want_int(p->doc, c, "serial", 1, MANIFEST_SERIAL_MAX, &serial, e) < 0 ||
-	    json_want_text(p->doc, c, "version", MANIFEST_VERSION_MAX, &p->version, e) < 0 ||
-	    json_want_text(p->doc, c, "digest", DIGEST_HEX_LEN, &hex, e) < 0 ||
-	    json_want_int(p->doc, c, "size", 1, (int64_t)ARCHIVE_SIZE_MAX, &p->size, e) < 0)
-		return err_wrap(e, "%s: custom.ringhold", path);
-	if (!digest_parse(&digest, hex, strlen(hex)) || !digest_equal(&digest, &p->digest) || serial != p->serial ||
-	    strcmp(channel, p->channel) != 0 || strcmp(kind, "full") != 0)
+	hex = member_text(c, "digest");
+	p->version = member_text(c, "version");
+	p->size = member_int(c, "size");
+	if (!digest_parse(&digest, hex, strlen(hex)) || !digest_equal(&digest, &p->digest) ||
+	    member_int(c, "serial") != p->serial || strcmp(member_text(c, "channel"), p->channel) != 0 ||
+	    strcmp(member_text(c, "kind"), "full") != 0)
 		return err_set(e, ERR_REFUSED, "%s: custom.ringhold does not name this channel, serial and digest", path);
+	if (p->size < 1 || p->size > (int64_t)ARCHIVE_SIZE_MAX || !p->version[0] || strlen(p->version) > VERSION_LEN_MAX)
+		return err_set(e, ERR_REFUSED, "%s: custom.ringhold: bad size or version", path);
 	return 0;
 }
 

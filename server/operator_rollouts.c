@@ -1,0 +1,337 @@
+/* operator_rollouts: bundles and rollouts, seen and moved; what happened. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/number.h"
+#include "server/control.h"
+#include "server/handlers.h"
+
+#define OFFERS_MAX 10000        /* of one ring, in one answer */
+#define PAGE 200
+#define PAGE_MAX 1000
+
+/* ---- bundles ---- */
+
+static int list_bundle(const struct store_bundle *b, void *arg, struct err *e)
+{
+	struct json_writer *w = arg;
+
+	(void)e;
+	json_open_object(w, NULL);
+	json_put_text(w, "channel", b->channel);
+	json_put_int(w, "serial", (int64_t)b->serial);
+	json_put_text(w, "version", b->version);
+	handler_put_digest(w, "digest", &b->digest);
+	json_put_text(w, "path", b->path);
+	json_put_int(w, "size", (int64_t)b->size);
+	json_put_int(w, "length", (int64_t)b->length);
+	json_put_time(w, "published", b->published);
+	json_put_text(w, "by", b->by);
+	handler_put_text(w, "reason", b->reason);
+	json_close_object(w);
+	return 0;
+}
+
+void operator_bundles(struct request *q)
+{
+	struct json_writer w = reply_json(&q->reply, 200);
+	char channel[NAME_LEN_MAX + 1] = "";
+	struct err e;
+
+	(void)http_query(q->http, "channel", channel, sizeof channel);
+	json_open_object(&w, NULL);
+	json_open_array(&w, "items");
+	if (store_each_bundle(q->server->store, channel, list_bundle, &w, &e) < 0) {
+		reply_error(&q->reply, &e);
+		return;
+	}
+	json_close_array(&w);
+	json_close_object(&w);
+}
+
+/* ---- rollouts; with `lock` ---- */
+
+static void put_sums(struct json_writer *w, struct stage *g)
+{
+	struct sequence_sums sums;
+
+	sequence_sums(g->sequence, &sums);
+	json_open_object(w, "offers");
+	json_put_int(w, "total", sums.offers);
+	for (int o = 0; o < OUTCOME_COUNT; o++)
+		json_put_int(w, outcome_name((enum outcome)o), sums.of[o]);
+	json_close_object(w);
+	json_put_double(w, "lambda", g->last.lambda);
+	json_put_double(w, "lambda_limit", g->last.lambda_limit);
+	json_put_double(w, "e", g->last.e);
+	json_put_double(w, "e_limit", g->last.e_limit);
+}
+
+static void put_stage(struct json_writer *w, struct stage *g)
+{
+	bool running = state_armed(g->state);
+
+	json_open_object(w, NULL);
+	json_put_text(w, "ring", g->policy->name);
+	json_put_text(w, "state", state_name(g->state));
+	handler_put_text(w, "cause", running && !state_held(g->state) && g->looked_at ? verdict_cause_name(g->last.cause) : g->cause);
+	handler_put_text(w, "sentence", running && !state_held(g->state) && g->looked_at ? g->last.sentence : g->sentence);
+	handler_put_text(w, "problem", g->problem);
+	handler_put_time(w, "changed", g->changed);
+	handler_put_time(w, "began", g->began);
+	handler_put_time(w, "passed", g->passed_at);
+	json_put_bool(w, "by_coverage", g->by_coverage);
+	json_put_int(w, "members", g->eligible);
+	put_sums(w, g);
+	json_close_object(w);
+}
+
+static void put_offers(struct json_writer *w, struct rollout *r)
+{
+	json_open_array(w, "offers");
+	for (size_t i = 0; i < r->policy->count; i++)
+		for (uint32_t n = 1; n <= r->stages[i].count && n <= OFFERS_MAX; n++) {
+			const struct offer *o = &r->stages[i].offers[n - 1];
+
+			json_open_object(w, NULL);
+			json_put_text(w, "ring", r->stages[i].policy->name);
+			json_put_int(w, "n", n);
+			json_put_text(w, "device", o->device->id);
+			json_put_text(w, "outcome", outcome_name(o->outcome));
+			handler_put_text(w, "reason", o->reason);
+			json_put_time(w, "at", o->facts.offered);
+			json_close_object(w);
+		}
+	json_close_array(w);
+}
+
+static void put_rollout(struct json_writer *w, struct rollout *r, bool offers)
+{
+	json_open_object(w, NULL);
+	json_put_int(w, "id", (int64_t)r->id);
+	json_put_text(w, "channel", r->channel);
+	json_put_int(w, "serial", (int64_t)r->bundle.serial);
+	json_put_text(w, "version", r->bundle.version);
+	handler_put_digest(w, "digest", &r->bundle.digest);
+	json_put_int(w, "attempt", (int64_t)r->attempt);
+	json_put_time(w, "created", r->created);
+	json_put_text(w, "by", r->by);
+	handler_put_text(w, "reason", r->reason);
+	json_put_text(w, "state", rollout_state(r));
+	json_open_array(w, "rings");
+	for (size_t i = 0; i < r->policy->count; i++)
+		put_stage(w, &r->stages[i]);
+	json_close_array(w);
+	if (offers)
+		put_offers(w, r);
+	json_close_object(w);
+}
+
+void operator_rollouts(struct request *q)
+{
+	struct json_writer w = reply_json(&q->reply, 200);
+	char channel[NAME_LEN_MAX + 1] = "";
+	struct server *s = q->server;
+
+	(void)http_query(q->http, "channel", channel, sizeof channel);
+	json_open_object(&w, NULL);
+	json_open_array(&w, "items");
+	pthread_mutex_lock(&s->lock);
+	for (struct rollout *r = s->rollouts.newest; r; r = r->older)
+		if (!channel[0] || strcmp(channel, r->channel) == 0)
+			put_rollout(&w, r, false);
+	pthread_mutex_unlock(&s->lock);
+	json_close_array(&w);
+	json_close_object(&w);
+}
+
+static bool rollout_id(struct request *q, uint64_t *id)
+{
+	int64_t n;
+
+	if (number_parse(&n, q->params[0]) && n > 0) {
+		*id = (uint64_t)n;
+		return true;
+	}
+	reply_problem(&q->reply, PROBLEM_NOT_FOUND, "there is no such rollout");
+	return false;
+}
+
+void operator_rollout(struct request *q)
+{
+	struct server *s = q->server;
+	struct rollout *r;
+	uint64_t id;
+
+	if (!rollout_id(q, &id))
+		return;
+	pthread_mutex_lock(&s->lock);
+	r = rollouts_find(&s->rollouts, id);
+	if (r) {
+		struct json_writer w = reply_json(&q->reply, 200);
+
+		put_rollout(&w, r, true);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (!r)
+		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "there is no rollout %llu", (unsigned long long)id);
+}
+
+void operator_move(struct request *q)
+{
+	static const char *const members[] = { "reason", "ring", NULL };
+	AUTO(json) struct json_doc *d = NULL;
+	const char *reason, *ring = "";
+	int order = control_order_parse(q->params[1]);
+	uint64_t id;
+	struct err e;
+
+	if (order < 0) {
+		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "a rollout can be promoted, paused, resumed, halted or aborted");
+		return;
+	}
+	if (!rollout_id(q, &id))
+		return;
+	d = handler_body(q, members);
+	if (!d)
+		return;
+	if (json_want_text(d, d->root, "reason", REASON_LEN_MAX, &reason, &e) < 0 ||
+	    json_may_text(d, d->root, "ring", NAME_LEN_MAX, &ring, &e) < 0 ||
+	    control_order(q->server, id, ring, (enum control_order)order, q->who, reason, clock_now(), &e) < 0)
+		reply_error(&q->reply, &e);
+	else
+		operator_rollout(q);
+}
+
+void operator_rollback(struct request *q)
+{
+	static const char *const members[] = { "to", "reason", NULL };
+	AUTO(json) struct json_doc *d = handler_body(q, members);
+	struct digest to = { 0 };
+	struct bundle_ref found;
+	const char *text, *reason;
+	struct json_writer w;
+	struct err e;
+
+	if (!d)
+		return;
+	if (json_want_text(d, d->root, "to", DIGEST_HEX_LEN, &text, &e) < 0 ||
+	    json_want_text(d, d->root, "reason", REASON_LEN_MAX, &reason, &e) < 0) {
+		reply_error(&q->reply, &e);
+		return;
+	}
+	if (strcmp(text, "previous") != 0 && (!digest_parse(&to, text, strlen(text)) || digest_is_zero(&to))) {
+		reply_problem(&q->reply, PROBLEM_MALFORMED, "to is a digest or \"previous\"");
+		return;
+	}
+	if (control_rollback(q->server, q->params[0], &to, q->who, reason, clock_now(), &found, &e) < 0) {
+		reply_error(&q->reply, &e);
+		return;
+	}
+	w = reply_json(&q->reply, 200);
+	json_open_object(&w, NULL);
+	json_put_text(&w, "channel", q->params[0]);
+	json_put_int(&w, "serial", (int64_t)found.serial);
+	json_put_text(&w, "version", found.version);
+	handler_put_digest(&w, "digest", &found.digest);
+	json_close_object(&w);
+}
+
+/* ---- what happened ---- */
+
+struct page {
+	struct json_writer w;
+	uint64_t last;
+};
+
+static int list_event(const struct store_feed *f, void *arg, struct err *e)
+{
+	struct page *p = arg;
+
+	(void)e;
+	json_open_object(&p->w, NULL);
+	json_put_int(&p->w, "id", (int64_t)f->id);
+	json_put_time(&p->w, "at", f->d.at);
+	json_put_text(&p->w, "kind", f->d.kind);
+	handler_put_text(&p->w, "channel", f->d.channel);
+	handler_put_text(&p->w, "ring", f->d.ring);
+	if (f->d.rollout)
+		json_put_int(&p->w, "rollout", (int64_t)f->d.rollout);
+	else
+		json_put_null(&p->w, "rollout");
+	handler_put_text(&p->w, "device", f->d.device);
+	handler_put_digest(&p->w, "digest", &f->d.digest);
+	handler_put_text(&p->w, "from", f->d.from);
+	handler_put_text(&p->w, "to", f->d.to);
+	handler_put_text(&p->w, "cause", f->d.cause);
+	handler_put_text(&p->w, "sentence", f->d.sentence);
+	json_close_object(&p->w);
+	p->last = f->id;
+	return 0;
+}
+
+static bool page_of(struct request *q, int64_t *after, int64_t *limit)
+{
+	return handler_query_int(q, "after", 0, INT64_MAX, after) && handler_query_int(q, "limit", PAGE, PAGE_MAX, limit);
+}
+
+static void end_page(struct page *p)
+{
+	json_close_array(&p->w);
+	json_put_int(&p->w, "last", (int64_t)p->last);
+	json_close_object(&p->w);
+}
+
+void operator_events(struct request *q)
+{
+	int64_t after, limit;
+	struct page p;
+	struct err e;
+
+	if (!page_of(q, &after, &limit))
+		return;
+	p = (struct page){ reply_json(&q->reply, 200), (uint64_t)after };
+	json_open_object(&p.w, NULL);
+	json_open_array(&p.w, "items");
+	if (store_each_feed(q->server->store, (uint64_t)after, limit, list_event, &p, &e) < 0)
+		reply_error(&q->reply, &e);
+	else
+		end_page(&p);
+}
+
+static int list_audit(const struct store_chain *c, void *arg, struct err *e)
+{
+	struct page *p = arg;
+
+	(void)e;
+	json_open_object(&p->w, NULL);
+	json_put_int(&p->w, "id", (int64_t)c->id);
+	json_put_time(&p->w, "at", c->a.at);
+	json_put_text(&p->w, "who", c->a.who);
+	json_put_text(&p->w, "action", c->a.action);
+	json_put_text(&p->w, "subject", c->a.subject);
+	json_put_text(&p->w, "detail", c->a.detail);
+	handler_put_digest(&p->w, "hash", &c->hash);
+	json_close_object(&p->w);
+	p->last = c->id;
+	return 0;
+}
+
+void operator_audit(struct request *q)
+{
+	int64_t after, limit;
+	struct page p;
+	struct err e;
+
+	if (!page_of(q, &after, &limit))
+		return;
+	p = (struct page){ reply_json(&q->reply, 200), (uint64_t)after };
+	json_open_object(&p.w, NULL);
+	json_open_array(&p.w, "items");
+	if (store_each_audit(q->server->store, (uint64_t)after, limit, list_audit, &p, &e) < 0)
+		reply_error(&q->reply, &e);
+	else
+		end_page(&p);
+}

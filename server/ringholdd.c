@@ -1,0 +1,168 @@
+/* ringholdd: the signing server. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cli.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "content/canary.h"
+#include "server/cert.h"
+#include "server/loop.h"
+#include "server/server.h"
+#include "server/ticker.h"
+#include "server/tls.h"
+
+#define STOP_MS 10000
+
+struct options {
+	const char *config;
+	bool check;
+};
+
+static struct loop loop;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	loop_stop(&loop);
+}
+
+/* Made at first start; afterwards the key, and so the pin, stays. */
+static int open_tls(struct server *s, struct tls_context **tls, struct err *e)
+{
+	const struct config *c = s->config;
+	AUTO_FREE char *pin_path = file_join(c->data, "pin");
+	char host[256], pin[CERT_PIN_TEXT];
+	int port;
+
+	if (!c->tls)
+		return 0;
+	if (!pin_path)
+		return err_memory(e);
+	server_advertised(s, host, &port);
+	if (!file_exists(c->tls_certificate) && cert_make(c->tls_certificate, c->tls_key, host, clock_now(), e) < 0)
+		return e->code;
+	if (file_check_private(c->tls_key, true, e) < 0 || tls_context_new(tls, c->tls_certificate, c->tls_key, e) < 0 ||
+	    cert_pin(&s->pin, c->tls_certificate, e) < 0)
+		return e->code;
+	cert_pin_text(pin, &s->pin);
+	return file_replace(pin_path, pin, strlen(pin), 0644, e);
+}
+
+/* Where it listens, for whoever started it with port 0. Written last: who reads it may connect. */
+static int announce(const struct server *s, struct err *e)
+{
+	AUTO_FREE char *path = file_join(s->config->data, "listening");
+	char text[300];
+	int len = snprintf(text, sizeof text, strchr(s->config->host, ':') ? "[%s]:%d\n" : "%s:%d\n", s->config->host, s->port);
+
+	if (!path)
+		return err_memory(e);
+	if (file_replace(path, text, (size_t)len, 0644, e) < 0)
+		return e->code;
+	log_info("listening on %.*s%s, %zu devices, data in %s", len - 1, text, s->config->tls ? "" : " (plain HTTP)",
+		 s->fleet.count, s->config->data);
+	return 0;
+}
+
+static void describe(struct loop_settings *l, struct server *s, struct tls_context *tls)
+{
+	const struct config *c = s->config;
+
+	*l = (struct loop_settings){
+		.server = s, .routes = routes, .route_count = route_count, .admit = server_admit, .tls = tls, .host = c->host,
+		.port = c->port, .uploads = s->uploads, .upload_max = (uint64_t)c->upload_max,
+		.connections = (size_t)c->connections, .head_ms = c->head_s * 1000, .body_ms = c->body_s * 1000,
+		.idle_ms = c->idle_s * 1000, .write_ms = c->write_s * 1000, .stop_ms = STOP_MS,
+	};
+}
+
+static int serve(struct server *s, struct err *e)
+{
+	AUTO(tls_context) struct tls_context *tls = NULL;
+	struct sigaction stop = { .sa_handler = on_signal };
+	struct loop_settings settings;
+	int got;
+
+	if (open_tls(s, &tls, e) < 0)
+		return e->code;
+	describe(&settings, s, tls);
+	if (loop_init(&loop, &settings, e) < 0)
+		return e->code;
+	s->port = loop.port;
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGINT, &stop, NULL);
+	got = ticker_start(s, e);
+	if (got == 0)
+		got = announce(s, e);
+	if (got == 0) {
+		loop_run(&loop);
+		log_info("stopping");
+	}
+	ticker_stop(s);
+	loop_close(&loop);
+	return got;
+}
+
+/* libuv reads it when its pool begins. */
+static int size_pool(const struct config *c, struct err *e)
+{
+	char threads[16];
+
+	snprintf(threads, sizeof threads, "%lld", (long long)c->threads);
+	return setenv("UV_THREADPOOL_SIZE", threads, 1) < 0 ? err_errno(e, "UV_THREADPOOL_SIZE") : 0;
+}
+
+static int run(int argc, char **argv, const void *arg, struct err *e)
+{
+	const struct options *o = arg;
+	AUTO(server) struct server *s = NULL;
+	struct config *c;
+
+	(void)argc;
+	(void)argv;
+	if (!o->config)
+		return err_set(e, ERR_USAGE, "--config FILE is needed");
+	if (config_read(&c, o->config, e) < 0)
+		return e->code;
+	if (o->check) {
+		config_free(c);
+		printf("%s: correct\n", o->config);
+		return 0;
+	}
+	log_init("ringholdd", LOG_INFO);
+	signal(SIGPIPE, SIG_IGN);
+	if (size_pool(c, e) < 0) {
+		config_free(c);
+		return e->code;
+	}
+	if (server_open(&s, c, e) < 0)
+		return e->code;
+	return serve(s, e);
+}
+
+static const struct cli_option options[] = {
+	{ "config", 'c', CLI_TEXT, offsetof(struct options, config), "FILE", "configuration" },
+	{ "check-config", 0, CLI_FLAG, offsetof(struct options, check), NULL, "read the configuration, say whether it is correct, and end" },
+};
+
+static const struct cli_command commands[] = {
+	{ .name = "", .args = "", .help = "serve content, devices and operators", .options = options,
+	  .option_count = ARRAY_LEN(options), .options_size = sizeof(struct options), .run = run },
+};
+
+static const struct cli_program program = {
+	.name = "ringholdd", .purpose = "delivers detection content in rings, and takes it back", .commands = commands,
+	.count = ARRAY_LEN(commands),
+};
+
+int main(int argc, char **argv)
+{
+	/* The self-tests of a bundle run in a fresh process of this program: it has threads, and forking them is no way to begin. */
+	if (argc > 1 && strcmp(argv[1], "canary") == 0)
+		return canary_main(argc - 2, argv + 2);
+	return cli_run(&program, argc, argv);
+}

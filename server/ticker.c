@@ -1,0 +1,198 @@
+/* ticker: the thread that looks at everything about once a second. */
+#include "server/ticker.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "server/control.h"
+
+#define TICK_MS 1000
+#define FOLD_MS 10000           /* heartbeats reach the store at least so often */
+#define FOLD_MOST 20000         /* devices in one tick */
+#define UPLOAD_LIFE_S 86400
+#define SWEEP_MS 3600000
+
+struct ticker {
+	struct server *server;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stopping;
+	int64_t last;                   /* clock_now() of the last tick */
+	int64_t folded, swept;          /* clock_ticks_ms() */
+	struct timespec operators;      /* mtime of the operators' file */
+	char said[8][256];              /* the last trouble of each duty, told once */
+};
+
+enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD };
+
+static void tell(struct ticker *t, enum duty d, int got, const struct err *e)
+{
+	if (got >= 0) {
+		t->said[d][0] = '\0';
+		return;
+	}
+	if (strncmp(t->said[d], e->msg, sizeof t->said[d] - 1) == 0)
+		return;
+	snprintf(t->said[d], sizeof t->said[d], "%.255s", e->msg);
+	log_error("%s", e->msg);
+}
+
+/*
+ * The server slept, or the clock jumped: whoever is unheard of may have had no
+ * chance to be heard, so nobody is called silent for one interval.
+ */
+static void watch_gap(struct ticker *t, int64_t now)
+{
+	struct server *s = t->server;
+	int64_t interval;
+
+	pthread_mutex_lock(&s->lock);
+	interval = server_checkin_s(s);
+	if (t->last && (now - t->last > interval || now < t->last - interval)) {
+		log_warn("%lld s passed since the last look: nobody is called silent for %lld s", (long long)(now - t->last),
+			 (long long)interval);
+		s->quiet_until = now + interval;
+	}
+	pthread_mutex_unlock(&s->lock);
+	t->last = now;
+}
+
+static int reload_operators(struct ticker *t, struct err *e)
+{
+	AUTO_FREE char *path = file_join(t->server->config->data, "operator-tokens");
+	struct timespec seen = { 0 };
+	struct stat st;
+
+	if (!path)
+		return err_memory(e);
+	if (stat(path, &st) == 0)
+		seen = st.st_mtim;
+	if (seen.tv_sec == t->operators.tv_sec && seen.tv_nsec == t->operators.tv_nsec)
+		return 0;
+	t->operators = seen;
+	return server_load_operators(t->server, e);
+}
+
+static int renew(struct ticker *t, int64_t now, struct err *e)
+{
+	int changed;
+
+	if (desk_next_renewal(t->server->desk) > now)
+		return 0;
+	changed = desk_renew(t->server->desk, now, e);
+	if (changed > 0)
+		log_info("renewed %d files of the repository's metadata", changed);
+	return changed;
+}
+
+/* Uploads that nothing was published from within a day, and pieces that a killed server left. */
+static void sweep_uploads(struct ticker *t)
+{
+	DIR *dir = opendir(t->server->uploads);
+	time_t now = time(NULL);
+	struct dirent *entry;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir)))
+		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+		    now - st.st_mtime > UPLOAD_LIFE_S)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+}
+
+static void tick(struct ticker *t)
+{
+	int64_t now = clock_now(), ticks = clock_ticks_ms();
+	struct err e;
+
+	watch_gap(t, now);
+	tell(t, DUTY_RINGMAP, server_refresh_ringmap(t->server, &e), &e);
+	tell(t, DUTY_OPERATORS, reload_operators(t, &e), &e);
+	control_tick(t->server, now);
+	tell(t, DUTY_RENEW, renew(t, now, &e), &e);
+	if (ticks - t->folded >= FOLD_MS) {
+		t->folded = ticks;
+		tell(t, DUTY_FOLD, server_fold(t->server, FOLD_MOST, &e), &e);
+	}
+	if (t->swept == 0 || ticks - t->swept >= SWEEP_MS) {
+		t->swept = ticks;
+		sweep_uploads(t);
+	}
+}
+
+static bool wait_for_next(struct ticker *t)
+{
+	struct timespec until;
+	int ms = clock_poll_ms(TICK_MS);
+	bool stop;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)ms * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&t->lock);
+	while (!t->stopping && pthread_cond_timedwait(&t->wake, &t->lock, &until) != ETIMEDOUT)
+		;
+	stop = t->stopping;
+	pthread_mutex_unlock(&t->lock);
+	return !stop;
+}
+
+static void *ticker_main(void *arg)
+{
+	struct ticker *t = arg;
+
+	do
+		tick(t);
+	while (wait_for_next(t));
+	return NULL;
+}
+
+int ticker_start(struct server *s, struct err *e)
+{
+	struct ticker *t = calloc(1, sizeof *t);
+	pthread_condattr_t monotonic;
+
+	if (!t)
+		return err_memory(e);
+	t->server = s;
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&t->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	if (pthread_create(&t->thread, NULL, ticker_main, t) != 0) {
+		free(t);
+		return err_set(e, ERR_IO, "the ticker cannot be started");
+	}
+	s->ticker = t;
+	return 0;
+}
+
+void ticker_stop(struct server *s)
+{
+	struct ticker *t = TAKE(s->ticker);
+
+	if (!t)
+		return;
+	pthread_mutex_lock(&t->lock);
+	t->stopping = true;
+	pthread_cond_signal(&t->wake);
+	pthread_mutex_unlock(&t->lock);
+	pthread_join(t->thread, NULL);
+	pthread_cond_destroy(&t->wake);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
