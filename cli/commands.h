@@ -15,5 +15,11 @@ extern const struct cli_command bundle_commands[];
 extern const size_t bundle_command_count;
 extern const struct cli_command publish_commands[];
 extern const size_t publish_command_count;
+extern const struct cli_command contract_commands[];
+extern const size_t contract_command_count;
+extern const struct cli_command rollout_commands[];
+extern const size_t rollout_command_count;
+extern const struct cli_command fleet_commands[];
+extern const size_t fleet_command_count;
 
 #endif

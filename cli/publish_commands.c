@@ -25,7 +25,7 @@ static const struct cli_option publish_rows[] = {
 	{ "no-delta", 0, CLI_FLAG, AT(no_delta), NULL, "the whole archive only" },
 	{ "adopt", 0, CLI_FLAG, AT(adopt), NULL, "sign although none of these keys signed what is published now" },
 	{ "dry-run", 'n', CLI_FLAG, AT(dry_run), NULL, "do all but send it" },
-	REMOTE_ROWS(struct publish_options, remote),
+	REMOTE_ROWS(AT(remote)),
 };
 
 /* "rules/ipc.json:31:7: sentence (contract 7.11)": one line, escaped by the terminal's rules. */

@@ -73,7 +73,8 @@ static int find_url(struct remote *r, const struct remote_options *o, const char
 	size_t len;
 
 	if (url) {
-		if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+		/* file: a directory laid out alike, to prepare and sign without a server */
+		if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0 && strncmp(url, "file://", 7) != 0)
 			return err_set(e, ERR_USAGE, "--server %s: not a URL such as https://host:port", url);
 		r->url = strdup(url);
 	} else if (!home) {
@@ -312,7 +313,7 @@ void remote_text(const struct json *object, const char *path, char *out, size_t 
 int remote_table(const struct json *rows, const struct remote_column *columns, size_t count, struct err *e)
 {
 	const char *titles[COLUMNS_MAX];
-	char cells[COLUMNS_MAX][160];
+	char cells[COLUMNS_MAX][320];
 	const char *row[COLUMNS_MAX];
 	struct cli_table *t;
 

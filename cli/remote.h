@@ -18,16 +18,15 @@ struct remote_options {
 	bool json;
 };
 
-/* The rows of a command whose options struct has a struct remote_options as `member`. */
-#define REMOTE_ROW(type, member, name, kind, field, value, help) \
-	{ name, 0, kind, offsetof(type, member) + offsetof(struct remote_options, field), value, help }
-#define REMOTE_ROWS(type, member)                                                                                         \
-	REMOTE_ROW(type, member, "home", CLI_TEXT, home, "DIR", "the server's directory, when it is on this machine"),    \
-	REMOTE_ROW(type, member, "server", CLI_TEXT, server, "URL", "https://host:port"),                                 \
-	REMOTE_ROW(type, member, "token-file", CLI_TEXT, token_file, "FILE", "holds the operator's token"),               \
-	REMOTE_ROW(type, member, "pin", CLI_TEXT, pin, "PIN", "sha256//... of the server's key, instead of a CA"),        \
-	REMOTE_ROW(type, member, "ca-file", CLI_TEXT, ca_file, "FILE", "certificates that vouch for the server"),         \
-	REMOTE_ROW(type, member, "json", CLI_FLAG, json, NULL, "print the answer as JSON, for programs")
+/* The rows of a command; `at` is the offset of its struct remote_options in its own options struct. */
+#define REMOTE_ROW(at, name, kind, field, value, help) { name, 0, kind, (at) + offsetof(struct remote_options, field), value, help }
+#define REMOTE_ROWS(at)                                                                                       \
+	REMOTE_ROW(at, "home", CLI_TEXT, home, "DIR", "the server's directory, when it is on this machine"),  \
+	REMOTE_ROW(at, "server", CLI_TEXT, server, "URL", "https://host:port"),                               \
+	REMOTE_ROW(at, "token-file", CLI_TEXT, token_file, "FILE", "holds the operator's token"),             \
+	REMOTE_ROW(at, "pin", CLI_TEXT, pin, "PIN", "sha256//... of the server's key, instead of a CA"),      \
+	REMOTE_ROW(at, "ca-file", CLI_TEXT, ca_file, "FILE", "certificates that vouch for the server"),       \
+	REMOTE_ROW(at, "json", CLI_FLAG, json, NULL, "print the answer as JSON, for programs")
 
 struct remote;
 

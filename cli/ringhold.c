@@ -12,6 +12,9 @@ static const struct {
 	{ init_commands, &init_command_count },
 	{ bundle_commands, &bundle_command_count },
 	{ publish_commands, &publish_command_count },
+	{ contract_commands, &contract_command_count },
+	{ rollout_commands, &rollout_command_count },
+	{ fleet_commands, &fleet_command_count },
 };
 
 int main(int argc, char **argv)

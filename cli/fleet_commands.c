@@ -1,0 +1,457 @@
+/* fleet_commands: rings, devices, policies, enrolment, and the state of everything. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/role_edit.h"
+#include "rollout/policy.h"
+#include "rollout/ringmap.h"
+
+struct fleet_options {
+	struct remote_options remote;
+	struct cli_list attributes, keys;
+	const char *keys_dir, *ring, *name;
+	int64_t uses, lifetime_s, members, after;
+	bool adopt;
+};
+
+#define AT(field) offsetof(struct fleet_options, field)
+
+static const struct cli_option plain_rows[] = { REMOTE_ROWS(AT(remote)) };
+static const struct cli_option device_rows[] = {
+	{ "ring", 0, CLI_TEXT, AT(ring), "NAME", "of this ring only" },
+	REMOTE_ROWS(AT(remote)),
+};
+static const struct cli_option enrol_rows[] = {
+	{ "attribute", 'a', CLI_MANY, AT(attributes), "KEY=VALUE", "assigned to every device that uses it, such as ring=canary" },
+	{ "name", 0, CLI_TEXT, AT(name), "TEXT", "what it is for [enrolment]" },
+	{ "uses", 0, CLI_INT, AT(uses), "N", "how many devices may use it [any number]" },
+	{ "lifetime", 0, CLI_SECONDS, AT(lifetime_s), "TIME", "how long it is good, such as 12h [7d]" },
+	REMOTE_ROWS(AT(remote)),
+};
+static const struct cli_option sign_rows[] = {
+	{ "key", 'k', CLI_MANY, AT(keys), "FILE", "a key of the fleet role; may be given again" },
+	{ "keys", 0, CLI_TEXT, AT(keys_dir), "DIR", "all keys of a directory" },
+	{ "adopt", 0, CLI_FLAG, AT(adopt), NULL, "sign although none of these keys signed what is published now" },
+	REMOTE_ROWS(AT(remote)),
+};
+static const struct cli_option check_rows[] = {
+	{ "members", 'm', CLI_INT, AT(members), "N", "endpoints in each ring [unknown]" },
+};
+static const struct cli_option event_rows[] = {
+	{ "after", 0, CLI_INT, AT(after), "N", "those after this number [0]" },
+	REMOTE_ROWS(AT(remote)),
+};
+
+/* "/v1/devices/" and a word of the command line. */
+static int below(struct buf **out, const char *base, const char *word, const char *rest, struct err *e)
+{
+	AUTO(buf) struct buf *path = buf_new(0);
+
+	if (!path)
+		return err_memory(e);
+	buf_adds(path, base);
+	remote_escape(path, word);
+	buf_adds(path, rest);
+	if (buf_check(path, e) < 0)
+		return e->code;
+	*out = TAKE(path);
+	return 0;
+}
+
+/* One request whose answer is shown as it is. */
+static int call_and_print(const struct remote_options *o, const char *method, const char *path, const struct buf *body, struct err *e)
+{
+	AUTO(remote) struct remote *r = NULL;
+	AUTO_ANSWER answer = { 0 };
+
+	if (remote_open(&r, o, e) < 0 || remote_call(r, method, path, body, &answer, e) < 0)
+		return e->code;
+	return remote_print(answer.doc->root, e);
+}
+
+/* ---- status and rings ---- */
+
+static void print_lines(const char *title, const struct json *lines)
+{
+	for (size_t i = 0; lines && lines->type == JSON_ARRAY && i < lines->count; i++) {
+		AUTO(buf) struct buf *text = buf_new(0);
+		const struct json *v = &lines->u.items[i];
+
+		if (!text || v->type != JSON_STRING)
+			continue;
+		log_escape(text, v->u.text, v->count);
+		printf("%s: %s\n", title, text->failed ? "" : text->data);
+	}
+}
+
+/* One table over all channels: who is where. */
+static int print_rings(const struct json *status, struct err *e)
+{
+	static const struct remote_column columns[] = {
+		{ "RING", "ring" }, { "DEVICES", "devices" }, { "ASSIGNED", "assigned.serial" }, { "ROLLOUT", "rollout" }, { "STATE", "state" },
+		{ "CAUSE", "cause" }, { "SAYS", "sentence" },
+	};
+	static const struct remote_column running[] = { { "DEVICES", "devices" }, { "RUN SERIAL", "serial" }, { "DIGEST", "digest" } };
+	const struct json *channels = json_get(status, "channels");
+	char name[80];
+
+	for (size_t i = 0; channels && channels->type == JSON_ARRAY && i < channels->count; i++) {
+		const struct json *rings = json_get(&channels->u.items[i], "rings");
+
+		remote_text(&channels->u.items[i], "channel", name, sizeof name);
+		printf("channel %s\n", name);
+		if (remote_table(rings, columns, ARRAY_LEN(columns), e) < 0)
+			return e->code;
+		printf("\n");
+		for (size_t k = 0; k < rings->count; k++) {
+			const struct json *what = json_get(&rings->u.items[k], "running");
+
+			if (!what || what->type != JSON_ARRAY || what->count == 0)
+				continue;
+			remote_text(&rings->u.items[k], "ring", name, sizeof name);
+			printf("ring %s\n", name);
+			if (remote_table(what, running, ARRAY_LEN(running), e) < 0)
+				return e->code;
+			printf("\n");
+		}
+	}
+	return 0;
+}
+
+static int with_status(const void *options, int (*print)(const struct json *, struct err *), struct err *e)
+{
+	const struct fleet_options *o = options;
+	AUTO(remote) struct remote *r = NULL;
+	AUTO_ANSWER answer = { 0 };
+
+	if (remote_open(&r, &o->remote, e) < 0 || remote_call(r, "GET", "/v1/status", NULL, &answer, e) < 0)
+		return e->code;
+	return o->remote.json ? remote_print(answer.doc->root, e) : print(answer.doc->root, e);
+}
+
+static int print_status(const struct json *status, struct err *e)
+{
+	static const struct remote_column roles[] = {
+		{ "ROLE", "role" }, { "VERSION", "version" }, { "EXPIRES", "expires" }, { "THRESHOLD", "threshold" }, { "KEYS HERE", "held" },
+	};
+	char now[32], total[24], silent[24];
+
+	remote_text(status, "now", now, sizeof now);
+	remote_text(status, "devices.total", total, sizeof total);
+	remote_text(status, "devices.silent", silent, sizeof silent);
+	printf("%s: %s devices, %s of them silent\n\n", now, total, silent);
+	if (print_rings(status, e) < 0 || remote_table(json_get(status, "roles"), roles, ARRAY_LEN(roles), e) < 0)
+		return e->code;
+	printf("\n");
+	print_lines("warning", json_get(status, "warnings"));
+	print_lines("to do", json_get(status, "actions"));
+	return 0;
+}
+
+static int status(int argc, char **argv, const void *options, struct err *e)
+{
+	(void)argc;
+	(void)argv;
+	return with_status(options, print_status, e);
+}
+
+static int rings_show(int argc, char **argv, const void *options, struct err *e)
+{
+	(void)argc;
+	(void)argv;
+	return with_status(options, print_rings, e);
+}
+
+/* ---- the ring map ---- */
+
+/* The signed role, and the file that it lists. */
+static int send_ringmap(struct remote *r, const struct buf *map, const struct buf *role, struct remote_answer *answer, struct err *e)
+{
+	AUTO(json) struct json_doc *doc = NULL;
+	AUTO(buf) struct buf *body = buf_new(0);
+	struct json_writer w = { .out = body };
+	char hex[DIGEST_HEX_LEN + 1];
+
+	if (!body)
+		return err_memory(e);
+	if (remote_upload(r, map, hex, e) < 0 || json_parse(&doc, "the signed role", role->data, role->len, NULL, e) < 0)
+		return e->code;
+	json_open_object(&w, NULL);
+	json_put_value(&w, "role", doc->root);
+	json_open_array(&w, "targets");
+	json_open_object(&w, NULL);
+	json_put_text(&w, "path", RINGMAP_PATH);
+	json_put_text(&w, "sha256", hex);
+	json_close_object(&w);
+	json_close_array(&w);
+	json_close_object(&w);
+	return remote_call(r, "PUT", "/v1/roles/fleet", body, answer, e);
+}
+
+static int rings_set(int argc, char **argv, const void *options, struct err *e)
+{
+	const struct fleet_options *o = options;
+	AUTO(buf) struct buf *text = NULL;
+	AUTO(buf) struct buf *role = NULL;
+	AUTO(ringmap) struct ringmap *map = NULL;
+	AUTO(keyring) struct keyring *keys = NULL;
+	AUTO(remote) struct remote *r = NULL;
+	AUTO(role_edit) struct role_edit *x = NULL;
+	AUTO_ANSWER answer = { 0 };
+	struct digest sha;
+
+	(void)argc;
+	if (file_read(&text, argv[0], RINGMAP_MAX, e) < 0)
+		return e->code;
+	if (ringmap_parse(&map, argv[0], text->len ? text->data : "", text->len, e) < 0 || role_edit_keys(&keys, &o->keys, o->keys_dir, e) < 0 ||
+	    remote_open(&r, &o->remote, e) < 0 || role_edit_open(&x, r, "fleet", keys, o->adopt, e) < 0)
+		return e->code;
+	hash_bytes(&sha, text->data, text->len);
+	if (author_put_target(role_edit_author(x), RINGMAP_PATH, text->len, &sha, NULL, e) < 0 ||
+	    role_edit_finish(x, clock_now(), &role, e) < 0 || send_ringmap(r, text, role, &answer, e) < 0)
+		return e->code;
+	if (o->remote.json)
+		return remote_print(answer.doc->root, e);
+	printf("the ring map of %zu rings is published\n", ringmap_rings(map));
+	return 0;
+}
+
+/* ---- devices ---- */
+
+static int devices_list(int argc, char **argv, const void *options, struct err *e)
+{
+	static const struct remote_column columns[] = {
+		{ "DEVICE", "device" }, { "RING", "ring" }, { "HOST", "facts.host" }, { "OS", "facts.os" }, { "SENSOR", "facts.sensor_version" },
+		{ "LAST SEEN", "last_seen" }, { "REVOKED", "revoked" }, { "FLAGGED", "flagged" },
+	};
+	const struct fleet_options *o = options;
+	AUTO(remote) struct remote *r = NULL;
+	char next[80] = "";
+
+	(void)argc;
+	(void)argv;
+	if (remote_open(&r, &o->remote, e) < 0)
+		return e->code;
+	do {
+		AUTO(buf) struct buf *path = buf_new(0);
+		AUTO_ANSWER answer = { 0 };
+
+		if (!path)
+			return err_memory(e);
+		buf_adds(path, "/v1/devices?limit=500");
+		if (o->ring) {
+			buf_adds(path, "&ring=");
+			remote_escape(path, o->ring);
+		}
+		if (*next) {
+			buf_adds(path, "&after=");
+			remote_escape(path, next);
+		}
+		if (buf_check(path, e) < 0 || remote_call(r, "GET", path->data, NULL, &answer, e) < 0)
+			return e->code;
+		if (o->remote.json ? remote_print(answer.doc->root, e) < 0
+				   : remote_table(json_get(answer.doc->root, "items"), columns, ARRAY_LEN(columns), e) < 0)
+			return e->code;
+		remote_text(answer.doc->root, "next", next, sizeof next);
+	} while (strcmp(next, "-") != 0);
+	return 0;
+}
+
+static int on_device(const struct fleet_options *o, const char *method, const char *id, const char *rest, const struct buf *body, struct err *e)
+{
+	AUTO(buf) struct buf *path = NULL;
+
+	if (below(&path, "/v1/devices/", id, rest, e) < 0)
+		return e->code;
+	return call_and_print(&o->remote, method, path->data, body, e);
+}
+
+static int devices_show(int argc, char **argv, const void *options, struct err *e)
+{
+	(void)argc;
+	return on_device(options, "GET", argv[0], "", NULL, e);
+}
+
+static int devices_revoke(int argc, char **argv, const void *options, struct err *e)
+{
+	(void)argc;
+	return on_device(options, "DELETE", argv[0], "", NULL, e);
+}
+
+/* {"ring":"canary"} from "ring=canary". */
+static int put_attributes(struct json_writer *w, const char *const *words, size_t count, struct err *e)
+{
+	json_open_object(w, "attributes");
+	for (size_t i = 0; i < count; i++) {
+		const char *equals = strchr(words[i], '=');
+		char key[128];
+
+		if (!equals || equals == words[i] || (size_t)(equals - words[i]) >= sizeof key)
+			return err_set(e, ERR_USAGE, "\"%.80s\" is no attribute such as ring=canary", words[i]);
+		snprintf(key, sizeof key, "%.*s", (int)(equals - words[i]), words[i]);
+		json_put_text(w, key, equals + 1);
+	}
+	json_close_object(w);
+	return 0;
+}
+
+static int devices_assign(int argc, char **argv, const void *options, struct err *e)
+{
+	AUTO(buf) struct buf *body = buf_new(0);
+	struct json_writer w = { .out = body };
+
+	if (!body)
+		return err_memory(e);
+	json_open_object(&w, NULL);
+	if (put_attributes(&w, (const char *const *)argv + 1, (size_t)argc - 1, e) < 0)
+		return e->code;
+	json_close_object(&w);
+	return on_device(options, "PUT", argv[0], "/attributes", body, e);
+}
+
+/* ---- enrolment ---- */
+
+static int token_enrol(int argc, char **argv, const void *options, struct err *e)
+{
+	const struct fleet_options *o = options;
+	AUTO(remote) struct remote *r = NULL;
+	AUTO(buf) struct buf *body = buf_new(0);
+	struct json_writer w = { .out = body };
+	AUTO_ANSWER answer = { 0 };
+	const struct json *line;
+
+	(void)argc;
+	(void)argv;
+	if (!body)
+		return err_memory(e);
+	json_open_object(&w, NULL);
+	json_put_text(&w, "name", o->name ? o->name : "enrolment");
+	if (put_attributes(&w, o->attributes.items, o->attributes.count, e) < 0)
+		return e->code;
+	if (o->uses)
+		json_put_int(&w, "uses", o->uses);
+	if (o->lifetime_s)
+		json_put_int(&w, "lifetime_s", o->lifetime_s);
+	json_close_object(&w);
+	if (remote_open(&r, &o->remote, e) < 0 || remote_call(r, "POST", "/v1/enrolment-tokens", body, &answer, e) < 0)
+		return e->code;
+	if (o->remote.json)
+		return remote_print(answer.doc->root, e);
+	line = json_get(answer.doc->root, "enrolment");
+	if (!line || line->type != JSON_STRING || strncmp(line->u.text, "rh1:", 4) != 0)
+		return err_set(e, ERR_FORMAT, "the server's answer holds no enrolment string");
+	printf("%s\n", line->u.text);
+	return 0;
+}
+
+/* ---- policies ---- */
+
+static int policy_show(int argc, char **argv, const void *options, struct err *e)
+{
+	const struct fleet_options *o = options;
+	AUTO(buf) struct buf *path = NULL;
+
+	(void)argc;
+	if (below(&path, "/v1/policies/", argv[0], "", e) < 0)
+		return e->code;
+	return call_and_print(&o->remote, "GET", path->data, NULL, e);
+}
+
+static int read_policy(struct policy **out, struct buf **text, const char *path, struct err *e)
+{
+	if (file_read(text, path, POLICY_MAX, e) < 0)
+		return e->code;
+	return policy_parse(out, path, (*text)->len ? (*text)->data : "", (*text)->len, e);
+}
+
+static int policy_set(int argc, char **argv, const void *options, struct err *e)
+{
+	const struct fleet_options *o = options;
+	AUTO(policy) struct policy *p = NULL;
+	AUTO(buf) struct buf *text = NULL;
+	AUTO(buf) struct buf *path = NULL;
+
+	(void)argc;
+	if (read_policy(&p, &text, argv[0], e) < 0 || below(&path, "/v1/policies/", p->channel, "", e) < 0)
+		return e->code;
+	return call_and_print(&o->remote, "PUT", path->data, text, e);
+}
+
+static int policy_check_command(int argc, char **argv, const void *options, struct err *e)
+{
+	static const char *const titles[] = { "RING", "CLEAN TO PASS", "FAILURES THAT HALT", "WORST CASE EXPOSED", "BEST CASE", "PASSES BY" };
+	const struct fleet_options *o = options;
+	AUTO(policy) struct policy *p = NULL;
+	AUTO(buf) struct buf *text = NULL;
+	struct cli_table *t;
+
+	(void)argc;
+	if (read_policy(&p, &text, argv[0], e) < 0)
+		return e->code;
+	t = cli_table_new(titles, ARRAY_LEN(titles));
+	if (!t)
+		return err_memory(e);
+	for (size_t i = 0; i < p->count; i++) {
+		struct policy_exposure x;
+		char cells[4][32];
+
+		policy_exposure(&x, p, i, o->members);
+		snprintf(cells[0], sizeof cells[0], "%lld", (long long)x.clean_to_pass);
+		snprintf(cells[1], sizeof cells[1], "%lld", (long long)x.failures_to_halt);
+		snprintf(cells[2], sizeof cells[2], "%lld", (long long)x.worst_exposed);
+		snprintf(cells[3], sizeof cells[3], "%lld min", (long long)(x.best_s + 59) / 60);
+		cli_table_row(t, (const char *const[]){ p->rings[i].name, cells[0], cells[1], cells[2], cells[3],
+							x.by_coverage ? "coverage" : "its bound" });
+	}
+	cli_table_print(t, stdout);
+	cli_table_free(t);
+	return 0;
+}
+
+/* ---- what happened ---- */
+
+static int events(int argc, char **argv, const void *options, struct err *e)
+{
+	static const struct remote_column columns[] = {
+		{ "N", "id" }, { "AT", "at" }, { "KIND", "kind" }, { "CHANNEL", "channel" }, { "RING", "ring" }, { "DEVICE", "device" },
+		{ "CAUSE", "cause" }, { "SAYS", "sentence" },
+	};
+	const struct fleet_options *o = options;
+	AUTO(remote) struct remote *r = NULL;
+	AUTO_ANSWER answer = { 0 };
+	char path[64];
+
+	(void)argc;
+	(void)argv;
+	snprintf(path, sizeof path, "/v1/events?after=%lld", (long long)o->after);
+	if (remote_open(&r, &o->remote, e) < 0 || remote_call(r, "GET", path, NULL, &answer, e) < 0)
+		return e->code;
+	if (o->remote.json)
+		return remote_print(answer.doc->root, e);
+	return remote_table(json_get(answer.doc->root, "items"), columns, ARRAY_LEN(columns), e);
+}
+
+#define COMMAND(function, arguments, least, most, rows_, what)                                                      \
+	.args = arguments, .help = what, .min_args = least, .max_args = most, .run = function, .options = rows_,    \
+	.option_count = ARRAY_LEN(rows_), .options_size = sizeof(struct fleet_options)
+
+const struct cli_command fleet_commands[] = {
+	{ .name = "status", COMMAND(status, NULL, 0, 0, plain_rows, "rings, channels, keys, and what waits for a person") },
+	{ .name = "events", COMMAND(events, NULL, 0, 0, event_rows, "decisions and device events in one order") },
+	{ .name = "rings show", COMMAND(rings_show, NULL, 0, 0, plain_rows, "which content each ring is assigned and runs") },
+	{ .name = "rings set", COMMAND(rings_set, "RINGMAP", 1, 1, sign_rows, "sign a ring map and publish it") },
+	{ .name = "devices list", COMMAND(devices_list, NULL, 0, 0, device_rows, "devices and when they were heard") },
+	{ .name = "devices show", COMMAND(devices_show, "DEVICE", 1, 1, plain_rows, "everything known of one device") },
+	{ .name = "devices assign", COMMAND(devices_assign, "DEVICE KEY=VALUE...", 2, -1, plain_rows, "replace a device's attributes") },
+	{ .name = "devices revoke", COMMAND(devices_revoke, "DEVICE", 1, 1, plain_rows, "let a device in no more") },
+	{ .name = "token enrol", COMMAND(token_enrol, NULL, 0, 0, enrol_rows, "make the string that enrols endpoints") },
+	{ .name = "policy show", COMMAND(policy_show, "CHANNEL", 1, 1, plain_rows, "a channel's policy in force") },
+	{ .name = "policy set", COMMAND(policy_set, "FILE", 1, 1, plain_rows, "replace a channel's policy for later rollouts") },
+	{ .name = "policy check", COMMAND(policy_check_command, "FILE", 1, 1, check_rows, "check a policy and print what it can cost") },
+};
+const size_t fleet_command_count = ARRAY_LEN(fleet_commands);

@@ -1,0 +1,264 @@
+/* rollout_commands: how bundles go through the rings, and stopping them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/number.h"
+#include "cli/commands.h"
+#include "cli/remote.h"
+
+struct rollout_options {
+	struct remote_options remote;
+	const char *channel, *ring, *reason, *to;
+};
+
+#define AT(field) offsetof(struct rollout_options, field)
+#define REASON_ROW { "reason", 'r', CLI_TEXT, AT(reason), "TEXT", "why; it is kept and shown" }
+
+static const struct cli_option list_rows[] = {
+	{ "channel", 'c', CLI_TEXT, AT(channel), "NAME", "of this channel only" },
+	REMOTE_ROWS(AT(remote)),
+};
+static const struct cli_option show_rows[] = { REMOTE_ROWS(AT(remote)) };
+static const struct cli_option move_rows[] = {
+	REASON_ROW,
+	{ "ring", 0, CLI_TEXT, AT(ring), "NAME", "this ring only [wherever it applies]" },
+	REMOTE_ROWS(AT(remote)),
+};
+static const struct cli_option rollback_rows[] = {
+	{ "to", 0, CLI_TEXT, AT(to), "DIGEST", "which bundle [previous]" },
+	REASON_ROW,
+	REMOTE_ROWS(AT(remote)),
+};
+static const struct cli_option stop_rows[] = { REASON_ROW, REMOTE_ROWS(AT(remote)) };
+
+static int need_reason(const struct rollout_options *o, struct err *e)
+{
+	return o->reason && *o->reason ? 0 : err_set(e, ERR_USAGE, "say why with --reason: it is kept and shown");
+}
+
+static int check_id(const char *text, struct err *e)
+{
+	int64_t id;
+
+	return number_parse(&id, text) && id >= 0 ? 0 : err_set(e, ERR_USAGE, "\"%.40s\" is no rollout's number", text);
+}
+
+/* ---- looking ---- */
+
+/* "?channel=edr", escaped; nothing without a channel. */
+static int get_rollouts(struct remote *r, const char *channel, struct remote_answer *answer, struct err *e)
+{
+	AUTO(buf) struct buf *path = buf_new(0);
+
+	if (!path)
+		return err_memory(e);
+	buf_adds(path, "/v1/rollouts");
+	if (channel) {
+		buf_adds(path, "?channel=");
+		remote_escape(path, channel);
+	}
+	if (buf_check(path, e) < 0)
+		return e->code;
+	return remote_call(r, "GET", path->data, NULL, answer, e);
+}
+
+static int list(int argc, char **argv, const void *options, struct err *e)
+{
+	static const struct remote_column columns[] = {
+		{ "ID", "id" }, { "CHANNEL", "channel" }, { "SERIAL", "serial" }, { "VERSION", "version" }, { "STATE", "state" },
+		{ "CREATED", "created" }, { "BY", "by" },
+	};
+	const struct rollout_options *o = options;
+	AUTO(remote) struct remote *r = NULL;
+	AUTO_ANSWER answer = { 0 };
+
+	(void)argc;
+	(void)argv;
+	if (remote_open(&r, &o->remote, e) < 0 || get_rollouts(r, o->channel, &answer, e) < 0)
+		return e->code;
+	if (o->remote.json)
+		return remote_print(answer.doc->root, e);
+	return remote_table(json_get(answer.doc->root, "items"), columns, ARRAY_LEN(columns), e);
+}
+
+static void print_head(const struct json *rollout)
+{
+	static const char *const members[] = { "id", "channel", "serial", "version", "state", "digest" };
+	char text[ARRAY_LEN(members)][80];
+	struct buf line = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(members); i++)
+		remote_text(rollout, members[i], text[i], sizeof text[i]);
+	buf_addf(&line, "rollout %s: channel %s, serial %s, version ", text[0], text[1], text[2]);
+	log_escape(&line, text[3], strlen(text[3]));
+	buf_addf(&line, ": %s\n%s\n\n", text[4], text[5]);
+	fputs(line.failed ? "" : line.data, stdout);
+	buf_release(&line);
+}
+
+static int print_rollout(const struct json *rollout, struct err *e)
+{
+	static const struct remote_column columns[] = {
+		{ "RING", "ring" }, { "STATE", "state" }, { "CAUSE", "cause" }, { "MEMBERS", "members" }, { "OFFERS", "offers.total" },
+		{ "SURVIVED", "offers.survived" }, { "FAILED", "offers.failed" }, { "LOST", "offers.lost" }, { "PENDING", "offers.pending" },
+		{ "AWAY", "offers.away" }, { "LAMBDA", "lambda" }, { "E", "e" }, { "LIMIT", "e_limit" },
+	};
+	static const struct remote_column said[] = { { "RING", "ring" }, { "SAYS", "sentence" } };
+
+	print_head(rollout);
+	if (remote_table(json_get(rollout, "rings"), columns, ARRAY_LEN(columns), e) < 0)
+		return e->code;
+	printf("\n");
+	return remote_table(json_get(rollout, "rings"), said, ARRAY_LEN(said), e);
+}
+
+static int show(int argc, char **argv, const void *options, struct err *e)
+{
+	const struct rollout_options *o = options;
+	AUTO(remote) struct remote *r = NULL;
+	AUTO_ANSWER answer = { 0 };
+	char path[64];
+
+	(void)argc;
+	if (check_id(argv[0], e) < 0 || remote_open(&r, &o->remote, e) < 0)
+		return e->code;
+	snprintf(path, sizeof path, "/v1/rollouts/%.24s", argv[0]);
+	if (remote_call(r, "GET", path, NULL, &answer, e) < 0)
+		return e->code;
+	return o->remote.json ? remote_print(answer.doc->root, e) : print_rollout(answer.doc->root, e);
+}
+
+/* ---- moving ---- */
+
+static int post_move(struct remote *r, const char *id, const char *move, const struct rollout_options *o, struct remote_answer *answer, struct err *e)
+{
+	AUTO(buf) struct buf *body = buf_new(0);
+	struct json_writer w = { .out = body };
+	char path[96];
+
+	if (!body)
+		return err_memory(e);
+	json_open_object(&w, NULL);
+	json_put_text(&w, "reason", o->reason);
+	if (o->ring)
+		json_put_text(&w, "ring", o->ring);
+	json_close_object(&w);
+	snprintf(path, sizeof path, "/v1/rollouts/%.24s/%s", id, move);
+	return remote_call(r, "POST", path, body, answer, e);
+}
+
+static int move(char **argv, const void *options, const char *word, struct err *e)
+{
+	const struct rollout_options *o = options;
+	AUTO(remote) struct remote *r = NULL;
+	AUTO_ANSWER answer = { 0 };
+
+	if (check_id(argv[0], e) < 0 || need_reason(o, e) < 0 || remote_open(&r, &o->remote, e) < 0 ||
+	    post_move(r, argv[0], word, o, &answer, e) < 0)
+		return e->code;
+	return o->remote.json ? remote_print(answer.doc->root, e) : print_rollout(answer.doc->root, e);
+}
+
+#define MOVE(word)                                                                          \
+	static int order_##word(int argc, char **argv, const void *options, struct err *e)  \
+	{                                                                                   \
+		(void)argc;                                                                 \
+		return move(argv, options, #word, e);                                       \
+	}
+MOVE(promote)
+MOVE(pause)
+MOVE(resume)
+MOVE(halt)
+MOVE(abort)
+
+static int rollback(int argc, char **argv, const void *options, struct err *e)
+{
+	static const struct remote_column columns[] = { { "RING", "ring" }, { "DONE", "done" } };
+	const struct rollout_options *o = options;
+	AUTO(remote) struct remote *r = NULL;
+	AUTO(buf) struct buf *body = buf_new(0), *path = buf_new(0);
+	struct json_writer w = { .out = body };
+	AUTO_ANSWER answer = { 0 };
+	char serial[24];
+
+	(void)argc;
+	if (!body || !path)
+		return err_memory(e);
+	buf_adds(path, "/v1/channels/");
+	remote_escape(path, argv[0]);
+	buf_adds(path, "/rollback");
+	json_open_object(&w, NULL);
+	json_put_text(&w, "to", o->to ? o->to : "previous");
+	json_put_text(&w, "reason", o->reason);
+	json_close_object(&w);
+	if (need_reason(o, e) < 0 || buf_check(path, e) < 0 || remote_open(&r, &o->remote, e) < 0 ||
+	    remote_call(r, "POST", path->data, body, &answer, e) < 0)
+		return e->code;
+	if (o->remote.json)
+		return remote_print(answer.doc->root, e);
+	remote_text(answer.doc->root, "serial", serial, sizeof serial);
+	printf("back to serial %s\n\n", serial);
+	return remote_table(json_get(answer.doc->root, "rings"), columns, ARRAY_LEN(columns), e);
+}
+
+/* ---- stopping a digest ---- */
+
+/* The newest rollout of a digest. */
+static int find_rollout(struct remote *r, const char *channel, const char *digest, char id[24], struct err *e)
+{
+	AUTO_ANSWER answer = { 0 };
+	const struct json *items;
+	char text[80];
+
+	if (get_rollouts(r, channel, &answer, e) < 0)
+		return e->code;
+	items = json_get(answer.doc->root, "items");
+	for (size_t i = 0; items && items->type == JSON_ARRAY && i < items->count; i++) {
+		remote_text(&items->u.items[i], "digest", text, sizeof text);
+		if (strcmp(text, digest) == 0) {
+			remote_text(&items->u.items[i], "id", id, 24);
+			return 0;
+		}
+	}
+	return err_set(e, ERR_NOT_FOUND, "channel %s has no rollout of %.16s...", channel, digest);
+}
+
+/* Halting is how a digest is stopped: no more permits, a signed stop, the assignments before. */
+static int stop(int argc, char **argv, const void *options, struct err *e)
+{
+	const struct rollout_options *o = options;
+	AUTO(remote) struct remote *r = NULL;
+	AUTO_ANSWER answer = { 0 };
+	struct digest d;
+	char id[24];
+
+	(void)argc;
+	if (!digest_parse(&d, argv[1], strlen(argv[1])))
+		return err_set(e, ERR_USAGE, "\"%.80s\" is no digest of 64 lower-case hex digits", argv[1]);
+	if (need_reason(o, e) < 0 || remote_open(&r, &o->remote, e) < 0 || find_rollout(r, argv[0], argv[1], id, e) < 0 ||
+	    post_move(r, id, "halt", o, &answer, e) < 0)
+		return e->code;
+	if (o->remote.json)
+		return remote_print(answer.doc->root, e);
+	printf("stopped; a stopped digest is final\n\n");
+	return print_rollout(answer.doc->root, e);
+}
+
+#define COMMAND(word, arguments, count, rows_, what)                                                                \
+	.args = arguments, .help = what, .min_args = count, .max_args = count, .run = word, .options = rows_,       \
+	.option_count = ARRAY_LEN(rows_), .options_size = sizeof(struct rollout_options)
+
+const struct cli_command rollout_commands[] = {
+	{ .name = "rollout list", COMMAND(list, NULL, 0, list_rows, "rollouts, newest first") },
+	{ .name = "rollout show", COMMAND(show, "ID", 1, show_rows, "one rollout, ring by ring, and what its gates say") },
+	{ .name = "rollout promote", COMMAND(order_promote, "ID", 1, move_rows, "on to the next ring, where a person is asked") },
+	{ .name = "rollout pause", COMMAND(order_pause, "ID", 1, move_rows, "no new permits; what is under way finishes") },
+	{ .name = "rollout resume", COMMAND(order_resume, "ID", 1, move_rows, "go on after a pause or a hold that asks") },
+	{ .name = "rollout halt", COMMAND(order_halt, "ID", 1, move_rows, "stop the digest and go back: final") },
+	{ .name = "rollout abort", COMMAND(order_abort, "ID", 1, move_rows, "give a held rollout up; what runs it keeps it") },
+	{ .name = "rollout rollback", COMMAND(rollback, "CHANNEL", 1, rollback_rows, "assign older content to every ring") },
+	{ .name = "stop", COMMAND(stop, "CHANNEL DIGEST", 2, stop_rows, "stop a digest everywhere, at once and for ever") },
+};
+const size_t rollout_command_count = ARRAY_LEN(rollout_commands);
