@@ -46,9 +46,16 @@ static bool limit(int what, rlim_t most)
 
 static bool limits(const struct confine *c)
 {
-	return limit(RLIMIT_CPU, (rlim_t)c->cpu_s) & limit(RLIMIT_FSIZE, 0) & limit(RLIMIT_CORE, 0) &
-	       limit(RLIMIT_NOFILE, FILES_OPEN) & limit(RLIMIT_NPROC, c->commands ? PROCESSES : 0) &
-	       limit(RLIMIT_MEMLOCK, 0) & limit(RLIMIT_MSGQUEUE, 0);
+	const struct { int what; rlim_t most; } rows[] = {
+		{ RLIMIT_CPU, (rlim_t)c->cpu_s }, { RLIMIT_FSIZE, 0 },   { RLIMIT_CORE, 0 },
+		{ RLIMIT_NOFILE, FILES_OPEN },    { RLIMIT_MEMLOCK, 0 }, { RLIMIT_MSGQUEUE, 0 },
+		{ RLIMIT_NPROC, c->commands ? PROCESSES : 0 },
+	};
+	bool ok = true;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		ok = limit((int)rows[i].what, rows[i].most) && ok;
+	return ok;
 }
 
 bool canary_bound_memory(uint64_t more)

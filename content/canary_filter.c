@@ -64,8 +64,8 @@ static bool add_careful(scmp_filter_ctx f)
 	return seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0)) == 0 &&
 	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0 &&
 	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0 &&
-	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0)) == 0 &&
-	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())) == 0;
+	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0, 0)) == 0 &&
+	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0)) == 0;
 }
 
 static bool fill_strict(scmp_filter_ctx f)
@@ -77,7 +77,7 @@ static bool fill_strict(scmp_filter_ctx f)
 static bool fill_for_commands(scmp_filter_ctx f)
 {
 	return add(f, SCMP_ACT_ERRNO(EPERM), not_for_commands, ARRAY_LEN(not_for_commands)) &&
-	       seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), CALL(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX)) == 0;
+	       seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), CALL(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0)) == 0;
 }
 
 bool canary_filter(bool commands)
