@@ -8,7 +8,7 @@
  * order. It is absent when there are no such new bytes. Files whose path and
  * hash are in both manifests are in no frame: they come from the old slot. A
  * file that moved is a deletion and an addition, and costs nothing thanks to
- * the prefix. (Why two frames: docs/decisions/0010.)
+ * the prefix. (Why two frames: docs/decisions/0004.)
  *
  * Frames carry their content size. Memory of the receiver: one frame's prefix
  * and content at a time, at most 2^window_log bytes.
