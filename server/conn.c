@@ -55,6 +55,7 @@ struct conn {
 	bool out_busy, work_busy;       /* libuv has c->write, c->work */
 	bool closed;                    /* the handle is closed; freed when nothing is out */
 	bool head_only;                 /* answer to HEAD */
+	bool reading;
 	char incoming[READ_CHUNK];
 };
 
@@ -71,6 +72,21 @@ static void enter(struct conn *c, enum conn_state state, int64_t wait_ms)
 {
 	c->state = state;
 	c->deadline = wait_ms < 0 ? INT64_MAX : clock_work_ms() + wait_ms;
+}
+
+static void read_on(struct conn *c, uv_read_cb read)
+{
+	if (c->reading)
+		return;
+	c->reading = true;
+	if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, read) < 0)
+		conn_close(c);
+}
+
+static void read_no_more(struct conn *c)
+{
+	c->reading = false;
+	uv_read_stop((uv_stream_t *)&c->tcp);
 }
 
 /* ---- the end ---- */
@@ -221,9 +237,11 @@ static void on_lingering(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
 static void linger(struct conn *c)
 {
 	enter(c, CONN_LINGER, LINGER_MS);
-	if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, NULL) < 0 ||
-	    uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_lingering) < 0)
+	read_no_more(c);
+	if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, NULL) < 0)
 		conn_close(c);
+	else
+		read_on(c, on_lingering);
 }
 
 /* What was to be written is written: the next piece, or the next request. */
@@ -465,7 +483,7 @@ static void refuse(struct conn *c, const struct http_refusal *no)
 	reply_status(&c->request->reply, no->status, why);
 	if (no->status == 503 || no->status == 429)
 		c->request->reply.retry_after = 5;
-	uv_read_stop((uv_stream_t *)&c->tcp);
+	read_no_more(c);
 	enter(c, CONN_BUSY, -1);
 	begin_reply(c);
 }
@@ -476,7 +494,7 @@ static void complete(struct conn *c)
 
 	c->request->http = h;
 	c->keep_alive = h->keep_alive;
-	uv_read_stop((uv_stream_t *)&c->tcp);
+	read_no_more(c);
 	start_work(c, CONN_BUSY, request_run, request_done);
 }
 
@@ -554,13 +572,12 @@ static void advance(struct conn *c)
 		c->in_at = 0;
 	}
 	if (c->state == CONN_BODY && c->piece.len >= SPILL_CHUNK) {
-		uv_read_stop((uv_stream_t *)&c->tcp);
+		read_no_more(c);
 		start_work(c, CONN_SPILLING, spill_run, spill_done);
 		return;
 	}
 	if (c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_BODY || c->state == CONN_HANDSHAKE)
-		if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) < 0)
-			conn_close(c);
+		read_on(c, on_read);
 }
 
 void conn_accept(struct loop *l)
