@@ -210,6 +210,7 @@ static void stream_done(uv_work_t *w, int status)
 	c->sent += c->piece.len;
 	buf_clear(&c->out);
 	put(c, c->piece.data, c->piece.len);
+	buf_clear(&c->piece);
 	enter(c, CONN_WRITING, c->loop->settings->write_ms);
 	flush(c);
 }
@@ -422,6 +423,7 @@ static int on_head(void *arg, const struct http_request *h)
 	if (!q)
 		return 503;
 	c->request = q;
+	buf_clear(&c->piece);
 	memcpy(q->param_text, text, sizeof text);
 	for (size_t i = 0; i < ROUTE_PARAMS; i++)
 		q->params[i] = params[i] ? q->param_text + (params[i] - text) : NULL;
