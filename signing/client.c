@@ -280,8 +280,8 @@ static int idle_ask(struct tuf_client *c, struct tuf_step *out, struct err *e)
 
 static int done_ask(struct tuf_client *c, struct tuf_step *out, struct err *e)
 {
-	(void)c;
 	(void)e;
+	c->refreshed = true;
 	*out = (struct tuf_step){ .need = TUF_DONE };
 	return 0;
 }
@@ -336,7 +336,9 @@ int tuf_client_next(struct tuf_client *c, struct tuf_step *out, struct err *e)
 {
 	if (advance(c, out, e) == 0)
 		return 0;
-	c->state = CLIENT_IDLE;
+	/* A search that failed takes nothing back of what the refresh verified. */
+	c->state = c->path ? CLIENT_DONE : CLIENT_IDLE;
+	c->found = (struct tuf_target){ 0 };
 	c->to_store = NULL;
 	return e->code;
 }
@@ -413,6 +415,7 @@ static void begin(struct tuf_client *c, int64_t now, bool offline)
 	forget(c);
 	c->now = now;
 	c->offline = offline;
+	c->refreshed = false;
 	c->root_steps = 0;
 	c->state = CLIENT_ROOT;
 }

@@ -52,12 +52,15 @@ void tuf_client_free(struct tuf_client *c);
 void tuf_client_refresh(struct tuf_client *c, int64_t now);
 /* Begin the same from the store alone: never TUF_FETCH or TUF_STORE; whatever is missing, unsigned or expired is an error. */
 void tuf_client_resume(struct tuf_client *c, int64_t now);
-/* Begin a search for a target path; after a refresh or resume that ended in TUF_DONE, else ERR_INTERNAL. */
+/*
+ * Begin a search for a target path; after a refresh or resume that ended in TUF_DONE, else ERR_INTERNAL.
+ * A search that failed (a role that is missing, expired or unreachable) spoils no other search.
+ */
 int tuf_client_find(struct tuf_client *c, const char *path, size_t len, struct err *e) MUST_CHECK;
 
 /*
  * What to do next. Negative: the refusal; the client then knows what was
- * verified so far and wants a new refresh. ERR_NET when the driver's answer was TUF_FAILED.
+ * verified so far and wants a new refresh, or after a search another search. ERR_NET when the driver's answer was TUF_FAILED.
  */
 int tuf_client_next(struct tuf_client *c, struct tuf_step *out, struct err *e) MUST_CHECK;
 /* The answer to TUF_LOAD or TUF_FETCH; bytes are copied. TUF_STORE needs no answer: just stop when it failed. */

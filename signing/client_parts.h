@@ -31,6 +31,7 @@ struct tuf_client {
 	enum tuf_rules rules;
 	int64_t now;
 	bool offline;
+	bool refreshed;         /* a refresh ended in TUF_DONE: what it verified stands, whatever becomes of searches */
 	enum client_state state;
 	unsigned root_steps;
 

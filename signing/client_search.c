@@ -179,9 +179,13 @@ static int push(struct tuf_client *c, const char *role, const struct metadata *d
 
 int tuf_client_find(struct tuf_client *c, const char *path, size_t len, struct err *e)
 {
-	if (c->state != CLIENT_DONE)
+	if (!c->refreshed)
 		return err_set(e, ERR_INTERNAL, "%.*s: searched before a refresh", (int)MIN(len, 200), path);
+	/* What a search that failed, or that its driver gave up, has left. */
 	client_search_clear(c);
+	client_role_release(&c->want);
+	c->to_store = NULL;
+	c->answered = false;
 	c->path = calloc(1, len + 1);
 	if (!c->path)
 		return err_memory(e);

@@ -174,6 +174,28 @@ static void a_role_that_cannot_be_loaded_is_an_error_not_an_absence(void **state
 	assert_refused(forge_find(f, "t", who, &e), ERR_AUTH, "one: 0 of 1");
 }
 
+static void a_failed_search_leaves_the_client_ready_for_another(void **state)
+{
+	struct forge *f = *state;
+	struct err e;
+
+	role(f, "one", "a");
+	role(f, "two", "b");
+	SHAPE(f, "targets", NULL, { "one", "\"paths\":[\"a\"]", true }, { "two", "\"paths\":[\"b\"]", true });
+	forge_doc(f, "one")->unlisted = true;
+	forge_publish(f);
+	AUTO(tuf_client) struct tuf_client *c = forge_client(f, TUF_ANY);
+
+	tuf_client_refresh(c, FORGE_NOW);
+	assert_ok(forge_drive(f, c, &e));
+	assert_ok(tuf_client_find(c, "a", 1, &e));
+	assert_refused(forge_drive(f, c, &e), ERR_NOT_FOUND, "one: not in the snapshot");
+	assert_null(tuf_client_target(c));
+	assert_ok(tuf_client_find(c, "b", 1, &e));
+	assert_ok(forge_drive(f, c, &e));
+	assert_string_equal(tuf_client_target(c)->role, "two");
+}
+
 /* A delegated role with a key under two ids and threshold 2. */
 static void one_key_under_two_ids_counts_once_in_delegations_too(void **state)
 {
@@ -379,6 +401,48 @@ static void target_names_carry_the_hash_on_the_last_segment(void **state)
 	assert_refused(metadata_file_check(&tuf_client_target(c)->target->file, "x", "bytes!", 6, &e), ERR_REFUSED, "6 bytes");
 }
 
+static void a_search_that_fails_spoils_no_other(void **state)
+{
+	struct forge *f = *state;
+	struct err e;
+
+	role(f, "one", "x/t");
+	role(f, "two", "y/t");
+	SHAPE(f, "targets", NULL, { "one", "\"paths\":[\"x/*\"]", true }, { "two", "\"paths\":[\"y/*\"]", true });
+	forge_doc(f, "one")->unlisted = true;
+	forge_publish(f);
+	AUTO(tuf_client) struct tuf_client *c = forge_client(f, TUF_ANY);
+
+	assert_refused(tuf_client_find(c, "y/t", 3, &e), ERR_INTERNAL, "before a refresh");
+	tuf_client_refresh(c, FORGE_NOW);
+	assert_ok(forge_drive(f, c, &e));
+	assert_ok(tuf_client_find(c, "x/t", 3, &e));
+	assert_refused(forge_drive(f, c, &e), ERR_NOT_FOUND, "one: not in the snapshot");
+	assert_null(tuf_client_target(c));
+	assert_ok(tuf_client_find(c, "y/t", 3, &e));
+	assert_ok(forge_drive(f, c, &e));
+	assert_string_equal(tuf_client_target(c)->role, "two");
+
+	/* A driver that gives up in the middle leaves nothing behind either. */
+	AUTO(tuf_client) struct tuf_client *other = forge_client(f, TUF_ANY);
+	struct tuf_step step;
+
+	tuf_client_refresh(other, FORGE_NOW);
+	assert_ok(forge_drive(f, other, &e));
+	assert_ok(tuf_client_find(other, "y/t", 3, &e));
+	assert_ok(tuf_client_next(other, &step, &e));
+	assert_true(step.need == TUF_LOAD);
+	assert_ok(tuf_client_find(other, "y/t", 3, &e));
+	assert_ok(forge_drive(f, other, &e));
+	assert_string_equal(tuf_client_target(other)->role, "two");
+
+	/* A refresh that failed is another matter: nothing stands. */
+	f->fail = "timestamp.json";
+	tuf_client_refresh(c, FORGE_NOW);
+	assert_refused(forge_drive(f, c, &e), ERR_NET, "timestamp");
+	assert_refused(tuf_client_find(c, "y/t", 3, &e), ERR_INTERNAL, "before a refresh");
+}
+
 static void our_own_rules_want_terminating_delegations_and_three_segments(void **state)
 {
 	struct forge *f = *state;
@@ -411,6 +475,7 @@ int main(void)
 		T(a_terminating_grandchild_drops_what_is_pending_above),
 		T(cycles_end),
 		T(a_role_that_cannot_be_loaded_is_an_error_not_an_absence),
+		T(a_failed_search_leaves_the_client_ready_for_another),
 		T(one_key_under_two_ids_counts_once_in_delegations_too),
 		T(a_role_is_verified_under_each_delegators_own_keys),
 		T(keys_are_looked_up_only_at_the_delegator),
@@ -420,6 +485,7 @@ int main(void)
 		T(at_most_32_delegated_roles_are_searched),
 		T(what_the_store_holds_is_not_requested_again),
 		T(target_names_carry_the_hash_on_the_last_segment),
+		T(a_search_that_fails_spoils_no_other),
 		T(our_own_rules_want_terminating_delegations_and_three_segments),
 	};
 
