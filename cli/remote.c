@@ -169,14 +169,15 @@ static int request(struct remote *r, const struct fetch_request *q, struct fetch
 	return 0;
 }
 
-int remote_call(struct remote *r, const char *method, const char *path, const struct buf *body, struct remote_answer *out, struct err *e)
+/* One request and what came of it; outside 2xx the error says what the server says. */
+static int exchange(struct remote *r, const char *method, const char *path, const char *type, const struct buf *body, struct remote_answer *out,
+		struct err *e)
 {
 	AUTO_FREE char *url = NULL;
-	struct fetch_request q = { .method = method, .bearer = r->token, .max = ANSWER_MAX };
+	struct fetch_request q = { .method = method, .type = type, .bearer = r->token, .max = ANSWER_MAX };
 	struct fetch_answer answer = { 0 };
 	struct err unreadable;
 
-	*out = (struct remote_answer){ 0 };
 	if (asprintf(&url, "%s%s", r->url, path) < 0)
 		return err_memory(e);
 	q.url = url;
@@ -193,11 +194,15 @@ int remote_call(struct remote *r, const char *method, const char *path, const st
 	fetch_answer_release(&answer);
 	if (out->text->len > 0 && json_parse(&out->doc, "the server's answer", out->text->data, out->text->len, NULL, &unreadable) < 0)
 		out->doc = NULL;
-	if (out->status < 200 || out->status > 299)
-		return complain(out, method, path, e);
-	if (!out->doc)
-		return err_set(e, ERR_FORMAT, "%s %s: the server's answer is no JSON", method, path);
-	return 0;
+	return out->status < 200 || out->status > 299 ? complain(out, method, path, e) : 0;
+}
+
+int remote_call(struct remote *r, const char *method, const char *path, const struct buf *body, struct remote_answer *out, struct err *e)
+{
+	*out = (struct remote_answer){ 0 };
+	if (exchange(r, method, path, NULL, body, out, e) < 0)
+		return e->code;
+	return out->doc ? 0 : err_set(e, ERR_FORMAT, "%s %s: the server's answer is no JSON", method, path);
 }
 
 void remote_answer_release(struct remote_answer *a)
@@ -209,25 +214,14 @@ void remote_answer_release(struct remote_answer *a)
 
 int remote_upload(struct remote *r, const struct buf *bytes, char hex[65], struct err *e)
 {
-	AUTO_FREE char *url = NULL;
-	struct fetch_request q = { .method = "PUT", .bearer = r->token, .type = "application/octet-stream", .body = bytes->data,
-				   .body_len = bytes->len, .max = 65536 };
-	struct fetch_answer answer = { 0 };
+	char path[96];
 	struct digest d;
-	long status;
+	AUTO_ANSWER answer = { 0 };
 
 	hash_bytes(&d, bytes->data, bytes->len);
 	digest_hex(hex, &d);
-	if (asprintf(&url, "%s/v1/uploads/%s", r->url, hex) < 0)
-		return err_memory(e);
-	q.url = url;
-	if (request(r, &q, &answer, e) < 0)
-		return e->code;
-	status = answer.status;
-	fetch_answer_release(&answer);
-	if (status < 200 || status > 299)
-		return err_set(e, code_of(status), "upload of %zu bytes: the server answers %ld", bytes->len, status);
-	return 0;
+	snprintf(path, sizeof path, "/v1/uploads/%s", hex);
+	return exchange(r, "PUT", path, "application/octet-stream", bytes, &answer, e);
 }
 
 int remote_target(struct remote *r, const char *path, uint64_t length, const char *sha256_hex, struct buf **out, struct err *e)
