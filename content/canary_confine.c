@@ -58,22 +58,28 @@ static bool limits(const struct confine *c)
 	return ok;
 }
 
+/* Bytes of address space in use. */
+static uint64_t space_used(void)
+{
+	AUTO_FD int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	unsigned long pages = 0;
+	char text[64];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	text[MAX(n, 0)] = '\0';
+	(void)!sscanf(text, "%lu", &pages);
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 bool canary_bound_memory(uint64_t more)
 {
-	unsigned long pages = 0;
-	int fd, n;
-	char text[64];
+	static uint64_t before;         /* the first call is the one that may still read /proc */
 
 	if (SANITIZED)
 		return false;           /* their shadow memory is terabytes */
-	fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = (int)read(fd, text, sizeof(text) - 1);
-		text[MAX(n, 0)] = '\0';
-		sscanf(text, "%lu", &pages);
-		close(fd);
-	}
-	return limit(RLIMIT_AS, (rlim_t)(pages * (unsigned long)sysconf(_SC_PAGESIZE) + more));
+	if (!before)
+		before = space_used();
+	return limit(RLIMIT_AS, (rlim_t)(before + more));
 }
 
 /* ---- identity ---- */

@@ -208,7 +208,8 @@ static int test_step(struct trial *t, struct err *e)
 static void figures(struct trial *t)
 {
 	t->out->rss_bytes = MAX(peak_rss() - t->rss_before, (int64_t)0);
-	t->out->us_per_event = t->figures.timed ? t->figures.cpu_us / (int64_t)t->figures.timed : 0;
+	if (t->figures.timed)
+		t->out->us_per_event = (int64_t)(t->figures.cpu_ns / t->figures.timed + 999) / 1000;
 	t->out->selftests = t->figures.run;
 	t->out->selftests_skipped = t->figures.skipped;
 	t->out->benign_events = t->figures.events;

@@ -12,6 +12,7 @@
 #include "content/check_work.h"
 #include "content/loader.h"
 
+#define WARNINGS_MAX (CHECK_FINDINGS_MAX / 2)   /* kept: warnings never crowd out errors */
 #define SCHEMA_FILE_MAX ((size_t)64 << 20)
 
 /* ---- the report ---- */
@@ -24,7 +25,7 @@ static void add(struct check *c, const struct check_finding *f)
 		r->errors++;
 	else
 		r->warnings++;
-	if (r->count == CHECK_FINDINGS_MAX) {
+	if (r->count == CHECK_FINDINGS_MAX || (f->severity == CHECK_WARNING && r->warnings > WARNINGS_MAX)) {
 		r->cut = true;
 		return;
 	}

@@ -11,6 +11,8 @@
 #include "content/check_work.h"
 
 #define RULES_TYPE "rules"
+#define WARNINGS_MAX 50                 /* of the reader */
+#define STEPS_MAX 300000000ull          /* to hold all rules against all protected objects: about a second */
 
 /* ---- findings of the reader ---- */
 
@@ -22,7 +24,7 @@ static bool take_finding(void *arg, const struct rules_finding *f)
 
 	check_note(c, warning ? CHECK_WARNING : CHECK_ERROR, (struct check_place){ f->file, f->line, f->column },
 		   f->subject, contract ? REASON_CONTRACT : REASON_LINT, "%s", f->sentence);
-	return !c->report->cut;
+	return c->report->errors < CHECK_FINDINGS_MAX;
 }
 
 static int add_files(struct check *c, struct rules_model *m, struct rules_log *log, struct err *e)
@@ -49,11 +51,13 @@ static int add_files(struct check *c, struct rules_model *m, struct rules_log *l
 
 /* ---- templates against what the sensor supplies ---- */
 
-static struct check_place place_of(const struct rules_file *f, const struct json *v)
+/* Finding a place reads the file up to there, so it is not done for findings that nobody will see. */
+static struct check_place place_of(const struct check *c, const struct rules_file *f, const struct json *v)
 {
 	struct check_place at = { .file = f->path };
 
-	json_place(f->doc, v, &at.line, &at.column);
+	if (!c->report->cut)
+		json_place(f->doc, v, &at.line, &at.column);
 	return at;
 }
 
@@ -62,7 +66,7 @@ static void check_values(struct check *c, const struct rules_template *t, const 
 {
 	for (size_t k = 0; k < f->value_count; k++)
 		if (supplied->value_count && !contract_field_allows(supplied, f->values[k]))
-			check_note(c, CHECK_WARNING, place_of(t->file, f->at), t->name, REASON_CONTRACT,
+			check_note(c, CHECK_WARNING, place_of(c, t->file, f->at), t->name, REASON_CONTRACT,
 				   "template %s: field %zu \"%s\": the contract of %s %s never supplies the value \"%s\"",
 				   t->name, i + 1, f->name, c->contract->sensor, c->contract->version, f->values[k]);
 }
@@ -74,7 +78,7 @@ static void check_field(struct check *c, const struct rules_template *t, size_t 
 	const char *type = rules_type_name(f->type);
 
 	if (i >= s->field_count) {
-		check_note(c, CHECK_ERROR, place_of(t->file, f->at), t->name, REASON_CONTRACT,
+		check_note(c, CHECK_ERROR, place_of(c, t->file, f->at), t->name, REASON_CONTRACT,
 			   "template %s: field %zu \"%s\" (%s): the contract of %s %s supplies %zu fields", t->name,
 			   i + 1, f->name, type, c->contract->sensor, c->contract->version, s->field_count);
 		return;
@@ -82,7 +86,7 @@ static void check_field(struct check *c, const struct rules_template *t, size_t 
 	supplied = &s->fields[i];
 	if (strcmp(supplied->name, f->name) != 0 ||
 	    strcmp(contract_field_type_name(supplied->type), type) != 0) {
-		check_note(c, CHECK_ERROR, place_of(t->file, f->at), t->name, REASON_CONTRACT,
+		check_note(c, CHECK_ERROR, place_of(c, t->file, f->at), t->name, REASON_CONTRACT,
 			   "template %s: field %zu \"%s\" (%s): the contract of %s %s supplies \"%s\" (%s) there",
 			   t->name, i + 1, f->name, type, c->contract->sensor, c->contract->version, supplied->name,
 			   contract_field_type_name(supplied->type));
@@ -102,7 +106,7 @@ static void check_templates(struct check *c, const struct rules_model *m)
 		const struct contract_template *supplied = contract_find_template(type, t->name);
 
 		if (!supplied) {
-			check_note(c, CHECK_ERROR, place_of(t->file, t->at), t->name, REASON_CONTRACT,
+			check_note(c, CHECK_ERROR, place_of(c, t->file, t->at), t->name, REASON_CONTRACT,
 				   "template %s: the contract of %s %s does not supply it", t->name,
 				   c->contract->sensor, c->contract->version);
 			continue;
@@ -115,10 +119,10 @@ static void check_templates(struct check *c, const struct rules_model *m)
 /* ---- protected objects ---- */
 
 /* Do all conditions of a rule on this field accept the path? Those on others are counted. */
-static bool accepts_path(const struct rules_rule *rule, unsigned field, const char *path, size_t *others)
+static bool accepts_path(const struct rules_rule *rule, unsigned field, const char *path, size_t *others,
+			 struct rules_budget *budget)
 {
 	const struct rules_value v = { .present = true, .type = RULES_PATH, .text = path, .len = strlen(path) };
-	struct rules_budget budget = { .left = 1000000, .regex_steps = 100000 };
 
 	*others = 0;
 	for (size_t i = 0; i < rule->count; i++) {
@@ -126,7 +130,7 @@ static bool accepts_path(const struct rules_rule *rule, unsigned field, const ch
 
 		if (c->field != field)
 			++*others;
-		else if (rules_matcher_try(c->matcher, &v, &budget) == 0)
+		else if (rules_matcher_try(c->matcher, &v, budget) == 0)
 			return false;   /* over a limit counts as accepted */
 	}
 	return true;
@@ -160,7 +164,7 @@ static bool uses_field(const struct rules_rule *rule, unsigned field)
  * else narrows the rule; when something does, it may be what the author means.
  */
 static bool check_protected_field(struct check *c, const struct rules_rule *rule, const struct rules_instance *in,
-				  unsigned field, const char *name)
+				  unsigned field, const char *name, struct rules_budget *budget)
 {
 	const char *path = names_protected(c, rule, field);
 	size_t others = 0;
@@ -175,41 +179,55 @@ static bool check_protected_field(struct check *c, const struct rules_rule *rule
 			memcpy(beneath + len, "x", 2);
 			p = beneath;
 		}
-		if (accepts_path(rule, field, p, &others))
+		if (accepts_path(rule, field, p, &others, budget))
 			path = c->contract->protected[i];
 	}
 	if (!path)
 		return false;
-	check_note(c, others ? CHECK_WARNING : CHECK_ERROR, place_of(in->file, in->at), rule->id, REASON_PROTECTED,
+	check_note(c, others ? CHECK_WARNING : CHECK_ERROR, place_of(c, in->file, in->at), rule->id, REASON_PROTECTED,
 		   "instance %s: field \"%s\": would %s the protected object %s", rule->id, name,
 		   detection_name(rule->verdict), path);
 	return true;
 }
 
+/* One rule with a destructive verdict. */
+static void check_destructive(struct check *c, const struct rules_group *group, const struct rules_rule *rule,
+			      const struct rules_instance *in, struct rules_budget *budget)
+{
+	if (!rule->count)
+		check_note(c, CHECK_ERROR, place_of(c, in->file, in->at), rule->id, REASON_PROTECTED,
+			   "instance %s: would %s everything, protected objects too", rule->id,
+			   detection_name(rule->verdict));
+	for (unsigned i = 0; i < group->field_count; i++)
+		if (group->fields[i].type == RULES_PATH && uses_field(rule, i) &&
+		    check_protected_field(c, rule, in, i, group->fields[i].name, budget))
+			break;
+}
+
 static void check_protected(struct check *c, const struct rules_model *m, const struct rules *r)
 {
+	struct rules_budget budget = { .left = STEPS_MAX, .regex_steps = r->limits.regex_steps };
+
 	for (size_t g = 0; g < r->count; g++)
 		for (size_t k = 0; k < r->groups[g].count; k++) {
-			const struct rules_group *group = &r->groups[g];
-			const struct rules_rule *rule = &group->rules[k];
+			const struct rules_rule *rule = &r->groups[g].rules[k];
 			const struct rules_instance *in = &m->instances[rule->order];
 
 			if (!detection_destructive(rule->verdict))
 				continue;
-			if (!rule->count)
-				check_note(c, CHECK_ERROR, place_of(in->file, in->at), rule->id, REASON_PROTECTED,
-					   "instance %s: would %s everything, protected objects too", rule->id,
-					   detection_name(rule->verdict));
-			for (unsigned i = 0; i < group->field_count; i++)
-				if (group->fields[i].type == RULES_PATH && uses_field(rule, i) &&
-				    check_protected_field(c, rule, in, i, group->fields[i].name))
-					break;
+			if (!budget.left) {
+				check_note(c, CHECK_ERROR, place_of(c, in->file, in->at), rule->id, REASON_LINT,
+					   "instance %s: the patterns before it take too long to hold against the protected objects",
+					   rule->id);
+				return;
+			}
+			check_destructive(c, &r->groups[g], rule, in, &budget);
 		}
 }
 
 int check_rules(struct check *c, struct err *e)
 {
-	struct rules_log log = { .found = take_finding, .arg = c };
+	struct rules_log log = { .found = take_finding, .arg = c, .warnings_left = WARNINGS_MAX };
 	AUTO(rules_model) struct rules_model *m = NULL;
 	AUTO(rules) struct rules *r = NULL;
 	struct rules_limits limits;

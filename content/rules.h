@@ -49,6 +49,7 @@ const char *rules_type_name(enum rules_type t);
 bool rules_type_parse(enum rules_type *out, const char *name);
 
 #define RULES_FIELDS_MAX 128            /* of one template, whatever a contract says */
+#define RULES_TEMPLATES_MAX 1024        /* of a bundle */
 #define RULES_NAME_MAX 64
 #define RULES_ID_MAX 96
 #define RULES_VALUES_MAX 256            /* of an enum */

@@ -194,14 +194,6 @@ static int compile_rule(struct rules_rule *out, const struct rules_instance *in,
 	return 0;
 }
 
-static bool is_dropped(const char *id, const char *const *drop, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(drop[i], id) == 0)
-			return true;
-	return false;
-}
-
 static int append_rule(struct rules *r, struct rules_group *g, const struct rules_instance *in, size_t order,
 		       struct rules_log *log, struct err *e)
 {
@@ -226,12 +218,26 @@ static int compare_ids(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* The ids to leave out, sorted; the caller frees. */
+static const char **sorted_ids(const char *const *ids, size_t count)
+{
+	const char **copy = calloc(count + 1, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		copy[i] = ids[i];
+	qsort(copy, count, sizeof(*copy), compare_ids);
+	return copy;
+}
+
 int rules_compile(struct rules **out, const struct rules_model *m, const char *const *drop, size_t drop_count,
 		  struct rules_log *log, struct err *e)
 {
 	AUTO(rules) struct rules *r = calloc(1, sizeof(*r));
+	AUTO_FREE const char **dropped = sorted_ids(drop, drop_count);
 
-	if (!r)
+	if (!r || !dropped)
 		return err_memory(e);
 	r->limits = m->limits;
 	r->stats.files = m->file_count;
@@ -246,7 +252,7 @@ int rules_compile(struct rules **out, const struct rules_model *m, const char *c
 
 		if (!in->template)
 			continue;       /* reported by the link */
-		if (is_dropped(in->id, drop, drop_count)) {
+		if (bsearch(&in->id, dropped, drop_count, sizeof(*dropped), compare_ids)) {
 			r->stats.dropped++;
 			continue;
 		}

@@ -25,6 +25,10 @@ bool rules_note(struct rules_log *log, const struct rules_file *f, const struct 
 
 	if (fault != RULES_UNKNOWN_MEMBER)
 		log->errors++;
+	else if (!log->warnings_left)
+		return !log->stop;
+	else
+		log->warnings_left--;
 	if (log->stop)
 		return false;
 	va_start(args, fmt);
@@ -58,13 +62,12 @@ static bool keep_first(void *arg, const struct rules_finding *f)
 {
 	struct err *e = arg;
 
-	if (f->fault == RULES_UNKNOWN_MEMBER)
-		return true;    /* readers ignore what they do not know */
 	err_set(e, f->fault == RULES_OVER_LIMIT ? ERR_LIMIT : ERR_FORMAT, "%s:%u:%u: %s", f->file, f->line, f->column,
 		f->sentence);
 	return false;
 }
 
+/* No warnings: readers ignore what they do not know. */
 struct rules_log rules_log_first(struct err *e)
 {
 	return (struct rules_log){ .found = keep_first, .arg = e };
@@ -142,7 +145,7 @@ static bool id_ok(const char *s)
 static void unknown_members(struct rules_log *log, const struct rules_file *f, const struct json *o,
 			    const char *const *keys, const char *subject)
 {
-	for (uint32_t i = 0; i < o->count; i++) {
+	for (uint32_t i = 0; i < o->count && log->warnings_left; i++) {
 		const struct json_member *m = &o->u.members[i];
 		struct json key = json_key(f->doc, m);
 		bool known = false;
@@ -272,6 +275,11 @@ static int read_template(struct rules_model *m, const struct rules_file *f, cons
 	}
 	if (!fields->count) {
 		rules_note(log, f, fields, RULES_MALFORMED, name, "template %s: no fields", name);
+		return 0;
+	}
+	if (m->template_count == RULES_TEMPLATES_MAX) {
+		rules_note(log, f, o, RULES_OVER_LIMIT, name, "template %s: more than the %d templates allowed in one bundle",
+			   name, RULES_TEMPLATES_MAX);
 		return 0;
 	}
 	more = grown(m->templates, m->template_count, sizeof(struct rules_template *));

@@ -26,6 +26,7 @@ struct rules_finding {
 struct rules_log {
 	bool (*found)(void *arg, const struct rules_finding *f);
 	void *arg;
+	size_t warnings_left;           /* beyond them, warnings cost nothing and are not told */
 	bool stop;                      /* found() said so */
 	size_t errors;
 };

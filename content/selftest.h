@@ -37,8 +37,8 @@ struct selftest_figures {
 	uint64_t run, skipped;          /* self-tests */
 	uint64_t events, matches;       /* of benign corpora */
 	uint64_t ignored;               /* benign events no loader takes, or that are malformed for it */
-	int64_t cpu_us;                 /* spent in matching */
-	uint64_t timed;                 /* events that cpu_us covers */
+	uint64_t cpu_ns;                /* spent in matching */
+	uint64_t timed;                 /* events that cpu_ns covers */
 };
 
 /* Where the run is, for whoever watches it die: "selftest/ipc.ndjson:12". May be NULL. */
