@@ -8,7 +8,8 @@
 
 #include "base/clock.h"
 
-#define LINE_MAX_BYTES 4096
+#define TEXT_MAX_BYTES 2048     /* of a message; the rest is cut off */
+#define LINE_MAX_BYTES (4 * TEXT_MAX_BYTES + 256)       /* every byte escaped, and what stands around it */
 
 static const char *log_unit = "ringhold";
 static enum log_level log_most = LOG_INFO;
@@ -36,7 +37,7 @@ void log_escape(struct buf *out, const char *text, size_t len)
 void log_at(enum log_level level, const char *fmt, ...)
 {
 	static const char *const words[] = { "error", "warn", "info", "debug" };
-	char text[LINE_MAX_BYTES / 2], when[CLOCK_TEXT_LEN + 1];
+	char text[TEXT_MAX_BYTES], when[CLOCK_TEXT_LEN + 1];
 	struct buf line = { .max = LINE_MAX_BYTES };
 	ssize_t written;
 	va_list ap;

@@ -79,6 +79,17 @@ static void a_line_has_a_greatest_length(void **state)
 	assert_int_equal(line[strlen(line) - 1], '\n');
 }
 
+static void a_line_ends_however_much_of_it_is_escaped(void **state)
+{
+	static char huge[100000];
+	char line[16384];
+
+	(void)state;
+	memset(huge, '\x1b', sizeof huge - 1);
+	logged(line, sizeof line, LOG_INFO, huge);
+	assert_string_equal(line + strlen(line) - 6, "\\x1b\"\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -86,6 +97,7 @@ int main(void)
 		cmocka_unit_test(an_event_is_one_line),
 		cmocka_unit_test(less_important_events_are_left_out),
 		cmocka_unit_test(a_line_has_a_greatest_length),
+		cmocka_unit_test(a_line_ends_however_much_of_it_is_escaped),
 	};
 
 	log_init("test", LOG_INFO);
