@@ -147,8 +147,7 @@ static int check_args(const struct line *l, struct err *e)
 	return 0;
 }
 
-/* Escapes what could play with a terminal; sentences may quote what came from outside. */
-static void complain(const char *program, const char *command, const struct err *e)
+void cli_complain(const char *program, const char *command, const struct err *e)
 {
 	fprintf(stderr, "%s%s%s: ", program, *command ? " " : "", command);
 	for (const unsigned char *c = (const unsigned char *)e->msg; *c; c++)
@@ -294,7 +293,7 @@ int cli_run(const struct cli_program *p, int argc, char **argv)
 	int status = dispatch(&l, argc, argv, &e);
 
 	if (status < 0) {
-		complain(p->name, l.command ? l.command->name : "", &e);
+		cli_complain(p->name, l.command ? l.command->name : "", &e);
 		status = err_exit_status(status);
 	}
 	release(&l);

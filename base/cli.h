@@ -62,6 +62,12 @@ struct cli_program {
  */
 int cli_run(const struct cli_program *p, int argc, char **argv);
 
+/*
+ * "program command: sentence" on standard error, as cli_run() writes it; command may be "".
+ * Escapes what could play with a terminal: sentences may quote what came from outside.
+ */
+void cli_complain(const char *program, const char *command, const struct err *e);
+
 /* Rows of cells aligned in columns; cells are escaped as log_escape() does. */
 struct cli_table;
 struct cli_table *cli_table_new(const char *const *titles, size_t columns);

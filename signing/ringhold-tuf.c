@@ -323,8 +323,6 @@ int main(int argc, char **argv)
 	}
 	if (run(argc, argv, &e) >= 0)
 		return 0;
-	fprintf(stderr, "ringhold-tuf: %s\n", e.msg);
-	if (e.code == ERR_USAGE)
-		fputs(usage, stderr);
+	cli_complain("ringhold-tuf", "", &e);
 	return 1;
 }

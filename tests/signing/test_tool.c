@@ -74,6 +74,8 @@ static int teardown(void **state)
 	return 0;
 }
 
+static char said[65536];        /* by the last run */
+
 /* Runs the tool with these arguments; its exit status, or minus the signal. */
 static int run(struct fixture *f, const char *const *args)
 {
@@ -88,6 +90,7 @@ static int run(struct fixture *f, const char *const *args)
 		argv[i + 1] = args[i];
 	assert_ok(proc_run(&r, &result, &e));
 	status = result.signal ? -result.signal : result.exit_status;
+	snprintf(said, sizeof said, "%s", result.output->data ? result.output->data : "");
 	proc_result_release(&result);
 	return status;
 }
@@ -132,6 +135,16 @@ static void init_keeps_a_byte_copy_and_refuses_a_bad_root(void **state)
 	assert_int_equal(a->len, b->len);
 	assert_memory_equal(a->data, b->data, a->len);
 	assert_int_equal(entries(f->md), 1);
+}
+
+static void what_a_complaint_quotes_cannot_play_with_the_terminal(void **state)
+{
+	struct fixture *f = *state;
+
+	NEEDS_TOOL(f);
+	assert_int_equal(RUN(f, "--metadata-dir", f->md, "init", "/no\x1b[2Jroot"), 1);
+	assert_null(strchr(said, '\x1b'));
+	assert_non_null(strstr(said, "/no\\x1b[2Jroot: open: No such file"));
 }
 
 static void refresh_stores_four_files_and_nothing_else(void **state)
@@ -231,6 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(init_keeps_a_byte_copy_and_refuses_a_bad_root),
+		T(what_a_complaint_quotes_cannot_play_with_the_terminal),
 		T(refresh_stores_four_files_and_nothing_else),
 		T(download_names_the_file_by_the_quoted_path_and_leaves_a_right_one_alone),
 		T(wrong_bytes_leave_nothing_behind),
