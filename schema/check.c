@@ -285,7 +285,7 @@ static bool pairs_differ(struct check *c, const struct node *n, const struct jso
 	for (uint32_t i = 1; i < v->count; i++)
 		for (uint32_t j = 0; j < i; j++)
 			if (json_equal(&v->u.items[i], &v->u.items[j]))
-				return wrong(c, n, &v->u.items[i], NULL, NULL,
+				return wrong(c, n, &v->u.items[i], NULL, "uniqueItems",
 					     "expected different elements, found one equal to element %" PRIu32, j);
 	return true;
 }

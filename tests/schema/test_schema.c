@@ -156,6 +156,18 @@ static void errors_beyond_the_first_are_counted(void **state)
 	assert_string_equal(errors.at[SCHEMA_ERRORS - 1].pointer, "/7");
 }
 
+static void equal_elements_are_blamed_on_the_same_keyword_in_short_and_long_arrays(void **state)
+{
+	static const char *const docs[] = { "[1,1]", "[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,1]" };
+	struct schema_errors errors;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(docs); i++) {
+		assert_int_equal(checked("{\"uniqueItems\":true}", docs[i], &errors), ERR_FORMAT);
+		assert_string_equal(errors.at[0].keyword, "/uniqueItems");
+	}
+}
+
 static void failures_inside_alternatives_are_not_reported_by_themselves(void **state)
 {
 	struct schema_errors errors;
@@ -334,6 +346,7 @@ int main(void)
 		cmocka_unit_test(each_keyword_accepts_what_fits_and_refuses_what_does_not),
 		cmocka_unit_test(errors_name_place_pointer_and_keyword),
 		cmocka_unit_test(errors_beyond_the_first_are_counted),
+		cmocka_unit_test(equal_elements_are_blamed_on_the_same_keyword_in_short_and_long_arrays),
 		cmocka_unit_test(failures_inside_alternatives_are_not_reported_by_themselves),
 		cmocka_unit_test(hostile_names_and_values_stay_one_printable_line),
 		cmocka_unit_test(unknown_and_malformed_keywords_are_refused_by_name_and_place),
