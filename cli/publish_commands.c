@@ -77,6 +77,7 @@ static void print_prepared(const struct publish *p, bool dry_run)
 		printf("no delta: %s\n", p->note);
 	if (dry_run)
 		printf("signed, not sent\n");
+	fflush(stdout);         /* before the findings, which go to the other stream */
 }
 
 static int finish(struct publish *p, struct remote *r, const struct publish_options *o, struct err *e)

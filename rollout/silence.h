@@ -1,0 +1,35 @@
+/*
+ * silence: do endpoints that took the content fall silent more often than those
+ * still waiting for it? The third test of a ring.
+ *
+ * At each event (an endpoint not heard for G, no goodbye) it is asked how
+ * likely the offered side was to be the one, given who was at risk: a
+ * two-sample sequential test after Cox, mixed over hazard ratios. It needs no
+ * known rate of silence, so it stands when the background loss is unknown; it
+ * only halts. Events of all strata multiply into one test.
+ */
+#ifndef ROLLOUT_SILENCE_H
+#define ROLLOUT_SILENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SILENCE_RATIOS 3        /* hazard ratios 3, 10 and 30 */
+
+struct silence {
+	long double w[SILENCE_RATIOS];
+	long double max;        /* the greatest mean so far; at least the initial 1 */
+	uint64_t armed;         /* events that had somebody at risk on both sides; 0: the test is unarmed, not clean */
+};
+
+void silence_init(struct silence *s);
+/*
+ * One event of one stratum; ties are fed one by one, in the ring's order.
+ * treated: the silent endpoint had taken its offer and checked in since.
+ * at_risk, waiting: how many of both sides were there just before, this one included.
+ */
+void silence_event(struct silence *s, bool treated, uint64_t at_risk, uint64_t waiting);
+long double silence_mean(const struct silence *s);
+bool silence_halts(const struct silence *s, double alpha);      /* max >= 1/alpha, alpha being the share of this test */
+
+#endif
