@@ -59,8 +59,9 @@ void tuf_client_resume(struct tuf_client *c, int64_t now);
 int tuf_client_find(struct tuf_client *c, const char *path, size_t len, struct err *e) MUST_CHECK;
 
 /*
- * What to do next. Negative: the refusal; the client then knows what was
- * verified so far and wants a new refresh, or after a search another search. ERR_NET when the driver's answer was TUF_FAILED.
+ * What to do next. Negative: the refusal. After one in a refresh the client
+ * knows what was verified so far and wants a new refresh; after one in a search
+ * it is ready for another. ERR_NET when the driver's answer was TUF_FAILED.
  */
 int tuf_client_next(struct tuf_client *c, struct tuf_step *out, struct err *e) MUST_CHECK;
 /* The answer to TUF_LOAD or TUF_FETCH; bytes are copied. TUF_STORE needs no answer: just stop when it failed. */

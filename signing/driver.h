@@ -24,7 +24,7 @@ int driver_open(struct tuf_client **out, const char *dir, const void *anchor, si
 		enum tuf_rules rules, struct err *e) MUST_CHECK;
 
 int driver_refresh(const struct driver *d, struct tuf_client *c, int64_t now, struct err *e) MUST_CHECK;       /* with get NULL: resume */
-/* *out NULL: no role lists it. */
+/* *out NULL: no role lists it. A role that is delegated but was never published is ERR_NOT_FOUND. */
 int driver_find(const struct driver *d, struct tuf_client *c, const char *path, const struct tuf_target **out, struct err *e) MUST_CHECK;
 /* Finds a small target and gets its verified bytes with `get`, called with targets URL names. ERR_NOT_FOUND when no role lists it. */
 int driver_target(const struct driver *d, struct tuf_client *c, const char *path, driver_get *get, void *arg,

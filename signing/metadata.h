@@ -15,7 +15,7 @@
 #define METADATA_TIMESTAMP_MAX 16384
 #define METADATA_SNAPSHOT_MAX 2000000
 #define METADATA_TARGETS_MAX 5000000
-#define METADATA_LISTED_MAX (64 << 20)  /* a listed length above this is refused */
+#define METADATA_LISTED_MAX (16 << 20)  /* a listed length above this is refused: parsing takes a dozen times as much memory */
 #define METADATA_SIGNATURES_MAX 1024
 
 enum metadata_type { METADATA_ROOT, METADATA_TIMESTAMP, METADATA_SNAPSHOT, METADATA_TARGETS };

@@ -192,6 +192,8 @@ static int prepare(struct publication *p, struct err *e)
 		return err_memory(e);
 	if (sign_roles(p, e) < 0 || check_kept(p, e) < 0)
 		return e->code;
+	/* A new root may have new keys for the snapshot. */
+	p->snapshot = p->snapshot || p->next[METADATA_ROOT];
 	for (size_t i = METADATA_TARGETS; i < p->r->count; i++)
 		p->snapshot = p->snapshot || p->next[i];
 	if (p->snapshot && sign_online(p, METADATA_SNAPSHOT, METADATA_TARGETS, p->r->count, e) < 0)

@@ -346,6 +346,18 @@ static void an_expired_local_timestamp_still_bars_older_ones(void **state)
 	assert_refused(forge_refresh_at(f, FORGE_NOW + 2, &e), ERR_ROLLBACK, "timestamp");
 }
 
+static void an_expired_local_snapshot_is_requested_again(void **state)
+{
+	struct forge *f = *state;
+	struct err e;
+
+	f->docs[SNAPSHOT].expires = FORGE_NOW + 1;
+	forge_publish(f);
+	assert_ok(forge_refresh(f, &e));
+	assert_refused(forge_refresh_at(f, FORGE_NOW + 1, &e), ERR_EXPIRED, "snapshot");
+	assert_string_equal(f->log, " 2.root.json timestamp.json 1.snapshot.json");
+}
+
 static void files_of_different_snapshots_do_not_mix(void **state)
 {
 	struct forge *f = *state;
@@ -672,6 +684,7 @@ int main(void)
 		T(a_frozen_timestamp_expires),
 		T(each_expired_role_is_refused),
 		T(an_expired_local_timestamp_still_bars_older_ones),
+		T(an_expired_local_snapshot_is_requested_again),
 		T(files_of_different_snapshots_do_not_mix),
 		T(a_snapshot_of_another_version_is_refused),
 		T(rotating_the_timestamp_key_recovers_from_fast_forward),

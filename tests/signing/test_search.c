@@ -174,28 +174,6 @@ static void a_role_that_cannot_be_loaded_is_an_error_not_an_absence(void **state
 	assert_refused(forge_find(f, "t", who, &e), ERR_AUTH, "one: 0 of 1");
 }
 
-static void a_failed_search_leaves_the_client_ready_for_another(void **state)
-{
-	struct forge *f = *state;
-	struct err e;
-
-	role(f, "one", "a");
-	role(f, "two", "b");
-	SHAPE(f, "targets", NULL, { "one", "\"paths\":[\"a\"]", true }, { "two", "\"paths\":[\"b\"]", true });
-	forge_doc(f, "one")->unlisted = true;
-	forge_publish(f);
-	AUTO(tuf_client) struct tuf_client *c = forge_client(f, TUF_ANY);
-
-	tuf_client_refresh(c, FORGE_NOW);
-	assert_ok(forge_drive(f, c, &e));
-	assert_ok(tuf_client_find(c, "a", 1, &e));
-	assert_refused(forge_drive(f, c, &e), ERR_NOT_FOUND, "one: not in the snapshot");
-	assert_null(tuf_client_target(c));
-	assert_ok(tuf_client_find(c, "b", 1, &e));
-	assert_ok(forge_drive(f, c, &e));
-	assert_string_equal(tuf_client_target(c)->role, "two");
-}
-
 /* A delegated role with a key under two ids and threshold 2. */
 static void one_key_under_two_ids_counts_once_in_delegations_too(void **state)
 {
@@ -475,7 +453,6 @@ int main(void)
 		T(a_terminating_grandchild_drops_what_is_pending_above),
 		T(cycles_end),
 		T(a_role_that_cannot_be_loaded_is_an_error_not_an_absence),
-		T(a_failed_search_leaves_the_client_ready_for_another),
 		T(one_key_under_two_ids_counts_once_in_delegations_too),
 		T(a_role_is_verified_under_each_delegators_own_keys),
 		T(keys_are_looked_up_only_at_the_delegator),
