@@ -1,4 +1,5 @@
 /* channel_settle: the actions that must be finished before a phase is stored. Each may be repeated. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +42,15 @@ static int arm(struct channel *c, const char **kind, struct err *e)
 	return trial_arm(&c->boot, &c->state.offer.digest, c->state.offer.attempt, e);
 }
 
+static int keep_high_water(struct channel *c, struct err *e)
+{
+	char key[128], value[32];
+
+	snprintf(key, sizeof key, "high_water.%s", c->state.name);
+	snprintf(value, sizeof value, "%" PRIu64, c->boot.record.high_water);
+	return journal_set(c->host->journal, key, value, e);
+}
+
 static int commit(struct channel *c, const char **kind, struct err *e)
 {
 	struct digest current = trial_at(&c->boot, RUNG_CURRENT);
@@ -53,6 +63,8 @@ static int commit(struct channel *c, const char **kind, struct err *e)
 		return e->code;
 	c->state.drop = c->state.offer.drop;
 	c->state.verified_at = clock_now();
+	if (keep_high_water(c, e) < 0)
+		return e->code;
 	return journal_drop_clear(c->host->journal, c->state.name, &c->state.offer.digest, e);
 }
 

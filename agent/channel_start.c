@@ -115,7 +115,7 @@ static void tell_trouble(struct channel *c)
 	if (!*c->boot.trouble)
 		return;
 	log_error("channel %s: %s", c->state.name, c->boot.trouble);
-	if (c->boot.record.seq && host_event(c->host, c->state.name, "env", reason_word(REASON_DISK_BAD), c->boot.trouble, &e) < 0)
+	if (host_event(c->host, c->state.name, "env", reason_word(REASON_DISK_BAD), c->boot.trouble, &e) < 0)
 		log_error("channel %s: %s", c->state.name, e.msg);
 }
 
@@ -140,6 +140,24 @@ int channel_reconcile(struct channel *c, struct err *e)
 	return rc < 0 ? rc : 0;
 }
 
+/* The highest serial ever committed survives the loss of the boot record too. */
+static int remember_high_water(struct channel *c, struct err *e)
+{
+	char key[128], value[32];
+	uint64_t known;
+
+	snprintf(key, sizeof key, "high_water.%s", c->state.name);
+	if (journal_get(c->host->journal, key, value, sizeof value, e) < 0)
+		return e->code;
+	known = strtoull(value, NULL, 10);
+	if (known <= c->boot.record.high_water)
+		return 0;
+	if (c->boot.record.seq == 0 && !*c->boot.trouble)
+		snprintf(c->boot.trouble, sizeof c->boot.trouble, "the boot record is gone; it begins anew");
+	c->boot.record.high_water = known;
+	return 0;
+}
+
 int channel_open(struct channel *c, struct host *h, const struct settings_channel *cfg, bool look, struct err *e)
 {
 	int lifted;
@@ -153,7 +171,7 @@ int channel_open(struct channel *c, struct host *h, const struct settings_channe
 	c->boot.dir = c->boot.run = -1;
 	job_init(&c->job);
 	if (home_make_channel(h->s->root, cfg->name, e) < 0 || trial_open(&c->boot, h->s->root, cfg->name, e) < 0 ||
-	    journal_channel_load(h->journal, &c->state, cfg->name, e) < 0)
+	    journal_channel_load(h->journal, &c->state, cfg->name, e) < 0 || remember_high_water(c, e) < 0)
 		return e->code;
 	if (look)
 		return 0;

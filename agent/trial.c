@@ -46,6 +46,9 @@ static void read_record(struct trial *t)
 		return;
 	case BOOT_READ_ONE:
 		break;
+	case BOOT_READ_MISSING:         /* before the first content; channel_open() knows better when that cannot be */
+		boot_record_init(&t->record);
+		return;
 	default:
 		boot_record_init(&t->record);
 		break;

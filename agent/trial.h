@@ -27,7 +27,7 @@ struct trial {
 	char trouble[320];              /* with the record as it was found; "" none */
 };
 
-/* Directories must exist. A damaged record is told in `trouble` and begun anew; nothing is written. */
+/* Directories must exist. A damaged record is told in `trouble`, a missing one is a new host's; both begin anew, nothing is written. */
 int trial_open(struct trial *t, const char *root, const char *channel, struct err *e) MUST_CHECK;
 void trial_close(struct trial *t);
 

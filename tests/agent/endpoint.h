@@ -386,7 +386,7 @@ static inline int endpoint_setup(void **state)
 	assert_int_equal(mkdir(p.root, 0755), 0);
 	endpoint_make_repo(&p);
 	snprintf(ini, sizeof ini,
-		 "[agent]\ncontent_url = file://%s\nattributes = ring=canary\npoll = 60s\nboot_ok = 60s\n\n[channel edr]\nsensor_wait = 20s\n", p.repo);
+		 "[agent]\ncontent_url = file://%s\nattributes = ring=canary\npoll = 60s\nboot_ok = 60s\n\n[channel edr]\nsensor_wait = 2s\n", p.repo);
 	endpoint_write(&p, "/etc/ringhold/agent.ini", ini, 0644);
 	endpoint_write(&p, "/etc/ringhold/trust/.keep", "", 0644);
 	snprintf(ini, sizeof ini, "%s/metadata/1.root.json", p.repo);

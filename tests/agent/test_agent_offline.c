@@ -2,13 +2,65 @@
 #include "endpoint.h"
 
 #define GOOD "deploy/demo/edr-good"
-#define BAD "deploy/demo/edr-21"
+#define TOO_MANY_FIELDS "deploy/demo/edr-21"
 
 #define NEED_AGENT(p)                                                            \
 	do {                                                                     \
 		if (access((p)->bin, X_OK) < 0)                                  \
 			skip_named("%s is not built", (p)->bin);                 \
 	} while (0)
+
+/* One good bundle, committed, agent and sensor running. */
+static struct published settled(struct endpoint *p)
+{
+	struct published one = endpoint_bundle(p, GOOD, 110, NULL);
+
+	endpoint_assign(p, &one, NULL, 1, 30, 0);
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	endpoint_until(p, "the first bundle is committed", endpoint_runs_committed, &one, 1000);
+	return one;
+}
+
+static bool quarantined(struct endpoint *p, const struct published *b, uint64_t attempt)
+{
+	char path[512], hex[DIGEST_HEX_LEN + 1];
+
+	digest_hex(hex, &b->digest);
+	snprintf(path, sizeof path, "%s" HOME_CHANNELS "/edr/quarantine.d/%s.%llu", p->root, hex, (unsigned long long)attempt);
+	return file_exists(path);
+}
+
+static bool has_slot(struct endpoint *p, const struct published *b)
+{
+	char path[512], hex[DIGEST_HEX_LEN + 1];
+
+	digest_hex(hex, &b->digest);
+	snprintf(path, sizeof path, "%s" HOME_CHANNELS "/edr/slots/%s", p->root, hex);
+	return file_exists(path);
+}
+
+static const struct published nothing;
+
+static bool runs(struct endpoint *p, const struct published *b)
+{
+	struct seen s = endpoint_look(p);
+
+	return digest_equal(&s.running, &b->digest);
+}
+
+/* The phase is idle again, and the latest verdict is about this bundle. */
+static bool idle_after(const struct seen *s, const void *arg)
+{
+	const struct published *b = arg;
+
+	return s->state.phase == PHASE_IDLE && digest_equal(&s->state.last.assigned, &b->digest) && s->state.last.say == SAY_NOTHING;
+}
+
+static bool in_phase(const struct seen *s, const void *arg)
+{
+	return s->state.phase == *(const enum phase *)arg;
+}
 
 static void content_comes_on_trial_and_is_committed_by_health_alone(void **state)
 {
@@ -17,11 +69,7 @@ static void content_comes_on_trial_and_is_committed_by_health_alone(void **state
 	char *out;
 
 	NEED_AGENT(p);
-	one = endpoint_bundle(p, GOOD, 110, NULL);
-	endpoint_assign(p, &one, NULL, 1, 30, 0);
-	endpoint_sensor_start(p);
-	endpoint_agent_start(p);
-	endpoint_until(p, "the first bundle is committed", endpoint_runs_committed, &one, 1000);
+	one = settled(p);
 	assert_int_equal(p->loads, 1);
 	two = endpoint_bundle(p, GOOD, 111, NULL);
 	endpoint_assign(p, &two, &one, 1, 30, 0);
@@ -36,10 +84,488 @@ static void content_comes_on_trial_and_is_committed_by_health_alone(void **state
 	assert_int_equal(endpoint_look(p).record.flags & BOOT_FLAG_CLEAN, BOOT_FLAG_CLEAN);
 }
 
+static void content_that_the_contract_refuses_is_declined_before_its_canary_runs(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, bad;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	bad = endpoint_bundle(p, TOO_MANY_FIELDS, 111, NULL);
+	endpoint_assign(p, &bad, &one, 1, 30, 0);
+	endpoint_until(p, "the bad bundle is refused", idle_after, &bad, 1000);
+	assert_true(endpoint_has_history(p, "declined"));
+	assert_true(endpoint_has_history(p, "supplies 20"));
+	assert_true(quarantined(p, &bad, 1));
+	assert_false(has_slot(p, &bad));
+	assert_int_equal(p->loads, 1);
+	assert_true(runs(p, &one));
+}
+
+static void cut_the_end(struct buf *b)
+{
+	b->len -= 40;
+}
+
+static void change_a_byte(struct buf *b)
+{
+	b->data[b->len / 2] ^= 0x20;
+}
+
+static void add_a_byte(struct buf *b)
+{
+	buf_addc(b, 'x');
+}
+
+/* The vendor's own keys signed bytes that are not the bundle they name. */
+static void an_archive_that_is_not_its_digest_is_refused_and_what_runs_is_untouched(void **state)
+{
+	static void (*const how[])(struct buf *) = { cut_the_end, change_a_byte, add_a_byte };
+	struct endpoint *p = *state;
+	struct published one, bad;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	for (size_t i = 0; i < ARRAY_LEN(how); i++) {
+		bad = endpoint_bundle(p, GOOD, 111 + i, how[i]);
+		endpoint_assign(p, &bad, &one, 1, 30, 0);
+		endpoint_until(p, "the damaged bundle is refused", idle_after, &bad, 1000);
+		assert_true(quarantined(p, &bad, 1));
+		assert_false(has_slot(p, &bad));
+		assert_true(runs(p, &one));
+	}
+	assert_int_equal(p->loads, 1);
+}
+
+/* The mirror serves other bytes than were signed: refused before decoding, tried again, right in the end. */
+static void bytes_that_were_not_signed_are_never_decoded_and_the_right_ones_still_arrive(void **state)
+{
+	static const enum phase fetching = PHASE_FETCHING;
+	struct endpoint *p = *state;
+	AUTO(buf) struct buf *right = NULL;
+	struct published one, two;
+	char *file, *out;
+	struct err e;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	assert_ok(repo_target_file(p->published, two.path, &file, &e));
+	assert_ok(file_read(&right, file, 1 << 24, &e));
+	right->data[100] ^= 1;
+	assert_ok(file_replace(file, right->data, right->len, 0644, &e));
+	endpoint_assign(p, &two, &one, 1, 30, 0);
+	endpoint_until(p, "it is fetched", in_phase, &fetching, 1000);
+	for (int i = 0; i < 100; i++) {
+		*p->clock_ms += 1000;
+		poll(NULL, 0, 20);
+		assert_false(has_slot(p, &two));
+	}
+	assert_int_equal(endpoint_command(p, &out, "history", NULL, NULL), 0);
+	assert_non_null(strstr(out, "digest-mismatch"));
+	free(out);
+	right->data[100] ^= 1;
+	assert_ok(file_replace(file, right->data, right->len, 0644, &e));
+	endpoint_until(p, "the right bytes are committed", endpoint_runs_committed, &two, 5000);
+	free(file);
+}
+
+static void a_sensor_that_refuses_the_content_gets_the_old_one_back(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	p->sensor_refuses = true;
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 30, 0);
+	endpoint_until(p, "the trial is reverted", idle_after, &two, 1000);
+	assert_true(endpoint_has_history(p, "failed"));
+	assert_true(quarantined(p, &two, 1));
+	assert_true(runs(p, &one));
+	/* A new attempt is a new chance, the same one is not. */
+	p->sensor_refuses = false;
+	endpoint_assign(p, &two, &one, 2, 30, 0);
+	endpoint_until(p, "the second attempt is committed", endpoint_runs_committed, &two, 1000);
+}
+
+static void a_sensor_that_dies_on_trial_gets_the_old_content_back(void **state)
+{
+	static const enum phase active = PHASE_ACTIVE;
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 100000, 0);
+	endpoint_until(p, "the trial runs", in_phase, &active, 1000);
+	while (p->loads < 2) {
+		poll(NULL, 0, 10);
+		if (sensor_switched(&p->sensor))
+			endpoint_sensor_load(p);
+	}
+	endpoint_sensor_stop(p);
+	endpoint_until(p, "the trial is reverted", idle_after, &two, 100);
+	assert_true(endpoint_has_history(p, "sensor-died"));
+	assert_true(runs(p, &one));
+}
+
+static void stopped_content_is_left_for_the_one_before_and_never_comes_back(void **state)
+{
+	static const enum phase active = PHASE_ACTIVE;
+	struct endpoint *p = *state;
+	struct published one, two, three;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 30, 0);
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	endpoint_stop(p, &two);
+	endpoint_until(p, "the stop is obeyed", endpoint_runs_committed, &one, 1000);
+	assert_true(endpoint_has_history(p, "stop"));
+	endpoint_assign(p, &two, &one, 2, 30, 0);
+	endpoint_until(p, "a new attempt at stopped content is refused", idle_after, &two, 5000);
+	/* On trial it is given up, which is no failure of the content. */
+	three = endpoint_bundle(p, GOOD, 112, NULL);
+	endpoint_assign(p, &three, &one, 1, 100000, 0);
+	endpoint_until(p, "the third is on trial", in_phase, &active, 1000);
+	endpoint_stop(p, &three);
+	endpoint_until(p, "the trial is given up", endpoint_runs_committed, &one, 1000);
+	assert_false(quarantined(p, &three, 1));
+}
+
+static void unpack_tree(struct endpoint *p, const struct published *b, const char *parent, const char *name)
+{
+	AUTO_FREE char *archive = NULL;
+	char path[600];
+	struct err e;
+
+	snprintf(path, sizeof path, "%s/%s", parent, name);
+	if (file_exists(path))
+		return;
+	assert_ok(repo_target_file(p->published, b->path, &archive, &e));
+	assert_ok(bundle_unpack(archive, NULL, parent, name, NULL, NULL, &e));
+}
+
+static void publish_delta(struct endpoint *p, const struct published *from, const struct published *to, bool broken)
+{
+	AUTO(buf) struct buf *delta = buf_new(0);
+	char path[512], custom[700], hex[DIGEST_HEX_LEN + 1], old_hex[DIGEST_HEX_LEN + 1], old_path[600], new_path[600];
+	struct delta_info info;
+	struct err e;
+
+	digest_hex(hex, &to->digest);
+	digest_hex(old_hex, &from->digest);
+	snprintf(path, sizeof path, "%s/trees", p->dir);
+	assert_ok(file_mkdirs(path, 0755, &e));
+	unpack_tree(p, from, path, old_hex);
+	unpack_tree(p, to, path, hex);
+	snprintf(old_path, sizeof old_path, "%s/%s", path, old_hex);
+	snprintf(new_path, sizeof new_path, "%s/%s", path, hex);
+	AUTO_FD int old_dir = open(old_path, O_RDONLY | O_DIRECTORY), new_dir = open(new_path, O_RDONLY | O_DIRECTORY);
+	assert_ok(delta_make(delta, old_dir, new_dir, &info, &e));
+	if (broken)
+		delta->data[delta->len / 2] ^= 0xff;
+	snprintf(custom, sizeof custom,
+		 "{\"ringhold\":{\"kind\":\"delta\",\"channel\":\"edr\",\"from_digest\":\"%s\",\"digest\":\"%s\",\"serial\":%llu,"
+		 "\"size\":%llu,\"window_log\":%d}}",
+		 old_hex, hex, (unsigned long long)to->serial, (unsigned long long)to->size, info.window_log);
+	bundle_delta_path(path, "edr", from->serial, to->serial);
+	endpoint_put(p, "content-edr", path, delta, custom);
+}
+
+static void a_delta_is_taken_when_there_is_one_and_the_whole_archive_when_it_fails(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two, three;
+	char *archive;
+	struct err e;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	publish_delta(p, &one, &two, false);
+	endpoint_assign(p, &two, &one, 1, 30, 0);
+	assert_ok(repo_target_file(p->published, two.path, &archive, &e));
+	assert_int_equal(unlink(archive), 0);   /* only the delta can do it */
+	endpoint_until(p, "the delta is committed", endpoint_runs_committed, &two, 1000);
+	free(archive);
+	three = endpoint_bundle(p, GOOD, 112, NULL);
+	publish_delta(p, &two, &three, true);
+	endpoint_assign(p, &three, &two, 1, 30, 0);
+	endpoint_until(p, "the whole archive is committed", endpoint_runs_committed, &three, 1000);
+}
+
+static void expired_metadata_keeps_what_runs_and_installs_nothing(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+	char *out;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_agent_end(p, SIGKILL);
+	endpoint_assign(p, &two, &one, 1, 30, 0);
+	*p->clock_ms += (int64_t)2 * 86400 * 1000;
+	endpoint_agent_start(p);
+	for (int i = 0; i < 100; i++) {
+		*p->clock_ms += 1000;
+		poll(NULL, 0, 20);
+	}
+	assert_true(runs(p, &one));
+	assert_int_equal(endpoint_look(p).state.phase, PHASE_IDLE);
+	assert_int_equal(endpoint_command(p, &out, "status", "--json", NULL), 0);
+	assert_non_null(strstr(out, "\"say\": \"unknown\""));
+	free(out);
+}
+
+/* ---- death anywhere ---- */
+
+static void what_the_record_names_is_whole_on_disk(struct endpoint *p)
+{
+	struct seen s = endpoint_look(p);
+	char path[512], hex[DIGEST_HEX_LEN + 1];
+	struct err e;
+
+	if (digest_is_zero(&s.running))
+		return;
+	digest_hex(hex, &s.running);
+	snprintf(path, sizeof path, "%s" HOME_CHANNELS "/edr/slots/%s", p->root, hex);
+	AUTO_FD int dir = open(path, O_RDONLY | O_DIRECTORY);
+	assert_true(dir >= 0);
+	assert_ok(tree_verify(dir, &s.running, NULL, NULL, NULL, &e));
+}
+
+static void an_agent_killed_again_and_again_still_commits_good_content(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one = { .serial = 0 };
+	unsigned kills = 0;
+	int64_t until = clock_work_ms() + ENDPOINT_LIMIT_MS;
+
+	NEED_AGENT(p);
+	one = endpoint_bundle(p, GOOD, 110, NULL);
+	endpoint_assign(p, &one, NULL, 1, 20, 0);
+	endpoint_sensor_start(p);
+	srand(1);
+	for (;;) {
+		struct seen s = endpoint_look(p);
+		int64_t life = 20 + rand() % (40 + 10 * (int)kills), end = clock_work_ms() + life;
+
+		if (endpoint_runs_committed(&s, &one))
+			break;
+		assert_true(clock_work_ms() < until);
+		endpoint_agent_start(p);
+		while (clock_work_ms() < end) {
+			poll(NULL, 0, 5);
+			*p->clock_ms += 500;
+			if (sensor_switched(&p->sensor))
+				endpoint_sensor_load(p);
+		}
+		endpoint_agent_end(p, SIGKILL);
+		kills++;
+		what_the_record_names_is_whole_on_disk(p);
+	}
+	assert_true(kills > 3);
+	assert_true(endpoint_has_history(p, "survived"));
+}
+
+/* ---- boots ---- */
+
+static void boot_again(struct endpoint *p)
+{
+	char guard[600], run[200], id[64];
+	struct proc_result r;
+	struct err e;
+
+	endpoint_sensor_stop(p);
+	snprintf(run, sizeof run, "%s/run", p->root);
+	assert_ok(file_remove_tree(run, &e));
+	snprintf(run, sizeof run, "%s/run/ringhold", p->root);
+	assert_ok(file_mkdirs(run, 0755, &e));
+	snprintf(id, sizeof id, "%08x-0000-4000-8000-%012x\n", rand(), rand());
+	endpoint_write(p, "/proc/sys/kernel/random/boot_id", id, 0644);
+	snprintf(guard, sizeof guard, "%.*s/ringhold-bootguard", (int)(strrchr(p->bin, '/') - p->bin), p->bin);
+	char *argv[] = { guard, (char *)"--root", p->root, NULL };
+	struct proc_run g = { .path = guard, .argv = argv, .stdin_fd = -1, .timeout_ms = 20000, .output_max = 4096 };
+	assert_ok(proc_run(&g, &r, &e));
+	assert_int_equal(r.exit_status, 0);
+	proc_result_release(&r);
+}
+
+static bool has_guard(const struct endpoint *p)
+{
+	char guard[600];
+
+	snprintf(guard, sizeof guard, "%.*s/ringhold-bootguard", (int)(strrchr(p->bin, '/') - p->bin), p->bin);
+	return access(guard, X_OK) == 0;
+}
+
+static void a_trial_that_the_guard_left_is_reported_and_quarantined(void **state)
+{
+	static const enum phase active = PHASE_ACTIVE;
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	if (!has_guard(p))
+		skip_named("ringhold-bootguard is not built");
+	one = settled(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 100000, 1);
+	endpoint_until(p, "the trial runs", in_phase, &active, 1000);
+	/* The machine dies with the sensor, boot after boot. */
+	endpoint_agent_end(p, SIGKILL);
+	for (int boot = 0; boot < 3; boot++)
+		boot_again(p);
+	assert_true(runs(p, &one));
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	endpoint_until(p, "it is reported", idle_after, &two, 1000);
+	assert_true(endpoint_has_history(p, "boot-failed"));
+	assert_true(quarantined(p, &two, 1));
+	struct seen s = endpoint_look(p);
+
+	assert_true(digest_equal(&s.running, &one.digest));
+	assert_true(boot_digest_empty(s.record.digest[RUNG_TRIAL]));
+}
+
+static void probation_that_wants_a_boot_ends_only_after_one(void **state)
+{
+	static const enum phase active = PHASE_ACTIVE;
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	if (!has_guard(p))
+		skip_named("ringhold-bootguard is not built");
+	one = settled(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 10, 1);
+	endpoint_until(p, "the trial runs", in_phase, &active, 1000);
+	for (int i = 0; i < 50; i++) {
+		*p->clock_ms += 1000;
+		poll(NULL, 0, 20);
+		if (sensor_switched(&p->sensor))
+			endpoint_sensor_load(p);
+	}
+	assert_int_equal(endpoint_look(p).state.phase, PHASE_ACTIVE);
+	endpoint_agent_end(p, SIGTERM);
+	boot_again(p);
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	endpoint_until(p, "it is committed", endpoint_runs_committed, &two, 1000);
+}
+
+static void committed_content_that_the_guard_left_is_a_late_failure(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	if (!has_guard(p))
+		skip_named("ringhold-bootguard is not built");
+	one = settled(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 10, 0);
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	endpoint_agent_end(p, SIGKILL);
+	for (int boot = 0; boot < 4; boot++)
+		boot_again(p);
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	endpoint_until(p, "the bundle is refused from now on", idle_after, &two, 1000);
+	endpoint_until(p, "the host settles on the one before", endpoint_runs_committed, &one, 1000);
+	assert_true(endpoint_has_history(p, "late_failure"));
+	assert_true(quarantined(p, &two, 1));
+}
+
+/* ---- people ---- */
+
+static int order(struct endpoint *p, const char *command)
+{
+	char *out;
+	int status = endpoint_command(p, &out, command, "edr", NULL);
+
+	if (status)
+		fprintf(stderr, "%s: %s\n", command, out);
+	free(out);
+	return status;
+}
+
+static void orders_of_people_take_effect_with_and_without_a_running_agent(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	assert_int_equal(order(p, "hold"), 0);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 10, 0);
+	endpoint_until(p, "the hold is the reason", idle_after, &two, 5000);
+	assert_true(runs(p, &one));
+	assert_int_equal(order(p, "unhold"), 0);
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	assert_int_equal(order(p, "revert"), 0);
+	endpoint_until(p, "the older one runs", endpoint_runs_committed, &one, 1000);
+	assert_int_equal(order(p, "pin"), 0);
+	assert_int_equal(endpoint_look(p).record.mode, BOOT_PINNED);
+	assert_int_equal(endpoint_agent_end(p, SIGTERM), 0);
+	assert_int_equal(order(p, "unpin"), 0);
+	assert_int_equal(order(p, "disable"), 0);
+	assert_true(runs(p, &nothing));
+	assert_int_equal(order(p, "enable"), 0);
+	assert_true(runs(p, &one));
+	assert_int_not_equal(order(p, "revert"), 0);    /* nothing older is there */
+	assert_true(endpoint_has_history(p, "local-disable"));
+}
+
+static void a_baseline_comes_from_a_local_archive(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one;
+	char *out, *archive;
+	struct err e;
+
+	NEED_AGENT(p);
+	one = endpoint_bundle(p, GOOD, 5, NULL);
+	endpoint_publish(p);
+	assert_ok(repo_target_file(p->published, one.path, &archive, &e));
+	assert_int_equal(endpoint_command(p, &out, "baseline", "edr", archive), 0);
+	free(out);
+	assert_true(runs(p, &one));
+	assert_int_equal(endpoint_look(p).record.rung, RUNG_BASELINE);
+	assert_int_not_equal(endpoint_command(p, &out, "baseline", "edr", "/etc/passwd"), 0);
+	free(out);
+	free(archive);
+	assert_true(runs(p, &one));
+}
+
+#define HOST_TEST(f) cmocka_unit_test_setup_teardown(f, endpoint_setup, endpoint_teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(content_comes_on_trial_and_is_committed_by_health_alone, endpoint_setup, endpoint_teardown),
+		HOST_TEST(content_comes_on_trial_and_is_committed_by_health_alone),
+		HOST_TEST(content_that_the_contract_refuses_is_declined_before_its_canary_runs),
+		HOST_TEST(an_archive_that_is_not_its_digest_is_refused_and_what_runs_is_untouched),
+		HOST_TEST(bytes_that_were_not_signed_are_never_decoded_and_the_right_ones_still_arrive),
+		HOST_TEST(a_sensor_that_refuses_the_content_gets_the_old_one_back),
+		HOST_TEST(a_sensor_that_dies_on_trial_gets_the_old_content_back),
+		HOST_TEST(stopped_content_is_left_for_the_one_before_and_never_comes_back),
+		HOST_TEST(a_delta_is_taken_when_there_is_one_and_the_whole_archive_when_it_fails),
+		HOST_TEST(expired_metadata_keeps_what_runs_and_installs_nothing),
+		HOST_TEST(an_agent_killed_again_and_again_still_commits_good_content),
+		HOST_TEST(a_trial_that_the_guard_left_is_reported_and_quarantined),
+		HOST_TEST(probation_that_wants_a_boot_ends_only_after_one),
+		HOST_TEST(committed_content_that_the_guard_left_is_a_late_failure),
+		HOST_TEST(orders_of_people_take_effect_with_and_without_a_running_agent),
+		HOST_TEST(a_baseline_comes_from_a_local_archive),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
