@@ -155,12 +155,15 @@ static int take_back(struct server *s, struct stage *g, int64_t now, struct err 
 
 static int undo(struct server *s, struct stage *g, int64_t now, struct err *e)
 {
-	struct motive m = { .cause = g->cause, .sentence = "the bundle is stopped and the ring has its previous assignment" };
+	char cause[sizeof g->cause], sentence[sizeof g->sentence];
+	struct motive m = { .cause = cause, .sentence = sentence };
 
 	if (stop(s, g, now, e) < 0)
 		return err_wrap(e, "stop");
 	if (take_back(s, g, now, e) < 0)
 		return err_wrap(e, "previous assignment");
+	memcpy(cause, g->cause, sizeof cause);
+	snprintf(sentence, sizeof sentence, "%.200s; stopped, and the assignment before is back", g->sentence);
 	return control_move(s, g, RING_ROLLBACK_DONE, &m, now, e);
 }
 

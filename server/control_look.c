@@ -277,9 +277,11 @@ int control_look(struct server *s, struct stage *g, int64_t now, struct err *e)
 		l.checkin_s = server_checkin_s(s);
 		gather(&l);
 		verdict_of(&l.result, &l.facts);
-		g->last = l.result;
-		g->eligible = l.facts.eligible;
-		g->looked_at = now;
+		if (g->state != RING_PASSED) {
+			g->last = l.result;
+			g->eligible = l.facts.eligible;
+			g->looked_at = now;
+		}
 		pthread_mutex_unlock(&s->lock);
 		event = event_of(&l);
 		if (event < 0 && !cause_changed(&l))

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "schema/reason.h"
 #include "server/handlers.h"
+#include "server/ticker.h"
 
 /* What a message changes about one offer. */
 struct change {
@@ -343,6 +344,8 @@ static int device_after(const struct visit *v, struct store_device *row, struct 
 		memcpy(after.old_epoch, v->d->epoch, sizeof after.old_epoch);
 	if (device_row(&after, row, said, e) < 0)
 		return e->code;
+	/* `after` ends here: its own texts must not be pointed at. */
+	row->id = v->d->id;
 	row->old_epoch = v->new_epoch ? v->d->epoch : v->d->old_epoch;
 	return 0;
 }
@@ -467,6 +470,8 @@ static enum place visit(struct visit *v, int *got, struct err *e)
 	v->d->busy = false;
 	pthread_cond_broadcast(&s->idle);
 	pthread_mutex_unlock(&s->lock);
+	if (v->flag_count > 0)
+		ticker_poke(s);
 	return place;
 }
 

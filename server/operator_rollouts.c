@@ -71,13 +71,14 @@ static void put_sums(struct json_writer *w, struct stage *g)
 
 static void put_stage(struct json_writer *w, struct stage *g)
 {
-	bool running = state_armed(g->state);
+	/* a held or passed ring shows why it is so; a running one what its gate says now */
+	bool live = (g->state == RING_OFFERING || g->state == RING_BAKING) && g->looked_at;
 
 	json_open_object(w, NULL);
 	json_put_text(w, "ring", g->policy->name);
 	json_put_text(w, "state", state_name(g->state));
-	handler_put_text(w, "cause", running && !state_held(g->state) && g->looked_at ? verdict_cause_name(g->last.cause) : g->cause);
-	handler_put_text(w, "sentence", running && !state_held(g->state) && g->looked_at ? g->last.sentence : g->sentence);
+	handler_put_text(w, "cause", live ? verdict_cause_name(g->last.cause) : g->cause);
+	handler_put_text(w, "sentence", live ? g->last.sentence : g->sentence);
 	handler_put_text(w, "problem", g->problem);
 	handler_put_time(w, "changed", g->changed);
 	handler_put_time(w, "began", g->began);

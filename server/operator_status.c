@@ -115,7 +115,7 @@ static struct stage *in_ring(const struct server *s, const char *channel, const 
 
 static void put_stage(struct json_writer *w, const struct stage *g)
 {
-	bool live = g && state_armed(g->state) && !state_held(g->state) && g->looked_at;
+	bool live = g && (g->state == RING_OFFERING || g->state == RING_BAKING) && g->looked_at;
 
 	if (g)
 		json_put_int(w, "rollout", (int64_t)g->rollout->id);

@@ -80,6 +80,15 @@ static int load(struct server *s, struct err *e)
 	return server_refresh_ringmap(s, e);
 }
 
+/* Outcomes are not stored, only what they follow from. */
+static void judge_all(struct server *s)
+{
+	for (struct rollout *r = s->rollouts.newest; r; r = r->older)
+		for (size_t i = 0; i < r->policy->count; i++)
+			for (uint32_t n = 1; n <= r->stages[i].count; n++)
+				stage_judge(&r->stages[i], n, policy_silence_s(r->policy), s->quiet_until, s->started);
+}
+
 static int open_all(struct server *s, struct err *e)
 {
 	const struct config *c = s->config;
@@ -101,6 +110,7 @@ static int open_all(struct server *s, struct err *e)
 		return e->code;
 	/* After a restart nobody is silent before one full interval. */
 	s->quiet_until = s->started + server_checkin_s(s);
+	judge_all(s);
 	return writer_start(&s->writer, s->store, e);
 }
 

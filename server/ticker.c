@@ -27,7 +27,7 @@ struct ticker {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool stopping;
+	bool stopping, poked;
 	int64_t last;                   /* clock_now() of the last tick */
 	int64_t folded, swept;          /* clock_ticks_ms() */
 	struct timespec operators;      /* mtime of the operators' file */
@@ -143,8 +143,9 @@ static bool wait_for_next(struct ticker *t)
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&t->lock);
-	while (!t->stopping && pthread_cond_timedwait(&t->wake, &t->lock, &until) != ETIMEDOUT)
+	while (!t->stopping && !t->poked && pthread_cond_timedwait(&t->wake, &t->lock, &until) != ETIMEDOUT)
 		;
+	t->poked = false;
 	stop = t->stopping;
 	pthread_mutex_unlock(&t->lock);
 	return !stop;
@@ -179,6 +180,18 @@ int ticker_start(struct server *s, struct err *e)
 	}
 	s->ticker = t;
 	return 0;
+}
+
+void ticker_poke(struct server *s)
+{
+	struct ticker *t = s->ticker;
+
+	if (!t)
+		return;
+	pthread_mutex_lock(&t->lock);
+	t->poked = true;
+	pthread_cond_signal(&t->wake);
+	pthread_mutex_unlock(&t->lock);
 }
 
 void ticker_stop(struct server *s)

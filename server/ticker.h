@@ -10,6 +10,7 @@
 #include "server/server.h"
 
 int ticker_start(struct server *s, struct err *e) MUST_CHECK;
+void ticker_poke(struct server *s);     /* look now: a device failed; any thread, nothing when it does not run */
 void ticker_stop(struct server *s);     /* waits for the tick under way */
 
 #endif
