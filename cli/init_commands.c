@@ -40,7 +40,7 @@ static void print_next(const struct install_plan *p)
 	       "  ringholdd --config %s/server/ringholdd.ini       # start the server\n"
 	       "  ringhold contract register FILE --home %s/server # what each sensor build accepts\n"
 	       "  ringhold token enrol --attribute ring=%s --home %s/server\n"
-	       "                                                   # one string enrols an endpoint; it also needs %s/root.json\n"
+	       "          # one string enrols endpoints; each also gets %s/root.json and, in its own agent.ini, the attribute\n"
 	       "  ringhold bundle build CONTENT -o %s-1.tar.gz --channel %s --serial 1\n"
 	       "  ringhold publish %s-1.tar.gz --keys %s/vendor-keys --home %s/server\n"
 	       "\n"
