@@ -196,12 +196,16 @@ void author_set_expires(struct author *a, int64_t seconds)
 int author_set(struct author *a, const char *member, const char *json, struct err *e)
 {
 	AUTO(buf) struct buf *text = buf_new(METADATA_LISTED_MAX);
+	AUTO(json) struct json_doc *doc = NULL;
+	struct json_writer w = { .out = text };
 	size_t at;
 
 	if (!text)
 		return err_memory(e);
 	if (json) {
-		buf_adds(text, json);
+		if (json_parse(&doc, member, json, strlen(json), NULL, e) < 0)
+			return e->code;
+		json_put_value(&w, NULL, doc->root);
 		return put(&a->members, member, strlen(member), text, e);
 	}
 	if (find(&a->members, member, strlen(member), &at))
@@ -425,7 +429,7 @@ int author_finish(const struct author *a, struct buf **out, struct err *e)
 		buf_addc(text, '}');
 	}
 	buf_adds(text, "}}");
-	/* Members arrive as text: parsing them here is what checks them. */
+	/* An envelope that we cannot read ourselves never leaves. */
 	if (buf_check(text, e) < 0 ||
 	    json_parse(&doc, metadata_type_name(a->type), text->data, text->len, NULL, e) < 0)
 		return e->code;

@@ -32,7 +32,7 @@ void author_free(struct author *a);
 int64_t author_version(const struct author *a);
 void author_set_version(struct author *a, int64_t version);
 void author_set_expires(struct author *a, int64_t seconds);
-/* Any further member of `signed`, as JSON text (checked at author_finish()); json NULL removes it. */
+/* Any further member of `signed`, as the JSON text of one value; json NULL removes it. */
 int author_set(struct author *a, const char *member, const char *json, struct err *e) MUST_CHECK;
 
 /* root: roles are the four, by name */

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -430,6 +431,29 @@ static void a_new_root_is_published_with_what_its_keys_sign(void **state)
 	keyring_free(one);
 }
 
+static void a_disk_that_is_full_leaves_the_old_view_and_the_change_pending(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(repo) struct repo *r = reopen(f);
+	struct rlimit was, none;
+	int full;
+	struct err e;
+
+	assert_ok(repo_put_target(r, "stop", "stop/edr/stops.json", "old", 3, NULL, &e));
+	assert_ok(repo_publish(r, f->online, NOW + 1, &e));
+	assert_ok(repo_put_target(r, "stop", "stop/edr/stops.json", "new", 3, NULL, &e));
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = (struct rlimit){ 0, was.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	full = repo_publish(r, f->online, NOW + 2, &e);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_int_equal(full, ERR_IO);
+	assert_client_reads(f, NOW + 2, "stop/edr/stops.json", "old");
+	assert_ok(repo_publish(r, f->online, NOW + 2, &e));
+	assert_client_reads(f, NOW + 2, "stop/edr/stops.json", "new");
+}
+
 /* Root 2 with these keys for root itself and for timestamp and snapshot. */
 static struct buf *next_root(struct fixture *f, struct repo *r, int root, int online, const struct keyring *ring)
 {
@@ -677,6 +701,7 @@ int main(void)
 		T(versions_rise_even_when_the_clock_falls_back),
 		T(two_writers_do_not_overwrite_each_other),
 		T(a_new_root_is_published_with_what_its_keys_sign),
+		T(a_disk_that_is_full_leaves_the_old_view_and_the_change_pending),
 		T(a_root_of_strangers_is_refused),
 		T(a_rotation_cut_short_before_the_timestamp_is_completed_by_the_next_run),
 		T(a_publication_killed_at_any_call_leaves_old_or_new_and_can_be_repeated),
