@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/name.h"
 #include "content/archive.h"
 #include "content/manifest_read.h"
 
@@ -123,7 +122,7 @@ int manifest_read_version(const struct json_doc *d, const struct json *o, char *
 {
 	const char *text;
 
-	if (json_want_text(d, o, "version", MANIFEST_VERSION_MAX, &text, e) < 0)
+	if (json_want_text(d, o, "version", VERSION_LEN_MAX, &text, e) < 0)
 		return e->code;
 	if (!*text)
 		return json_error(d, json_get(o, "version"), e, ERR_FORMAT, "version: empty");

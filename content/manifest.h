@@ -14,13 +14,13 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "base/name.h"
 
 #define MANIFEST_NAME "manifest.json"
 #define MANIFEST_FORMAT 1
 #define MANIFEST_BYTES_MAX ((size_t)32 << 20)
 #define MANIFEST_FILES_MAX 100000
 #define MANIFEST_SERIAL_MAX (((int64_t)1 << 53) - 1)    /* what every JSON reader keeps exactly */
-#define MANIFEST_VERSION_MAX 128                        /* bytes */
 #define MANIFEST_NOTES_MAX 16384                        /* bytes */
 #define MANIFEST_REQUIRES_MAX 64
 #define MANIFEST_TYPE_SELFTEST "selftest"               /* the type of files of events with expected verdicts */
@@ -46,7 +46,7 @@ struct manifest_budget {        /* what loading may cost; 0: the contract's ceil
 struct manifest {
 	char *channel;          /* owned; name_valid() */
 	uint64_t serial;        /* 1 .. MANIFEST_SERIAL_MAX; never used twice in a channel */
-	char *version;          /* owned; for people; 1 .. MANIFEST_VERSION_MAX bytes */
+	char *version;          /* owned; for people; 1 .. VERSION_LEN_MAX bytes */
 	int64_t created;        /* seconds since the epoch, UTC */
 	char *severity;         /* owned; see manifest_severity_valid() */
 	char *notes;            /* owned; may be empty */

@@ -51,7 +51,6 @@ bool rules_type_parse(enum rules_type *out, const char *name);
 #define RULES_FIELDS_MAX 128            /* of one template, whatever a contract says */
 #define RULES_TEMPLATES_MAX 1024        /* of a bundle */
 #define RULES_NAME_MAX 64
-#define RULES_ID_MAX 96
 #define RULES_VALUES_MAX 256            /* of an enum */
 #define RULES_TEXT_MAX 4096             /* bytes of one value of a matcher */
 #define RULES_SET_MAX 10000

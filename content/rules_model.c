@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/name.h"
+
 #define RULES_FORMAT 1
 #define RULES_DEPTH 16
 
@@ -139,7 +141,7 @@ static bool id_ok(const char *s)
 {
 	size_t len = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
 
-	return len >= 1 && len <= RULES_ID_MAX && !s[len] && !strchr("._-", *s);
+	return len >= 1 && len <= RULE_LEN_MAX && !s[len] && !strchr("._-", *s);
 }
 
 static void unknown_members(struct rules_log *log, const struct rules_file *f, const struct json *o,
@@ -328,7 +330,7 @@ static int read_instance(struct rules_model *m, const struct rules_file *f, cons
 		return 0;
 	if (!id_ok(id)) {
 		rules_note(log, f, json_get(o, "id"), RULES_MALFORMED, "",
-			   "\"%.*s\" is no id: [A-Za-z0-9][A-Za-z0-9._-]{0,%d}", RULES_ID_MAX, id, RULES_ID_MAX - 1);
+			   "\"%.*s\" is no id: [A-Za-z0-9][A-Za-z0-9._-]{0,%d}", RULE_LEN_MAX, id, RULE_LEN_MAX - 1);
 		return 0;
 	}
 	template_name = text_of(log, f, o, "template", id);

@@ -16,9 +16,7 @@
 
 #define ASSIGNMENT_MAX (256 * 1024)     /* bytes of the document */
 #define ASSIGNMENT_DROPS_MAX 1024
-#define VERSION_LEN_MAX 64              /* characters of a bundle's version */
 #define REASON_LEN_MAX 256              /* bytes of what a person wrote */
-#define RULE_LEN_MAX 128                /* bytes of a rule's id */
 
 struct bundle_ref {
 	char path[PATH_LEN_MAX + 1];    /* "bundles/edr/110.tar.gz" */
