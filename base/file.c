@@ -171,6 +171,28 @@ int file_sync_dir(const char *path, struct err *e)
 	return 0;
 }
 
+/* The directory at path, new or not; a new one is durable as soon as its parent is synced. */
+static int make_dir(char *path, mode_t mode, struct err *e)
+{
+	char *slash = strrchr(path, '/');
+	struct stat st;
+	int code;
+
+	if (mkdir(path, mode) < 0) {
+		if (errno != EEXIST)
+			return err_errno(e, "%s: mkdir", path);
+		if (stat(path, &st) < 0)
+			return err_errno(e, "%s: stat", path);
+		return S_ISDIR(st.st_mode) ? 0 : err_set(e, ERR_IO, "%s: mkdir: %s", path, strerror(ENOTDIR));
+	}
+	if (!slash || slash == path)
+		return file_sync_dir(slash ? "/" : ".", e);
+	*slash = '\0';
+	code = file_sync_dir(path, e);
+	*slash = '/';
+	return code;
+}
+
 int file_mkdirs(const char *path, mode_t mode, struct err *e)
 {
 	AUTO_FREE char *copy = strdup(path);
@@ -180,11 +202,11 @@ int file_mkdirs(const char *path, mode_t mode, struct err *e)
 	for (char *at = copy + 1; at[-1]; at++) {
 		char c = *at;
 
-		if (c != '/' && c != '\0')
+		if ((c != '/' && c != '\0') || at[-1] == '/')
 			continue;
 		*at = '\0';
-		if (mkdir(copy, mode) < 0 && errno != EEXIST)
-			return err_errno(e, "%s: mkdir", copy);
+		if (make_dir(copy, mode, e) < 0)
+			return e->code;
 		*at = c;
 		if (c == '\0')
 			break;

@@ -26,7 +26,7 @@ int file_replaceat(int dir, const char *name, const void *bytes, size_t len, mod
 int file_write_all(int fd, const void *bytes, size_t len, struct err *e) MUST_CHECK;   /* every byte or an error */
 
 int file_sync_dir(const char *path, struct err *e) MUST_CHECK;         /* fsync of a directory */
-int file_mkdirs(const char *path, mode_t mode, struct err *e) MUST_CHECK;      /* like mkdir -p */
+int file_mkdirs(const char *path, mode_t mode, struct err *e) MUST_CHECK;      /* like mkdir -p; what it made is durable */
 int file_remove_tree(const char *path, struct err *e) MUST_CHECK;      /* like rm -rf; follows no link; absent is success */
 int file_remove_treeat(int dir, const char *name, struct err *e) MUST_CHECK;
 bool file_exists(const char *path);
