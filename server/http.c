@@ -246,6 +246,9 @@ static int fill_headers(struct http *h)
 		char *value = h->values[i].len ? q->text->data + h->values[i].at : name + h->names[i].len;
 		size_t len = h->values[i].len;
 
+		/* llhttp lets a line without a name through */
+		if (h->names[i].len == 0)
+			return refuse(h, 400, "a header line without a name");
 		name[h->names[i].len] = '\0';
 		while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
 			len--;

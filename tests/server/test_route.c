@@ -1,0 +1,130 @@
+#include "server/route.h"
+
+#include "tests/test.h"
+
+static void one(struct request *q) { (void)q; }
+static void two(struct request *q) { (void)q; }
+static void three(struct request *q) { (void)q; }
+static void four(struct request *q) { (void)q; }
+
+static const struct route table[] = {
+	{ HTTP_METHOD_GET, "/v1/things", ROLE_VIEWER, BODY_NONE, 0, one },
+	{ HTTP_METHOD_GET, "/v1/things/{id}", ROLE_VIEWER, BODY_NONE, 0, two },
+	{ HTTP_METHOD_POST, "/v1/things/{id}/{move}", ROLE_OPERATOR, BODY_JSON, 10, three },
+	{ HTTP_METHOD_GET, "/files/{path*}", ROLE_OPEN, BODY_NONE, 0, four },
+};
+
+static enum route_found find(enum http_method m, const char *path, const struct route **r, const char *params[ROUTE_PARAMS])
+{
+	static char text[HTTP_TARGET_MAX + 2];
+
+	*r = NULL;
+	return route_find(r, table, ARRAY_LEN(table), m, path, params, text);
+}
+
+static void a_path_finds_its_handler_and_parameters(void **state)
+{
+	const char *params[ROUTE_PARAMS];
+	const struct route *r;
+
+	(void)state;
+	assert_int_equal(find(HTTP_METHOD_GET, "/v1/things", &r, params), ROUTE_FOUND);
+	assert_ptr_equal(r->run, one);
+	assert_int_equal(find(HTTP_METHOD_GET, "/v1/things/42", &r, params), ROUTE_FOUND);
+	assert_ptr_equal(r->run, two);
+	assert_string_equal(params[0], "42");
+	assert_int_equal(find(HTTP_METHOD_POST, "/v1/things/42/halt", &r, params), ROUTE_FOUND);
+	assert_ptr_equal(r->run, three);
+	assert_string_equal(params[0], "42");
+	assert_string_equal(params[1], "halt");
+	assert_int_equal(find(HTTP_METHOD_GET, "/files/a/b/c.json", &r, params), ROUTE_FOUND);
+	assert_string_equal(params[0], "a/b/c.json");
+}
+
+static void a_head_is_answered_by_the_get(void **state)
+{
+	const char *params[ROUTE_PARAMS];
+	const struct route *r;
+
+	(void)state;
+	assert_int_equal(find(HTTP_METHOD_HEAD, "/v1/things", &r, params), ROUTE_FOUND);
+	assert_ptr_equal(r->run, one);
+}
+
+static void near_misses_are_not_found(void **state)
+{
+	static const char *const paths[] = { "/", "/v1", "/v1/", "/v1/thing", "/v1/thingss", "/v1/things/", "/v1/things//halt",
+					     "/v1/things/42/", "/v1/things/42/halt/x", "/files", "/files/", "//v1/things" };
+	const char *params[ROUTE_PARAMS];
+	const struct route *r;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+		if (find(HTTP_METHOD_GET, paths[i], &r, params) == ROUTE_FOUND)
+			fail_msg("%s was found", paths[i]);
+}
+
+static void another_method_is_told_apart_from_another_path(void **state)
+{
+	const char *params[ROUTE_PARAMS];
+	const struct route *r;
+
+	(void)state;
+	assert_int_equal(find(HTTP_METHOD_POST, "/v1/things", &r, params), ROUTE_NO_METHOD);
+	assert_int_equal(find(HTTP_METHOD_GET, "/v1/things/42/halt", &r, params), ROUTE_NO_METHOD);
+	assert_int_equal(find(HTTP_METHOD_POST, "/v1/other", &r, params), ROUTE_NO_PATH);
+}
+
+static void everything_that_changes_something_needs_a_token(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < route_count; i++) {
+		const struct route *r = &routes[i];
+
+		if (r->role == ROLE_OPEN && (r->method != HTTP_METHOD_GET || r->body != BODY_NONE))
+			fail_msg("%s is open", r->pattern);
+		if (strncmp(r->pattern, "/v1/", 4) == 0 && r->role < ROLE_VIEWER)
+			fail_msg("%s needs no operator", r->pattern);
+		if (strncmp(r->pattern, "/v1/", 4) == 0 && r->method != HTTP_METHOD_GET && r->role < ROLE_PUBLISHER)
+			fail_msg("a viewer may change %s", r->pattern);
+		if (strncmp(r->pattern, "/device/", 8) == 0 && r->role != ROLE_DEVICE && r->role != ROLE_ENROLLING)
+			fail_msg("%s is not the devices' own", r->pattern);
+	}
+}
+
+static void every_address_is_written_down(void **state)
+{
+	static char text[1 << 17];
+	FILE *f = fopen("server/openapi.yaml", "r");
+	size_t len;
+
+	(void)state;
+	if (!f)
+		skip_named("server/openapi.yaml is not here");
+	len = fread(text, 1, sizeof text - 1, f);
+	fclose(f);
+	text[len] = '\0';
+	for (size_t i = 0; i < route_count; i++) {
+		const char *pattern = routes[i].pattern, *brace = strchr(pattern, '{');
+		char line[200];
+
+		/* parameters may be called otherwise there */
+		snprintf(line, sizeof line, "\n  %.*s", brace ? (int)(brace - pattern) : (int)strlen(pattern), pattern);
+		if (!strstr(text, line))
+			fail_msg("%s is not in server/openapi.yaml", pattern);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_path_finds_its_handler_and_parameters),
+		cmocka_unit_test(a_head_is_answered_by_the_get),
+		cmocka_unit_test(near_misses_are_not_found),
+		cmocka_unit_test(another_method_is_told_apart_from_another_path),
+		cmocka_unit_test(everything_that_changes_something_needs_a_token),
+		cmocka_unit_test(every_address_is_written_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

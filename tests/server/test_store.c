@@ -1,0 +1,354 @@
+#include "server/store.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "base/file.h"
+#include "rollout/checkin.h"
+#include "server/writer.h"
+#include "tests/test.h"
+
+struct place {
+	char dir[64];
+	char *path;
+	struct store *store;
+	struct writer *writer;
+};
+
+static void place_open(struct place *p)
+{
+	struct err e;
+
+	assert_ok(store_open(&p->store, p->path, &e));
+	assert_ok(writer_start(&p->writer, p->store, &e));
+}
+
+static void place_close(struct place *p)
+{
+	writer_stop(p->writer);
+	store_close(p->store);
+}
+
+static int setup(void **state)
+{
+	struct place *p = calloc(1, sizeof *p);
+
+	strcpy(p->dir, "/tmp/ringhold-store-XXXXXX");
+	assert_non_null(mkdtemp(p->dir));
+	p->path = file_join(p->dir, "store.db");
+	place_open(p);
+	*state = p;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct place *p = *state;
+	struct err e;
+
+	place_close(p);
+	assert_ok(file_remove_tree(p->dir, &e));
+	free(p->path);
+	free(p);
+	return 0;
+}
+
+static int submit(struct place *p, struct store_record *records, size_t count, struct err *e)
+{
+	struct write w = { .append = { .records = records, .count = count } };
+
+	return writer_submit(p->writer, &w, e);
+}
+
+static struct store_record device(const char *id)
+{
+	return (struct store_record){ .kind = STORE_DEVICE, .u.device = { .id = id, .enrolled = 5, .generation = 1, .old_epoch = "",
+									 .attributes = "{}" } };
+}
+
+static struct store_record audit(const char *action)
+{
+	return (struct store_record){ .kind = STORE_AUDIT, .u.audit = { 7, "alice", action, "subject", "detail" } };
+}
+
+static struct store_record event(const char *id, uint64_t n, const char *reason)
+{
+	return (struct store_record){ .kind = STORE_EVENT, .u.event = { .device = id, .epoch = "0123456789abcdef", .n = n,
+				      .channel = "edr", .kind = CHECKIN_FAILED, .reason = reason, .detail = "" } };
+}
+
+static int count_devices(const struct store_device *d, void *arg, struct err *e)
+{
+	(void)d;
+	(void)e;
+	++*(int *)arg;
+	return 0;
+}
+
+static int count_feed(const struct store_feed *f, void *arg, struct err *e)
+{
+	(void)f;
+	(void)e;
+	++*(int *)arg;
+	return 0;
+}
+
+static void what_was_submitted_is_there_after_a_restart(void **state)
+{
+	struct place *p = *state;
+	struct store_record r[] = { device("a"), device("b"), event("a", 1, "crash") };
+	int devices = 0, events = 0;
+	struct err e;
+
+	assert_ok(submit(p, r, 3, &e));
+	place_close(p);
+	place_open(p);
+	assert_ok(store_each_device(p->store, count_devices, &devices, &e));
+	assert_ok(store_each_feed(p->store, 0, 10, count_feed, &events, &e));
+	assert_int_equal(devices, 2);
+	assert_int_equal(events, 1);
+}
+
+static void a_submission_is_kept_whole_or_not_at_all(void **state)
+{
+	struct place *p = *state;
+	struct store_bundle b = { .channel = "edr", .serial = 1, .digest = { { 1 } }, .version = "1", .path = "p", .by = "", .reason = "",
+				  .matrix = "" };
+	struct store_record first[] = { { .kind = STORE_BUNDLE, .u.bundle = b } };
+	struct store_record second[] = { device("x"), { .kind = STORE_BUNDLE, .u.bundle = b }, audit("never") };
+	int devices = 0;
+	struct err e;
+
+	assert_ok(submit(p, first, 1, &e));
+	assert_refused(submit(p, second, 3, &e), ERR_CONFLICT, "serial 1");
+	assert_ok(store_each_device(p->store, count_devices, &devices, &e));
+	assert_int_equal(devices, 0);
+	/* another digest under the same serial is refused as well */
+	second[1].u.bundle.digest.bytes[0] = 2;
+	assert_refused(submit(p, second, 3, &e), ERR_CONFLICT, "serial 1");
+	second[1].u.bundle.serial = 2;
+	assert_ok(submit(p, second, 3, &e));
+}
+
+static void an_event_counts_once(void **state)
+{
+	struct place *p = *state;
+	struct store_record r[] = { event("a", 1, "crash"), event("a", 1, "crash"), event("a", 2, "hang") };
+	int events = 0;
+	struct err e;
+
+	assert_ok(submit(p, r, 3, &e));
+	assert_ok(submit(p, r, 3, &e));
+	assert_ok(store_each_feed(p->store, 0, 10, count_feed, &events, &e));
+	assert_int_equal(events, 2);
+}
+
+/* ---- offers ---- */
+
+#define THREADS 8
+#define OFFERS 40
+
+static struct { uint32_t n[THREADS * OFFERS + 1]; uint32_t last; bool ordered; } seen;
+
+static void on_committed(struct write *w)
+{
+	seen.n[w->offers[0].n]++;
+	seen.ordered = seen.ordered && w->offers[0].n == seen.last + 1;
+	seen.last = w->offers[0].n;
+}
+
+static void *offer_many(void *arg)
+{
+	struct place *p = ((void **)arg)[0];
+	int thread = (int)(intptr_t)((void **)arg)[1];
+	struct err e;
+
+	for (int i = 0; i < OFFERS; i++) {
+		char id[32];
+		struct store_offer o = { .rollout = 1, .ring = 0, .device = id, .stratum = "s", .at = 1 };
+		struct write w = { .offers = &o, .offer_count = 1, .committed = on_committed };
+
+		snprintf(id, sizeof id, "%d-%d", thread, i);
+		if (writer_submit(p->writer, &w, &e) < 0)
+			return arg;
+	}
+	return NULL;
+}
+
+static void offers_are_numbered_without_gaps_in_commit_order(void **state)
+{
+	struct place *p = *state;
+	pthread_t threads[THREADS];
+	void *args[THREADS][2];
+	uint64_t commits, jobs;
+
+	memset(&seen, 0, sizeof seen);
+	seen.ordered = true;
+	for (int i = 0; i < THREADS; i++) {
+		args[i][0] = p;
+		args[i][1] = (void *)(intptr_t)i;
+		assert_int_equal(pthread_create(&threads[i], NULL, offer_many, args[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		void *got;
+
+		pthread_join(threads[i], &got);
+		assert_null(got);
+	}
+	for (uint32_t n = 1; n <= THREADS * OFFERS; n++)
+		assert_int_equal(seen.n[n], 1);
+	assert_true(seen.ordered);
+	writer_figures(p->writer, &commits, &jobs);
+	assert_int_equal(jobs, THREADS * OFFERS);
+	assert_true(commits <= jobs);
+}
+
+static void a_device_has_one_offer_for_ever(void **state)
+{
+	struct place *p = *state;
+	struct store_offer o[2] = { { .rollout = 1, .device = "a", .stratum = "s", .at = 1 }, { .rollout = 1, .device = "b", .stratum = "s", .at = 1 } };
+	struct write w = { .offers = o, .offer_count = 2 };
+	struct err e;
+
+	assert_ok(writer_submit(p->writer, &w, &e));
+	assert_int_equal(o[0].n, 1);
+	assert_int_equal(o[1].n, 2);
+	assert_false(o[0].existed);
+	place_close(p);
+	place_open(p);
+	o[0].at = 9;
+	assert_ok(writer_submit(p->writer, &w, &e));
+	assert_int_equal(o[0].n, 1);
+	assert_true(o[0].existed);
+	o[0].ring = 1;
+	assert_ok(writer_submit(p->writer, &w, &e));
+	assert_int_equal(o[0].n, 1);
+	assert_false(o[0].existed);
+}
+
+/* ---- tokens, audit, versions ---- */
+
+static void an_enrolment_token_is_used_as_often_as_it_says(void **state)
+{
+	struct place *p = *state;
+	struct store_enrolment n = { .hash = { { 9 } }, .name = "n", .attributes = "{}", .expires = 99, .uses = 2, .by = "" };
+	struct store_record make = { .kind = STORE_ENROLMENT, .u.enrolment = n };
+	struct store_record use = { .kind = STORE_ENROLMENT_USE, .u.enrolment = n };
+	struct err e;
+
+	assert_ok(submit(p, &make, 1, &e));
+	assert_ok(submit(p, &use, 1, &e));
+	assert_ok(submit(p, &use, 1, &e));
+	assert_refused(submit(p, &use, 1, &e), ERR_AUTH, "used up");
+	make.u.enrolment.uses = -1;
+	assert_ok(submit(p, &make, 1, &e));
+	for (int i = 0; i < 5; i++)
+		assert_ok(submit(p, &use, 1, &e));
+	use.u.enrolment.hash.bytes[0] = 8;
+	assert_refused(submit(p, &use, 1, &e), ERR_AUTH, "used up");
+}
+
+static int check_chain(const struct store_chain *c, void *arg, struct err *e)
+{
+	struct digest *head = arg, want;
+	AUTO(hash) struct hash *h = hash_new();
+	char at[32];
+
+	(void)e;
+	snprintf(at, sizeof at, "%lld", (long long)c->a.at);
+	hash_add(h, head->bytes, DIGEST_LEN);
+	hash_add(h, at, strlen(at) + 1);
+	hash_add(h, c->a.who, strlen(c->a.who) + 1);
+	hash_add(h, c->a.action, strlen(c->a.action) + 1);
+	hash_add(h, c->a.subject, strlen(c->a.subject) + 1);
+	hash_add(h, c->a.detail, strlen(c->a.detail) + 1);
+	hash_final(h, &want);
+	if (!digest_equal(&want, &c->hash))
+		return 1;
+	*head = c->hash;
+	return 0;
+}
+
+static void the_audit_rows_are_one_chain_across_restarts_and_refusals(void **state)
+{
+	struct place *p = *state;
+	struct store_record ok[] = { audit("one"), audit("two") };
+	struct store_record bad[] = { audit("never"), { .kind = STORE_ENROLMENT_USE } };
+	struct digest head = { { 0 } };
+	sqlite3 *db;
+	struct err e;
+
+	assert_ok(submit(p, ok, 2, &e));
+	assert_refused(submit(p, bad, 2, &e), ERR_AUTH, "used up");
+	assert_ok(submit(p, ok, 2, &e));
+	place_close(p);
+	place_open(p);
+	assert_ok(submit(p, ok, 1, &e));
+	assert_int_equal(store_each_audit(p->store, 0, 100, check_chain, &head, &e), 0);
+	/* and a changed row is seen */
+	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "UPDATE audit SET who = 'bob' WHERE id = 2", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	head = (struct digest){ { 0 } };
+	assert_int_equal(store_each_audit(p->store, 0, 100, check_chain, &head, &e), 1);
+}
+
+static void a_newer_schema_is_refused_and_left_alone(void **state)
+{
+	struct place *p = *state;
+	struct store *s = NULL;
+	sqlite3 *db;
+	struct err e;
+
+	place_close(p);
+	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+	assert_refused(store_open(&s, p->path, &e), ERR_UNSUPPORTED, "version 99");
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	place_open(p);
+}
+
+static void flags_that_devices_raise_only_rise(void **state)
+{
+	struct place *p = *state;
+	struct store_ring ring = { .rollout = 1, .cause = "", .sentence = "", .previous = "" };
+	struct store_record put = { .kind = STORE_RING, .u.ring = ring }, flag = { .kind = STORE_RING_FLAGS, .u.ring = ring };
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	struct err e;
+
+	flag.u.ring.declined = true;
+	assert_ok(submit(p, &put, 1, &e));
+	assert_ok(submit(p, &flag, 1, &e));
+	flag.u.ring.declined = false;
+	flag.u.ring.content_crash = true;
+	assert_ok(submit(p, &flag, 1, &e));
+	assert_ok(submit(p, &put, 1, &e));
+	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT declined, content_crash FROM rollout_ring", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(st, 0), 1);
+	assert_int_equal(sqlite3_column_int(st, 1), 1);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_was_submitted_is_there_after_a_restart, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_submission_is_kept_whole_or_not_at_all, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_event_counts_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(offers_are_numbered_without_gaps_in_commit_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_device_has_one_offer_for_ever, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_enrolment_token_is_used_as_often_as_it_says, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_audit_rows_are_one_chain_across_restarts_and_refusals, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_newer_schema_is_refused_and_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(flags_that_devices_raise_only_rise, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
