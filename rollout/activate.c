@@ -131,6 +131,9 @@ static bool fresh(struct activate_verdict *v, const struct activate_facts *f)
 
 	if (f->metadata_at == 0)
 		return clause(v, false, "the metadata was never found fresh");
+	/* The clock went back, and nobody knows how long ago that was; the next refresh tells. */
+	if (age < -ACTIVATE_METADATA_MAX_AGE)
+		return clause(v, false, "the metadata was found fresh %" PRId64 " s from now: the clock went back", -age);
 	return clause(v, age <= ACTIVATE_METADATA_MAX_AGE, "the metadata was found fresh %" PRId64 " s ago, at most %d count", MAX(age, 0),
 		      ACTIVATE_METADATA_MAX_AGE);
 }

@@ -89,6 +89,7 @@ static void spoil_pin(struct host *h) { h->f.pinned = D(109); }
 static void spoil_hold(struct host *h) { h->f.held = true; }
 static void spoil_fresh(struct host *h) { h->f.metadata_at = NOW - 3601; }
 static void spoil_never_fresh(struct host *h) { h->f.metadata_at = 0; }
+static void spoil_future(struct host *h) { h->f.metadata_at = NOW + 3601; }
 static void spoil_channel(struct host *h) { h->f.channel = "av"; }
 static void spoil_ring(struct host *h) { h->f.ring = "broad"; }
 static void spoil_vendor(struct host *h) { h->f.vendor = NULL; }
@@ -132,6 +133,7 @@ static const struct {
 	{ spoil_hold, CLAUSE_NOT_HELD, "local-hold" },
 	{ spoil_fresh, CLAUSE_FRESH, "metadata-expired" },
 	{ spoil_never_fresh, CLAUSE_FRESH, "metadata-expired" },
+	{ spoil_future, CLAUSE_FRESH, "metadata-expired" },
 	{ spoil_channel, CLAUSE_ASSIGNED, "unassigned" },
 	{ spoil_ring, CLAUSE_ASSIGNED, "unassigned" },
 	{ spoil_vendor, CLAUSE_LISTED, "metadata-invalid" },
