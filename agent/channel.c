@@ -31,6 +31,22 @@ void channel_log(const struct channel *c, const char *fmt, ...)
 	log_info("channel %s: %s", c->state.name, text);
 }
 
+void channel_note(struct channel *c, const char *what, const char *fmt, ...)
+{
+	struct journal_line line = { .at = clock_now(), .digest = c->state.offer.digest };
+	va_list args;
+	struct err e;
+
+	va_start(args, fmt);
+	vsnprintf(line.text, sizeof line.text, fmt, args);
+	va_end(args);
+	memcpy(line.channel, c->state.name, sizeof line.channel);
+	snprintf(line.what, sizeof line.what, "%s", what);
+	channel_log(c, "%s: %s", what, line.text);
+	if (journal_history_add(c->host->journal, &line, &e) < 0)
+		log_warn("channel %s: %s", c->state.name, e.msg);
+}
+
 bool channel_named(const struct channel *c, const struct digest *d)
 {
 	for (int rung = RUNG_TRIAL; rung < RUNG_NONE; rung++) {
@@ -46,13 +62,11 @@ void channel_clean(struct channel *c)
 {
 	struct digest keep[RUNG_NONE + 1];
 	struct err e;
-	int gone;
 
 	for (int rung = RUNG_TRIAL; rung < RUNG_NONE; rung++)
 		keep[rung] = trial_at(&c->boot, (enum boot_rung)rung);
 	keep[RUNG_NONE] = c->state.offer.digest;
-	gone = slots_clean(c->boot.dir, keep, ARRAY_LEN(keep), &e);
-	if (gone < 0)
+	if (slots_clean(c->boot.dir, keep, ARRAY_LEN(keep), &e) < 0)
 		log_warn("channel %s: clean-up: %s", c->state.name, e.msg);
 }
 
@@ -253,9 +267,9 @@ static void job_over(struct channel *c, const struct job_result *r)
 		break;
 	default:
 		if (r->outcome == RESULT_OK)
-			channel_log(c, "canary: %llu rules loaded in %lld ms, %lld bytes, %lld us per event",
-				    (unsigned long long)r->record.rules, (long long)r->record.load_ms, (long long)r->record.rss_bytes,
-				    (long long)r->record.us_per_event);
+			channel_note(c, "canary", "%llu rules loaded in %lld ms, %lld bytes, %lld us per event",
+				     (unsigned long long)r->record.rules, (long long)r->record.load_ms, (long long)r->record.rss_bytes,
+				     (long long)r->record.us_per_event);
 		result(c, r, ON_LOADED);
 		break;
 	}

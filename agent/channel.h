@@ -26,6 +26,7 @@ struct channel {
 	/* the sensor, as seen by this process */
 	struct sensor_status sensor;
 	bool sensor_known;
+	struct digest up_digest;        /* what the next two are about */
 	int64_t up_since;               /* clock_ticks_ms(); -1: not up */
 	int64_t up_counted;             /* clock_ticks_ms() up to which healthy_s is counted */
 	int64_t down_since;             /* clock_work_ms() */
@@ -62,6 +63,7 @@ void channel_event(struct channel *c, enum phase_event on, const char *reason, c
 int channel_store(struct channel *c, const char *kind, const char *reason, const char *evidence, struct err *e) MUST_CHECK;
 int channel_settle(struct channel *c, enum phase_action act, const char *reason, const char *evidence, const char **kind, struct err *e) MUST_CHECK;
 void channel_later(struct channel *c, const char *reason, const char *why);     /* try the same again, later */
+void channel_note(struct channel *c, const char *what, const char *fmt, ...) PRINTF_LIKE(3, 4);        /* a line of history about the offer */
 void channel_log(const struct channel *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int64_t channel_fetch(struct channel *c);       /* start or go on; as channel_tick() */
 void channel_transferred(struct channel *c, const struct job_result *r);

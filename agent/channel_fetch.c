@@ -185,6 +185,7 @@ static void unpacked(struct channel *c, const struct job_result *r)
 
 	if (r->outcome == RESULT_OK) {
 		forget_file(c, &t);
+		channel_note(c, "fetched", "%s, %llu bytes", c->by_delta ? "delta" : "archive", (unsigned long long)t.length);
 		if (journal_serial_set(c->host->journal, c->state.name, &o->digest, o->serial, &e) < 0)
 			channel_later(c, reason_word(REASON_DISK_BAD), e.msg);
 		else

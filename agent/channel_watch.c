@@ -156,9 +156,17 @@ static void mark_ok(struct channel *c, int64_t now)
 void channel_look(struct channel *c)
 {
 	struct boot_report why = { "" };
+	struct digest running = trial_running(&c->boot);
 	int64_t now = clock_ticks_ms();
 	struct probation_facts f;
 
+	/* Other content: what was learnt of the sensor says nothing about it. */
+	if (!digest_equal(&running, &c->up_digest)) {
+		c->up_digest = running;
+		c->up_since = -1;
+		c->down_since = clock_work_ms();
+		c->boot_ok = false;
+	}
 	c->sensor_known = c->cfg->watch && sensor_status_read(&c->sensor, c->boot.run, &why) == 1;
 	f = facts_of(c);
 	if (!probation_up(&f)) {

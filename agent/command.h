@@ -17,7 +17,7 @@ const char *command_root(void);
 
 struct run_options { bool once; };
 struct show_options { bool json; };
-struct history_options { int64_t count; };
+struct history_options { int64_t count; bool json; };
 struct hold_options { const char *until; };
 
 int command_run(int argc, char **argv, const void *options, struct err *e);

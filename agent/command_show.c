@@ -229,6 +229,29 @@ static int print_line(void *arg, const struct journal_line *line, struct err *e)
 	return 0;
 }
 
+static int print_json(void *arg, const struct journal_line *line, struct err *e)
+{
+	AUTO(buf) struct buf *out = buf_new(16384);
+	struct json_writer w = { .out = out };
+	char hex[DIGEST_HEX_LEN + 1];
+
+	(void)arg;
+	if (!out)
+		return err_memory(e);
+	digest_hex(hex, &line->digest);
+	json_open_object(&w, NULL);
+	json_put_time(&w, "at", line->at);
+	json_put_text(&w, "channel", line->channel);
+	json_put_text(&w, "event", line->what);
+	json_put_text(&w, "digest", digest_is_zero(&line->digest) ? NULL : hex);
+	json_put_text(&w, "why", line->text);
+	json_close_object(&w);
+	if (buf_check(out, e) < 0)
+		return e->code;
+	puts(out->data);
+	return 0;
+}
+
 int command_history(int argc, char **argv, const void *options, struct err *e)
 {
 	static const char *const titles[] = { "time", "channel", "event", "digest", "why" };
@@ -243,8 +266,8 @@ int command_history(int argc, char **argv, const void *options, struct err *e)
 	t = cli_table_new(titles, ARRAY_LEN(titles));
 	if (!t)
 		return err_memory(e);
-	rc = journal_history(j, argc ? argv[0] : "", o->count > 0 ? (size_t)o->count : 50, print_line, t, e);
-	if (rc == 0)
+	rc = journal_history(j, argc ? argv[0] : "", o->count > 0 ? (size_t)o->count : 50, o->json ? print_json : print_line, t, e);
+	if (rc == 0 && !o->json)
 		cli_table_print(t, stdout);
 	cli_table_free(t);
 	return rc;

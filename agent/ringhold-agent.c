@@ -18,6 +18,7 @@ static const struct cli_option status_opts[] = {
 };
 static const struct cli_option history_opts[] = {
 	{ "count", 'n', CLI_INT, AT(history_options, count), "N", "newest N (default 50)" },
+	{ "json", 0, CLI_FLAG, AT(history_options, json), NULL, "for programs: one object a line" },
 };
 static const struct cli_option hold_opts[] = {
 	{ "until", 0, CLI_TEXT, AT(hold_options, until), "TIME", "2026-01-31T12:00:00Z; default: until unhold" },

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Milliseconds until the next poll: seconds +/- 10 %. */
+/* Milliseconds until the next poll: the last fifth before `seconds`, never later: silence is counted from there. */
 int64_t schedule_poll_ms(int64_t seconds, uint64_t chance);
 
 /*
