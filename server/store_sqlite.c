@@ -41,11 +41,20 @@ static int run_text(sqlite3 *db, const char *sql, struct err *e)
 
 /* ---- binding: i int64, t text (NULL: null), d digest, b bytes and length ---- */
 
+/* To SQLite "$4" is a name, numbered by its first appearance; to PostgreSQL it is the fourth. */
+static int place_of(sqlite3_stmt *st, int number)
+{
+	char name[8];
+
+	return sqlite3_bind_parameter_index(st, sqlite3_snprintf(sizeof name, name, "$%d", number));
+}
+
 static void bind(sqlite3_stmt *st, const char *form, va_list args)
 {
-	int at = 1;
+	int number = 1;
 
-	for (const char *f = form; *f; f++, at++) {
+	for (const char *f = form; *f; f++, number++) {
+		int at = place_of(st, number);
 		const void *p;
 
 		switch (*f) {

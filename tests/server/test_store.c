@@ -228,6 +228,36 @@ static void a_device_has_one_offer_for_ever(void **state)
 	assert_false(o[0].existed);
 }
 
+static int check_outcome(const struct store_offer *o, void *arg, struct err *e)
+{
+	const struct store_outcome *want = arg;
+
+	(void)e;
+	assert_int_equal(o->outcome.renewed, want->renewed);
+	assert_int_equal(o->outcome.survived, want->survived);
+	assert_int_equal(o->outcome.failed, want->failed);
+	assert_int_equal(o->outcome.environment, want->environment);
+	assert_int_equal(o->outcome.lost, want->lost);
+	assert_int_equal(o->outcome.voided, want->voided);
+	assert_string_equal(o->outcome.reason, want->reason);
+	return 1;
+}
+
+static void what_became_of_an_offer_is_read_back_as_it_was_told(void **state)
+{
+	struct place *p = *state;
+	struct store_offer o = { .rollout = 1, .ring = 2, .device = "a", .stratum = "s", .at = 3 };
+	struct store_outcome what = { .rollout = 1, .ring = 2, .device = "a", .renewed = 4, .survived = 5, .failed = 6, .environment = 7,
+				      .lost = 8, .voided = true, .reason = "crash" };
+	struct store_record r = { .kind = STORE_OUTCOME, .u.outcome = what };
+	struct write w = { .offers = &o, .offer_count = 1 };
+	struct err e;
+
+	assert_ok(writer_submit(p->writer, &w, &e));
+	assert_ok(submit(p, &r, 1, &e));
+	assert_int_equal(store_each_offer(p->store, 1, 2, check_outcome, &what, &e), 1);
+}
+
 /* ---- tokens, audit, versions ---- */
 
 static void an_enrolment_token_is_used_as_often_as_it_says(void **state)
@@ -344,6 +374,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_event_counts_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(offers_are_numbered_without_gaps_in_commit_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_device_has_one_offer_for_ever, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_became_of_an_offer_is_read_back_as_it_was_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_enrolment_token_is_used_as_often_as_it_says, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_audit_rows_are_one_chain_across_restarts_and_refusals, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_newer_schema_is_refused_and_left_alone, setup, teardown),
