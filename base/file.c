@@ -52,9 +52,32 @@ int file_read_fd(struct buf **out, int fd, size_t max, struct err *e)
 	return 0;
 }
 
-int file_readat(struct buf **out, int dir, const char *path, size_t max, struct err *e)
+/* Who may meddle with what st describes, be it a path or an open file. */
+static int check_private(const struct stat *st, const char *path, bool secret, struct err *e)
 {
-	AUTO_FD int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return err_set(e, ERR_REFUSED, "%s: owned by user %u, not by root or us", path,
+			       (unsigned)st->st_uid);
+	if (st->st_mode & (S_IWGRP | S_IWOTH))
+		return err_set(e, ERR_REFUSED, "%s: mode %04o lets others write it", path,
+			       (unsigned)st->st_mode & 07777);
+	if (secret && (st->st_mode & (S_IRWXG | S_IRWXO)))
+		return err_set(e, ERR_REFUSED, "%s: mode %04o lets others read it; chmod 600", path,
+			       (unsigned)st->st_mode & 07777);
+	return 0;
+}
+
+int file_check_private(const char *path, bool secret, struct err *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return err_errno(e, "%s: stat", path);
+	return check_private(&st, path, secret, e);
+}
+
+static int read_regular(struct buf **out, int fd, const char *path, size_t max, bool secret, struct err *e)
+{
 	struct stat st;
 
 	if (fd < 0)
@@ -63,25 +86,30 @@ int file_readat(struct buf **out, int dir, const char *path, size_t max, struct 
 		return err_errno(e, "%s: stat", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_FORMAT, "%s: not a regular file", path);
-	if (file_read_fd(out, fd, max, e) < 0)
-		return err_wrap(e, "%s", path);
-	return 0;
+	if (secret && check_private(&st, path, true, e) < 0)
+		return e->code;
+	return file_read_fd(out, fd, max, e) < 0 ? err_wrap(e, "%s", path) : 0;
+}
+
+int file_readat(struct buf **out, int dir, const char *path, size_t max, struct err *e)
+{
+	AUTO_FD int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	return read_regular(out, fd, path, max, false, e);
 }
 
 int file_read(struct buf **out, const char *path, size_t max, struct err *e)
 {
 	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
 
-	if (fd < 0)
-		return err_errno(e, "%s: open", path);
-	if (fstat(fd, &st) < 0)
-		return err_errno(e, "%s: stat", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, ERR_FORMAT, "%s: not a regular file", path);
-	if (file_read_fd(out, fd, max, e) < 0)
-		return err_wrap(e, "%s", path);
-	return 0;
+	return read_regular(out, fd, path, max, false, e);
+}
+
+int file_read_secret(struct buf **out, const char *path, size_t max, struct err *e)
+{
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	return read_regular(out, fd, path, max, true, e);
 }
 
 int file_write_all(int fd, const void *bytes, size_t len, struct err *e)
@@ -263,24 +291,6 @@ bool file_exists(const char *path)
 	struct stat st;
 
 	return lstat(path, &st) == 0;
-}
-
-int file_check_private(const char *path, bool secret, struct err *e)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return err_errno(e, "%s: stat", path);
-	if (st.st_uid != 0 && st.st_uid != geteuid())
-		return err_set(e, ERR_REFUSED, "%s: owned by user %u, not by root or us", path,
-			       (unsigned)st.st_uid);
-	if (st.st_mode & (S_IWGRP | S_IWOTH))
-		return err_set(e, ERR_REFUSED, "%s: mode %04o lets others write it", path,
-			       (unsigned)st.st_mode & 07777);
-	if (secret && (st.st_mode & (S_IRWXG | S_IRWXO)))
-		return err_set(e, ERR_REFUSED, "%s: mode %04o lets others read it; chmod 600", path,
-			       (unsigned)st.st_mode & 07777);
-	return 0;
 }
 
 struct walk {

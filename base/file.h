@@ -15,6 +15,7 @@
 /* Reads a regular file of at most max bytes (ERR_LIMIT beyond; ERR_NOT_FOUND when absent). */
 int file_read(struct buf **out, const char *path, size_t max, struct err *e) MUST_CHECK;
 int file_readat(struct buf **out, int dir, const char *path, size_t max, struct err *e) MUST_CHECK;
+int file_read_secret(struct buf **out, const char *path, size_t max, struct err *e) MUST_CHECK;   /* file_check_private() of the very file that is read */
 int file_read_fd(struct buf **out, int fd, size_t max, struct err *e) MUST_CHECK;      /* to the end of any descriptor */
 
 /*

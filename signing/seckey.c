@@ -116,7 +116,7 @@ int seckey_load(struct seckey **out, const char *path, seckey_ask *ask, void *ar
 	EVP_PKEY *pkey = NULL;
 	BIO *bio;
 
-	if (file_check_private(path, true, e) < 0 || file_read(&pem, path, FILE_MAX, e) < 0)
+	if (file_read_secret(&pem, path, FILE_MAX, e) < 0)
 		return e->code;
 	bio = BIO_new_mem_buf(pem->data, (int)pem->len);
 	if (bio)

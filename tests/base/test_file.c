@@ -282,13 +282,18 @@ static void a_walk_goes_in_byte_order_and_follows_nothing(void **state)
 
 static void a_private_file_is_writable_by_nobody_else(void **state)
 {
+	AUTO(buf) struct buf *secret = NULL, *none = NULL;
 	struct err e;
 
 	(void)state;
 	put("key", "secret");
 	chmod(at("key"), 0600);
 	assert_ok(file_check_private(at("key"), true, &e));
+	assert_ok(file_read_secret(&secret, at("key"), 100, &e));
+	assert_string_equal(secret->data, "secret");
 	chmod(at("key"), 0644);
+	assert_refused(file_read_secret(&none, at("key"), 100, &e), ERR_REFUSED, "key: mode 0644 lets others read");
+	assert_null(none);
 	assert_ok(file_check_private(at("key"), false, &e));
 	assert_refused(file_check_private(at("key"), true, &e), ERR_REFUSED, "read");
 	chmod(at("key"), 0620);
