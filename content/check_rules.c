@@ -12,7 +12,7 @@
 
 #define RULES_TYPE "rules"
 #define WARNINGS_MAX 50                 /* of the reader */
-#define STEPS_MAX 300000000ull          /* to hold all rules against all protected objects: about a second */
+#define STEPS_MAX 100000000ull          /* to hold all rules against all protected objects: about a second */
 
 /* ---- findings of the reader ---- */
 

@@ -390,6 +390,57 @@ static void a_flood_of_findings_is_cut_and_counted(void **state)
 	buf_release(&text);
 }
 
+static void warnings_never_crowd_out_an_error(void **state)
+{
+	struct buf text = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	buf_adds(&text, "{\"format\":1,");
+	for (int i = 0; i < 5000; i++)
+		buf_addf(&text, "\"x%d\":1,", i);
+	buf_adds(&text, "\"instances\":[{\"id\":\"r\"}]}");
+	{
+		const struct content_file files[] = { { "a.json", "rules", text.data }, { 0 } };
+		AUTO(content_tree) struct content_tree *t = content_tree_new(files);
+		AUTO(check_report) struct check_report *r = report_of(t, NULL);
+
+		assert_true(r->warnings >= 50);
+		assert_int_equal(r->errors, 2);
+		assert_refused(check_verdict(r, &e), ERR_REFUSED, "\"template\" is missing");
+	}
+	buf_release(&text);
+}
+
+static void patterns_too_costly_to_hold_against_protected_objects_are_refused(void **state)
+{
+	struct buf text = { 0 };
+	struct buf contract = { 0 };
+	AUTO(contract) struct contract *c = NULL;
+	struct err e = { 0 };
+
+	(void)state;
+	buf_adds(&contract, "{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"rules\":{\"versions\":[1]}},\"protected\":[");
+	for (int i = 0; i < 1000; i++)
+		buf_addf(&contract, "%s\"/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa%d\"", i ? "," : "", i);
+	buf_adds(&contract, "]}");
+	assert_ok(contract_parse(&c, "contract", contract.data, contract.len, &e));
+	buf_adds(&text, "{\"format\":1," T(ALL) ",\"instances\":[");
+	for (int i = 0; i < 100; i++)
+		buf_addf(&text, "%s{\"id\":\"r%d\",\"template\":\"t\",\"verdict\":\"block\",\"match\":{\"image\":"
+				"{\"regex\":\"^/(a+){1,3}[bc]\"}}}", i ? "," : "", i);
+	buf_adds(&text, "]}");
+	{
+		const struct content_file files[] = { { "a.json", "rules", text.data }, { 0 } };
+		AUTO(content_tree) struct content_tree *t = content_tree_new(files);
+		AUTO(check_report) struct check_report *r = report_of(t, c);
+
+		assert_non_null(finding(r, "take too long to hold against the protected objects"));
+	}
+	buf_release(&text);
+	buf_release(&contract);
+}
+
 static void a_finding_is_one_line_whatever_the_content_says(void **state)
 {
 	const struct check_finding f = { .severity = CHECK_ERROR, .file = (char *)"a.json", .line = 1, .column = 2,
@@ -422,6 +473,8 @@ int main(void)
 		cmocka_unit_test(missing_and_malformed_self_tests_are_found),
 		cmocka_unit_test(fields_nobody_tries_are_warned_about),
 		cmocka_unit_test(a_flood_of_findings_is_cut_and_counted),
+		cmocka_unit_test(warnings_never_crowd_out_an_error),
+		cmocka_unit_test(patterns_too_costly_to_hold_against_protected_objects_are_refused),
 		cmocka_unit_test(a_finding_is_one_line_whatever_the_content_says),
 	};
 

@@ -375,6 +375,21 @@ static void limits_of_the_contract_hold_at_load(void **state)
 	assert_refused(rules_from_texts(&r, texts, &limits, NULL, 0, &e), ERR_LIMIT, "matches 1 fields");
 }
 
+static void templates_are_limited_in_number(void **state)
+{
+	struct buf text = { 0 };
+	struct rules *r = NULL;
+	struct err e = { 0 };
+
+	(void)state;
+	buf_adds(&text, "{\"format\":1,\"templates\":[");
+	for (int i = 0; i <= RULES_TEMPLATES_MAX; i++)
+		buf_addf(&text, "%s{\"name\":\"t%d\",\"fields\":[{\"name\":\"a\",\"type\":\"ip\"}]}", i ? "," : "", i);
+	buf_adds(&text, "]}");
+	assert_refused(rules_from_text(&r, text.data, &e), ERR_LIMIT, "more than the 1024 templates");
+	buf_release(&text);
+}
+
 /* ---- hostile events ---- */
 
 static void hostile_events_are_errors_and_never_matches(void **state)
@@ -545,6 +560,7 @@ int main(void)
 		cmocka_unit_test(malformed_rules_are_refused_by_place_and_name),
 		cmocka_unit_test(malformed_patterns_are_refused),
 		cmocka_unit_test(limits_of_the_contract_hold_at_load),
+		cmocka_unit_test(templates_are_limited_in_number),
 		cmocka_unit_test(hostile_events_are_errors_and_never_matches),
 		cmocka_unit_test(fields_that_no_template_declares_are_never_looked_at),
 		cmocka_unit_test(an_index_beyond_the_event_has_no_value),
