@@ -25,12 +25,20 @@ void log_escape(struct buf *out, const char *text, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 
-		if (c == '"' || c == '\\')
-			buf_addf(out, "\\%c", c);
-		else if (c < 0x20 || c > 0x7e)
+		if (c < 0x20 || c > 0x7e)
 			buf_addf(out, "\\x%02x", c);
 		else
 			buf_addc(out, (char)c);
+	}
+}
+
+/* A value of logfmt between its quotes. */
+static void add_quoted(struct buf *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_addc(out, '\\');
+		log_escape(out, text, 1);
 	}
 }
 
@@ -49,7 +57,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 	clock_text(when, clock_now());
 	buf_addf(&line, "time=%s level=%s unit=%s msg=\"", when, words[level], log_unit);
-	log_escape(&line, text, strlen(text));
+	add_quoted(&line, text);
 	buf_adds(&line, "\"\n");
 	/* One write, so that lines of several processes do not mix; nobody is left to tell when it fails. */
 	written = write(STDERR_FILENO, line.data, line.len);

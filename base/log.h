@@ -22,7 +22,10 @@ void log_at(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define log_info(...) log_at(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
 
-/* Appends text with control characters, quotes, backslashes and bytes above 0x7e escaped: safe on any terminal. */
+/*
+ * Appends text with control characters and bytes above 0x7e as \xNN: safe on
+ * any terminal. What was escaped once stays as it is when escaped again.
+ */
 void log_escape(struct buf *out, const char *text, size_t len);
 
 #endif

@@ -128,16 +128,7 @@ void check_finding_text(struct buf *out, const struct check_finding *f)
 	if (f->line)
 		buf_addf(out, ":%u:%u", f->line, f->column);
 	buf_adds(out, f->severity == CHECK_WARNING ? ": warning: " : ": ");
-	for (const char *at = f->sentence; *at;) {     /* our own quotes stay readable */
-		size_t plain = strcspn(at, "\"");
-
-		log_escape(out, at, plain);
-		at += plain;
-		if (*at == '"') {
-			buf_addc(out, '"');
-			at++;
-		}
-	}
+	log_escape(out, f->sentence, strlen(f->sentence));
 }
 
 /* ---- types, versions, limits ---- */
