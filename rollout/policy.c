@@ -194,13 +194,13 @@ int policy_default(struct policy **out, const char *channel, const char *const *
 		return err_set(e, ERR_USAGE, "\"%s\" is not a channel's name", channel);
 	if (count > POLICY_RINGS_MAX)
 		return err_set(e, ERR_LIMIT, "%zu rings: at most %d", count, POLICY_RINGS_MAX);
-	strcpy(p->channel, channel);
+	memcpy(p->channel, channel, strlen(channel) + 1);
 	p->checkin_s = 300;
 	for (p->count = 0; p->count < count; p->count++) {
 		if (!name_valid(rings[p->count], strlen(rings[p->count])))
 			return err_set(e, ERR_USAGE, "\"%s\" is not a ring's name", rings[p->count]);
 		ring_default(&p->rings[p->count], p->count);
-		strcpy(p->rings[p->count].name, rings[p->count]);
+		memcpy(p->rings[p->count].name, rings[p->count], strlen(rings[p->count]) + 1);
 	}
 	if (policy_check(p, e) < 0)
 		return e->code;
@@ -266,7 +266,7 @@ static int64_t waves(const struct policy_ring *r, int64_t members)
 	int64_t covered = 0, n = 0;
 
 	while (covered < members) {
-		int64_t m = MIN(r->cap, MAX(r->m0, covered));
+		int64_t m = MAX(MIN(r->cap, MAX(r->m0, covered)), 1);
 
 		n++;
 		if (m == r->cap)        /* from here on they are alike */

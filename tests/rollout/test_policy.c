@@ -152,6 +152,23 @@ static void exposure_is_bounded_by_the_ring_and_small_rings_pass_by_coverage(voi
 	assert_true(x.best_s > 0 && x.best_s < p->rings[2].deadline_s);
 }
 
+static void exposure_ends_also_for_numbers_that_nobody_checked(void **state)
+{
+	static const char *const rings[] = { "canary" };
+	AUTO(policy) struct policy *p = NULL;
+	struct policy_exposure x;
+	struct err e;
+
+	(void)state;
+	assert_ok(policy_default(&p, "edr", rings, 1, &e));
+	p->rings[0].m0 = 0;
+	policy_exposure(&x, p, 0, 7);
+	assert_in_range(x.best_s, 1, 1000000);
+	p->rings[0].cap = 0;
+	policy_exposure(&x, p, 0, 7);
+	assert_in_range(x.best_s, 1, 1000000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +179,7 @@ int main(void)
 		cmocka_unit_test(a_slower_check_in_needs_a_longer_observation),
 		cmocka_unit_test(malformed_policies_are_refused_with_their_place),
 		cmocka_unit_test(exposure_is_bounded_by_the_ring_and_small_rings_pass_by_coverage),
+		cmocka_unit_test(exposure_ends_also_for_numbers_that_nobody_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
