@@ -19,9 +19,10 @@ static bool due(const struct stage *g)
 	return !before || (before->passed_at && (before->state == RING_PASSED || before->state == RING_SUPERSEDED));
 }
 
+/* One that was superseded is no reason: what superseded it is. */
 static bool entered(enum ring_state s)
 {
-	return s != RING_QUEUED && s != RING_ABORTED && !awaits(s);
+	return s != RING_QUEUED && s != RING_ABORTED && s != RING_SUPERSEDED && !awaits(s);
 }
 
 static struct stage *same_ring(struct rollout *r, const struct stage *g)

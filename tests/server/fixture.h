@@ -86,7 +86,7 @@ static inline void fixture_repository(struct fixture *f)
 	plan.timestamp = made[3];
 	assert_ok(repo_create(f->repository, &plan, f->all, clock_now(), &e));
 	assert_ok(repo_open(&r, f->repository, &e));
-	assert_ok(ringmap_write_default(map, fixture_rings, 3, "salt", 4, &e));
+	assert_ok(ringmap_write_default(map, fixture_rings, 3, "0123456789abcdef", 16, &e));
 	assert_ok(repo_put_target(r, "fleet", RINGMAP_PATH, map->data, map->len, NULL, &e));
 	assert_ok(repo_publish(r, f->all, clock_now(), &e));
 }

@@ -1,0 +1,656 @@
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "fixture.h"
+#include "rollout/stops.h"
+#include "server/control_parts.h"
+#include "server/handlers.h"
+
+#define DEVICES 4       /* in each ring */
+#define INTERVAL 300
+
+struct machine {
+	char id[DEVICE_ID_LEN + 1];
+	const char *ring;
+	char epoch[CHECKIN_EPOCH_LEN + 1];
+	uint64_t seq, n;
+};
+
+struct world {
+	struct fixture *f;
+	struct server *s;
+	struct machine machines[3 * DEVICES];
+	size_t count;
+};
+
+static volatile int64_t *shift_ms;
+
+/* ---- the server without its sockets ---- */
+
+static void world_open(struct world *w)
+{
+	AUTO_FREE char *path = fixture_path(w->f, "ringholdd.ini");
+	struct config *c;
+	struct err e;
+
+	assert_ok(config_read(&c, path, &e));
+	assert_ok(server_open(&w->s, c, &e));
+}
+
+static void world_reopen(struct world *w)
+{
+	server_close(w->s);
+	world_open(w);
+}
+
+static void tick(struct world *w)
+{
+	control_tick(w->s, clock_now());
+}
+
+static void pass_time(int64_t seconds)
+{
+	*shift_ms += seconds * 1000;
+}
+
+/* Runs a handler as the pool would. The reply's body is copied out. */
+static int call(struct world *w, void (*handler)(struct request *), const char *who, const char *param, const char *body, char *out, size_t cap)
+{
+	static const struct route any = { .pattern = "" };
+	struct request *q = request_new(w->s, &any);
+	int status;
+
+	q->http = calloc(1, sizeof *q->http);
+	q->http->query = "";
+	q->body = buf_new(1 << 20);
+	buf_adds(q->body, body);
+	snprintf(q->who, sizeof q->who, "%s", who);
+	q->params[0] = param;
+	handler(q);
+	status = q->reply.status;
+	snprintf(out, cap, "%s", q->reply.body && q->reply.body->data ? q->reply.body->data : "");
+	request_free(q);
+	return status;
+}
+
+static void add_machine(struct world *w, const char *ring)
+{
+	struct machine *m = &w->machines[w->count++];
+	char attributes[64];
+	struct err e;
+	struct store_record r = { .kind = STORE_DEVICE };
+	struct write write = { .append = { .records = &r, .count = 1 } };
+
+	snprintf(m->id, sizeof m->id, "%032zx", w->count);
+	snprintf(m->epoch, sizeof m->epoch, "%016zx", w->count);
+	snprintf(attributes, sizeof attributes, "{\"ring\":\"%s\"}", ring);
+	m->ring = ring;
+	r.u.device = (struct store_device){ .id = m->id, .enrolled = clock_now() - 86400, .generation = 1, .old_epoch = "", .attributes = attributes };
+	assert_ok(writer_submit(w->s->writer, &write, &e));
+	pthread_mutex_lock(&w->s->lock);
+	assert_ok(device_load(&w->s->fleet, &r.u.device, &e));
+	pthread_mutex_unlock(&w->s->lock);
+}
+
+/* One check-in; events and wants are JSON. The answer's text. */
+static const char *checkin(struct world *w, struct machine *m, const char *events, const char *wants)
+{
+	static char body[8192], answer[8192];
+
+	snprintf(body, sizeof body,
+		 "{\"format\":1,\"epoch\":\"%s\",\"seq\":%llu,\"sent\":%lld,\"boot_id\":\"b\",\"facts\":{\"os\":\"debian-12\",\"sensor\":\"acme\","
+		 "\"sensor_version\":\"7.11\",\"locale\":\"C\",\"host\":\"h\",\"arch\":\"x\"},\"channels\":[{\"channel\":\"edr\",\"ring\":\"%s\","
+		 "\"phase\":\"IDLE\",\"rung\":\"current\",\"running\":null,\"drop\":null,\"high_water\":0,\"held\":null}],"
+		 "\"events\":[%s],\"want\":[%s]}",
+		 m->epoch, (unsigned long long)++m->seq, (long long)clock_now(), m->ring, events, wants);
+	if (call(w, device_checkin, m->id, NULL, body, answer, sizeof answer) != 200)
+		fail_msg("check-in: %s\n%s", answer, body);
+	return answer;
+}
+
+static const char *hex_of(const struct digest *d)
+{
+	static char hex[DIGEST_HEX_LEN + 1];
+
+	digest_hex(hex, d);
+	return hex;
+}
+
+static const char *report(struct world *w, struct machine *m, const struct digest *d, const char *kind, const char *reason)
+{
+	char event[512];
+
+	snprintf(event, sizeof event,
+		 "{\"n\":%llu,\"at\":1,\"channel\":\"edr\",\"digest\":\"%s\",\"attempt\":1,\"kind\":\"%s\",\"reason\":%s%s%s}",
+		 (unsigned long long)++m->n, hex_of(d), kind, reason[0] ? "\"" : "", reason[0] ? reason : "null", reason[0] ? "\"" : "");
+	return checkin(w, m, event, "");
+}
+
+static bool gets_permit(struct world *w, struct machine *m, const struct digest *d)
+{
+	char want[256];
+
+	snprintf(want, sizeof want, "{\"channel\":\"edr\",\"digest\":\"%s\",\"attempt\":1}", hex_of(d));
+	return strstr(checkin(w, m, "", want), "\"answer\":\"go\"") != NULL;
+}
+
+static void all_check_in(struct world *w)
+{
+	for (size_t i = 0; i < w->count; i++)
+		checkin(w, &w->machines[i], "", "");
+}
+
+static struct rollout *publish(struct world *w, uint64_t serial)
+{
+	char path[PATH_LEN_MAX + 1];
+	struct store_bundle b = { .channel = "edr", .serial = serial, .version = "v", .path = path, .by = "vendor",
+				  .reason = "", .matrix = "", .published = clock_now() };
+	uint64_t id;
+	struct err e;
+
+	bundle_path(path, "edr", serial);
+	hash_bytes(&b.digest, &serial, sizeof serial);
+	assert_ok(control_start(w->s, &b, clock_now(), &id, &e));
+	return rollouts_find(&w->s->rollouts, id);
+}
+
+static struct rollout *again(struct world *w, uint64_t id)
+{
+	return rollouts_find(&w->s->rollouts, id);
+}
+
+#define assert_state(r, position, want)                                                                          \
+	do {                                                                                                     \
+		if ((r)->stages[position].state != (want))                                                       \
+			fail_msg("ring %d is %s instead of %s: %s %s", position, state_name((r)->stages[position].state), \
+				 state_name(want), (r)->stages[position].sentence, (r)->stages[position].problem); \
+	} while (0)
+
+static void ring_survives(struct world *w, struct rollout *r, const char *ring)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (strcmp(w->machines[i].ring, ring) == 0) {
+			assert_true(gets_permit(w, &w->machines[i], &r->bundle.digest));
+			report(w, &w->machines[i], &r->bundle.digest, "armed", "");
+			report(w, &w->machines[i], &r->bundle.digest, "survived", "");
+		}
+	tick(w);
+}
+
+/* Time goes on as it does: everybody checks in every interval. */
+static void live(struct world *w, int64_t seconds)
+{
+	for (int64_t at = 0; at < seconds; at += INTERVAL) {
+		pass_time(INTERVAL);
+		all_check_in(w);
+		tick(w);
+	}
+}
+
+static void assigned_to(struct world *w, const char *ring, const struct digest *want, bool granted)
+{
+	AUTO(assignment) struct assignment *a = NULL;
+	struct err e;
+
+	assert_ok(desk_assignment(w->s->desk, ring, "edr", &a, &e));
+	assert_true(digest_equal(&a->bundle.digest, want));
+	assert_int_equal(a->granted, granted);
+}
+
+static void not_assigned(struct world *w, const char *ring)
+{
+	AUTO(assignment) struct assignment *a = NULL;
+	struct err e;
+
+	assert_int_equal(desk_assignment(w->s->desk, ring, "edr", &a, &e), ERR_NOT_FOUND);
+}
+
+static struct machine *machine_of(struct world *w, const char *ring, size_t n)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (strcmp(w->machines[i].ring, ring) == 0 && n-- == 0)
+			return &w->machines[i];
+	fail_msg("no such machine");
+	return NULL;
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof *w);
+	char ini[512];
+
+	w->f = fixture_new();
+	snprintf(ini, sizeof ini, "listen = 127.0.0.1:0\ndata = %s\n", w->f->data);
+	fixture_write(w->f, "ringholdd.ini", ini);
+	world_open(w);
+	for (size_t r = 0; r < 3; r++)
+		for (size_t i = 0; i < DEVICES; i++)
+			add_machine(w, fixture_rings[r]);
+	all_check_in(w);
+	pass_time(2 * INTERVAL + 1);
+	all_check_in(w);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	server_close(w->s);
+	fixture_free(w->f);
+	free(w);
+	return 0;
+}
+
+/* ---- the sentences ---- */
+
+static void a_good_bundle_goes_through_all_rings_by_covering_them(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r = publish(w, 1);
+
+	assert_state(r, 0, RING_OFFERING);
+	assert_state(r, 1, RING_QUEUED);
+	not_assigned(w, "early");
+	ring_survives(w, r, "canary");
+	assert_state(r, 0, RING_BAKING);
+	live(w, 3600);
+	assert_state(r, 0, RING_PASSED);
+	assert_true(r->stages[0].by_coverage);
+	assert_state(r, 1, RING_OFFERING);
+	ring_survives(w, r, "early");
+	live(w, 4 * 3600);
+	assert_state(r, 2, RING_OFFERING);
+	ring_survives(w, r, "broad");
+	assert_state(r, 2, RING_PASSED);
+	assigned_to(w, "broad", &r->bundle.digest, false);
+	assert_string_equal(rollout_state(r), "passed");
+}
+
+static void no_ring_is_offered_before_its_turn(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r = publish(w, 1);
+
+	assert_false(gets_permit(w, machine_of(w, "early", 0), &r->bundle.digest));
+	assert_false(gets_permit(w, machine_of(w, "broad", 0), &r->bundle.digest));
+	assert_int_equal(r->stages[1].count + r->stages[2].count, 0);
+}
+
+static void asking_again_spends_no_second_offer(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r = publish(w, 1);
+
+	for (int i = 0; i < 3; i++)
+		assert_true(gets_permit(w, machine_of(w, "canary", 0), &r->bundle.digest));
+	assert_int_equal(r->stages[0].count, 1);
+	world_reopen(w);
+	r = again(w, 1);
+	assert_true(gets_permit(w, machine_of(w, "canary", 0), &r->bundle.digest));
+	assert_int_equal(r->stages[0].count, 1);
+	assert_true(gets_permit(w, machine_of(w, "canary", 1), &r->bundle.digest));
+	assert_int_equal(r->stages[0].count, 2);
+}
+
+static void failures_halt_stop_and_take_back(void **state)
+{
+	struct world *w = *state;
+	struct rollout *good = publish(w, 1), *bad;
+
+	ring_survives(w, good, "canary");
+	live(w, 3600);
+	bad = publish(w, 2);
+	assert_state(bad, 0, RING_OFFERING);
+	assert_state(good, 0, RING_SUPERSEDED);
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(gets_permit(w, machine_of(w, "canary", i), &bad->bundle.digest));
+		report(w, machine_of(w, "canary", i), &bad->bundle.digest, "failed", "health");
+	}
+	tick(w);
+	assert_state(bad, 0, RING_ROLLED_BACK);
+	assert_state(bad, 1, RING_ABORTED);
+	assert_state(bad, 2, RING_ABORTED);
+	assert_true(desk_stopped(w->s->desk, "edr", &bad->bundle.digest));
+	assigned_to(w, "canary", &good->bundle.digest, true);
+	not_assigned(w, "broad");
+	assert_false(gets_permit(w, machine_of(w, "canary", 2), &bad->bundle.digest));
+	/* the next one goes back to the good one, not to the stopped one */
+	bad = publish(w, 3);
+	assert_true(digest_equal(&bad->stages[0].previous.digest, &good->bundle.digest));
+}
+
+static void the_first_bundle_of_all_is_taken_back_to_nothing(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r = publish(w, 1);
+
+	assert_true(gets_permit(w, machine_of(w, "canary", 0), &r->bundle.digest));
+	report(w, machine_of(w, "canary", 0), &r->bundle.digest, "failed", "kernel-crash");
+	tick(w);
+	assert_state(r, 0, RING_ROLLED_BACK);
+	assert_string_equal(r->stages[0].cause, "first-ring-crash");
+	not_assigned(w, "canary");
+}
+
+static void a_failure_of_the_host_counts_for_nothing(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r = publish(w, 1);
+
+	for (size_t i = 0; i < DEVICES; i++) {
+		assert_true(gets_permit(w, machine_of(w, "canary", i), &r->bundle.digest));
+		report(w, machine_of(w, "canary", i), &r->bundle.digest, "env", "disk-full");
+	}
+	tick(w);
+	assert_state(r, 0, RING_HELD);
+	assert_string_equal(r->stages[0].cause, "left-out");
+	/* a hold gives no permits, yet what was permitted may start anew; then the hold ends by itself */
+	assert_false(gets_permit(w, machine_of(w, "canary", 0), &r->bundle.digest));
+	for (size_t i = 0; i < DEVICES; i++) {
+		pass_time(1);
+		report(w, machine_of(w, "canary", i), &r->bundle.digest, "armed", "");
+		report(w, machine_of(w, "canary", i), &r->bundle.digest, "survived", "");
+	}
+	tick(w);
+	assert_state(r, 0, RING_BAKING);
+	assert_false(desk_stopped(w->s->desk, "edr", &r->bundle.digest));
+}
+
+static void a_late_failure_halts_what_has_passed(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r = publish(w, 1);
+
+	ring_survives(w, r, "canary");
+	live(w, 3600);
+	assert_state(r, 0, RING_PASSED);
+	for (size_t i = 0; i < DEVICES; i++)
+		report(w, machine_of(w, "canary", i), &r->bundle.digest, "late_failure", "health");
+	tick(w);
+	assert_state(r, 0, RING_ROLLED_BACK);
+	assert_state(r, 1, RING_ROLLED_BACK);
+	assert_state(r, 2, RING_ABORTED);
+	assert_true(desk_stopped(w->s->desk, "edr", &r->bundle.digest));
+}
+
+static void a_silent_endpoint_is_lost_and_holds_its_small_ring(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r = publish(w, 1);
+	struct machine *silent = machine_of(w, "canary", 3);
+
+	for (size_t i = 0; i < DEVICES; i++)
+		assert_true(gets_permit(w, machine_of(w, "canary", i), &r->bundle.digest));
+	for (size_t i = 0; i < 3; i++)
+		report(w, machine_of(w, "canary", i), &r->bundle.digest, "survived", "");
+	for (int64_t at = 0; at < 3600 + INTERVAL; at += INTERVAL) {
+		pass_time(INTERVAL);
+		for (size_t i = 0; i < w->count; i++)
+			if (&w->machines[i] != silent)
+				checkin(w, &w->machines[i], "", "");
+		tick(w);
+	}
+	assert_int_equal(r->stages[0].offers[3].outcome, OUTCOME_LOST);
+	assert_state(r, 0, RING_HELD);
+	assert_string_equal(r->stages[0].cause, "coverage-impossible");
+	/* it stays lost when it returns, and over a restart */
+	report(w, silent, &r->bundle.digest, "survived", "");
+	tick(w);
+	assert_int_equal(r->stages[0].offers[3].outcome, OUTCOME_LOST);
+	world_reopen(w);
+	r = again(w, 1);
+	assert_int_equal(r->stages[0].offers[3].outcome, OUTCOME_LOST);
+	assert_int_equal(r->stages[0].offers[2].outcome, OUTCOME_SURVIVED);
+	assert_state(r, 0, RING_HELD);
+}
+
+static void nobody_is_silent_before_an_interval_after_a_restart(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r = publish(w, 1);
+
+	for (size_t i = 0; i < DEVICES; i++)
+		assert_true(gets_permit(w, machine_of(w, "canary", i), &r->bundle.digest));
+	pass_time(2 * 3600);
+	world_reopen(w);
+	r = again(w, 1);
+	tick(w);
+	for (uint32_t n = 0; n < DEVICES; n++)
+		assert_int_equal(r->stages[0].offers[n].outcome, OUTCOME_PENDING);
+	pass_time(INTERVAL + 1);
+	tick(w);
+	assert_int_equal(r->stages[0].offers[0].outcome, OUTCOME_LOST);
+}
+
+static void an_announced_shutdown_is_no_silence(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r = publish(w, 1);
+	struct machine *m = machine_of(w, "canary", 0);
+	char event[128];
+
+	assert_true(gets_permit(w, m, &r->bundle.digest));
+	snprintf(event, sizeof event, "{\"n\":%llu,\"at\":1,\"channel\":null,\"digest\":null,\"attempt\":0,\"kind\":\"goodbye\",\"reason\":\"shutdown\"}",
+		 (unsigned long long)++m->n);
+	checkin(w, m, event, "");
+	for (int i = 0; i < 30; i++) {
+		pass_time(INTERVAL);
+		for (size_t k = 0; k < w->count; k++)
+			if (&w->machines[k] != m)
+				checkin(w, &w->machines[k], "", "");
+		tick(w);
+	}
+	assert_int_equal(r->stages[0].offers[0].outcome, OUTCOME_AWAY);
+	checkin(w, m, "", "");
+	tick(w);
+	assert_int_equal(r->stages[0].offers[0].outcome, OUTCOME_PENDING);
+}
+
+static void waiting_bundles_collapse_to_the_newest(void **state)
+{
+	struct world *w = *state;
+	struct rollout *first = publish(w, 1), *second = publish(w, 2), *third = publish(w, 3);
+
+	assert_state(first, 0, RING_OFFERING);
+	for (int i = 0; i < 3; i++)
+		assert_state(second, i, RING_SUPERSEDED);
+	assert_state(third, 0, RING_QUEUED);
+	ring_survives(w, first, "canary");
+	live(w, 3600);
+	assert_state(first, 0, RING_SUPERSEDED);
+	assert_state(first, 1, RING_OFFERING);
+	assert_state(third, 0, RING_OFFERING);
+	assigned_to(w, "canary", &third->bundle.digest, false);
+	assigned_to(w, "early", &first->bundle.digest, false);
+}
+
+static void a_contract_that_refuses_in_the_first_ring_holds_it(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r = publish(w, 1);
+	struct err e;
+
+	report(w, machine_of(w, "canary", 0), &r->bundle.digest, "declined", "contract");
+	tick(w);
+	assert_state(r, 0, RING_HELD);
+	assert_string_equal(r->stages[0].cause, "declined");
+	assert_int_equal(r->stages[0].count, 0);
+	world_reopen(w);
+	r = again(w, 1);
+	tick(w);
+	assert_state(r, 0, RING_HELD);
+	assert_ok(control_order(w->s, r->id, NULL, ORDER_RESUME, "alice", "known", clock_now(), &e));
+	assert_state(r, 0, RING_OFFERING);
+}
+
+static void people_pause_resume_and_abort(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r = publish(w, 1);
+	struct err e;
+
+	assert_ok(control_order(w->s, r->id, "canary", ORDER_PAUSE, "alice", "lunch", clock_now(), &e));
+	assert_state(r, 0, RING_HELD);
+	assert_false(gets_permit(w, machine_of(w, "canary", 0), &r->bundle.digest));
+	assert_refused(control_order(w->s, r->id, "canary", ORDER_PAUSE, "alice", "again", clock_now(), &e), ERR_CONFLICT, "nothing to pause");
+	assert_ok(control_order(w->s, r->id, NULL, ORDER_RESUME, "alice", "back", clock_now(), &e));
+	assert_state(r, 0, RING_OFFERING);
+	assert_true(gets_permit(w, machine_of(w, "canary", 0), &r->bundle.digest));
+	assert_ok(control_order(w->s, r->id, NULL, ORDER_ABORT, "alice", "no", clock_now(), &e));
+	for (int i = 0; i < 3; i++)
+		assert_state(r, i, RING_ABORTED);
+	assert_refused(control_order(w->s, r->id, NULL, ORDER_HALT, "alice", "late", clock_now(), &e), ERR_CONFLICT, "nothing to halt");
+	assert_refused(control_order(w->s, 77, NULL, ORDER_HALT, "alice", "x", clock_now(), &e), ERR_NOT_FOUND, "77");
+	/* what was aborted is not what the next one goes back to */
+	r = publish(w, 2);
+	assert_true(digest_is_zero(&r->stages[0].previous.digest));
+}
+
+static void a_rollback_names_older_bytes_with_a_grant(void **state)
+{
+	struct world *w = *state;
+	struct rollout *first = publish(w, 1), *second;
+	struct digest none = { { 0 } };
+	struct bundle_ref to;
+	struct err e;
+
+	assert_refused(control_rollback(w->s, "edr", &none, "alice", "why", clock_now(), &to, &e), ERR_NOT_FOUND, "edr");
+	ring_survives(w, first, "canary");
+	live(w, 3600);
+	second = publish(w, 2);
+	assigned_to(w, "canary", &second->bundle.digest, false);
+	assert_ok(control_rollback(w->s, "edr", &none, "alice", "false positives", clock_now(), &to, &e));
+	assert_int_equal(to.serial, 1);
+	assert_state(second, 0, RING_ABORTED);
+	assigned_to(w, "canary", &first->bundle.digest, true);
+	not_assigned(w, "broad");
+	assert_false(desk_stopped(w->s->desk, "edr", &second->bundle.digest));
+}
+
+/* Every state that asks for a signature is reached, the server dies, and goes on. */
+static void a_server_killed_between_a_move_and_its_signature_goes_on(void **state)
+{
+	struct world *w = *state;
+	struct motive m = { .cause = "evidence", .sentence = "because" };
+	struct rollout *r = publish(w, 1);
+	struct err e;
+
+	ring_survives(w, r, "canary");
+	live(w, 3600);
+	r = publish(w, 2);
+	pthread_mutex_lock(&w->s->control);
+	assert_ok(control_halt(w->s, &r->stages[0], &m, clock_now(), &e));
+	pthread_mutex_unlock(&w->s->control);
+	assert_state(r, 0, RING_HALTED);
+	world_reopen(w);
+	r = again(w, 2);
+	assert_state(r, 0, RING_HALTED);
+	assert_false(gets_permit(w, machine_of(w, "canary", 0), &r->bundle.digest));
+	tick(w);
+	assert_state(r, 0, RING_ROLLED_BACK);
+	assert_true(desk_stopped(w->s->desk, "edr", &r->bundle.digest));
+	assigned_to(w, "canary", &again(w, 1)->bundle.digest, true);
+}
+
+static void a_ring_whose_keys_are_elsewhere_waits_and_says_so(void **state)
+{
+	struct world *w = *state;
+	AUTO_FREE char *key = fixture_path(w->f, "data/keys/ring-canary.pem");
+	static char answer[1 << 16];
+	struct rollout *r;
+
+	assert_int_equal(unlink(key), 0);
+	world_reopen(w);
+	r = publish(w, 1);
+	assert_state(r, 0, RING_AWAITING_SIGNATURE);
+	not_assigned(w, "canary");
+	assert_int_equal(call(w, operator_status, "x", NULL, "", answer, sizeof answer), 200);
+	assert_non_null(strstr(answer, "ring-canary"));
+	assert_non_null(strstr(answer, "channel edr serial 1 ring canary: assignment"));
+}
+
+static void a_clone_is_flagged_and_gets_nothing(void **state)
+{
+	struct world *w = *state;
+	struct machine *m = machine_of(w, "canary", 0), clone = *m;
+	struct rollout *r = publish(w, 1);
+	char body[1024], answer[1024];
+
+	strcpy(m->epoch, "ffffffffffffffff");
+	m->seq = m->n = 0;
+	checkin(w, m, "", "");
+	/* the same token with the epoch that was left */
+	snprintf(body, sizeof body, "{\"format\":1,\"epoch\":\"%s\",\"seq\":%llu,\"sent\":1,\"boot_id\":\"b\",\"facts\":{},\"channels\":[],\"events\":[],\"want\":[]}",
+		 clone.epoch, (unsigned long long)clone.seq + 1);
+	assert_int_equal(call(w, device_checkin, m->id, NULL, body, answer, sizeof answer), 409);
+	assert_true(fleet_find(&w->s->fleet, m->id)->flagged);
+	assert_false(gets_permit(w, m, &r->bundle.digest));
+	world_reopen(w);
+	assert_true(fleet_find(&w->s->fleet, m->id)->flagged);
+}
+
+static void heartbeats_are_folded_and_events_are_not_counted_twice(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r = publish(w, 1);
+	struct machine *m = machine_of(w, "canary", 0);
+	int64_t seen;
+
+	assert_true(gets_permit(w, m, &r->bundle.digest));
+	report(w, m, &r->bundle.digest, "env", "disk-full");
+	assert_int_equal(r->stages[0].offers[0].outcome, OUTCOME_ENVIRONMENT);
+	pass_time(10);
+	report(w, m, &r->bundle.digest, "armed", "");
+	assert_int_equal(r->stages[0].offers[0].outcome, OUTCOME_PENDING);
+	/* the first report comes again, late: it must not put the offer back */
+	m->n -= 2;
+	report(w, m, &r->bundle.digest, "env", "disk-full");
+	assert_int_equal(r->stages[0].offers[0].outcome, OUTCOME_PENDING);
+	m->n++;
+	pass_time(60);
+	checkin(w, m, "", "");
+	seen = fleet_find(&w->s->fleet, m->id)->last_seen;
+	world_reopen(w);
+	assert_int_equal(fleet_find(&w->s->fleet, m->id)->last_seen, seen);
+	assert_int_equal(fleet_find(&w->s->fleet, m->id)->seq, m->seq);
+	assert_string_equal(fleet_find(&w->s->fleet, m->id)->ring, "canary");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(a_good_bundle_goes_through_all_rings_by_covering_them),
+		T(no_ring_is_offered_before_its_turn),
+		T(asking_again_spends_no_second_offer),
+		T(failures_halt_stop_and_take_back),
+		T(the_first_bundle_of_all_is_taken_back_to_nothing),
+		T(a_failure_of_the_host_counts_for_nothing),
+		T(a_late_failure_halts_what_has_passed),
+		T(a_silent_endpoint_is_lost_and_holds_its_small_ring),
+		T(nobody_is_silent_before_an_interval_after_a_restart),
+		T(an_announced_shutdown_is_no_silence),
+		T(waiting_bundles_collapse_to_the_newest),
+		T(a_contract_that_refuses_in_the_first_ring_holds_it),
+		T(people_pause_resume_and_abort),
+		T(a_rollback_names_older_bytes_with_a_grant),
+		T(a_server_killed_between_a_move_and_its_signature_goes_on),
+		T(a_ring_whose_keys_are_elsewhere_waits_and_says_so),
+		T(a_clone_is_flagged_and_gets_nothing),
+		T(heartbeats_are_folded_and_events_are_not_counted_twice),
+	};
+	char path[] = "/tmp/ringhold-clock-XXXXXX";
+	int64_t zero = 0;
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	if (fd < 0 || write(fd, &zero, sizeof zero) != sizeof zero || setenv("RINGHOLD_TEST_CLOCK", path, 1) < 0)
+		return 1;
+	shift_ms = mmap(NULL, sizeof zero, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (shift_ms == MAP_FAILED)
+		return 1;
+	(void)clock_now();
+	unlink(path);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
