@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds and runs the tests by part, prints seconds per part, and closes with
 # one line: N passed, N failed, N skipped.
-#   run.sh check | test | full | demo [CONTENT] | bench
+#   run.sh check | test | full | demo [DIR...] | bench
 set -u
 cd "$(dirname "$0")/.."
 what=${1:?check, test, full, demo or bench}
@@ -103,7 +103,8 @@ test|full)
   closing ;;
 demo)
   make --no-print-directory -s -j"$jobs" MODE=debug all build/debug/tests/system/system || exit 1
-  exec build/debug/tests/system/system --demo ${2:+--content "$2"} ;;
+  shift
+  exec build/debug/tests/system/system --demo ${1:+--content} "$@" ;;
 bench)
   make --no-print-directory -s -j"$jobs" MODE=release benches || exit 1
   for bench in build/release/tests/bench/bench_*; do [ -x "$bench" ] && "$bench"; done ;;
