@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "base/log.h"
 #include "fixture.h"
 #include "rollout/stops.h"
 #include "server/control_parts.h"
@@ -650,6 +651,7 @@ int main(void)
 	shift_ms = mmap(NULL, sizeof zero, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (shift_ms == MAP_FAILED)
 		return 1;
+	log_init("test", LOG_ERROR);
 	(void)clock_now();
 	unlink(path);
 	return cmocka_run_group_tests(tests, NULL, NULL);
