@@ -36,12 +36,10 @@ static int start(struct writer *w, struct buf *gz, gz_header *head, struct err *
 	return 0;
 }
 
-static int squeeze(struct writer *w, const void *bytes, size_t len, int flush, struct err *e)
+static int run_deflate(struct writer *w, int flush, struct err *e)
 {
 	int code;
 
-	w->z.next_in = (Bytef *)(uintptr_t)bytes;
-	w->z.avail_in = (uInt)len;
 	do {
 		void *room = buf_grow(w->gz, CHUNK);
 
@@ -56,6 +54,18 @@ static int squeeze(struct writer *w, const void *bytes, size_t len, int flush, s
 		w->gz->data[w->gz->len] = '\0';
 	} while (!w->z.avail_out);
 	return 0;
+}
+
+static int squeeze(struct writer *w, const void *bytes, size_t len, int flush, struct err *e)
+{
+	int code;
+
+	w->z.next_in = (Bytef *)(uintptr_t)bytes;
+	w->z.avail_in = (uInt)len;
+	code = run_deflate(w, flush, e);
+	w->z.next_in = NULL;    /* the bytes are the caller's */
+	w->z.avail_in = 0;
+	return code;
 }
 
 static int begin(struct writer *w, const char *path, uint64_t size, struct err *e)

@@ -268,13 +268,13 @@ void canary_try(struct canary_try *try, struct canary_result *out)
 {
 	struct trial t = { .t = try, .out = out };
 	struct err e = { 0 };
-	int rc;
+	bool done;
 
 	memset(out, 0, sizeof(*out));
-	rc = steps(&t, &e);
+	done = steps(&t, &e) == 0;
 	figures(&t);
-	if (rc == 0)
-		rc = ceilings(&t);
+	if (done)
+		ceilings(&t);
 	doing(&t, "unloading", "");     /* a crash here is a crash, too */
 	loader_set_free(t.engine);
 	manifest_free(t.manifest);
