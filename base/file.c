@@ -27,7 +27,7 @@ int file_read_fd(struct buf **out, int fd, size_t max, struct err *e)
 	if (!b)
 		return err_memory(e);
 	for (;;) {
-		char over;
+		char over = 0;
 		size_t room = MIN(READ_CHUNK, max - b->len);
 		void *at = room ? buf_grow(b, room) : &over;
 		ssize_t n;

@@ -561,6 +561,7 @@ int schema_check(const struct schema *s, const struct json_doc *d, const struct 
 {
 	struct schema_errors own;
 	struct check c = {
+		/* cppcheck-suppress uninitvar ; its count is set below, and its entries before they count */
 		.s = s, .d = d, .top = v, .errors = errors ? errors : &own, .e = e,
 		.steps = STEPS_MIN + STEPS_PER_BYTE * (uint64_t)d->source_len,
 	};

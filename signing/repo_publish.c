@@ -187,7 +187,7 @@ static int sign_online(struct publication *p, enum metadata_type type, size_t fi
 
 static int prepare(struct publication *p, struct err *e)
 {
-	p->next = calloc(p->r->count, sizeof *p->next);
+	p->next = calloc(p->r->count + 1, sizeof *p->next);
 	if (!p->next)
 		return err_memory(e);
 	if (sign_roles(p, e) < 0 || check_kept(p, e) < 0)
