@@ -46,7 +46,7 @@ struct verdict_facts {
 	uint32_t blocked_strata;
 	/* members of the ring at this moment */
 	uint32_t eligible;              /* endpoints that the ring map puts here and that were heard of */
-	uint32_t members_away;          /* of them: announced shutdown or suspend */
+	uint32_t members_away;          /* of them: announced shutdown or suspend, and without a final outcome: nobody counts twice */
 	uint32_t members_survived;      /* of them: survived this bundle */
 	/* rails */
 	bool content_crash;             /* engine or kernel crash attributed to the content, in this ring */
