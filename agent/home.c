@@ -82,16 +82,10 @@ static int holder(int fd)
 	return number_parse(&pid, text) && pid > 0 && pid < INT32_MAX ? (int)pid : 0;
 }
 
-int home_lock(const char *root, int *pid, struct err *e)
+static int take_lock(int fd, const char *path, int *pid, struct err *e)
 {
-	char path[HOME_PATH_MAX], text[32];
-	AUTO_FD int fd = -1;
+	char text[32];
 
-	if (home_make(root, HOME_RUN, false, e) < 0 || home_path(path, root, HOME_RUN "/agent.lock", e) < 0)
-		return e->code;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0)
-		return err_errno(e, "lock %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK)
 			return err_errno(e, "lock %s", path);
@@ -104,5 +98,21 @@ int home_lock(const char *root, int *pid, struct err *e)
 		return err_errno(e, "lock %s", path);
 	if (pid)
 		*pid = (int)getpid();
-	return ({ int kept = fd; fd = -1; kept; });
+	return 0;
+}
+
+int home_lock(const char *root, int *pid, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	int fd;
+
+	if (home_make(root, HOME_RUN, false, e) < 0 || home_path(path, root, HOME_RUN "/agent.lock", e) < 0)
+		return e->code;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return err_errno(e, "lock %s", path);
+	if (take_lock(fd, path, pid, e) == 0)
+		return fd;
+	close(fd);
+	return e->code;
 }

@@ -92,7 +92,7 @@ static int check_channel(const struct settings_channel *c, const char *file, str
 	}
 	if (*c->reload && *c->pidfile)
 		return err_set(e, ERR_USAGE, "%s: [channel %s]: reload and pidfile exclude each other", file, c->name);
-	if (strcmp(c->signal, "HUP") && strcmp(c->signal, "USR1") && strcmp(c->signal, "USR2"))
+	if (strcmp(c->signal, "HUP") != 0 && strcmp(c->signal, "USR1") != 0 && strcmp(c->signal, "USR2") != 0)
 		return err_set(e, ERR_USAGE, "%s: [channel %s] signal: \"%s\" is not HUP, USR1 or USR2", file, c->name, c->signal);
 	return 0;
 }

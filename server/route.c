@@ -114,7 +114,7 @@ enum route_found route_find(const struct route **out, const struct route *table,
 
 	if (path[0] != '/' || strlen(path) > HTTP_TARGET_MAX)
 		return ROUTE_NO_PATH;
-	strcpy(text, path);
+	memcpy(text, path, strlen(path) + 1);
 	for (size_t i = 0; i < count; i++) {
 		for (size_t k = 0; k < ROUTE_PARAMS; k++)
 			params[k] = NULL;
