@@ -219,6 +219,7 @@ void channel_event(struct channel *c, enum phase_event on, const char *reason, c
 	}
 	if (c->state.phase == PHASE_CANARIED) {
 		c->clear_after = clock_now();
+		c->told_no_sensor = false;
 		c->host->refresh_wanted = c->host->round_wanted = true;
 	}
 	if (c->state.phase == PHASE_VALIDATED && before.phase != PHASE_VALIDATED && c->state.offer.permit)
@@ -341,6 +342,18 @@ bool channel_wants_permit(const struct channel *c)
 	       c->job.kind == JOB_NONE;
 }
 
+/* An open offer would be counted as ours to finish: the server learns why it is not. */
+static void tell_no_sensor(struct channel *c)
+{
+	struct err e;
+
+	if (c->told_no_sensor || clock_now() - c->clear_after < c->cfg->sensor_wait_s)
+		return;
+	c->told_no_sensor = true;
+	if (channel_store(c, "env", reason_word(REASON_NO_SENSOR), "the content waits for the sensor to run", &e) < 0)
+		log_warn("channel %s: %s", c->state.name, e.msg);
+}
+
 /* Everything that must hold at the very moment before ARM; NULL when it does, else what is waited for. */
 static const char *not_clear(struct channel *c)
 {
@@ -362,8 +375,10 @@ static const char *not_clear(struct channel *c)
 	if ((o->not_before && now < o->not_before) || (o->not_after && now >= o->not_after))
 		return "the window";
 	channel_look(c);
-	if (c->cfg->watch && !(c->sensor_known && c->sensor.alive))
+	if (c->cfg->watch && !(c->sensor_known && c->sensor.alive)) {
+		tell_no_sensor(c);
 		return "the sensor to run";
+	}
 	return NULL;
 }
 

@@ -23,6 +23,7 @@ struct channel {
 	bool by_delta;                  /* the transfer under way is the delta */
 	int64_t clear_after;            /* seconds: a verdict must be this fresh before ARM */
 	int64_t asked_at;               /* seconds: when a fresh verdict was last asked for */
+	bool told_no_sensor;            /* reported once per offer */
 	/* the sensor, as seen by this process */
 	struct sensor_status sensor;
 	bool sensor_known;

@@ -83,9 +83,7 @@ static int download(struct channel *c, const struct transfer *t, struct err *e)
 	m.max = t->length;
 	snprintf(m.path, sizeof m.path, "%s", t->path);
 	memcpy(m.token, c->host->credentials.now.token, sizeof m.token);
-	memcpy(m.server, c->host->credentials.now.server, sizeof m.server);
-	memcpy(m.pin, c->host->credentials.now.pin, sizeof m.pin);
-	return job_download(&c->job, c->host->s, file, &m, e);
+	return job_download(&c->job, c->host->s, &c->host->credentials.server, file, &m, e);
 }
 
 /* 1 complete and right, 0 not complete, ERR_REFUSED complete and wrong. */

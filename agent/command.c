@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,10 +52,16 @@ int command_run(int argc, char **argv, const void *options, struct err *e)
 
 int command_enrol(int argc, char **argv, const void *options, struct err *e)
 {
+	AUTO_FD int lock = -1;
+	int pid = 0;
+
 	(void)argc;
 	(void)options;
 	if (credentials_enrol(command_root(), argv[0], e) < 0)
 		return e->code;
+	lock = home_lock(command_root(), &pid, e);
+	if (lock < 0 && pid > 0)
+		kill(pid, SIGUSR1);
 	printf("kept; the agent enrols at its next check-in\n");
 	return 0;
 }

@@ -117,7 +117,7 @@ int command_doctor(int argc, char **argv, const void *options, struct err *e)
 	for (size_t i = 0; rc == 0 && i < h.channel_count; i++)
 		channel(&x, &h.channels[i]);
 	if (rc == 0)
-		say(&x, true, "server", "%s", *h.credentials.now.device ? h.credentials.now.server : "not enrolled");
+		say(&x, true, "server", "%s", *h.credentials.now.device ? h.credentials.server.server : "not enrolled");
 	host_close(&h);
 	for (int role = 0; role < CONFINE_ROLES; role++)
 		confinement(&x, s, (enum confine_role)role);

@@ -120,18 +120,20 @@ static int status_json(struct host *h, struct err *e)
 	AUTO(buf) struct buf *out = buf_new((size_t)1 << 20);
 	struct json_writer w = { .out = out, .indent = true };
 	uint64_t waiting = 0, epoch = 0;
-	char fresh[32];
+	char fresh[32], trouble[MESSAGE_TEXT];
 
 	if (!out)
 		return err_memory(e);
 	if (journal_outbox_count(h->journal, &waiting, e) < 0 || journal_epoch(h->journal, &epoch, e) < 0 ||
-	    journal_get(h->journal, "fresh_at", fresh, sizeof fresh, e) < 0)
+	    journal_get(h->journal, "fresh_at", fresh, sizeof fresh, e) < 0 ||
+	    journal_get(h->journal, "trouble", trouble, sizeof trouble, e) < 0)
 		return e->code;
 	json_open_object(&w, NULL);
 	json_put_int(&w, "format", 1);
 	json_put_text(&w, "device", *h->credentials.now.device ? h->credentials.now.device : NULL);
-	json_put_text(&w, "server", *h->credentials.now.server ? h->credentials.now.server : NULL);
+	json_put_text(&w, "server", *h->credentials.server.server ? h->credentials.server.server : NULL);
 	json_put_int(&w, "fresh_at", strtoll(fresh, NULL, 10));
+	json_put_text(&w, "trouble", *trouble ? trouble : NULL);
 	json_put_int(&w, "events_waiting", (int64_t)waiting);
 	json_open_array(&w, "channels");
 	for (size_t i = 0; i < h->channel_count; i++)
@@ -141,6 +143,21 @@ static int status_json(struct host *h, struct err *e)
 	if (buf_check(out, e) < 0)
 		return e->code;
 	puts(out->data);
+	return 0;
+}
+
+static int print_trouble(struct host *h, struct err *e)
+{
+	AUTO(buf) struct buf *text = buf_new(4096);
+	char trouble[MESSAGE_TEXT];
+
+	if (!text)
+		return err_memory(e);
+	if (journal_get(h->journal, "trouble", trouble, sizeof trouble, e) < 0)
+		return e->code;
+	log_escape(text, trouble, strlen(trouble));
+	if (*trouble)
+		printf("last round: %s\n", text->data);
 	return 0;
 }
 
@@ -171,7 +188,7 @@ static int status_text(struct host *h, struct err *e)
 	cli_table_free(t);
 	if (!*h->credentials.now.device)
 		printf("not enrolled\n");
-	return 0;
+	return print_trouble(h, e);
 }
 
 int command_status(int argc, char **argv, const void *options, struct err *e)

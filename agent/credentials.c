@@ -26,8 +26,9 @@ static int read_member(char *out, size_t cap, const struct json_doc *d, const ch
 	return 0;
 }
 
-static int load_device(struct message_token *t, const char *root, struct err *e)
+static int load_device(struct credentials *c, const char *root, struct err *e)
 {
+	struct message_token *t = &c->now;
 	AUTO(buf) struct buf *text = NULL;
 	AUTO(json) struct json_doc *d = NULL;
 	char path[HOME_PATH_MAX];
@@ -40,7 +41,8 @@ static int load_device(struct message_token *t, const char *root, struct err *e)
 	    json_want_format(d, 1, NULL, e) < 0 || read_member(t->token, sizeof t->token, d, "token", e) < 0 ||
 	    read_member(t->device, sizeof t->device, d, "device", e) < 0 ||
 	    read_member(t->attributes, sizeof t->attributes, d, "attributes", e) < 0 ||
-	    read_member(t->server, sizeof t->server, d, "server", e) < 0 || read_member(t->pin, sizeof t->pin, d, "pin", e) < 0)
+	    read_member(c->server.server, sizeof c->server.server, d, "server", e) < 0 ||
+	    read_member(c->server.pin, sizeof c->server.pin, d, "pin", e) < 0)
 		return e->code;
 	return 0;
 }
@@ -48,29 +50,39 @@ static int load_device(struct message_token *t, const char *root, struct err *e)
 static int load_enrolment(struct credentials *c, const char *root, struct err *e)
 {
 	AUTO(buf) struct buf *text = NULL;
-	struct enrolment ignored;
+	struct enrolment en;
 	char path[HOME_PATH_MAX];
 
 	if (home_path(path, root, ENROL_PATH, e) < 0)
 		return e->code;
 	if (file_read(&text, path, FILE_MAX, e) < 0)
 		return e->code == ERR_NOT_FOUND ? 0 : e->code;
-	if (enrolment_parse(&ignored, text->data, e) < 0 || text->len >= sizeof c->enrolment)
+	if (enrolment_parse(&en, text->data, e) < 0 || text->len >= sizeof c->enrolment)
 		return err_wrap(e, "%s", path);
 	snprintf(c->enrolment, sizeof c->enrolment, "%.*s", (int)strcspn(text->data, "\r\n"), text->data);
+	if (!*c->now.token) {
+		snprintf(c->server.server, sizeof c->server.server, "%s", en.server);
+		snprintf(c->server.pin, sizeof c->server.pin, "%s", en.pin);
+	}
 	return 0;
 }
 
-int credentials_load(struct credentials *c, const char *root, struct err *e)
+int credentials_load(struct credentials *c, const struct settings *s, struct err *e)
 {
 	struct err why;
 
 	memset(c, 0, sizeof *c);
-	if (load_device(&c->now, root, &why) < 0) {     /* damaged: enrol again rather than stop delivering */
-		memset(&c->now, 0, sizeof c->now);
+	if (load_device(c, s->root, &why) < 0) {        /* damaged: enrol again rather than stop delivering */
+		memset(c, 0, sizeof *c);
 		log_warn("device credentials cannot be read, this host enrols again: %s", why.msg);
 	}
-	return load_enrolment(c, root, e);
+	if (load_enrolment(c, s->root, e) < 0)
+		return e->code;
+	if (*s->server)
+		snprintf(c->server.server, sizeof c->server.server, "%s", s->server);
+	if (*s->pin)
+		snprintf(c->server.pin, sizeof c->server.pin, "%s", s->pin);
+	return 0;
 }
 
 int credentials_store(struct credentials *c, const char *root, const struct message_token *t, struct err *e)
@@ -86,8 +98,8 @@ int credentials_store(struct credentials *c, const char *root, const struct mess
 	json_put_text(&w, "device", t->device);
 	json_put_text(&w, "token", t->token);
 	json_put_text(&w, "attributes", t->attributes);
-	json_put_text(&w, "server", t->server);
-	json_put_text(&w, "pin", t->pin);
+	json_put_text(&w, "server", c->server.server);
+	json_put_text(&w, "pin", c->server.pin);
 	json_close_object(&w);
 	buf_addc(text, '\n');
 	if (buf_check(text, e) < 0 || home_path(path, root, DEVICE_PATH, e) < 0 ||

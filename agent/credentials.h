@@ -6,14 +6,16 @@
 #define AGENT_CREDENTIALS_H
 
 #include "agent/message.h"
+#include "agent/settings.h"
 
 struct credentials {
-	struct message_token now;               /* token "" : not enrolled */
+	struct message_token now;               /* token "": not enrolled */
+	struct message_server server;           /* of the configuration, else of the enrolment */
 	char enrolment[MESSAGE_TOKEN];          /* "" none */
 };
 
 /* Absent files are no error. */
-int credentials_load(struct credentials *c, const char *root, struct err *e) MUST_CHECK;
+int credentials_load(struct credentials *c, const struct settings *s, struct err *e) MUST_CHECK;
 int credentials_store(struct credentials *c, const char *root, const struct message_token *t, struct err *e) MUST_CHECK;
 
 /* Checks an enrolment string and keeps it; what was known of an older server is forgotten. */

@@ -1,9 +1,11 @@
 /* host: opening everything the agent stands on. */
 #include "agent/host.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/channel.h"
 #include "agent/home.h"
@@ -26,11 +28,45 @@ static int contract_digest(struct host *h, struct err *e)
 	return 0;
 }
 
+struct giving {
+	const struct passwd *to;
+	const char *top;
+};
+
+static int give(const char *rel, bool is_dir, void *arg, struct err *e)
+{
+	const struct giving *g = arg;
+	char path[HOME_PATH_MAX];
+
+	(void)is_dir;
+	if (home_pathf(path, e, g->top, "%s%s", *rel ? "/" : "", rel) < 0)
+		return e->code;
+	return lchown(path, g->to->pw_uid, g->to->pw_gid) < 0 ? err_errno(e, "give %s to %s", path, g->to->pw_name) : 0;
+}
+
+/* tuf/ belongs to the judge's own user, its only writer. */
+static int prepare_judge(const struct settings *s, struct err *e)
+{
+	char path[HOME_PATH_MAX];
+	struct giving g = { .top = path };
+
+	if (home_make(s->root, HOME_STATE "/tuf", false, e) < 0 || home_path(path, s->root, HOME_STATE "/tuf", e) < 0)
+		return e->code;
+	if (!*s->judge_user || geteuid() != 0)
+		return 0;
+	g.to = getpwnam(s->judge_user);
+	if (!g.to)
+		return err_set(e, ERR_USAGE, "judge_user %s: no such user", s->judge_user);
+	return give("", true, &g, e) < 0 ? e->code : file_walk(path, give, &g, e);
+}
+
 int host_open(struct host *h, const struct settings *s, bool look, struct err *e)
 {
 	memset(h, 0, sizeof *h);
 	h->s = s;
-	if (contract_digest(h, e) < 0 || journal_open(&h->journal, s->root, e) < 0 || credentials_load(&h->credentials, s->root, e) < 0)
+	if (contract_digest(h, e) < 0 || journal_open(&h->journal, s->root, e) < 0 || credentials_load(&h->credentials, s, e) < 0)
+		return e->code;
+	if (!look && prepare_judge(s, e) < 0)
 		return e->code;
 	h->channels = calloc(s->channel_count, sizeof *h->channels);
 	if (!h->channels)

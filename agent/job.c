@@ -50,11 +50,17 @@ static int begun(struct job *j, int rc)
 	return rc;
 }
 
-int job_download(struct job *j, const struct settings *s, int file, const struct message_download *m, struct err *e)
+int job_download(struct job *j, const struct settings *s, const struct message_server *server, int file,
+		 const struct message_download *m, struct err *e)
 {
+	int rc;
+
 	if (start(j, s, JOB_DOWNLOAD, CONFINE_FETCH, DOWNLOAD_MS, e) < 0)
 		return e->code;
-	return begun(j, message_send(j->child.sock, MSG_DOWNLOAD, m, file, e));
+	rc = message_send(j->child.sock, MSG_SERVER, server, -1, e);
+	if (rc == 0)
+		rc = message_send(j->child.sock, MSG_DOWNLOAD, m, file, e);
+	return begun(j, rc);
 }
 
 static int prepare_slot(struct job *j, int channel_dir, const struct message_unpack *m, struct err *e)

@@ -41,7 +41,8 @@ struct job_result {
 void job_init(struct job *j);
 
 /* file: descriptor to write to, from its byte `m->from` on; stays the caller's. */
-int job_download(struct job *j, const struct settings *s, int file, const struct message_download *m, struct err *e) MUST_CHECK;
+int job_download(struct job *j, const struct settings *s, const struct message_server *server, int file,
+		 const struct message_download *m, struct err *e) MUST_CHECK;
 /* file: the verified archive or delta; channel_dir: where slots/ is. */
 int job_unpack(struct job *j, const struct settings *s, int file, int channel_dir, const struct message_unpack *m, struct err *e) MUST_CHECK;
 int job_check(struct job *j, const struct settings *s, const struct message_attempt *m, struct err *e) MUST_CHECK;

@@ -40,8 +40,6 @@ static int ask(void *arg, const char *name, size_t max, struct buf **out, struct
 	get.max = max;
 	if ((size_t)snprintf(get.path, sizeof get.path, "%s", name) >= sizeof get.path)
 		return err_set(e, ERR_LIMIT, "%.100s...: name too long", name);
-	memcpy(get.server, a->j->begin.server, sizeof get.server);
-	memcpy(get.pin, a->j->begin.pin, sizeof get.pin);
 	status = judge_get(a->j, &get, out, e);
 	if (status == 200 && *out)
 		return 0;

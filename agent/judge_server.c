@@ -98,8 +98,6 @@ static int credentials_changed(struct judge *j, struct err *e)
 	memcpy(t.token, j->begin.token, sizeof t.token);
 	memcpy(t.device, j->begin.device, sizeof t.device);
 	memcpy(t.attributes, j->begin.attributes, sizeof t.attributes);
-	memcpy(t.server, j->begin.server, sizeof t.server);
-	memcpy(t.pin, j->begin.pin, sizeof t.pin);
 	return judge_say(j, MSG_TOKEN, &t, e);
 }
 
@@ -112,8 +110,6 @@ static struct message_call *call_to(struct judge *j, const char *path, bool get)
 	call.max = ANSWER_MAX;
 	snprintf(call.path, sizeof call.path, "%s", path);
 	memcpy(call.token, j->begin.token, sizeof call.token);
-	memcpy(call.server, j->begin.server, sizeof call.server);
-	memcpy(call.pin, j->begin.pin, sizeof call.pin);
 	return &call;
 }
 
@@ -206,8 +202,6 @@ int judge_enrol(struct judge *j, struct err *e)
 		return err_memory(e);
 	if (enrolment_parse(&en, j->begin.enrolment, e) < 0)
 		return e->code;
-	snprintf(j->begin.server, sizeof j->begin.server, "%s", en.server);
-	snprintf(j->begin.pin, sizeof j->begin.pin, "%s", en.pin);
 	snprintf(j->begin.token, sizeof j->begin.token, "%s", en.token);
 	json_open_object(&w, NULL);
 	json_put_int(&w, "format", 1);

@@ -18,8 +18,7 @@
 static const struct wire_field begin_fields[] = {
 	BOOL(begin, check_in), BOOL(begin, refresh), U64(begin, epoch), U64(begin, seq), I64(begin, fresh_at), BOOL(begin, explain), BOOL(begin, brief),
 	BOOL(begin, offline),
-	TEXT(begin, enrolment), TEXT(begin, token), TEXT(begin, device), TEXT(begin, attributes),
-	TEXT(begin, server), TEXT(begin, pin), TEXT(begin, boot_id),
+	TEXT(begin, enrolment), TEXT(begin, token), TEXT(begin, device), TEXT(begin, attributes), TEXT(begin, boot_id),
 };
 static const struct wire_field channel_fields[] = {
 	NAME(channel, channel), NAME(channel, ring), TEXT(channel, phase), RANGE(channel, rung, 255),
@@ -42,7 +41,7 @@ static const struct wire_field want_fields[] = {
 };
 static const struct wire_field go_fields[] = { U64(go, count) };
 static const struct wire_field token_fields[] = {
-	TEXT(token, token), TEXT(token, device), TEXT(token, attributes), TEXT(token, server), TEXT(token, pin),
+	TEXT(token, token), TEXT(token, device), TEXT(token, attributes),
 };
 static const struct wire_field acked_fields[] = { U64(acked, seq), U64(acked, n) };
 static const struct wire_field poisoned_fields[] = { U64(poisoned, n), TEXT(poisoned, reason) };
@@ -70,16 +69,15 @@ static const struct wire_field clause_fields[] = {
 	NAME(clause, channel), TEXT(clause, name), BOOL(clause, holds), TEXT(clause, sentence),
 };
 static const struct wire_field done_fields[] = { I64(done, code), BOOL(done, refreshed), TEXT(done, text) };
+static const struct wire_field server_fields[] = { TEXT(server, server), TEXT(server, pin) };
 static const struct wire_field get_fields[] = {
 	RANGE(get, repo, 7), RANGE(get, plane, PLANES - 1), TEXT(get, path), U64(get, max),
-	TEXT(get, server), TEXT(get, pin),
 };
 static const struct wire_field call_fields[] = {
-	BOOL(call, get), TEXT(call, path), TEXT(call, token), TEXT(call, server), TEXT(call, pin), U64(call, max),
+	BOOL(call, get), TEXT(call, path), TEXT(call, token), U64(call, max),
 };
 static const struct wire_field download_fields[] = {
 	RANGE(download, repo, 7), TEXT(download, path), U64(download, from), U64(download, max), TEXT(download, token),
-	TEXT(download, server), TEXT(download, pin),
 };
 static const struct wire_field answer_fields[] = {
 	I64(answer, status), I64(answer, retry_after), U64(answer, size), TEXT(answer, text),

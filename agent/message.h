@@ -5,7 +5,7 @@
  *   judge -> supervisor    TOKEN, ACKED, POISONED, RESYNC, PERMIT, NEXT, STOP, DROP,
  *                          CLAUSE, VERDICT, DONE
  *   judge -> fetch         GET, CALL            fetch -> judge        ANSWER (body in a memfd)
- *   supervisor -> fetch    DOWNLOAD             fetch -> supervisor   ANSWER
+ *   supervisor -> fetch    SERVER, DOWNLOAD     fetch -> supervisor   ANSWER
  *   supervisor -> unpack   UNPACK, OLD          unpack -> supervisor  MEMBER, DATA, SAME, END,
  *                          MEASURED, RESULT
  *   supervisor -> canary   TRY, LEAVE_OUT, GO   canary -> supervisor  RESULT
@@ -45,6 +45,7 @@
 	X(MSG_VERDICT, verdict, 24)                                    \
 	X(MSG_DONE, done, 25)                                          \
 	X(MSG_CLAUSE, clause, 26)                                      \
+	X(MSG_SERVER, server, 37)                                      \
 	X(MSG_GET, get, 32)                                            \
 	X(MSG_CALL, call, 33)                                          \
 	X(MSG_DOWNLOAD, download, 34)                                  \
@@ -81,7 +82,6 @@ struct message_begin {
 	char token[MESSAGE_TOKEN];      /* the device's; "" before enrolment */
 	char device[MESSAGE_SHORT];     /* id the server gave; "" before */
 	char attributes[MESSAGE_TEXT];  /* operator-assigned, separated by blanks */
-	char server[MESSAGE_PATH], pin[MESSAGE_SHORT];  /* from enrolment */
 	char boot_id[MESSAGE_SHORT];
 };
 
@@ -140,8 +140,6 @@ struct message_token {          /* keep it: "" means forget it and enrol again *
 	char token[MESSAGE_TOKEN];
 	char device[MESSAGE_SHORT];
 	char attributes[MESSAGE_TEXT];
-	char server[MESSAGE_PATH];      /* https://host:port */
-	char pin[MESSAGE_SHORT];
 };
 
 struct message_acked {
@@ -239,6 +237,15 @@ struct message_done {
 
 /* ---- fetch ---- */
 
+/*
+ * First, once, from the supervisor: where the server is. Nobody who asks later
+ * can name another one.
+ */
+struct message_server {
+	char server[MESSAGE_PATH];      /* https://host:port; "" none */
+	char pin[MESSAGE_SHORT];        /* sha256//...; "" none */
+};
+
 enum fetch_plane { PLANE_METADATA, PLANE_TARGETS, PLANES };
 
 struct message_get {
@@ -246,14 +253,12 @@ struct message_get {
 	uint64_t plane;         /* enum fetch_plane */
 	char path[MESSAGE_PATH];        /* below metadata/ or targets/; as the path stands, not quoted */
 	uint64_t max;           /* bytes */
-	char server[MESSAGE_PATH], pin[MESSAGE_SHORT];  /* from enrolment; the configuration wins */
 };
 
 struct message_call {           /* of the device plane; the request's body in the descriptor */
 	uint64_t get;           /* 0: POST, 1: GET */
 	char path[MESSAGE_SHORT];
 	char token[MESSAGE_TOKEN];      /* "" none */
-	char server[MESSAGE_PATH], pin[MESSAGE_SHORT];
 	uint64_t max;
 };
 
@@ -262,7 +267,6 @@ struct message_download {       /* into the descriptor */
 	char path[MESSAGE_PATH];
 	uint64_t from, max;
 	char token[MESSAGE_TOKEN];
-	char server[MESSAGE_PATH], pin[MESSAGE_SHORT];
 };
 
 struct message_answer {
@@ -355,6 +359,7 @@ struct message {
 		struct message_verdict verdict;
 		struct message_done done;
 		struct message_clause clause;
+		struct message_server server;
 		struct message_get get;
 		struct message_call call;
 		struct message_download download;

@@ -22,6 +22,7 @@
 struct fetcher {
 	const struct settings *s;
 	int sock;
+	struct message_server server;   /* of the configuration, else of the enrolment */
 	struct fetch *client;           /* keeps connections; made anew when the pin changes */
 	char pin[MESSAGE_SHORT];
 };
@@ -53,31 +54,25 @@ static int add_path(char *url, size_t cap, const char *path, bool encoded, struc
 	return 0;
 }
 
-static const char *server_of(const struct fetcher *f, const char *enrolled)
-{
-	return *f->s->server ? f->s->server : enrolled;
-}
-
-static int base_of(const struct fetcher *f, uint64_t repo, const char *enrolled, char *url, size_t cap, struct err *e)
+static int base_of(const struct fetcher *f, uint64_t repo, char *url, size_t cap, struct err *e)
 {
 	bool rings = settings_repo(f->s, repo == REPO_RINGS ? REPO_RINGS : REPO_CONTENT) == REPO_RINGS;
 	const char *configured = rings ? f->s->rings_url : f->s->content_url;
-	const char *server = server_of(f, enrolled);
 	size_t len = strlen(configured);
 
 	if (len)
 		snprintf(url, cap, "%.*s", (int)(configured[len - 1] == '/' ? len - 1 : len), configured);
-	else if (*server)
-		snprintf(url, cap, "%s/content", server);
+	else if (*f->server.server)
+		snprintf(url, cap, "%s/content", f->server.server);
 	else
 		return err_set(e, ERR_USAGE, "no server: neither configured nor enrolled");
 	return 0;
 }
 
 /* The pin binds the server's own URLs only. */
-static int client_for(struct fetcher *f, const char *url, const char *server, const char *enrolled_pin, struct err *e)
+static int client_for(struct fetcher *f, const char *url, struct err *e)
 {
-	const char *pin = *f->s->pin ? f->s->pin : enrolled_pin;
+	const char *pin = f->server.pin, *server = f->server.server;
 	size_t len = strlen(server);
 	struct fetch_settings settings = {
 		.ca_file = *f->s->ca_file ? f->s->ca_file : NULL,
@@ -121,13 +116,13 @@ static int answer_body(struct fetcher *f, const struct fetch_answer *got, struct
 	return message_send(f->sock, MSG_BODY, &a, fd, e);
 }
 
-static int exchange(struct fetcher *f, const struct fetch_request *r, const char *server, const char *pin, struct err *e)
+static int exchange(struct fetcher *f, const struct fetch_request *r, struct err *e)
 {
 	struct fetch_answer got = { 0 };
 	struct err why;
 	int rc;
 
-	if (client_for(f, r->url, server, pin, &why) < 0 || fetch_do(f->client, r, &got, &why) < 0)
+	if (client_for(f, r->url, &why) < 0 || fetch_do(f->client, r, &got, &why) < 0)
 		return answer_error(f, &why, e);
 	rc = answer_body(f, &got, e);
 	fetch_answer_release(&got);
@@ -142,36 +137,35 @@ static int do_get(struct fetcher *f, const struct message_get *m, struct err *e)
 	struct err why;
 	struct fetch_request r = { .method = "GET", .url = url, .max = MIN(m->max, (uint64_t)64 << 20) };
 
-	if (base_of(f, m->repo, m->server, url, sizeof url, &why) < 0)
+	if (base_of(f, m->repo, url, sizeof url, &why) < 0)
 		return answer_error(f, &why, e);
 	strncat(url, m->plane == PLANE_METADATA ? "/metadata/" : "/targets/", sizeof url - strlen(url) - 1);
 	if (add_path(url, sizeof url, m->path, m->plane == PLANE_METADATA, &why) < 0)
 		return answer_error(f, &why, e);
-	return exchange(f, &r, server_of(f, m->server), m->pin, e);
+	return exchange(f, &r, e);
 }
 
 static int do_call(struct fetcher *f, const struct message *msg, struct err *e)
 {
 	const struct message_call *m = &msg->u.call;
-	const char *server = server_of(f, m->server);
 	AUTO(buf) struct buf *body = NULL;
 	char url[URL_MAX];
 	struct err why;
 	struct fetch_request r = { .method = m->get ? "GET" : "POST", .url = url, .bearer = *m->token ? m->token : NULL,
 				   .max = MIN(m->max, CALL_ANSWER_MAX) };
 
-	if (!*server) {
+	if (!*f->server.server) {
 		err_set(&why, ERR_USAGE, "no server: neither configured nor enrolled");
 		return answer_error(f, &why, e);
 	}
-	snprintf(url, sizeof url, "%s/", server);
+	snprintf(url, sizeof url, "%s/", f->server.server);
 	if (file_read_fd(&body, msg->fd, CALL_ANSWER_MAX, &why) < 0 || add_path(url, sizeof url, m->path, false, &why) < 0)
 		return answer_error(f, &why, e);
 	if (!m->get) {
 		r.body = body->data;
 		r.body_len = body->len;
 	}
-	return exchange(f, &r, server, m->pin, e);
+	return exchange(f, &r, e);
 }
 
 static int do_download(struct fetcher *f, const struct message *msg, struct err *e)
@@ -182,10 +176,10 @@ static int do_download(struct fetcher *f, const struct message *msg, struct err 
 	struct err why;
 	int status;
 
-	if (base_of(f, m->repo, m->server, url, sizeof url, &why) < 0)
+	if (base_of(f, m->repo, url, sizeof url, &why) < 0)
 		return answer_error(f, &why, e);
 	strncat(url, "/targets/", sizeof url - strlen(url) - 1);
-	if (add_path(url, sizeof url, m->path, false, &why) < 0 || client_for(f, url, server_of(f, m->server), m->pin, &why) < 0)
+	if (add_path(url, sizeof url, m->path, false, &why) < 0 || client_for(f, url, &why) < 0)
 		return answer_error(f, &why, e);
 	status = fetch_to_fd(f->client, url, *m->token ? m->token : NULL, msg->fd, m->from, m->max, &why);
 	if (status < 0)
@@ -208,17 +202,20 @@ static int serve(struct fetcher *f, const struct message *m, struct err *e)
 
 int role_fetch(const struct settings *s, int sock)
 {
-	static const enum message_type allowed[] = { MSG_GET, MSG_CALL, MSG_DOWNLOAD, 0 };
+	static const enum message_type first[] = { MSG_SERVER, 0 }, allowed[] = { MSG_GET, MSG_CALL, MSG_DOWNLOAD, 0 };
 	static struct message m;
 	struct fetcher f = { .s = s, .sock = sock };
 	struct err e = { 0 };
-	int rc;
+	int rc = message_receive(sock, &m, first, -1, &e);
 
-	while ((rc = message_receive(sock, &m, allowed, -1, &e)) == 1) {
+	if (rc == 1)
+		f.server = m.u.server;
+	while (rc == 1 && (rc = message_receive(sock, &m, allowed, -1, &e)) == 1) {
 		rc = serve(&f, &m, &e);
 		message_release(&m);
 		if (rc < 0)
 			break;
+		rc = 1;
 	}
 	fetch_free(f.client);
 	if (rc < 0)

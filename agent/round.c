@@ -38,6 +38,7 @@ static int start_processes(struct round *r, struct err *e)
 	if (r->judge.pid)
 		return 0;
 	if (spawn(&r->fetch, r->host->s, CONFINE_FETCH, -1, e) < 0 ||
+	    message_send(r->fetch.sock, MSG_SERVER, &r->host->credentials.server, -1, e) < 0 ||
 	    spawn(&r->judge, r->host->s, CONFINE_JUDGE, r->fetch.sock, e) < 0) {
 		round_stop(r);
 		return e->code;
@@ -82,8 +83,6 @@ static int say_begin(struct saying *s, enum round_kind kind, struct err *e)
 	memcpy(b.token, c->now.token, sizeof b.token);
 	memcpy(b.device, c->now.device, sizeof b.device);
 	memcpy(b.attributes, c->now.attributes, sizeof b.attributes);
-	memcpy(b.server, c->now.server, sizeof b.server);
-	memcpy(b.pin, c->now.pin, sizeof b.pin);
 	if (s->r->host->channel_count)
 		for (size_t i = 0; i < BOOT_ID_LEN; i++)
 			snprintf(b.boot_id + 2 * i, 3, "%02x", s->r->host->channels[0].boot.boot_id[i]);
@@ -229,8 +228,12 @@ int round_start(struct round *r, enum round_kind kind, struct err *e)
 
 static void trouble(struct round *r, const struct err *e)
 {
+	struct err ignored;
+
 	log_error("%s", e->msg);
 	snprintf(r->trouble, sizeof r->trouble, "%s", e->msg);
+	if (!r->clause && journal_set(r->host->journal, "trouble", r->trouble, &ignored) < 0)
+		log_warn("%s", ignored.msg);
 }
 
 /* A stop is durable before anything is done about it: without that, the round is given up. */
@@ -277,12 +280,13 @@ static int on_done(struct round *r, const struct message_done *m)
 		log_warn("%s", e.msg);
 	r->trouble[0] = 0;
 	if (m->code < 0) {
-		r->failures++;
 		snprintf(r->trouble, sizeof r->trouble, "%s", m->text);
 		log_warn("%s", m->text);
-	} else {
-		r->failures = 0;
 	}
+	/* A dead repository does not slow the talk with a server that is well. */
+	r->failures = m->code < 0 && !r->heard ? r->failures + 1 : 0;
+	if (!r->clause && journal_set(r->host->journal, "trouble", r->trouble, &e) < 0)
+		log_warn("%s", e.msg);
 	return 1;
 }
 

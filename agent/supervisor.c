@@ -58,16 +58,35 @@ static int open_signals(struct err *e)
 	return fd >= 0 ? fd : err_errno(e, "signals");
 }
 
+/* A command has something for us: orders, or a new enrolment. */
+static void told(struct supervisor *v)
+{
+	struct credentials now;
+	struct err e;
+
+	if (orders_run(&v->host, &e) < 0)
+		log_error("%s", e.msg);
+	if (credentials_load(&now, v->host.s, &e) < 0) {
+		log_error("%s", e.msg);
+		return;
+	}
+	if (!strcmp(now.now.token, v->host.credentials.now.token) && !strcmp(now.enrolment, v->host.credentials.enrolment))
+		return;
+	v->host.credentials = now;
+	v->host.round_wanted = true;
+	v->round.failures = 0;
+	round_stop(&v->round);  /* the next fetch process learns of the other server */
+}
+
 static void take_signals(struct supervisor *v)
 {
 	struct signalfd_siginfo info;
-	struct err e;
 
 	while (read(v->signals, &info, sizeof info) == sizeof info) {
 		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
 			v->stop = true;
-		else if (info.ssi_signo == SIGUSR1 && orders_run(&v->host, &e) < 0)
-			log_error("%s", e.msg);
+		else if (info.ssi_signo == SIGUSR1)
+			told(v);
 	}
 }
 

@@ -356,7 +356,8 @@ static inline bool endpoint_has_history(struct endpoint *p, const char *text)
 
 /* ---- set-up ---- */
 
-static inline int endpoint_setup(void **state)
+/* extra: further lines of [agent]. */
+static inline int endpoint_setup_with(void **state, const char *extra)
 {
 	static struct endpoint p;
 	const char *tmp = getenv("TMPDIR");
@@ -375,6 +376,7 @@ static inline int endpoint_setup(void **state)
 	strcat(p.bin, "/bin/ringhold-agent");
 	snprintf(p.dir, sizeof p.dir, "%s/ringhold-agent.XXXXXX", tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(p.dir));
+	assert_int_equal(chmod(p.dir, 0755), 0);        /* the agent's processes may be other users */
 	snprintf(p.root, sizeof p.root, "%s/host", p.dir);
 	snprintf(p.repo, sizeof p.repo, "%s/repo", p.dir);
 	snprintf(path, sizeof path, "%s/clock", p.dir);
@@ -386,7 +388,8 @@ static inline int endpoint_setup(void **state)
 	assert_int_equal(mkdir(p.root, 0755), 0);
 	endpoint_make_repo(&p);
 	snprintf(ini, sizeof ini,
-		 "[agent]\ncontent_url = file://%s\nattributes = ring=canary\npoll = 60s\nboot_ok = 60s\n\n[channel edr]\nsensor_wait = 2s\n", p.repo);
+		 "[agent]\ncontent_url = file://%s\nattributes = ring=canary\npoll = 60s\nboot_ok = 60s\n%s\n[channel edr]\nsensor_wait = 2s\n",
+		 p.repo, extra);
 	endpoint_write(&p, "/etc/ringhold/agent.ini", ini, 0644);
 	endpoint_write(&p, "/etc/ringhold/trust/.keep", "", 0644);
 	snprintf(ini, sizeof ini, "%s/metadata/1.root.json", p.repo);
@@ -396,6 +399,11 @@ static inline int endpoint_setup(void **state)
 	endpoint_copy("deploy/demo/contract.json", path);
 	*state = &p;
 	return 0;
+}
+
+static inline int endpoint_setup(void **state)
+{
+	return endpoint_setup_with(state, "");
 }
 
 static inline int endpoint_teardown(void **state)

@@ -551,6 +551,29 @@ static void a_baseline_comes_from_a_local_archive(void **state)
 	assert_true(runs(p, &one));
 }
 
+/* ---- users of their own ---- */
+
+static int as_nobody(void **state)
+{
+	return endpoint_setup_with(state, geteuid() ? ""
+					  : "fetch_user = nobody\njudge_user = nobody\nunpack_user = nobody\ncanary_user = nobody\n"
+					    "strict_sandbox = yes\n");
+}
+
+static void processes_without_root_do_the_same_work(void **state)
+{
+	struct endpoint *p = *state;
+	char *out;
+
+	NEED_AGENT(p);
+	if (geteuid())
+		skip_named("not root: processes cannot become another user");
+	settled(p);
+	assert_int_equal(endpoint_command(p, &out, "doctor", NULL, NULL), 0);
+	assert_null(strstr(out, "missing"));
+	free(out);
+}
+
 #define HOST_TEST(f) cmocka_unit_test_setup_teardown(f, endpoint_setup, endpoint_teardown)
 
 int main(void)
@@ -571,6 +594,7 @@ int main(void)
 		HOST_TEST(committed_content_that_the_guard_left_is_a_late_failure),
 		HOST_TEST(orders_of_people_take_effect_with_and_without_a_running_agent),
 		HOST_TEST(a_baseline_comes_from_a_local_archive),
+		cmocka_unit_test_setup_teardown(processes_without_root_do_the_same_work, as_nobody, endpoint_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
