@@ -62,7 +62,7 @@ static void *channel_begin(void *settings, const char *label)
 	struct settings *s = settings;
 	struct settings_channel *c = &s->channels[s->channel_count];
 
-	if (s->channel_count == SETTINGS_CHANNELS_MAX || !name_valid(label, strlen(label)) || settings_channel(s, label))
+	if (s->channel_count == SETTINGS_CHANNELS_MAX || strlen(label) > NAME_LEN_MAX)
 		return NULL;
 	s->channel_count++;
 	memcpy(c->name, label, strlen(label) + 1);
@@ -79,6 +79,8 @@ static int check_command(const char *file, const char *channel, const char *key,
 
 static int check_channel(const struct settings_channel *c, const char *file, struct err *e)
 {
+	if (!name_valid(c->name, strlen(c->name)))
+		return err_set(e, ERR_USAGE, "%s: [channel %s]: a name is lower-case letters, digits and inner dashes", file, c->name);
 	if (check_command(file, c->name, "reload", c->reload, e) < 0 ||
 	    check_command(file, c->name, "probe", c->probe, e) < 0)
 		return e->code;

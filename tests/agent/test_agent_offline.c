@@ -156,7 +156,7 @@ static void bytes_that_were_not_signed_are_never_decoded_and_the_right_ones_stil
 	assert_ok(file_replace(file, right->data, right->len, 0644, &e));
 	endpoint_assign(p, &two, &one, 1, 30, 0);
 	endpoint_until(p, "it is fetched", in_phase, &fetching, 1000);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 40; i++) {
 		*p->clock_ms += 1000;
 		poll(NULL, 0, 20);
 		assert_false(has_slot(p, &two));
@@ -312,7 +312,7 @@ static void expired_metadata_keeps_what_runs_and_installs_nothing(void **state)
 	endpoint_assign(p, &two, &one, 1, 30, 0);
 	*p->clock_ms += (int64_t)2 * 86400 * 1000;
 	endpoint_agent_start(p);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 40; i++) {
 		*p->clock_ms += 1000;
 		poll(NULL, 0, 20);
 	}
@@ -447,7 +447,7 @@ static void probation_that_wants_a_boot_ends_only_after_one(void **state)
 	two = endpoint_bundle(p, GOOD, 111, NULL);
 	endpoint_assign(p, &two, &one, 1, 10, 1);
 	endpoint_until(p, "the trial runs", in_phase, &active, 1000);
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 25; i++) {
 		*p->clock_ms += 1000;
 		poll(NULL, 0, 20);
 		if (sensor_switched(&p->sensor))
