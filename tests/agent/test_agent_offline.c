@@ -340,24 +340,19 @@ static void what_the_record_names_is_whole_on_disk(struct endpoint *p)
 	assert_ok(tree_verify(dir, &s.running, NULL, NULL, NULL, &e));
 }
 
-static void an_agent_killed_again_and_again_still_commits_good_content(void **state)
+/* Starts and kills the agent at random until done; answers how often. */
+static unsigned killed_until(struct endpoint *p, endpoint_done *done, const struct published *b)
 {
-	struct endpoint *p = *state;
-	struct published one = { .serial = 0 };
-	unsigned kills = 0;
 	int64_t until = clock_work_ms() + ENDPOINT_LIMIT_MS;
+	unsigned kills = 0;
 
-	NEED_AGENT(p);
-	one = endpoint_bundle(p, GOOD, 110, NULL);
-	endpoint_assign(p, &one, NULL, 1, 20, 0);
-	endpoint_sensor_start(p);
 	srand(1);
 	for (;;) {
 		struct seen s = endpoint_look(p);
 		int64_t life = 20 + rand() % (40 + 10 * (int)kills), end = clock_work_ms() + life;
 
-		if (endpoint_runs_committed(&s, &one))
-			break;
+		if (done(&s, b))
+			return kills;
 		assert_true(clock_work_ms() < until);
 		endpoint_agent_start(p);
 		while (clock_work_ms() < end) {
@@ -370,8 +365,52 @@ static void an_agent_killed_again_and_again_still_commits_good_content(void **st
 		kills++;
 		what_the_record_names_is_whole_on_disk(p);
 	}
-	assert_true(kills > 3);
+}
+
+static void an_agent_killed_again_and_again_still_commits_good_content(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one;
+
+	NEED_AGENT(p);
+	one = endpoint_bundle(p, GOOD, 110, NULL);
+	endpoint_assign(p, &one, NULL, 1, 20, 0);
+	endpoint_sensor_start(p);
+	assert_true(killed_until(p, endpoint_runs_committed, &one) > 3);
 	assert_true(endpoint_has_history(p, "survived"));
+}
+
+static void an_agent_killed_again_and_again_still_refuses_and_reverts(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two, three;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	endpoint_agent_end(p, SIGKILL);
+	two = endpoint_bundle(p, TOO_MANY_FIELDS, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 20, 0);
+	killed_until(p, idle_after, &two);
+	assert_true(quarantined(p, &two, 1));
+	assert_int_equal(p->loads, 1);
+	p->sensor_refuses = true;
+	three = endpoint_bundle(p, GOOD, 112, NULL);
+	endpoint_assign(p, &three, &one, 1, 100000, 0);
+	killed_until(p, idle_after, &three);
+	assert_true(quarantined(p, &three, 1));
+	assert_true(runs(p, &one));
+	assert_true(endpoint_has_history(p, "failed"));
+}
+
+static void once_ends_when_nothing_is_left_to_do(void **state)
+{
+	struct endpoint *p = *state;
+	char *out;
+
+	NEED_AGENT(p);
+	assert_int_equal(endpoint_command(p, &out, "run", "--once", NULL), 0);
+	free(out);
+	assert_int_equal(endpoint_look(p).state.phase, PHASE_IDLE);
 }
 
 /* ---- boots ---- */
@@ -589,6 +628,8 @@ int main(void)
 		HOST_TEST(a_delta_is_taken_when_there_is_one_and_the_whole_archive_when_it_fails),
 		HOST_TEST(expired_metadata_keeps_what_runs_and_installs_nothing),
 		HOST_TEST(an_agent_killed_again_and_again_still_commits_good_content),
+		HOST_TEST(an_agent_killed_again_and_again_still_refuses_and_reverts),
+		HOST_TEST(once_ends_when_nothing_is_left_to_do),
 		HOST_TEST(a_trial_that_the_guard_left_is_reported_and_quarantined),
 		HOST_TEST(probation_that_wants_a_boot_ends_only_after_one),
 		HOST_TEST(committed_content_that_the_guard_left_is_a_late_failure),
