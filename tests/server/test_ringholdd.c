@@ -494,7 +494,7 @@ static void attributes_of_operators_move_a_device(void **state)
 	struct device d = { .seq = 0 };
 	struct answer a = { 0 };
 	char path[128];
-	static const char body[] = "{\"attributes\":{\"ring\":\"early\",\"site\":\"hq\"}}";
+	static const char body[] = "{\"attributes\":{\"ring\":\"early\",\"site\":\"hq\"}}", blank[] = "{\"attributes\":{\"ring\":\"a b\"}}";
 
 	NEED_PROGRAM(w);
 	enrol(w, &d, "canary");
@@ -514,7 +514,7 @@ static void attributes_of_operators_move_a_device(void **state)
 	start(w, true);
 	get(w, &a, "/v1/devices?ring=early");
 	assert_non_null(strstr(a.text->data, d.id));
-	call(w, &a, "PUT", path, FIXTURE_TOKEN, "{\"attributes\":{\"ring\":\"a b\"}}", 31, NULL);
+	call(w, &a, "PUT", path, FIXTURE_TOKEN, blank, strlen(blank), NULL);
 	assert_status(&a, 400);
 	answer_release(&a);
 }
