@@ -109,7 +109,7 @@ int world_new(struct world **out, const char *channel, bool narrate, struct err 
 	signal(SIGPIPE, SIG_IGN);
 	if (clock_file(w, e) < 0 || find_programs(w, e) < 0)
 		return e->code;
-	w->stepped_at = clock_now();
+	w->all_seen_at = clock_now();
 	return 0;
 }
 
@@ -329,7 +329,7 @@ void world_reply_release(struct world_reply *r)
 
 /* ---- turning ---- */
 
-/* Has every machine that runs checked in since the clock was last moved? */
+/* Has every machine that runs checked in since the last time this was so? */
 static int all_seen(struct world *w, struct err *e)
 {
 	struct world_reply reply;
@@ -355,7 +355,7 @@ static int all_seen(struct world *w, struct err *e)
 			int64_t at;
 
 			if (json_is(json_get(device, "device"), m->device) && last && last->type == JSON_STRING &&
-			    clock_parse(&at, last->u.text, last->count) && at >= w->stepped_at)
+			    clock_parse(&at, last->u.text, last->count) && at > w->all_seen_at)
 				seen = 1;
 		}
 	}
@@ -363,14 +363,20 @@ static int all_seen(struct world *w, struct err *e)
 	return seen;
 }
 
+/*
+ * Check-ins are an interval apart, more or less by chance. The clock runs ahead
+ * of the last one at most WORLD_AHEAD_S, and waits there for who is late.
+ */
 static int step(struct world *w, struct err *e)
 {
 	int seen = all_seen(w, e);
 
-	if (seen <= 0)
+	if (seen < 0)
 		return seen;
-	*w->clock_ms += (int64_t)WORLD_STEP_S * 1000;
-	w->stepped_at = clock_now();
+	if (seen)
+		w->all_seen_at = clock_now();
+	if (clock_now() - w->all_seen_at < WORLD_AHEAD_S)
+		*w->clock_ms += (int64_t)WORLD_STEP_S * 1000;
 	return 0;
 }
 
