@@ -155,7 +155,6 @@ static inline struct buf *fixture_role(struct fixture *f, const struct fixture_b
 {
 	AUTO(repo) struct repo *r = NULL;
 	AUTO(author) struct author *a = NULL;
-	AUTO(keyring) struct keyring *other = NULL;
 	AUTO(buf) struct buf *plain = NULL;
 	struct buf *signed_role = NULL;
 	struct authority by;
