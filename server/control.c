@@ -37,6 +37,16 @@ static void describe(struct store_decision *d, const struct stage *g, const char
 	};
 }
 
+struct stage control_copy(struct server *s, const struct stage *g)
+{
+	struct stage copy;
+
+	pthread_mutex_lock(&s->lock);
+	copy = *g;
+	pthread_mutex_unlock(&s->lock);
+	return copy;
+}
+
 /* What only control changes; flags that devices raise stay as they are. */
 static void settle(struct server *s, struct stage *g, const struct stage *next)
 {
@@ -102,7 +112,7 @@ int control_note(struct server *s, const char *kind, const struct stage *g, cons
 int control_move(struct server *s, struct stage *g, enum ring_event on, const struct motive *m, int64_t now, struct err *e)
 {
 	int to = state_next(g->state, on);
-	struct stage next = *g;
+	struct stage next = control_copy(s, g);
 
 	if (to < 0)
 		return err_set(e, ERR_CONFLICT, "rollout %llu: ring %s is %s, which knows no %s", (unsigned long long)g->rollout->id,
@@ -164,7 +174,7 @@ static bool named(const struct stage *g, const char *ring)
 
 static int promote(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
 {
-	struct stage next = *g;
+	struct stage next = control_copy(s, g);
 
 	if (g->state == RING_AWAITING_APPROVAL)
 		return control_move(s, g, RING_APPROVED, m, now, e) < 0 ? e->code : 1;
@@ -176,7 +186,7 @@ static int promote(struct server *s, struct stage *g, const struct motive *m, in
 
 static int pause_stage(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
 {
-	struct stage next = *g;
+	struct stage next = control_copy(s, g);
 
 	if (g->operator_hold || (state_next(g->state, RING_HOLD) < 0 && !state_held(g->state)))
 		return 0;
@@ -190,7 +200,7 @@ static int pause_stage(struct server *s, struct stage *g, const struct motive *m
 
 static int resume(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
 {
-	struct stage next = *g;
+	struct stage next = control_copy(s, g);
 
 	if (!state_held(g->state))
 		return 0;

@@ -75,7 +75,7 @@ static int take(struct server *s, struct stage *g, int64_t now, struct err *e)
 	bool ask = g->policy->promote == PROMOTE_MANUAL;
 	struct motive m = { .cause = ask ? "approval" : "free",
 			    .sentence = ask ? "the policy asks a person before this ring" : "the ring is free" };
-	struct stage next = *g;
+	struct stage next = control_copy(s, g);
 
 	if (control_previous(s, g->policy->name, g->rollout->channel, &next.previous, e) < 0)
 		return e->code;

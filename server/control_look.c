@@ -242,7 +242,7 @@ static int act(struct look *l, int event, struct err *e)
 {
 	AUTO(buf) struct buf *inputs = buf_new(0);
 	struct motive m = { .cause = verdict_cause_name(l->result.cause), .sentence = l->result.sentence };
-	struct stage next = *l->g;
+	struct stage next = control_copy(l->s, l->g);
 
 	if (!inputs)
 		return err_memory(e);
@@ -252,7 +252,9 @@ static int act(struct look *l, int event, struct err *e)
 	if (event == RING_HALT)
 		return control_halt(l->s, l->g, &m, l->now, e);
 	if (event == RING_PASS) {
+		pthread_mutex_lock(&l->s->lock);
 		l->g->by_coverage = l->result.by_coverage;
+		pthread_mutex_unlock(&l->s->lock);
 		return control_move(l->s, l->g, RING_PASS, &m, l->now, e);
 	}
 	if (event >= 0)

@@ -11,6 +11,9 @@ struct motive {
 	const char *who;                /* an operator: audited; NULL: the server */
 };
 
+/* A stage as it stands: devices raise flags and add offers meanwhile. Its lists are borrowed. */
+struct stage control_copy(struct server *s, const struct stage *g);
+
 /* Moves a stage by the state table: kept first, then done. ERR_CONFLICT when the event means nothing in its state. */
 int control_move(struct server *s, struct stage *g, enum ring_event on, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
 /* Keeps changed flags of a stage (copied from `next`) without a move. */

@@ -21,7 +21,7 @@ static const struct { int status; const char *slug, *title; } problems[PROBLEMS]
 	[PROBLEM_REFUSED]         = { 422, "refused", "A check refused the request" },
 	[PROBLEM_BUSY]            = { 429, "too-many-requests", "Too many requests" },
 	[PROBLEM_UNAVAILABLE]     = { 503, "unavailable", "The server cannot do this now" },
-	[PROBLEM_SPACE]           = { 507, "no-space", "The server has no space left" },
+	[PROBLEM_SPACE]           = { 503, "no-space", "The server has no space left" },
 	[PROBLEM_INTERNAL]        = { 500, "internal", "The server failed" },
 };
 
@@ -46,7 +46,6 @@ static const struct { int status; const char *words; } statuses[] = {
 	{ 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
 	{ 500, "Internal Server Error" }, { 501, "Not Implemented" },
 	{ 503, "Service Unavailable" }, { 505, "HTTP Version Not Supported" },
-	{ 507, "Insufficient Storage" },
 };
 
 const char *reply_status_words(int status)

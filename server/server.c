@@ -262,8 +262,12 @@ int server_refresh_ringmap(struct server *s, struct err *e)
 {
 	uint64_t serial = desk_ringmap_serial(s->desk);
 	struct ringmap *fresh, *old;
+	bool same;
 
-	if (serial == s->ringmap_serial)
+	pthread_mutex_lock(&s->lock);
+	same = serial == s->ringmap_serial;
+	pthread_mutex_unlock(&s->lock);
+	if (same)
 		return 0;
 	if (desk_ringmap(s->desk, &fresh, e) < 0)
 		return err_wrap(e, "ring map");

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 #include "base/log.h"
@@ -21,7 +22,7 @@ struct world {
 	struct fixture *f;
 	struct server *s;
 	struct machine machines[3 * DEVICES];
-	size_t count;
+	size_t count, made;
 };
 
 static volatile int64_t *shift_ms;
@@ -82,8 +83,9 @@ static void add_machine(struct world *w, const char *ring)
 	struct store_record r = { .kind = STORE_DEVICE };
 	struct write write = { .append = { .records = &r, .count = 1 } };
 
-	snprintf(m->id, sizeof m->id, "%032zx", w->count);
-	snprintf(m->epoch, sizeof m->epoch, "%016zx", w->count);
+	w->made++;
+	snprintf(m->id, sizeof m->id, "%032zx", w->made);
+	snprintf(m->epoch, sizeof m->epoch, "%016zx", w->made);
 	snprintf(attributes, sizeof attributes, "{\"ring\":\"%s\"}", ring);
 	m->ring = ring;
 	r.u.device = (struct store_device){ .id = m->id, .enrolled = clock_now() - 86400, .generation = 1, .old_epoch = "", .attributes = attributes };
@@ -619,6 +621,85 @@ static void heartbeats_are_folded_and_events_are_not_counted_twice(void **state)
 	assert_string_equal(fleet_find(&w->s->fleet, m->id)->ring, "canary");
 }
 
+/* ---- all at once ---- */
+
+#define CROWD 32
+#define ROUNDS 20
+
+struct crowd {
+	struct world *w;
+	struct machine *machines;
+	size_t count;
+	struct digest digest;
+	atomic_bool *stop;
+};
+
+static void *ask_and_report(void *arg)
+{
+	struct crowd *c = arg;
+	char body[2048], answer[4096], hex[DIGEST_HEX_LEN + 1];
+
+	digest_hex(hex, &c->digest);
+	for (int round = 0; round < ROUNDS; round++)
+		for (size_t i = 0; i < c->count; i++) {
+			struct machine *m = &c->machines[i];
+
+			snprintf(body, sizeof body,
+				 "{\"format\":1,\"epoch\":\"%s\",\"seq\":%llu,\"sent\":1,\"boot_id\":\"b\",\"facts\":{\"os\":\"debian-12\"},"
+				 "\"channels\":[{\"channel\":\"edr\",\"ring\":\"canary\",\"phase\":\"IDLE\",\"rung\":\"current\",\"high_water\":0}],"
+				 "\"events\":[],\"want\":[{\"channel\":\"edr\",\"digest\":\"%s\",\"attempt\":1}]}",
+				 m->epoch, (unsigned long long)++m->seq, hex);
+			assert_int_equal(call(c->w, device_checkin, m->id, NULL, body, answer, sizeof answer), 200);
+		}
+	return NULL;
+}
+
+static void *look_around(void *arg)
+{
+	struct crowd *c = arg;
+	static char answer[1 << 20];
+
+	while (!*c->stop) {
+		tick(c->w);
+		assert_int_equal(call(c->w, operator_status, "x", NULL, "", answer, sizeof answer), 200);
+		assert_int_equal(call(c->w, operator_rollouts, "x", NULL, "", answer, sizeof answer), 200);
+		assert_int_equal(call(c->w, operator_devices, "x", NULL, "", answer, sizeof answer), 200);
+	}
+	return NULL;
+}
+
+static void a_crowd_gets_as_many_offers_as_the_ring_has_places(void **state)
+{
+	struct world *w = *state;
+	struct machine crowd[CROWD];
+	struct crowd parts[5];
+	pthread_t threads[5];
+	atomic_bool stop = false;
+	struct rollout *r;
+
+	for (size_t i = 0; i < CROWD; i++) {
+		w->count = 0;
+		add_machine(w, "canary");
+		crowd[i] = w->machines[0];
+	}
+	r = publish(w, 1);
+	for (size_t i = 0; i < 5; i++)
+		parts[i] = (struct crowd){ w, crowd + i * (CROWD / 4), CROWD / 4, r->bundle.digest, &stop };
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, ask_and_report, &parts[i]), 0);
+	assert_int_equal(pthread_create(&threads[4], NULL, look_around, &parts[4]), 0);
+	for (size_t i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	stop = true;
+	pthread_join(threads[4], NULL);
+	/* M of an untried canary ring: ten, however many ask */
+	assert_int_equal(r->stages[0].count, 10);
+	assert_int_equal(r->stages[0].reserved, 0);
+	assert_int_equal(r->stages[0].open, 10);
+	world_reopen(w);
+	assert_int_equal(again(w, 1)->stages[0].count, 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -640,6 +721,7 @@ int main(void)
 		T(a_server_killed_between_a_move_and_its_signature_goes_on),
 		T(a_ring_whose_keys_are_elsewhere_waits_and_says_so),
 		T(a_clone_is_flagged_and_gets_nothing),
+		T(a_crowd_gets_as_many_offers_as_the_ring_has_places),
 		T(heartbeats_are_folded_and_events_are_not_counted_twice),
 	};
 	char path[] = "/tmp/ringhold-clock-XXXXXX";
