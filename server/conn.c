@@ -1,6 +1,4 @@
 /* conn: one connection: bytes in, one request at a time, bytes out. */
-#include "server/conn.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,87 +9,49 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "server/tls.h"
-
-#define READ_CHUNK 65536
-#define SPILL_CHUNK ((size_t)256 * 1024)        /* of a body, written to its file at once */
-#define STREAM_CHUNK ((size_t)128 * 1024)       /* of a file, read and sent at once */
-#define LINGER_MS 2000
-#define PLAIN_MAX ((size_t)1 << 20)             /* decrypted bytes that wait */
-
-enum conn_state {
-	CONN_HANDSHAKE, /* TLS only */
-	CONN_IDLE,      /* between requests */
-	CONN_HEAD,
-	CONN_BODY,
-	CONN_SPILLING,  /* a pool thread writes a piece of the body */
-	CONN_BUSY,      /* a pool thread answers the request */
-	CONN_WRITING,
-	CONN_STREAMING, /* a pool thread reads a piece of the file */
-	CONN_LINGER,    /* all is said; what the peer still sends is thrown away, so that it can read the answer */
-	CONN_CLOSING,
-};
-
-struct conn {
-	uv_tcp_t tcp;
-	uv_write_t write;
-	uv_shutdown_t shutdown;
-	uv_work_t work;
-	struct loop *loop;
-	struct conn *prev, *next;
-	enum conn_state state;
-	int64_t deadline;               /* clock_work_ms() */
-	struct tls *tls;                /* NULL: plain */
-	struct http *http;
-	struct request *request;        /* from its head until its answer is written */
-	const char *refused_why;        /* when the head was refused by us */
-	struct buf in;                  /* decrypted bytes not yet parsed, from in_at on */
-	size_t in_at;
-	struct buf out;                 /* bytes of the write under way */
-	struct buf piece;               /* of a body on its way to the file, or of a file on its way out */
-	struct err error;               /* of the pool's work */
-	uint64_t sent;                  /* bytes of the reply's file already sent */
-	bool keep_alive;
-	bool out_busy, work_busy;       /* libuv has c->write, c->work */
-	bool closed;                    /* the handle is closed; freed when nothing is out */
-	bool head_only;                 /* answer to HEAD */
-	bool reading;
-	char incoming[READ_CHUNK];
-};
-
-static void advance(struct conn *c);
-static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b);
-static void begin_reply(struct conn *c);
+#include "server/conn_parts.h"
 
 struct conn *conn_next(const struct conn *c)
 {
 	return c->next;
 }
 
-static void enter(struct conn *c, enum conn_state state, int64_t wait_ms)
+void conn_enter(struct conn *c, enum conn_state state, int64_t wait_ms)
 {
 	c->state = state;
 	c->deadline = wait_ms < 0 ? INT64_MAX : clock_work_ms() + wait_ms;
 }
 
-static void read_on(struct conn *c, uv_read_cb read)
+void conn_read_on(struct conn *c, uv_read_cb read)
 {
 	if (c->reading)
 		return;
 	c->reading = true;
-	if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, read) < 0)
+	if (uv_read_start((uv_stream_t *)&c->tcp, conn_alloc, read) < 0)
 		conn_close(c);
 }
 
-static void read_no_more(struct conn *c)
+void conn_read_stop(struct conn *c)
 {
 	c->reading = false;
 	uv_read_stop((uv_stream_t *)&c->tcp);
 }
 
+void conn_start_work(struct conn *c, enum conn_state state, uv_work_cb run, uv_after_work_cb done)
+{
+	c->work.data = c;
+	c->error = (struct err){ 0 };
+	c->work_busy = true;
+	conn_enter(c, state, -1);
+	if (uv_queue_work(&c->loop->uv, &c->work, run, done) < 0) {
+		c->work_busy = false;
+		conn_close(c);
+	}
+}
+
 /* ---- the end ---- */
 
-static void release(struct conn *c)
+void conn_release(struct conn *c)
 {
 	if (!c->closed || c->work_busy || c->out_busy)
 		return;
@@ -116,14 +76,14 @@ static void on_closed(uv_handle_t *h)
 		c->next->prev = c->prev;
 	c->loop->count--;
 	c->closed = true;
-	release(c);
+	conn_release(c);
 }
 
 void conn_close(struct conn *c)
 {
 	if (uv_is_closing((uv_handle_t *)&c->tcp))
 		return;
-	enter(c, CONN_CLOSING, -1);
+	conn_enter(c, CONN_CLOSING, -1);
 	uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
@@ -133,186 +93,6 @@ void conn_sweep(struct conn *c, int64_t now_ms, bool stopping)
 		conn_close(c);
 	else if (now_ms >= c->deadline)
 		conn_close(c);
-}
-
-/* ---- writing ---- */
-
-static void on_written(uv_write_t *w, int status);
-
-/* Sends c->out, which must not change until on_written(). */
-static void flush(struct conn *c)
-{
-	uv_buf_t b = uv_buf_init(c->out.data, (unsigned)c->out.len);
-
-	if (c->out.failed || c->out.len == 0) {
-		if (c->out.failed)
-			conn_close(c);
-		return;
-	}
-	c->write.data = c;
-	c->out_busy = true;
-	if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &b, 1, on_written) < 0) {
-		c->out_busy = false;
-		conn_close(c);
-	}
-}
-
-static void put(struct conn *c, const void *bytes, size_t len)
-{
-	struct err e;
-
-	if (!c->tls) {
-		buf_add(&c->out, bytes, len);
-		return;
-	}
-	if (tls_send(c->tls, bytes, len, &e) < 0)
-		c->out.failed = true;
-	tls_drain(c->tls, &c->out);
-}
-
-/* A pool thread reads; the loop thread encrypts and sends. */
-static void stream_run(uv_work_t *w)
-{
-	struct conn *c = w->data;
-	const struct reply *r = &c->request->reply;
-	uint64_t left = r->length - c->sent;
-	size_t want = left < STREAM_CHUNK ? (size_t)left : STREAM_CHUNK;
-	char *at;
-
-	buf_clear(&c->piece);
-	at = buf_grow(&c->piece, want);
-	while (at && c->piece.len < want) {
-		ssize_t n = pread(r->fd, at + c->piece.len, want - c->piece.len, (off_t)(r->from + c->sent + c->piece.len));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		c->piece.len += (size_t)n;
-	}
-	if (c->piece.len < want)
-		err_set(&c->error, ERR_IO, "a file became shorter while it was sent");
-}
-
-static void stream_done(uv_work_t *w, int status)
-{
-	struct conn *c = w->data;
-
-	c->work_busy = false;
-	if (c->state == CONN_CLOSING) {
-		release(c);
-		return;
-	}
-	if (status < 0 || c->error.code) {
-		conn_close(c);
-		return;
-	}
-	c->sent += c->piece.len;
-	buf_clear(&c->out);
-	put(c, c->piece.data, c->piece.len);
-	buf_clear(&c->piece);
-	enter(c, CONN_WRITING, c->loop->settings->write_ms);
-	flush(c);
-}
-
-static void start_work(struct conn *c, enum conn_state state, uv_work_cb run, uv_after_work_cb done)
-{
-	c->work.data = c;
-	c->error = (struct err){ 0 };
-	c->work_busy = true;
-	enter(c, state, -1);
-	if (uv_queue_work(&c->loop->uv, &c->work, run, done) < 0) {
-		c->work_busy = false;
-		conn_close(c);
-	}
-}
-
-static void on_lingering(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
-{
-	(void)b;
-	if (n < 0)
-		conn_close(stream->data);
-}
-
-/* Closing with unread bytes would reset the connection and take the answer with it. */
-static void linger(struct conn *c)
-{
-	enter(c, CONN_LINGER, LINGER_MS);
-	read_no_more(c);
-	if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, NULL) < 0)
-		conn_close(c);
-	else
-		read_on(c, on_lingering);
-}
-
-/* What was to be written is written: the next piece, or the next request. */
-static void reply_written(struct conn *c)
-{
-	const struct reply *r = &c->request->reply;
-
-	if (r->fd >= 0 && !c->head_only && c->sent < r->length) {
-		start_work(c, CONN_STREAMING, stream_run, stream_done);
-		return;
-	}
-	request_free(TAKE(c->request));
-	if (!c->keep_alive || c->loop->stopping) {
-		linger(c);
-		return;
-	}
-	enter(c, CONN_IDLE, c->loop->settings->idle_ms);
-	advance(c);
-}
-
-static void on_written(uv_write_t *w, int status)
-{
-	struct conn *c = w->data;
-
-	c->out_busy = false;
-	if (c->state == CONN_CLOSING) {
-		release(c);
-		return;
-	}
-	if (status < 0) {
-		conn_close(c);
-		return;
-	}
-	if (c->state == CONN_WRITING)
-		reply_written(c);
-	else if (c->tls && c->state != CONN_BUSY) {
-		/* A handshake message or "100 Continue" is out; there may be more by now. */
-		buf_clear(&c->out);
-		tls_drain(c->tls, &c->out);
-		flush(c);
-	} else if (c->state == CONN_BUSY && !c->work_busy) {
-		begin_reply(c);
-	}
-}
-
-/* The reply is in c->request. A write under way (100 Continue) comes first. */
-static void begin_reply(struct conn *c)
-{
-	struct reply *r = &c->request->reply;
-	struct buf head = { .max = 4096 };
-
-	if (c->out_busy)
-		return;
-	if (r->status == 0 || (r->body && r->body->failed))
-		reply_problem(r, PROBLEM_INTERNAL, "the answer does not fit");
-	if (r->close || c->loop->stopping)
-		c->keep_alive = false;
-	buf_clear(&c->out);
-	reply_head(r, c->keep_alive, &head);
-	put(c, head.data, head.len);
-	buf_release(&head);
-	if (r->body && !c->head_only && r->status != 204 && r->status != 304)
-		put(c, r->body->data, r->body->len);
-	if (!c->keep_alive && r->fd < 0 && c->tls) {
-		tls_goodbye(c->tls);
-		tls_drain(c->tls, &c->out);
-	}
-	c->sent = 0;
-	enter(c, CONN_WRITING, c->loop->settings->write_ms);
-	flush(c);
 }
 
 /* ---- the request's way through the pool ---- */
@@ -369,11 +149,11 @@ static void request_done(uv_work_t *w, int status)
 
 	c->work_busy = false;
 	if (c->state == CONN_CLOSING)
-		release(c);
+		conn_release(c);
 	else if (status < 0)
 		conn_close(c);
 	else
-		begin_reply(c);
+		conn_reply(c);
 }
 
 static void spill_done(uv_work_t *w, int status)
@@ -382,17 +162,17 @@ static void spill_done(uv_work_t *w, int status)
 
 	c->work_busy = false;
 	if (c->state == CONN_CLOSING) {
-		release(c);
+		conn_release(c);
 	} else if (status < 0) {
 		conn_close(c);
 	} else if (c->error.code) {
 		c->keep_alive = false;
-		enter(c, CONN_BUSY, -1);
+		conn_enter(c, CONN_BUSY, -1);
 		reply_error(&c->request->reply, &c->error);
-		begin_reply(c);
+		conn_reply(c);
 	} else {
-		enter(c, CONN_BODY, c->loop->settings->body_ms);
-		advance(c);
+		conn_enter(c, CONN_BODY, c->loop->settings->body_ms);
+		conn_advance(c);
 	}
 }
 
@@ -445,10 +225,10 @@ static int on_head(void *arg, const struct http_request *h)
 		return 503;
 	if (h->expects_continue && !c->out_busy) {
 		buf_clear(&c->out);
-		put(c, "HTTP/1.1 100 Continue\r\n\r\n", 25);
-		flush(c);
+		conn_put(c, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+		conn_flush(c);
 	}
-	enter(c, CONN_BODY, s->body_ms);
+	conn_enter(c, CONN_BODY, s->body_ms);
 	return 0;
 }
 
@@ -485,9 +265,9 @@ static void refuse(struct conn *c, const struct http_refusal *no)
 	reply_status(&c->request->reply, no->status, why);
 	if (no->status == 503 || no->status == 429)
 		c->request->reply.retry_after = 5;
-	read_no_more(c);
-	enter(c, CONN_BUSY, -1);
-	begin_reply(c);
+	conn_read_stop(c);
+	conn_enter(c, CONN_BUSY, -1);
+	conn_reply(c);
 }
 
 static void complete(struct conn *c)
@@ -496,11 +276,11 @@ static void complete(struct conn *c)
 
 	c->request->http = h;
 	c->keep_alive = h->keep_alive;
-	read_no_more(c);
-	start_work(c, CONN_BUSY, request_run, request_done);
+	conn_read_stop(c);
+	conn_start_work(c, CONN_BUSY, request_run, request_done);
 }
 
-static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b)
+void conn_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b)
 {
 	struct conn *c = h->data;
 
@@ -527,7 +307,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
 		if (!c->out_busy) {
 			buf_clear(&c->out);
 			tls_drain(c->tls, &c->out);
-			flush(c);
+			conn_flush(c);
 		}
 		if (bad < 0) {
 			log_debug("%s", e.msg);
@@ -540,12 +320,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
 		return;
 	}
 	if (c->state == CONN_HANDSHAKE && tls_established(c->tls))
-		enter(c, CONN_IDLE, c->loop->settings->idle_ms);
-	advance(c);
+		conn_enter(c, CONN_IDLE, c->loop->settings->idle_ms);
+	conn_advance(c);
 }
 
-/* Parses what is there, as far as the state allows. */
-static void advance(struct conn *c)
+void conn_advance(struct conn *c)
 {
 	struct http_refusal no;
 	size_t used;
@@ -554,7 +333,7 @@ static void advance(struct conn *c)
 		enum http_step step;
 
 		if (c->state == CONN_IDLE)
-			enter(c, CONN_HEAD, c->loop->settings->head_ms);
+			conn_enter(c, CONN_HEAD, c->loop->settings->head_ms);
 		c->refused_why = NULL;
 		step = http_feed(c->http, c->in.data + c->in_at, c->in.len - c->in_at, &used, &no);
 		c->in_at += used;
@@ -574,12 +353,12 @@ static void advance(struct conn *c)
 		c->in_at = 0;
 	}
 	if (c->state == CONN_BODY && c->piece.len >= SPILL_CHUNK) {
-		read_no_more(c);
-		start_work(c, CONN_SPILLING, spill_run, spill_done);
+		conn_read_stop(c);
+		conn_start_work(c, CONN_SPILLING, spill_run, spill_done);
 		return;
 	}
 	if (c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_BODY || c->state == CONN_HANDSHAKE)
-		read_on(c, on_read);
+		conn_read_on(c, on_read);
 }
 
 void conn_accept(struct loop *l)
@@ -610,6 +389,6 @@ void conn_accept(struct loop *l)
 		return;
 	}
 	uv_tcp_nodelay(&c->tcp, 1);
-	enter(c, c->tls ? CONN_HANDSHAKE : CONN_IDLE, c->tls ? l->settings->head_ms : l->settings->idle_ms);
-	advance(c);
+	conn_enter(c, c->tls ? CONN_HANDSHAKE : CONN_IDLE, c->tls ? l->settings->head_ms : l->settings->idle_ms);
+	conn_advance(c);
 }

@@ -1,28 +1,13 @@
-/* store_sqlite: the store in one SQLite file; it only binds and fetches. */
-#include "server/store.h"
-
-#include <pthread.h>
+/* store_sqlite: the store in one SQLite file: opening and writing; it only binds and fetches. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <sqlite3.h>
-
-#include "rollout/checkin.h"
-#include "server/sql.h"
+#include "server/store_sqlite.h"
 
 #define BUSY_MS 10000
 
-struct store {
-	sqlite3 *db;                            /* the writer's */
-	sqlite3_stmt *stmts[SQL_COUNT];
-	sqlite3 *reader;
-	pthread_mutex_t reading;
-	uint64_t feed, audit;                   /* last ids given */
-	struct digest head;                     /* of the audit chain */
-};
-
-static int failed(sqlite3 *db, struct err *e, const char *what)
+int sqlite_failed(sqlite3 *db, struct err *e, const char *what)
 {
 	int code = sqlite3_extended_errcode(db) & 0xff;
 
@@ -36,10 +21,10 @@ static int failed(sqlite3 *db, struct err *e, const char *what)
 
 static int run_text(sqlite3 *db, const char *sql, struct err *e)
 {
-	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(db, e, sql);
+	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : sqlite_failed(db, e, sql);
 }
 
-/* ---- binding: i int64, t text (NULL: null), d digest, b bytes and length ---- */
+/* ---- binding ---- */
 
 /* To SQLite "$4" is a name, numbered by its first appearance; to PostgreSQL it is the fourth. */
 static int place_of(sqlite3_stmt *st, int number)
@@ -49,7 +34,7 @@ static int place_of(sqlite3_stmt *st, int number)
 	return sqlite3_bind_parameter_index(st, sqlite3_snprintf(sizeof name, name, "$%d", number));
 }
 
-static void bind(sqlite3_stmt *st, const char *form, va_list args)
+void sqlite_bind(sqlite3_stmt *st, const char *form, va_list args)
 {
 	int number = 1;
 
@@ -76,12 +61,12 @@ static void bind(sqlite3_stmt *st, const char *form, va_list args)
 	}
 }
 
-static int prepare(sqlite3 *db, sqlite3_stmt **out, enum sql which, struct err *e)
+int sqlite_prepare(sqlite3 *db, sqlite3_stmt **out, enum sql which, struct err *e)
 {
 	if (*out)
 		return 0;
 	if (sqlite3_prepare_v3(db, sql_text[which], -1, SQLITE_PREPARE_PERSISTENT, out, NULL) != SQLITE_OK)
-		return failed(db, e, sql_text[which]);
+		return sqlite_failed(db, e, sql_text[which]);
 	return 0;
 }
 
@@ -92,15 +77,15 @@ static int change(struct store *s, struct err *e, enum sql which, const char *fo
 	va_list args;
 	int step;
 
-	if (prepare(s->db, &s->stmts[which], which, e) < 0)
+	if (sqlite_prepare(s->db, &s->stmts[which], which, e) < 0)
 		return e->code;
 	st = s->stmts[which];
 	va_start(args, form);
-	bind(st, form, args);
+	sqlite_bind(st, form, args);
 	va_end(args);
 	step = sqlite3_step(st);
 	if (step != SQLITE_DONE)
-		failed(s->db, e, "write");
+		sqlite_failed(s->db, e, "write");
 	sqlite3_reset(st);
 	return step == SQLITE_DONE ? sqlite3_changes(s->db) : e->code;
 }
@@ -113,16 +98,16 @@ static int64_t number(struct store *s, struct err *e, enum sql which, const char
 	int64_t n = -1;
 	int step;
 
-	if (prepare(s->db, &s->stmts[which], which, e) < 0)
+	if (sqlite_prepare(s->db, &s->stmts[which], which, e) < 0)
 		return INT64_MIN;
 	st = s->stmts[which];
 	va_start(args, form);
-	bind(st, form, args);
+	sqlite_bind(st, form, args);
 	va_end(args);
 	while ((step = sqlite3_step(st)) == SQLITE_ROW)
 		n = sqlite3_column_int64(st, 0);
 	if (step != SQLITE_DONE) {
-		failed(s->db, e, "read");
+		sqlite_failed(s->db, e, "read");
 		n = INT64_MIN;
 	}
 	sqlite3_reset(st);
@@ -157,7 +142,7 @@ static int make_schema(struct store *s, const char *path, struct err *e)
 	char *end;
 
 	if (version < 0)
-		return failed(s->db, e, path);
+		return sqlite_failed(s->db, e, path);
 	if (version == STORE_VERSION)
 		return 0;
 	if (version > STORE_VERSION)
@@ -183,7 +168,7 @@ static int read_heads(struct store *s, struct err *e)
 	s->feed = (uint64_t)feed;
 	s->audit = 0;
 	s->head = (struct digest){ 0 };
-	if (prepare(s->db, &s->stmts[SQL_AUDIT_LAST], SQL_AUDIT_LAST, e) < 0)
+	if (sqlite_prepare(s->db, &s->stmts[SQL_AUDIT_LAST], SQL_AUDIT_LAST, e) < 0)
 		return e->code;
 	st = s->stmts[SQL_AUDIT_LAST];
 	if (sqlite3_step(st) == SQLITE_ROW) {
@@ -205,11 +190,11 @@ int store_open(struct store **out, const char *path, struct err *e)
 		return err_memory(e);
 	pthread_mutex_init(&s->reading, NULL);
 	if (sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
-		return failed(s->db, e, path);
+		return sqlite_failed(s->db, e, path);
 	if (configure(s->db, e) < 0 || make_schema(s, path, e) < 0 || read_heads(s, e) < 0)
 		return e->code;
 	if (sqlite3_open_v2(path, &s->reader, flags, NULL) != SQLITE_OK)
-		return failed(s->reader, e, path);
+		return sqlite_failed(s->reader, e, path);
 	if (configure(s->reader, e) < 0)
 		return e->code;
 	*out = TAKE(s);
@@ -421,195 +406,4 @@ int offer_batch(struct store *s, struct store_offer *const *batch, size_t count,
 		o->n = (uint32_t)n;
 	}
 	return 0;
-}
-
-/* ---- reading ---- */
-
-static const char *text_at(sqlite3_stmt *st, int column)
-{
-	return (const char *)sqlite3_column_text(st, column);
-}
-
-static struct digest digest_at(sqlite3_stmt *st, int column)
-{
-	struct digest d = { 0 };
-
-	if (sqlite3_column_bytes(st, column) == DIGEST_LEN)
-		memcpy(d.bytes, sqlite3_column_blob(st, column), DIGEST_LEN);
-	return d;
-}
-
-#define I(column) sqlite3_column_int64(st, column)
-#define U(column) ((uint64_t)sqlite3_column_int64(st, column))
-#define B(column) (sqlite3_column_int64(st, column) != 0)
-#define T(column) text_at(st, column)
-#define D(column) digest_at(st, column)
-
-/* How one row becomes one call of a visit. */
-typedef int row_visit(sqlite3_stmt *st, void *visit, void *arg, struct err *e);
-
-static int walk(struct store *s, row_visit *row, void *visit, void *arg, struct err *e, enum sql which, const char *form, ...)
-{
-	sqlite3_stmt *st = NULL;
-	va_list args;
-	int step, got = 0;
-
-	pthread_mutex_lock(&s->reading);
-	if (prepare(s->reader, &st, which, e) < 0) {
-		pthread_mutex_unlock(&s->reading);
-		return e->code;
-	}
-	va_start(args, form);
-	bind(st, form, args);
-	va_end(args);
-	while (got == 0 && (step = sqlite3_step(st)) == SQLITE_ROW)
-		got = row(st, visit, arg, e);
-	if (got == 0 && step != SQLITE_DONE)
-		got = failed(s->reader, e, "read");
-	sqlite3_finalize(st);
-	pthread_mutex_unlock(&s->reading);
-	return got;
-}
-
-/* visit travels as a pointer to the typed function pointer. */
-#define CALL(type, row) ((*(int (**)(const type *, void *, struct err *))visit)((row), arg, e))
-
-static int row_device(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
-{
-	struct store_device d = { T(0), I(1), I(2), I(3), U(4), B(5), B(6), U(7), T(8), T(9), T(10) };
-
-	return CALL(struct store_device, &d);
-}
-
-static int row_enrolment(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
-{
-	struct store_enrolment n = { D(0), T(1), T(2), I(3), I(4), I(5), T(6) };
-
-	return CALL(struct store_enrolment, &n);
-}
-
-static int row_bundle(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
-{
-	struct store_bundle b = { T(0), U(1), D(2), T(3), T(4), U(5), U(6), I(7), T(8), T(9), T(10) };
-
-	return CALL(struct store_bundle, &b);
-}
-
-static int row_contract(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
-{
-	struct store_contract c = { D(0), T(1), T(2), sqlite3_column_blob(st, 3), (size_t)sqlite3_column_bytes(st, 3), I(4), T(5) };
-
-	return CALL(struct store_contract, &c);
-}
-
-static int row_policy(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
-{
-	struct store_policy p = { T(0), T(2), U(1), I(3), T(4) };
-
-	return CALL(struct store_policy, &p);
-}
-
-static int row_rollout(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
-{
-	struct store_rollout r = { U(0), T(1), D(2), U(3), T(4), T(5), U(6), I(7), T(8), T(9), T(10), D(11) };
-
-	return CALL(struct store_rollout, &r);
-}
-
-static int row_ring(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
-{
-	struct store_ring r = { U(0), (int)I(1), (int)I(2), I(3), I(4), I(5), I(6), T(7), T(8),
-				B(9), B(10), B(11), B(12), B(13), B(14), T(15) };
-
-	return CALL(struct store_ring, &r);
-}
-
-static int row_offer(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
-{
-	struct store_offer o = { U(0), (int)I(1), T(3), T(4), I(5), (uint32_t)I(2), true,
-				 { U(0), (int)I(1), T(3), I(6), I(7), I(8), I(9), I(10), B(11), T(12) } };
-
-	return CALL(struct store_offer, &o);
-}
-
-static int row_feed(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
-{
-	struct store_feed f = { U(0), { I(1), T(2), T(3), T(4), T(5), U(6), D(7), T(8), T(9), T(10), T(11), T(12) } };
-
-	/* an event: its kind is a number, and there are no inputs */
-	if (!f.d.inputs) {
-		f.d.kind = checkin_kind_name((enum checkin_kind)I(2));
-		f.d.rollout = 0;
-		f.d.inputs = "";
-	}
-	return CALL(struct store_feed, &f);
-}
-
-static int row_audit(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
-{
-	struct store_chain c = { U(0), { I(1), T(2), T(3), T(4), T(5) }, D(6) };
-
-	return CALL(struct store_chain, &c);
-}
-
-static int row_rollback(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
-{
-	struct store_rollback r = { U(0), T(1), D(2), U(3), U(4), T(5), T(6), T(7), T(8), I(9), B(10) };
-
-	return CALL(struct store_rollback, &r);
-}
-
-int store_each_device(struct store *s, int (*visit)(const struct store_device *, void *, struct err *), void *arg, struct err *e)
-{
-	return walk(s, row_device, &visit, arg, e, SQL_DEVICES, "");
-}
-
-int store_each_enrolment(struct store *s, int (*visit)(const struct store_enrolment *, void *, struct err *), void *arg, struct err *e)
-{
-	return walk(s, row_enrolment, &visit, arg, e, SQL_ENROLMENTS, "");
-}
-
-int store_each_bundle(struct store *s, const char *channel, int (*visit)(const struct store_bundle *, void *, struct err *), void *arg, struct err *e)
-{
-	return walk(s, row_bundle, &visit, arg, e, SQL_BUNDLES, "t", channel ? channel : "");
-}
-
-int store_each_contract(struct store *s, int (*visit)(const struct store_contract *, void *, struct err *), void *arg, struct err *e)
-{
-	return walk(s, row_contract, &visit, arg, e, SQL_CONTRACTS, "");
-}
-
-int store_each_policy(struct store *s, int (*visit)(const struct store_policy *, void *, struct err *), void *arg, struct err *e)
-{
-	return walk(s, row_policy, &visit, arg, e, SQL_POLICIES, "");
-}
-
-int store_each_rollout(struct store *s, int (*visit)(const struct store_rollout *, void *, struct err *), void *arg, struct err *e)
-{
-	return walk(s, row_rollout, &visit, arg, e, SQL_ROLLOUTS, "");
-}
-
-int store_each_ring(struct store *s, uint64_t rollout, int (*visit)(const struct store_ring *, void *, struct err *), void *arg, struct err *e)
-{
-	return walk(s, row_ring, &visit, arg, e, SQL_RINGS, "i", (int64_t)rollout);
-}
-
-int store_each_offer(struct store *s, uint64_t rollout, int ring, int (*visit)(const struct store_offer *, void *, struct err *), void *arg, struct err *e)
-{
-	return walk(s, row_offer, &visit, arg, e, SQL_OFFERS, "ii", (int64_t)rollout, (int64_t)ring);
-}
-
-int store_each_feed(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_feed *, void *, struct err *), void *arg, struct err *e)
-{
-	return walk(s, row_feed, &visit, arg, e, SQL_FEED, "ii", (int64_t)after, limit);
-}
-
-int store_each_audit(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e)
-{
-	return walk(s, row_audit, &visit, arg, e, SQL_AUDIT, "ii", (int64_t)after, limit);
-}
-
-int store_each_rollback(struct store *s, int (*visit)(const struct store_rollback *, void *, struct err *), void *arg, struct err *e)
-{
-	return walk(s, row_rollback, &visit, arg, e, SQL_ROLLBACKS, "");
 }

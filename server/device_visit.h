@@ -1,0 +1,47 @@
+/* device_visit: one check-in being worked out; for server/device_*.c only. */
+#ifndef SERVER_DEVICE_VISIT_H
+#define SERVER_DEVICE_VISIT_H
+
+#include "server/server.h"
+
+/* What a message changes about one offer. */
+struct change {
+	struct stage *stage;
+	uint32_t n;
+	struct outcome_facts facts;
+	char reason[CHECKIN_REASON_MAX + 1];
+};
+
+/* What devices saw of a bundle, whether they were offered it or not. */
+struct flag {
+	struct stage *stage;
+	bool content_crash, declined;
+};
+
+struct visit {
+	struct server *s;
+	struct device *d;
+	struct checkin *c;              /* owned until memory takes it */
+	int64_t now;
+	bool new_epoch, first;
+	uint64_t event_n;               /* afterwards */
+	int64_t goodbye;                /* afterwards */
+	struct change *changes;
+	size_t change_count, change_cap;
+	struct flag flags[CHECKIN_CHANNELS_MAX];
+	size_t flag_count;
+	struct store_offer offers[CHECKIN_WANTS_MAX];
+	struct stage *offer_stages[CHECKIN_WANTS_MAX];
+	size_t offer_permits[CHECKIN_WANTS_MAX];        /* index of the permit that rests on the offer */
+	size_t offer_count;
+	char stratum[CHECKIN_STRATUM_MAX + 1];
+	struct checkin_answer answer;
+};
+
+/*
+ * What the message's events change: v->changes, v->flags, v->event_n,
+ * v->goodbye. Events that are known already change nothing. With `lock`.
+ */
+int visit_take_events(struct visit *v, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,194 @@
+/* store_sqlite_read: rows of the SQLite store into visits. */
+#include <string.h>
+
+#include "rollout/checkin.h"
+#include "server/store_sqlite.h"
+
+static const char *text_at(sqlite3_stmt *st, int column)
+{
+	return (const char *)sqlite3_column_text(st, column);
+}
+
+static struct digest digest_at(sqlite3_stmt *st, int column)
+{
+	struct digest d = { 0 };
+
+	if (sqlite3_column_bytes(st, column) == DIGEST_LEN)
+		memcpy(d.bytes, sqlite3_column_blob(st, column), DIGEST_LEN);
+	return d;
+}
+
+#define I(column) sqlite3_column_int64(st, column)
+#define U(column) ((uint64_t)sqlite3_column_int64(st, column))
+#define B(column) (sqlite3_column_int64(st, column) != 0)
+#define T(column) text_at(st, column)
+#define D(column) digest_at(st, column)
+
+/* How one row becomes one call of a visit. */
+typedef int row_visit(sqlite3_stmt *st, void *visit, void *arg, struct err *e);
+
+static int walk(struct store *s, row_visit *row, void *visit, void *arg, struct err *e, enum sql which, const char *form, ...)
+{
+	sqlite3_stmt *st = NULL;
+	va_list args;
+	int step, got = 0;
+
+	pthread_mutex_lock(&s->reading);
+	if (sqlite_prepare(s->reader, &st, which, e) < 0) {
+		pthread_mutex_unlock(&s->reading);
+		return e->code;
+	}
+	va_start(args, form);
+	sqlite_bind(st, form, args);
+	va_end(args);
+	while (got == 0 && (step = sqlite3_step(st)) == SQLITE_ROW)
+		got = row(st, visit, arg, e);
+	if (got == 0 && step != SQLITE_DONE)
+		got = sqlite_failed(s->reader, e, "read");
+	sqlite3_finalize(st);
+	pthread_mutex_unlock(&s->reading);
+	return got;
+}
+
+/* visit travels as a pointer to the typed function pointer. */
+#define CALL(type, row) ((*(int (**)(const type *, void *, struct err *))visit)((row), arg, e))
+
+static int row_device(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_device d = { T(0), I(1), I(2), I(3), U(4), B(5), B(6), U(7), T(8), T(9), T(10) };
+
+	return CALL(struct store_device, &d);
+}
+
+static int row_enrolment(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_enrolment n = { D(0), T(1), T(2), I(3), I(4), I(5), T(6) };
+
+	return CALL(struct store_enrolment, &n);
+}
+
+static int row_bundle(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_bundle b = { T(0), U(1), D(2), T(3), T(4), U(5), U(6), I(7), T(8), T(9), T(10) };
+
+	return CALL(struct store_bundle, &b);
+}
+
+static int row_contract(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_contract c = { D(0), T(1), T(2), sqlite3_column_blob(st, 3), (size_t)sqlite3_column_bytes(st, 3), I(4), T(5) };
+
+	return CALL(struct store_contract, &c);
+}
+
+static int row_policy(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_policy p = { T(0), T(2), U(1), I(3), T(4) };
+
+	return CALL(struct store_policy, &p);
+}
+
+static int row_rollout(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_rollout r = { U(0), T(1), D(2), U(3), T(4), T(5), U(6), I(7), T(8), T(9), T(10), D(11) };
+
+	return CALL(struct store_rollout, &r);
+}
+
+static int row_ring(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_ring r = { U(0), (int)I(1), (int)I(2), I(3), I(4), I(5), I(6), T(7), T(8),
+				B(9), B(10), B(11), B(12), B(13), B(14), T(15) };
+
+	return CALL(struct store_ring, &r);
+}
+
+static int row_offer(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_offer o = { U(0), (int)I(1), T(3), T(4), I(5), (uint32_t)I(2), true,
+				 { U(0), (int)I(1), T(3), I(6), I(7), I(8), I(9), I(10), B(11), T(12) } };
+
+	return CALL(struct store_offer, &o);
+}
+
+static int row_feed(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_feed f = { U(0), { I(1), T(2), T(3), T(4), T(5), U(6), D(7), T(8), T(9), T(10), T(11), T(12) } };
+
+	/* an event: its kind is a number, and there are no inputs */
+	if (!f.d.inputs) {
+		f.d.kind = checkin_kind_name((enum checkin_kind)I(2));
+		f.d.rollout = 0;
+		f.d.inputs = "";
+	}
+	return CALL(struct store_feed, &f);
+}
+
+static int row_audit(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_chain c = { U(0), { I(1), T(2), T(3), T(4), T(5) }, D(6) };
+
+	return CALL(struct store_chain, &c);
+}
+
+static int row_rollback(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_rollback r = { U(0), T(1), D(2), U(3), U(4), T(5), T(6), T(7), T(8), I(9), B(10) };
+
+	return CALL(struct store_rollback, &r);
+}
+
+int store_each_device(struct store *s, int (*visit)(const struct store_device *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_device, &visit, arg, e, SQL_DEVICES, "");
+}
+
+int store_each_enrolment(struct store *s, int (*visit)(const struct store_enrolment *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_enrolment, &visit, arg, e, SQL_ENROLMENTS, "");
+}
+
+int store_each_bundle(struct store *s, const char *channel, int (*visit)(const struct store_bundle *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_bundle, &visit, arg, e, SQL_BUNDLES, "t", channel ? channel : "");
+}
+
+int store_each_contract(struct store *s, int (*visit)(const struct store_contract *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_contract, &visit, arg, e, SQL_CONTRACTS, "");
+}
+
+int store_each_policy(struct store *s, int (*visit)(const struct store_policy *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_policy, &visit, arg, e, SQL_POLICIES, "");
+}
+
+int store_each_rollout(struct store *s, int (*visit)(const struct store_rollout *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_rollout, &visit, arg, e, SQL_ROLLOUTS, "");
+}
+
+int store_each_ring(struct store *s, uint64_t rollout, int (*visit)(const struct store_ring *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_ring, &visit, arg, e, SQL_RINGS, "i", (int64_t)rollout);
+}
+
+int store_each_offer(struct store *s, uint64_t rollout, int ring, int (*visit)(const struct store_offer *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_offer, &visit, arg, e, SQL_OFFERS, "ii", (int64_t)rollout, (int64_t)ring);
+}
+
+int store_each_feed(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_feed *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_feed, &visit, arg, e, SQL_FEED, "ii", (int64_t)after, limit);
+}
+
+int store_each_audit(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_audit, &visit, arg, e, SQL_AUDIT, "ii", (int64_t)after, limit);
+}
+
+int store_each_rollback(struct store *s, int (*visit)(const struct store_rollback *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_rollback, &visit, arg, e, SQL_ROLLBACKS, "");
+}
