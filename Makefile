@@ -107,7 +107,6 @@ fuzz-targets: $(FUZZERS:%.c=$(B)/%)
 layers:
 	@sh tests/layers.sh "$(FLOOR_0)" "$(FLOOR_1)" "$(FLOOR_2)" "$(FLOOR_3)"
 check: layers
-	@$(MAKE) --no-print-directory MODE=debug bins-and-tests
 	@sh tests/run.sh check
 benches: $(BENCHES:%.c=$(B)/%)
 bins-and-tests: all unit-tests fuzz-targets

@@ -1,13 +1,12 @@
 #!/bin/sh
-# Builds and runs the tests by part, prints seconds per part, and closes with
+# Builds and runs the tests by part, prints the seconds of each, and closes with
 # one line: N passed, N failed, N skipped.
 #   run.sh check | test | full | demo [DIR...] | bench
 set -u
 cd "$(dirname "$0")/.."
 what=${1:?check, test, full, demo or bench}
 jobs=$(nproc)
-out=build/test-output
-mkdir -p "$out"
+out=$PWD/build/test-output
 passed=0 failed=0 skipped=0
 
 now() { date +%s; }
@@ -19,25 +18,33 @@ part() {
   echo "-- $part_name: $(($(now) - part_start)) s"
 }
 
+# build MODE TARGET...: quiet unless it fails.
 build() {
-  make --no-print-directory -s -j"$jobs" MODE="$1" bins-and-tests >"$out/build-$1" 2>&1 && return 0
-  cat "$out/build-$1"
-  echo "build in mode $1 failed"
+  mode=$1; shift
+  mkdir -p "$out"
+  make --no-print-directory -s -j"$jobs" MODE="$mode" "$@" >"$out/build-$mode" 2>&1 && return 0
+  cat "$out/build-$mode"
+  echo "FAILED build in mode $mode"
   failed=$((failed + 1))
   return 1
 }
 
-count() { grep -c "$1" "$2" || true; }
+# programs COMMAND...: runs every command (one word each), as many at a time as
+# there are cores, then counts what they print: cmocka's lines, and named skips.
+programs() {
+  for program in "$@"; do echo "$program"; done |
+    xargs -P "$jobs" -I{} sh -c 'log=$1/$(echo "$2" | tr / _); "$2" >"$log" 2>&1; echo $? >"$log.status"' sh "$out" {}
+  for program in "$@"; do tally "$program"; done
+}
 
-# One cmocka program: counts its OK, FAILED and SKIP lines; a crash is one failure more.
-program() {
+# A program that left in another way than by its own verdict is one failure more.
+tally() {
   log=$out/$(echo "$1" | tr / _)
-  "$@" >"$log" 2>&1
-  status=$?
-  ok=$(count '^\[       OK \]' "$log")
-  skip=$(count '^SKIP ' "$log")
+  status=$(cat "$log.status")
+  ok=$(grep -c '^\[       OK \]' "$log")
   # cmocka names each failed test twice: as it fails, and in its closing list.
-  bad=$(grep '^\[  FAILED  \] [A-Za-z0-9_]*$' "$log" | sort -u | grep -c . || true)
+  bad=$(grep '^\[  FAILED  \] [A-Za-z0-9_]*$' "$log" | sort -u | grep -c .)
+  skip=$(grep -c '^SKIP ' "$log")
   [ "$status" != 0 ] && [ "$bad" = 0 ] && bad=1
   if [ "$bad" != 0 ]; then
     echo "FAILED $1 (exit status $status)"
@@ -47,11 +54,15 @@ program() {
   passed=$((passed + ok)); failed=$((failed + bad)); skipped=$((skipped + skip))
 }
 
+# unit_tests MODE ROOM...
 unit_tests() {
-  build "$1" || return
-  for source in tests/*/test_*.c; do
-    program build/"$1"/"${source%.c}"
+  mode=$1; shift
+  tests=""
+  for room in "$@"; do
+    for source in tests/"$room"/test_*.c; do tests="$tests build/$mode/${source%.c}"; done
   done
+  # shellcheck disable=SC2086 # names of ours hold no blanks
+  programs $tests
 }
 
 corpus_replay() {
@@ -71,16 +82,30 @@ floors() {
   if make --no-print-directory layers; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
-release_build() {
-  make --no-print-directory -s -j"$jobs" MODE=release >"$out/build-release" 2>&1 || {
-    cat "$out/build-release"; failed=$((failed + 1)); return; }
-  program tests/release.sh
+house="base boot cli sensor"
+trust="signing"
+schema="schema"
+host="content agent"
+rollouts="rollout server"
+
+# by_part MODE: every unit test, under the part it belongs to.
+by_part() {
+  # shellcheck disable=SC2086 # lists of rooms
+  {
+    part "house, $1" unit_tests "$1" $house
+    part "trust, $1" unit_tests "$1" $trust
+    part "schema, $1" unit_tests "$1" $schema
+    part "host, $1" unit_tests "$1" $host
+    part "rollouts, $1" unit_tests "$1" $rollouts
+  }
 }
 
-story() {
-  make --no-print-directory -s -j"$jobs" MODE=debug all build/debug/tests/system/system >"$out/build-story" 2>&1 || {
-    cat "$out/build-story"; failed=$((failed + 1)); return; }
-  program build/debug/tests/system/system "$@"
+release_build() {
+  build release all && programs tests/release.sh
+}
+
+stories() {
+  build debug all build/debug/tests/system/system && programs build/debug/tests/system/system
 }
 
 closing() {
@@ -90,22 +115,27 @@ closing() {
 
 case $what in
 check)
-  part "unit tests" unit_tests debug
+  part "build" build debug bins-and-tests || { closing; exit 1; }
+  by_part debug
   part "corpus replay" corpus_replay debug
   closing ;;
 test|full)
   part "floors" floors
-  part "unit tests, debug" unit_tests debug
+  part "build, debug" build debug bins-and-tests
+  by_part debug
   part "corpus replay" corpus_replay debug
-  part "unit tests, ASan and UBSan" unit_tests asan
-  part "release build" release_build
-  part "system tests and the demo's stories" story
+  part "the demo's stories" stories
+  part "build, ASan and UBSan" build asan bins-and-tests
+  by_part asan
+  part "release build and its properties" release_build
   closing ;;
 demo)
-  make --no-print-directory -s -j"$jobs" MODE=debug all build/debug/tests/system/system || exit 1
+  build debug all build/debug/tests/system/system || exit 1
   shift
   exec build/debug/tests/system/system --demo ${1:+--content} "$@" ;;
 bench)
-  make --no-print-directory -s -j"$jobs" MODE=release benches || exit 1
-  for bench in build/release/tests/bench/bench_*; do [ -x "$bench" ] && "$bench"; done ;;
+  build release benches || exit 1
+  for bench in build/release/tests/bench/bench_*; do
+    if [ -x "$bench" ]; then "$bench"; fi
+  done ;;
 esac
