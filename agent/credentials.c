@@ -35,12 +35,11 @@ static int load_device(struct credentials *c, const char *root, struct err *e)
 
 	if (home_path(path, root, DEVICE_PATH, e) < 0)
 		return e->code;
-	if (file_read(&text, path, FILE_MAX, e) < 0)
+	if (file_read_secret(&text, path, FILE_MAX, e) < 0)
 		return e->code == ERR_NOT_FOUND ? 0 : e->code;
-	if (file_check_private(path, true, e) < 0 || json_parse(&d, path, text->data, text->len, NULL, e) < 0 ||
+	if (json_parse(&d, path, text->data, text->len, NULL, e) < 0 ||
 	    json_want_format(d, 1, NULL, e) < 0 || read_member(t->token, sizeof t->token, d, "token", e) < 0 ||
 	    read_member(t->device, sizeof t->device, d, "device", e) < 0 ||
-	    read_member(t->attributes, sizeof t->attributes, d, "attributes", e) < 0 ||
 	    read_member(c->server.server, sizeof c->server.server, d, "server", e) < 0 ||
 	    read_member(c->server.pin, sizeof c->server.pin, d, "pin", e) < 0)
 		return e->code;
@@ -97,7 +96,6 @@ int credentials_store(struct credentials *c, const char *root, const struct mess
 	json_put_int(&w, "format", 1);
 	json_put_text(&w, "device", t->device);
 	json_put_text(&w, "token", t->token);
-	json_put_text(&w, "attributes", t->attributes);
 	json_put_text(&w, "server", c->server.server);
 	json_put_text(&w, "pin", c->server.pin);
 	json_close_object(&w);

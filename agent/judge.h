@@ -80,7 +80,6 @@ int judge_find(struct judge *j, struct judge_repo *r, const char *path, const st
 int judge_facts(struct judge *j, struct err *e) MUST_CHECK;     /* fills j->facts */
 int judge_enrol(struct judge *j, struct err *e) MUST_CHECK;
 int judge_check_in(struct judge *j, struct checkin_answer *out, struct err *e) MUST_CHECK;
-int judge_self(struct judge *j, struct err *e) MUST_CHECK;      /* attributes anew */
 
 /* ---- judge_decide.c ---- */
 

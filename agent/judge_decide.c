@@ -18,21 +18,10 @@
 
 /* ---- rings ---- */
 
-/* Splits in place; the words live as long as the text. */
-static size_t words_of(char *text, const char *words[WORDS_MAX])
-{
-	size_t n = 0;
-	char *rest;
-
-	for (char *w = strtok_r(text, " ", &rest); w && n < WORDS_MAX; w = strtok_r(NULL, " ", &rest))
-		words[n++] = w;
-	return n;
-}
-
 int judge_resolve(struct judge *j, int *position, struct err *e)
 {
 	const char *attributes[WORDS_MAX], *tags[WORDS_MAX];
-	char text[MESSAGE_TEXT], sensor[300];
+	char sensor[300];
 	struct ringmap_facts f = { .attributes = attributes, .tags = tags, .os = j->facts.os, .sensor = sensor, .host = j->facts.host };
 	AUTO(ringmap) struct ringmap *map = NULL;
 	const struct buf *bytes;
@@ -42,8 +31,7 @@ int judge_resolve(struct judge *j, int *position, struct err *e)
 	if (judge_document(j, judge_repo(j, REPO_RINGS), RINGMAP_PATH, RINGMAP_MAX, &bytes, e) < 0 ||
 	    ringmap_parse(&map, RINGMAP_PATH, bytes->data, bytes->len, e) < 0)
 		return e->code;
-	snprintf(text, sizeof text, "%s", j->begin.attributes);
-	f.attribute_count = words_of(text, attributes);
+	/* Never from the server: a taken-over one would put everybody into the first ring. */
 	for (char **a = j->s->attributes; a && *a && f.attribute_count < WORDS_MAX; a++)
 		attributes[f.attribute_count++] = *a;
 	for (char **t = j->s->tags; t && *t && f.tag_count < WORDS_MAX; t++)

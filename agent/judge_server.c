@@ -97,7 +97,6 @@ static int credentials_changed(struct judge *j, struct err *e)
 	memset(&t, 0, sizeof t);
 	memcpy(t.token, j->begin.token, sizeof t.token);
 	memcpy(t.device, j->begin.device, sizeof t.device);
-	memcpy(t.attributes, j->begin.attributes, sizeof t.attributes);
 	return judge_say(j, MSG_TOKEN, &t, e);
 }
 
@@ -111,27 +110,6 @@ static struct message_call *call_to(struct judge *j, const char *path, bool get)
 	snprintf(call.path, sizeof call.path, "%s", path);
 	memcpy(call.token, j->begin.token, sizeof call.token);
 	return &call;
-}
-
-/* ["ring=canary", ...] into "ring=canary ..." */
-static int attributes_of(char *out, size_t cap, const struct json_doc *d, struct err *e)
-{
-	const struct json *list = NULL;
-	size_t at = 0;
-
-	out[0] = 0;
-	if (json_may_array(d, d->root, "attributes", 64, &list, e) < 0)
-		return e->code;
-	for (uint32_t i = 0; list && i < list->count; i++) {
-		const struct json *v = &list->u.items[i];
-
-		if (v->type != JSON_STRING || v->count == 0 || strlen(v->u.text) != v->count || strpbrk(v->u.text, " \t\r\n"))
-			return json_error(d, v, e, ERR_FORMAT, "an attribute is one word");
-		if (at + v->count + 2 > cap)
-			return json_error(d, v, e, ERR_LIMIT, "attributes over %zu bytes", cap);
-		at += (size_t)snprintf(out + at, cap - at, "%s%s", at ? " " : "", v->u.text);
-	}
-	return 0;
 }
 
 static int read_text(char *out, size_t cap, const struct json_doc *d, const char *key, struct err *e)
@@ -172,8 +150,7 @@ static int enrolled(struct judge *j, const struct buf *body, struct err *e)
 
 	if (json_parse(&d, "enrolment answer", body->data, body->len, NULL, e) < 0 ||
 	    read_text(j->begin.token, sizeof j->begin.token, d, "token", e) < 0 ||
-	    read_text(j->begin.device, sizeof j->begin.device, d, "device", e) < 0 ||
-	    attributes_of(j->begin.attributes, sizeof j->begin.attributes, d, e) < 0)
+	    read_text(j->begin.device, sizeof j->begin.device, d, "device", e) < 0)
 		return e->code;
 	return credentials_changed(j, e);
 }
@@ -216,22 +193,6 @@ int judge_enrol(struct judge *j, struct err *e)
 	if (status != 201 && status != 200)
 		return refused(status, body, "enrolment", e);
 	return body ? enrolled(j, body, e) : err_set(e, ERR_FORMAT, "enrolment: an empty answer");
-}
-
-int judge_self(struct judge *j, struct err *e)
-{
-	AUTO(buf) struct buf *body = NULL;
-	AUTO(json) struct json_doc *d = NULL;
-	int status = judge_call(j, call_to(j, "device/v1/self", true), NULL, &body, NULL, e);
-
-	if (status < 0)
-		return status;
-	if (status != 200 || !body)
-		return refused(status, body, "device record", e);
-	if (json_parse(&d, "device record", body->data, body->len, NULL, e) < 0 ||
-	    attributes_of(j->begin.attributes, sizeof j->begin.attributes, d, e) < 0)
-		return e->code;
-	return credentials_changed(j, e);
 }
 
 /* ---- check-in ---- */

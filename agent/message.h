@@ -81,7 +81,6 @@ struct message_begin {
 	char enrolment[MESSAGE_TOKEN];  /* "" unless to be used before the check-in */
 	char token[MESSAGE_TOKEN];      /* the device's; "" before enrolment */
 	char device[MESSAGE_SHORT];     /* id the server gave; "" before */
-	char attributes[MESSAGE_TEXT];  /* operator-assigned, separated by blanks */
 	char boot_id[MESSAGE_SHORT];
 };
 
@@ -139,7 +138,6 @@ struct message_go {
 struct message_token {          /* keep it: "" means forget it and enrol again */
 	char token[MESSAGE_TOKEN];
 	char device[MESSAGE_SHORT];
-	char attributes[MESSAGE_TEXT];
 };
 
 struct message_acked {

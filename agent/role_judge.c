@@ -108,6 +108,8 @@ static bool refresh_due(const struct judge *j, const struct judge_repo *r, const
 {
 	if (j->begin.refresh || !r->fresh_at || j->now - r->fresh_at >= judge_half_life(r))
 		return true;
+	if (a->refresh)
+		return true;
 	for (size_t i = 0; i < a->repo_count; i++)
 		if (!strcmp(a->repos[i].name, settings_repo_name(j->s, r->which)) || (judge_repo_count(j) == 1 && a->repo_count == 1))
 			return (int64_t)a->repos[i].timestamp != judge_timestamp(r);
@@ -157,8 +159,7 @@ static void converse(struct judge *j, struct checkin_answer *answer, struct err 
 		return;
 	if (!rings_known(j) && (judge_refresh(j, judge_repo(j, REPO_RINGS), true, &why) < 0 || judge_resolve(j, &position, &why) < 0))
 		log_warn("no ring before the first check-in: %s", why.msg);
-	if (judge_check_in(j, answer, e) == 0 && answer->refresh && judge_self(j, e) < 0)
-		return;
+	(void)!judge_check_in(j, answer, e);    /* *e says how it went */
 }
 
 static int run_round(struct judge *j, struct err *e)

@@ -82,7 +82,6 @@ static int say_begin(struct saying *s, enum round_kind kind, struct err *e)
 	memcpy(b.enrolment, c->enrolment, sizeof b.enrolment);
 	memcpy(b.token, c->now.token, sizeof b.token);
 	memcpy(b.device, c->now.device, sizeof b.device);
-	memcpy(b.attributes, c->now.attributes, sizeof b.attributes);
 	if (s->r->host->channel_count)
 		for (size_t i = 0; i < BOOT_ID_LEN; i++)
 			snprintf(b.boot_id + 2 * i, 3, "%02x", s->r->host->channels[0].boot.boot_id[i]);

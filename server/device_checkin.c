@@ -224,7 +224,8 @@ static void fill_answer(struct visit *v)
 
 	a->acked = v->c->seq;
 	a->next_checkin_s = server_checkin_s(v->s);
-	a->refresh = v->d->news;
+	a->refresh = v->d->news;        /* a nudge: one answer carries it */
+	v->d->news = false;
 	a->repo_count = 1;
 	snprintf(a->repos[0].name, sizeof a->repos[0].name, "%s", v->s->config->name);
 	a->repos[0].timestamp = (uint64_t)desk_timestamp(v->s->desk);

@@ -130,8 +130,6 @@ void device_self(struct request *q)
 	d = fleet_find(&s->fleet, q->who);
 	put_attributes(&w, d);
 	json_put_text(&w, "ring", d ? d->ring : NULL);
-	if (d)
-		d->news = false;
 	pthread_mutex_unlock(&s->lock);
 	json_close_object(&w);
 }

@@ -31,7 +31,7 @@ struct device {
 	uint64_t generation;
 	bool revoked, flagged;
 	bool busy;                      /* a check-in of it is on its way to the store */
-	bool news;                      /* its attributes changed: the next answer asks it to read them */
+	bool news;                      /* its attributes changed: the next answer asks it to look at the ring map anew */
 	bool unsaved;                   /* memory knows more than the store */
 	char epoch[CHECKIN_EPOCH_LEN + 1], old_epoch[CHECKIN_EPOCH_LEN + 1];
 	uint64_t seq, event_n;

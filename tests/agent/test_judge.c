@@ -324,7 +324,6 @@ static void enrolment_comes_before_the_first_check_in(void **state)
 	assert_string_equal(c.token, "rhe_once");
 	m = hear(&c, MSG_TOKEN);
 	assert_string_equal(m->u.token.token, "device-token");
-	assert_string_equal(m->u.token.attributes, "ring=canary pool=lab");
 	answer(&c, 200, -1, ANSWER("0", "", "null"));
 	assert_string_equal(c.path, "device/v1/checkin");
 	assert_string_equal(c.token, "device-token");
@@ -339,7 +338,6 @@ static void a_refused_or_malformed_enrolment_leaves_the_host_as_it_was(void **st
 	static const char string[] = "rh1:host.example:8443:OvgNck2HKduO1RHQVjL0ypEN5A5-QglMYEd6Ydm7J0U:rhe_once";
 	static const struct { long status; const char *body; } cases[] = {
 		{ 403, "{\"detail\":\"used up\"}" }, { 500, "" }, { 201, "" }, { 201, "{}" },
-		{ 201, "{\"device\":\"d\",\"token\":\"t\",\"attributes\":[\"two words\"]}" },
 	};
 
 	(void)state;
