@@ -386,7 +386,7 @@ static int64_t switch_over(struct channel *c)
 {
 	struct err e;
 
-	if (trial_link(&c->boot, &e) < 0) {
+	if (channel_link(c, &e) < 0) {
 		channel_event(c, ON_UNHEALTHY, reason_word(REASON_DISK_BAD), e.msg);
 		return 0;
 	}

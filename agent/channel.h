@@ -68,7 +68,8 @@ void channel_note(struct channel *c, const char *what, const char *fmt, ...) PRI
 void channel_log(const struct channel *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int64_t channel_fetch(struct channel *c);       /* start or go on; as channel_tick() */
 void channel_transferred(struct channel *c, const struct job_result *r);
-int channel_tell_sensor(struct channel *c, struct err *e) MUST_CHECK;   /* leave-out list, then reload command or signal */
+int channel_link(struct channel *c, struct err *e) MUST_CHECK;          /* the list of dropped rules, then the link, as the boot record says */
+int channel_tell_sensor(struct channel *c, struct err *e) MUST_CHECK;   /* reload command or signal */
 void channel_look(struct channel *c);           /* reads the sensor's state */
 int64_t channel_watch(struct channel *c);       /* ACTIVE */
 bool channel_named(const struct channel *c, const struct digest *d);    /* the boot record names it */

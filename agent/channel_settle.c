@@ -58,7 +58,7 @@ static int commit(struct channel *c, const char **kind, struct err *e)
 	*kind = "survived";
 	/* Done already, and killed before the journal knew. */
 	if (!trial_on(&c->boot) && digest_equal(&current, &c->state.offer.digest))
-		return trial_link(&c->boot, e) < 0 ? e->code : 0;
+		return channel_link(c, e) < 0 ? e->code : 0;
 	if (trial_commit(&c->boot, c->state.offer.serial, e) < 0)
 		return e->code;
 	c->state.drop = c->state.offer.drop;
@@ -75,7 +75,7 @@ static int revert(struct channel *c, const char *reason, const char *evidence, c
 		return e->code;
 	if ((trial_on(&c->boot) || trial_left(&c->boot)) && trial_revert(&c->boot, e) < 0)
 		return e->code;
-	if (trial_link(&c->boot, e) < 0)
+	if (channel_link(c, e) < 0)
 		return e->code;
 	if (channel_tell_sensor(c, e) < 0)      /* the content is off either way */
 		log_warn("channel %s: %s", c->state.name, e->msg);

@@ -134,7 +134,7 @@ int channel_reconcile(struct channel *c, struct err *e)
 		rc = late_failure(c, e);
 	if (rc < 0)
 		return rc;
-	rc = trial_link(&c->boot, e);
+	rc = channel_link(c, e);
 	if (rc == 1)
 		channel_log(c, "the link did not match the boot record, and does now");
 	return rc < 0 ? rc : 0;

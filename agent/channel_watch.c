@@ -89,23 +89,43 @@ static int add_line(void *arg, const char *rule, struct err *e)
 	return buf_check(out, e);
 }
 
-/* /run/ringhold/<channel>/leave-out: rule ids, one a line; the sensor leaves them out at load. */
-static int write_leave_out(const struct channel *c, struct err *e)
+/*
+ * For the sensor (boot/sensor.h): the digest it is about, then the rules to
+ * leave out at load, one a line; absent when there are none. Touched only when
+ * it changes: the sensor loads anew whenever it does.
+ */
+static int write_drops(const struct channel *c, struct err *e)
 {
-	AUTO(buf) struct buf *text = buf_new((size_t)1 << 20);
+	AUTO(buf) struct buf *text = buf_new((size_t)1 << 20), *old = NULL;
 	struct digest running = trial_running(&c->boot);
+	char hex[DIGEST_HEX_LEN + 1];
+	struct err none;
 
 	if (!text)
 		return err_memory(e);
+	digest_hex(hex, &running);
+	buf_addf(text, "%s\n", hex);
 	if (journal_drops(c->host->journal, c->state.name, &running, add_line, text, e) < 0)
 		return e->code;
-	return file_replaceat(c->boot.run, "leave-out", text->data ? text->data : "", text->len, 0644, e);
+	if (text->len == DIGEST_HEX_LEN + 1) {
+		if (unlinkat(c->boot.run, SENSOR_DROP_NAME, 0) < 0 && errno != ENOENT)
+			return err_errno(e, "%s: remove", SENSOR_DROP_NAME);
+		return 0;
+	}
+	if (file_readat(&old, c->boot.run, SENSOR_DROP_NAME, (size_t)1 << 20, &none) == 0 && old->len == text->len &&
+	    !memcmp(old->data, text->data, text->len))
+		return 0;
+	return file_replaceat(c->boot.run, SENSOR_DROP_NAME, text->data, text->len, 0644, e);
+}
+
+/* The list first: whoever follows the link must find it. */
+int channel_link(struct channel *c, struct err *e)
+{
+	return write_drops(c, e) < 0 ? e->code : trial_link(&c->boot, e);
 }
 
 int channel_tell_sensor(struct channel *c, struct err *e)
 {
-	if (write_leave_out(c, e) < 0)
-		return e->code;
 	c->up_since = -1;
 	c->down_since = clock_work_ms();
 	if (*c->cfg->reload)
