@@ -14,12 +14,12 @@
 static const struct ini_key agent_keys[] = {
 	{ "agent", "server", INI_TEXT, AT(server), "", 0, 0, "https://HOST:PORT; default: from enrolment" },
 	{ "agent", "pin", INI_TEXT, AT(pin), "", 0, 0, "sha256//BASE64 of the server's public key; default: from enrolment" },
-	{ "agent", "ca_file", INI_TEXT, AT(ca_file), "", 0, 0, "PEM file of authorities, when not pinned" },
+	{ "agent", "ca-file", INI_TEXT, AT(ca_file), "", 0, 0, "PEM file of authorities, when not pinned" },
 	{ "agent", "proxy", INI_TEXT, AT(proxy), "", 0, 0, "URL of a proxy" },
-	{ "agent", "content_repo", INI_TEXT, AT(content_repo), "content", 0, 0, "name of the vendor's repository" },
-	{ "agent", "content_url", INI_TEXT, AT(content_url), "", 0, 0, "URL above its metadata/ and targets/" },
-	{ "agent", "rings_repo", INI_TEXT, AT(rings_repo), "", 0, 0, "name of the customer's own repository; default: the same" },
-	{ "agent", "rings_url", INI_TEXT, AT(rings_url), "", 0, 0, "URL above its metadata/ and targets/" },
+	{ "agent", "content-repo", INI_TEXT, AT(content_repo), "content", 0, 0, "name of the vendor's repository" },
+	{ "agent", "content-url", INI_TEXT, AT(content_url), "", 0, 0, "URL above its metadata/ and targets/" },
+	{ "agent", "rings-repo", INI_TEXT, AT(rings_repo), "", 0, 0, "name of the customer's own repository; default: the same" },
+	{ "agent", "rings-url", INI_TEXT, AT(rings_url), "", 0, 0, "URL above its metadata/ and targets/" },
 	{ "agent", "contract", INI_TEXT, AT(contract), "/etc/ringhold/contract.json", 0, 0, "what the sensor accepts" },
 	{ "agent", "device", INI_TEXT, AT(device), "", 0, 0, "id of this host while it is not enrolled" },
 	{ "agent", "attributes", INI_LIST, AT(attributes), "", 0, 0, "name=value, assigned by operators" },
@@ -28,17 +28,17 @@ static const struct ini_key agent_keys[] = {
 	{ "agent", "locale", INI_TEXT, AT(locale), "", 0, 0, "default: from the environment" },
 	{ "agent", "host", INI_TEXT, AT(host), "", 0, 0, "default: the host's name" },
 	{ "agent", "approvals", INI_LIST, AT(approvals), "", 0, 0, "parties that must approve a bundle" },
-	{ "agent", "min_age", INI_LIST, AT(min_age), "", 0, 0, "by ring position, from first sight; default: 0 1h 4h" },
+	{ "agent", "min-age", INI_LIST, AT(min_age), "", 0, 0, "by ring position, from first sight; default: 0 1h 4h" },
 	{ "agent", "poll", INI_SECONDS, AT(poll_s), "5m", 1, DAY, "between check-ins, unless the server says otherwise" },
-	{ "agent", "poll_max", INI_SECONDS, AT(poll_max_s), "1h", 1, DAY, "longest back-off" },
-	{ "agent", "boot_ok", INI_SECONDS, AT(boot_ok_s), "120s", 1, DAY, "the sensor is up so long: the boot was good" },
-	{ "agent", "max_rate", INI_BYTES, AT(max_rate), "0", 0, 0, "bytes per second of downloads; 0: no limit" },
-	{ "agent", "keep_events", INI_INT, AT(keep_events), "5000", 100, 1000000, "unsent events and history kept" },
-	{ "agent", "strict_sandbox", INI_BOOL, AT(strict_sandbox), "no", 0, 0, "refuse to run without full confinement" },
-	{ "agent", "fetch_user", INI_TEXT, AT(fetch_user), "", 0, 0, "user of the network process" },
-	{ "agent", "judge_user", INI_TEXT, AT(judge_user), "", 0, 0, "user of the process that reads signed metadata" },
-	{ "agent", "unpack_user", INI_TEXT, AT(unpack_user), "", 0, 0, "user of the process that decodes archives" },
-	{ "agent", "canary_user", INI_TEXT, AT(canary_user), "", 0, 0, "user of the process that tries content" },
+	{ "agent", "poll-max", INI_SECONDS, AT(poll_max_s), "1h", 1, DAY, "longest back-off" },
+	{ "agent", "boot-ok", INI_SECONDS, AT(boot_ok_s), "120s", 1, DAY, "the sensor is up so long: the boot was good" },
+	{ "agent", "max-rate", INI_BYTES, AT(max_rate), "0", 0, 0, "bytes per second of downloads; 0: no limit" },
+	{ "agent", "keep-events", INI_INT, AT(keep_events), "5000", 100, 1000000, "unsent events and history kept" },
+	{ "agent", "strict-sandbox", INI_BOOL, AT(strict_sandbox), "no", 0, 0, "refuse to run without full confinement" },
+	{ "agent", "fetch-user", INI_TEXT, AT(fetch_user), "", 0, 0, "user of the network process" },
+	{ "agent", "judge-user", INI_TEXT, AT(judge_user), "", 0, 0, "user of the process that reads signed metadata" },
+	{ "agent", "unpack-user", INI_TEXT, AT(unpack_user), "", 0, 0, "user of the process that decodes archives" },
+	{ "agent", "canary-user", INI_TEXT, AT(canary_user), "", 0, 0, "user of the process that tries content" },
 };
 
 #undef AT
@@ -48,12 +48,12 @@ static const struct ini_key channel_keys[] = {
 	{ "channel", "pidfile", INI_TEXT, AT(pidfile), "", 0, 0, "of the process that gets a signal instead" },
 	{ "channel", "signal", INI_TEXT, AT(signal), "HUP", 0, 0, "HUP, USR1 or USR2" },
 	{ "channel", "probe", INI_TEXT, AT(probe), "", 0, 0, "command that must succeed during probation" },
-	{ "channel", "probe_every", INI_SECONDS, AT(probe_every_s), "30s", 1, DAY, "between probes" },
+	{ "channel", "probe-every", INI_SECONDS, AT(probe_every_s), "30s", 1, DAY, "between probes" },
 	{ "channel", "exec", INI_LIST, AT(exec), "", 0, 0, "TYPE=COMMAND that checks content of a type" },
 	{ "channel", "benign", INI_LIST, AT(benign), "", 0, 0, "directories of events that must stay undisturbed" },
 	{ "channel", "watch", INI_BOOL, AT(watch), "yes", 0, 0, "the sensor reports what it runs" },
-	{ "channel", "sensor_wait", INI_SECONDS, AT(sensor_wait_s), "60s", 1, DAY, "longest time to take content over or to come back" },
-	{ "channel", "canary_wall", INI_SECONDS, AT(canary_wall_s), "60s", 1, 3600, "longest time of one canary load" },
+	{ "channel", "sensor-wait", INI_SECONDS, AT(sensor_wait_s), "60s", 1, DAY, "longest time to take content over or to come back" },
+	{ "channel", "canary-wall", INI_SECONDS, AT(canary_wall_s), "60s", 1, 3600, "longest time of one canary load" },
 };
 #undef AT
 
@@ -105,9 +105,9 @@ static int check_ages(struct settings *s, const char *file, struct err *e)
 		s->min_age_s[i] = -1;
 	for (size_t i = 0; s->min_age && s->min_age[i]; i++) {
 		if (i == SETTINGS_RINGS_MAX)
-			return err_set(e, ERR_USAGE, "%s: min_age: more than %d rings", file, SETTINGS_RINGS_MAX);
+			return err_set(e, ERR_USAGE, "%s: min-age: more than %d rings", file, SETTINGS_RINGS_MAX);
 		if (!number_parse_seconds(&s->min_age_s[i], s->min_age[i]) || s->min_age_s[i] < 0)
-			return err_set(e, ERR_USAGE, "%s: min_age: \"%s\" is no time", file, s->min_age[i]);
+			return err_set(e, ERR_USAGE, "%s: min-age: \"%s\" is no time", file, s->min_age[i]);
 	}
 	return 0;
 }
@@ -120,10 +120,10 @@ static bool url_fine(const char *url)
 static int check(struct settings *s, const char *file, struct err *e)
 {
 	const struct { const char *key, *value; } urls[] = {
-		{ "server", s->server }, { "content_url", s->content_url }, { "rings_url", s->rings_url },
+		{ "server", s->server }, { "content-url", s->content_url }, { "rings-url", s->rings_url },
 	};
 	const struct { const char *key, *value; } names[] = {
-		{ "content_repo", s->content_repo }, { "rings_repo", s->rings_repo },
+		{ "content-repo", s->content_repo }, { "rings-repo", s->rings_repo },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(urls); i++)

@@ -15,7 +15,10 @@
 
 /* What a child keeps of the environment: test builds need their clock, sanitizers their options. */
 static const char *const kept_variables[] = {
-	"RINGHOLD_TEST_CLOCK", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LLVM_PROFILE_FILE", "GCOV_PREFIX",
+#ifdef RINGHOLD_TEST
+	"RINGHOLD_TEST_CLOCK",
+#endif
+	"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LLVM_PROFILE_FILE", "GCOV_PREFIX",
 };
 
 #define VARIABLE_MAX 1024

@@ -388,7 +388,7 @@ static inline int endpoint_setup_with(void **state, const char *extra)
 	assert_int_equal(mkdir(p.root, 0755), 0);
 	endpoint_make_repo(&p);
 	snprintf(ini, sizeof ini,
-		 "[agent]\ncontent_url = file://%s\nattributes = ring=canary\npoll = 5s\nboot_ok = 60s\n%s\n[channel edr]\nsensor_wait = 2s\n",
+		 "[agent]\ncontent-url = file://%s\nattributes = ring=canary\npoll = 5s\nboot-ok = 60s\n%s\n[channel edr]\nsensor-wait = 2s\n",
 		 p.repo, extra);
 	endpoint_write(&p, "/etc/ringhold/agent.ini", ini, 0644);
 	endpoint_write(&p, "/etc/ringhold/trust/.keep", "", 0644);

@@ -595,8 +595,8 @@ static void a_baseline_comes_from_a_local_archive(void **state)
 static int as_nobody(void **state)
 {
 	return endpoint_setup_with(state, geteuid() ? ""
-					  : "fetch_user = nobody\njudge_user = nobody\nunpack_user = nobody\ncanary_user = nobody\n"
-					    "strict_sandbox = yes\n");
+					  : "fetch-user = nobody\njudge-user = nobody\nunpack-user = nobody\ncanary-user = nobody\n"
+					    "strict-sandbox = yes\n");
 }
 
 static void processes_without_root_do_the_same_work(void **state)

@@ -43,7 +43,7 @@ static void two_repositories_and_ages_are_read(void **state)
 	struct err e;
 
 	(void)state;
-	assert_ok(load(&s, "[agent]\nrings_repo = ours\nrings_url = https://x/y\nmin_age = 0 30m 2h\npoll = 90s\n[channel a]\n[channel b]\nwatch = no\n", &e));
+	assert_ok(load(&s, "[agent]\nrings-repo = ours\nrings-url = https://x/y\nmin-age = 0 30m 2h\npoll = 90s\n[channel a]\n[channel b]\nwatch = no\n", &e));
 	assert_int_equal(settings_repo(s, REPO_RINGS), REPO_RINGS);
 	assert_string_equal(settings_repo_name(s, REPO_RINGS), "ours");
 	assert_int_equal(s->min_age_s[1], 1800);
@@ -63,8 +63,8 @@ static void what_is_not_understood_is_an_error_with_file_and_line(void **state)
 		{ "[agent]\npoll = soon\n[channel a]\n", "agent.ini:2" },
 		{ "[agent]\npoll = 0\n[channel a]\n", "agent.ini:2" },
 		{ "[agent]\nserver = ftp://x\n[channel a]\n", "server" },
-		{ "[agent]\nmin_age = 0 later\n[channel a]\n", "min_age" },
-		{ "[agent]\ncontent_repo = ../x\n[channel a]\n", "content_repo" },
+		{ "[agent]\nmin-age = 0 later\n[channel a]\n", "min-age" },
+		{ "[agent]\ncontent-repo = ../x\n[channel a]\n", "content-repo" },
 		{ "[agent]\n", "no [channel NAME]" },
 		{ "", "no [channel NAME]" },
 	};
