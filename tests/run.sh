@@ -33,7 +33,7 @@ build() {
 # there are cores, then counts what they print: cmocka's lines, and named skips.
 programs() {
   for program in "$@"; do echo "$program"; done |
-    xargs -P "$jobs" -I{} sh -c 'log=$1/$(echo "$2" | tr / _); timeout 900 "$2" >"$log" 2>&1; echo $? >"$log.status"' sh "$out" {}
+    xargs -P "$jobs" -I{} sh -c 'log=$1/$(echo "$2" | tr / _); timeout 1800 "$2" >"$log" 2>&1; echo $? >"$log.status"' sh "$out" {}
   for program in "$@"; do tally "$program"; done
 }
 

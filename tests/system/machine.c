@@ -168,11 +168,18 @@ int machine_boot(struct machine *m, const struct world *w, struct err *e)
 	return 0;
 }
 
+/* To a process, or with `group` to all of its group; to nobody when it is gone: kill(-1) would reach everybody. */
+static int send(pid_t pid, bool group, int signal)
+{
+	if (pid <= 1)
+		return -1;
+	return kill(group ? -pid : pid, signal);
+}
+
 static void end(pid_t *pid, int signal)
 {
-	if (*pid <= 0)
+	if (send(*pid, true, signal) < 0 && *pid <= 1)
 		return;
-	kill(-*pid, signal);
 	if (signal == SIGKILL) {
 		while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
 			;
@@ -192,22 +199,27 @@ int machine_reboot(struct machine *m, struct err *e)
 	if (m->state != MACHINE_UP)
 		return err_set(e, ERR_CONFLICT, "%s: is not up", m->name);
 	/* systemd stops the agent before the sensor it was ordered after. */
-	kill(m->agent, SIGTERM);
+	(void)send(m->agent, false, SIGTERM);
 	m->state = MACHINE_STOPPING;
 	return 0;
 }
 
 int machine_freeze(struct machine *m, struct err *e)
 {
-	if (m->state != MACHINE_UP || kill(-m->agent, SIGSTOP) < 0)
+	if (m->state != MACHINE_UP || send(m->agent, true, SIGSTOP) < 0)
 		return err_set(e, ERR_CONFLICT, "%s: has no agent to stop", m->name);
 	m->state = MACHINE_FROZEN;
 	return 0;
 }
 
+void machine_kill_agent(struct machine *m)
+{
+	end(&m->agent, SIGKILL);
+}
+
 int machine_thaw(struct machine *m, struct err *e)
 {
-	if (m->state != MACHINE_FROZEN || kill(-m->agent, SIGCONT) < 0)
+	if (m->state != MACHINE_FROZEN || send(m->agent, true, SIGCONT) < 0)
 		return err_set(e, ERR_CONFLICT, "%s: is not frozen", m->name);
 	m->state = MACHINE_UP;
 	return 0;
@@ -273,7 +285,7 @@ int machine_turn(struct machine *m, const struct world *w, struct err *e)
 	case MACHINE_STOPPING:
 		if (!ended(&m->agent))
 			return 0;
-		kill(m->sensor, SIGTERM);
+		(void)send(m->sensor, false, SIGTERM);
 		if (!ended(&m->sensor))
 			return 0;
 		return machine_boot(m, w, e);

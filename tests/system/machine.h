@@ -49,6 +49,7 @@ void machine_release(struct machine *m);        /* kills what runs */
 int machine_boot(struct machine *m, const struct world *w, struct err *e) MUST_CHECK;
 int machine_reboot(struct machine *m, struct err *e) MUST_CHECK;       /* in order, as `systemctl reboot`; machine_turn() goes on */
 int machine_freeze(struct machine *m, struct err *e) MUST_CHECK;       /* SIGSTOP to the agent and all its processes */
+void machine_kill_agent(struct machine *m);     /* kill -9, with all its processes; machine_turn() starts it again */
 int machine_thaw(struct machine *m, struct err *e) MUST_CHECK;
 
 /* Notices what ended and moves the state on. Called often; never waits. */

@@ -230,6 +230,62 @@ static int a_silent_endpoint_counts_as_lost_and_holds(struct world *w, struct er
 	return machine_thaw(&w->machines[0], e);
 }
 
+/* ---- killed ---- */
+
+struct killing {
+	struct watch look;
+	unsigned turns, servers, agents;
+};
+
+/* As rings_passed(), and every so often the server or an agent is killed on the spot. */
+static int rings_passed_under_kills(struct world *w, void *arg, struct err *e)
+{
+	struct killing *k = arg;
+	struct machine *m = &w->machines[k->turns % w->machine_count];
+
+	if (++k->turns % 60 == 0) {
+		k->servers++;
+		if (world_server_stop(w, SIGKILL, e) < 0 || world_server_start(w, e) < 0)
+			return e->code;
+	}
+	if (k->turns % 7 == 0 && m->state == MACHINE_UP) {
+		k->agents++;
+		machine_kill_agent(m);
+	}
+	return rings_passed(w, &k->look, e);
+}
+
+static int abort_held(struct world *w, struct err *e)
+{
+	AUTO_FREE char *home = file_join(w->dir, "server");
+	struct watch look = { .bundle = &better };
+	char id[24];
+
+	if (!home)
+		return err_memory(e);
+	if (watch_refresh(&look, w, e) < 0)
+		return e->code;
+	snprintf(id, sizeof id, "%lld", (long long)look.rollout);
+	return world_expect(w, 0, NULL, e, "ringhold", "rollout", "abort", id, "--reason", "one endpoint is lost", "--home",
+			    home, NULL);
+}
+
+static int killed_servers_and_agents_go_on_where_they_were(struct world *w, struct err *e)
+{
+	static struct bundle_made last;
+	struct killing k = { .look = { .bundle = &last } };
+
+	if (abort_held(w, e) < 0 || bundle_make(&last, w, "deploy/demo/edr-good", 104, e) < 0 ||
+	    bundle_publish(&last, w, e) < 0)
+		return e->code;
+	if (world_until(w, true, "serial 104 passed every ring under kill -9", rings_passed_under_kills, &k, e) < 0)
+		return e->code;
+	world_say(w, "%u servers and %u agents were killed on the way", k.servers, k.agents);
+	if (k.servers < 3 || k.agents < 12)
+		return err_set(e, ERR_INTERNAL, "only %u servers and %u agents were killed", k.servers, k.agents);
+	return expect_everywhere(w, &last.digest, e);
+}
+
 const struct story stories[] = {
 	{ "good_content_passes_every_ring",
 	  "A good bundle goes canary, early, broad; small rings pass by coverage.", good_content_passes_every_ring },
@@ -242,6 +298,7 @@ const struct story stories[] = {
 	  "Content that passes every check and kills the sensor at boot.", a_boot_loop_is_reverted_by_the_machine_and_halts },
 	{ "a_silent_endpoint_counts_as_lost_and_holds",
 	  "An endpoint that takes the content and goes silent.", a_silent_endpoint_counts_as_lost_and_holds },
+	{ "killed_servers_and_agents_go_on_where_they_were", NULL, killed_servers_and_agents_go_on_where_they_were },
 };
 const size_t story_count = ARRAY_LEN(stories);
 

@@ -6,7 +6,7 @@
 
 struct story {
 	const char *name;       /* of the test */
-	const char *title;      /* for people */
+	const char *title;      /* for people; NULL: a test only, the demo leaves it out */
 	int (*tell)(struct world *w, struct err *e);
 };
 

@@ -99,6 +99,8 @@ static int demo_edr(void)
 	int code = world_up("edr", true, &e);
 
 	for (size_t i = 0; i < story_count && code == 0; i++) {
+		if (!stories[i].title)
+			continue;
 		printf("\n(%c) %s\n", (char)('a' + i), stories[i].title);
 		code = stories[i].tell(world, &e);
 	}

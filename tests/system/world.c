@@ -88,7 +88,8 @@ static int find_programs(struct world *w, struct err *e)
 
 int world_new(struct world **out, const char *channel, bool narrate, struct err *e)
 {
-	const char *tmp = getenv("TMPDIR");
+	/* In memory where there is such a place: what survives a power cut is tested elsewhere, one file at a time. */
+	const char *tmp = getenv("TMPDIR") ? getenv("TMPDIR") : access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 	struct world *w = calloc(1, sizeof *w);
 	char path[PATH_MAX];
 
@@ -99,7 +100,7 @@ int world_new(struct world **out, const char *channel, bool narrate, struct err 
 	w->narrate = narrate;
 	w->server = -1;
 	w->real_start_ms = clock_work_ms();
-	snprintf(path, sizeof path, "%s/ringhold-world-XXXXXX", tmp ? tmp : "/tmp");
+	snprintf(path, sizeof path, "%s/ringhold-world-XXXXXX", tmp);
 	if (!mkdtemp(path))
 		return err_errno(e, "%s: mkdtemp", path);
 	chmod(path, 0755);

@@ -20,7 +20,7 @@
 #define WORLD_MACHINES 12
 #define WORLD_STEP_S 30         /* the clock moves by so much at a time, */
 #define WORLD_AHEAD_S 420       /* and no further beyond the last check-in of all: nobody may seem silent because it moved */
-#define WORLD_LIMIT_MS 180000   /* the one generous limit on every wait, in real time */
+#define WORLD_LIMIT_MS 600000   /* the one generous limit on every wait, in real time */
 
 struct world {
 	char *dir;                      /* everything is beneath it */
