@@ -18,14 +18,14 @@
 int token_key_load(struct token_key *out, const char *path, struct err *e)
 {
 	AUTO(buf) struct buf *bytes = NULL;
-	int got = file_read(&bytes, path, sizeof out->bytes, e);
+	int got = file_read_secret(&bytes, path, sizeof out->bytes, e);
 
 	if (got == ERR_NOT_FOUND) {
 		if (random_bytes(out->bytes, sizeof out->bytes, e) < 0)
 			return e->code;
 		return file_replace(path, out->bytes, sizeof out->bytes, 0600, e);
 	}
-	if (got < 0 || file_check_private(path, true, e) < 0)
+	if (got < 0)
 		return e->code;
 	if (bytes->len != sizeof out->bytes)
 		return err_set(e, ERR_FORMAT, "%s: a key of %zu bytes instead of %zu", path, bytes->len, sizeof out->bytes);
