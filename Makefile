@@ -24,10 +24,10 @@ floor_of = $(strip $(foreach n,0 1 2 3,$(if $(filter $1,$(FLOOR_$n)),$n)))
 links    = $1 $(BELOW_$(call floor_of,$1))
 
 # ---- third-party libraries, by the room whose code includes them ----
-PKG_base    := libcrypto libcurl inih
+PKG_base    := libcrypto libcurl inih yaml-0.1
 PKG_boot    :=
 PKG_schema  := libpcre2-8
-PKG_signing := libcrypto
+PKG_signing := libcrypto p11-kit-1
 PKG_content := zlib libzstd libpcre2-8 libseccomp libcrypto $(if $(shell pkg-config --exists yara && echo y),yara)
 PKG_rollout := libcrypto
 PKG_server  := libuv libssl libcrypto sqlite3
@@ -62,7 +62,9 @@ CFLAGS_ALL    := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. $(WARN) $(F
 PROGRAMS := $(wildcard $(ROOMS:%=%/ringhold*.c))
 MODULES  := $(filter-out $(PROGRAMS),$(wildcard $(ROOMS:%=%/*.c)))
 TESTS    := $(wildcard $(ROOMS:%=tests/%/test_*.c))
-SYSTEM   := $(wildcard tests/system/*.c)
+SYSTEM   := $(wildcard tests/system/system.c tests/system/test_*.c)
+WORLD    := $(filter-out $(SYSTEM),$(wildcard tests/system/*.c))
+INCIDENTS := $(wildcard tests/incidents/test_*.c)
 FUZZERS  := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES  := $(wildcard tests/bench/bench_*.c)
 PEERS    := $(wildcard tests/bench/peer_*.c)
@@ -99,7 +101,8 @@ $(foreach p,$(PROGRAMS),$(eval $(call link_rule,$(B)/bin/$(basename $(notdir $p)
 $(foreach t,$(TESTS),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t),$(call links,$(call room_of,$t)),-lcmocka)))
 $(foreach f,$(FUZZERS),$(eval $(call link_rule,$(B)/$(basename $f),$(call objs,$f $(if $(filter fuzz,$(MODE)),,tests/fuzz/replay.c)),cli agent server $(BELOW_3),$(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer))))
 $(foreach b,$(BENCHES),$(eval $(call link_rule,$(B)/$(basename $b),$(call objs,$b $(PEERS)),cli agent server $(BELOW_3),-ljansson)))
-$(eval $(call link_rule,$(B)/tests/system/system,$(call objs,$(SYSTEM)),$(BELOW_3),-lcmocka))
+$(foreach t,$(SYSTEM),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(WORLD)),$(BELOW_3),-lcmocka)))
+$(foreach t,$(INCIDENTS),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t),cli agent server $(BELOW_3),-lcmocka)))
 
 # ---- what people type ----
 unit-tests: $(TESTS:%.c=$(B)/%)
@@ -109,16 +112,22 @@ layers:
 check: layers
 	@sh tests/run.sh check
 benches: $(BENCHES:%.c=$(B)/%)
+system-tests: all $(SYSTEM:%.c=$(B)/%)
+incidents: all $(INCIDENTS:%.c=$(B)/%)
 bins-and-tests: all unit-tests fuzz-targets
 packages:
 	@sh deploy/bootstrap.sh
+test-packages:
+	@sh deploy/bootstrap.sh tests
 demo: packages
 	@sh tests/run.sh demo $(CONTENT)
-test: packages
+test: test-packages
 	@sh tests/run.sh test
-test-full: packages
+test-full: test-packages
 	@sh tests/run.sh full
-bench: packages
+test-incidents: test-packages
+	@sh tests/run.sh incidents
+bench: test-packages
 	@sh tests/run.sh bench
 format:
 	clang-format -i $(PROGRAMS) $(MODULES) $(wildcard $(ROOMS:%=%/*.h)) $(wildcard tests/*/*.[ch])
@@ -128,5 +137,5 @@ install: all
 	sh deploy/install.sh $(B)/bin $(DESTDIR)
 clean:
 	rm -rf build
-.PHONY: all unit-tests fuzz-targets bins-and-tests benches layers check packages demo test test-full bench format lint install clean
+.PHONY: all unit-tests fuzz-targets bins-and-tests system-tests incidents benches layers check packages test-packages demo test test-full test-incidents bench format lint install clean
 .SECONDARY:

@@ -1,32 +1,47 @@
 #!/bin/sh
-# Installs what Ringhold needs to be built and tested on Debian 12.
-# Idempotent, and quiet when everything is there. Needs root, or sudo.
+# Installs what Ringhold needs on Debian 12. Idempotent, and quiet when
+# everything is there. Needs root, or sudo.
+#   bootstrap.sh          to be built, and for the demo
+#   bootstrap.sh tests    and what the tests run beside it: peers, tools, token emulators
 set -eu
 
-build="gcc make pkg-config libc6-dev binutils
+packages="gcc make pkg-config libc6-dev binutils
   libuv1-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev zlib1g-dev
-  node-llhttp libzstd-dev libpcre2-dev libseccomp-dev libinih-dev libyara-dev"
-tests="libcmocka-dev libjansson-dev clang libclang-rt-14-dev strace curl openssl"
+  node-llhttp libzstd-dev libpcre2-dev libseccomp-dev libinih-dev libyara-dev
+  libp11-kit-dev libyaml-dev libcmocka-dev"
+peers=$(dirname "$0")/../tests/peers
+if [ "${1:-}" = tests ]; then
+  packages="$packages libjansson-dev clang libclang-rt-14-dev strace curl openssl softhsm2 opensc"
+  # Node.js may have come in another way than from Debian.
+  command -v node >/dev/null || packages="$packages nodejs"
+  command -v npm >/dev/null || packages="$packages npm"
+fi
 
 have() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
+as_root=""
+if [ "$(id -u)" != 0 ]; then as_root="sudo"; fi
+
 missing=""
-for package in $build $tests; do
+for package in $packages; do
   have "$package" || missing="$missing $package"
 done
-[ -z "$missing" ] && exit 0
-
-echo "bootstrap: installing$missing"
-as_root=""
-if [ "$(id -u)" != 0 ]; then
-  command -v sudo >/dev/null || { echo "bootstrap: needs root or sudo to install packages" >&2; exit 1; }
-  as_root="sudo"
+if [ -n "$missing" ]; then
+  echo "bootstrap: installing$missing"
+  command -v ${as_root:-true} >/dev/null || { echo "bootstrap: needs root or sudo to install packages" >&2; exit 1; }
+  # shellcheck disable=SC2086 # the list is meant to be split
+  $as_root env DEBIAN_FRONTEND=noninteractive sh -eu -c '
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  ' bootstrap $missing
+  echo "bootstrap: done"
 fi
-# shellcheck disable=SC2086 # the list is meant to be split
-$as_root env DEBIAN_FRONTEND=noninteractive sh -eu -c '
-  apt-get update -qq
-  apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-' bootstrap $missing
-echo "bootstrap: done"
+
+# The peers that come from npm: exactly those of the lock file.
+if [ "${1:-}" = tests ] && ! cmp -s "$peers/package-lock.json" "$peers/node_modules/.of-lock"; then
+  echo "bootstrap: installing the npm packages of tests/peers"
+  (cd "$peers" && npm ci --silent)
+  cp "$peers/package-lock.json" "$peers/node_modules/.of-lock"
+fi

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Builds and runs the tests by part, prints the seconds of each, and closes with
 # one line: N passed, N failed, N skipped.
-#   run.sh check | test | full | demo [DIR...] | bench
+#   run.sh check | test | full | incidents | demo [DIR...] | bench
 set -u
 cd "$(dirname "$0")/.."
-what=${1:?check, test, full, demo or bench}
+what=${1:?check, test, full, incidents, demo or bench}
 jobs=$(nproc)
 out=$PWD/build/test-output
 passed=0 failed=0 skipped=0
@@ -105,7 +105,19 @@ release_build() {
 }
 
 stories() {
-  build debug all build/debug/tests/system/system && programs build/debug/tests/system/system
+  build debug system-tests && programs build/debug/tests/system/system
+}
+
+# system_tests PROGRAM...: one after the other; each starts a world of its own.
+system_tests() {
+  build debug system-tests || return
+  for program in "$@"; do programs "build/debug/tests/system/$program"; done
+}
+
+incidents() {
+  build debug incidents || return
+  for source in tests/incidents/test_*.c; do programs "build/debug/${source%.c}"; done
+  cat "$out"/*incidents*test_table 2>/dev/null
 }
 
 closing() {
@@ -128,6 +140,9 @@ test|full)
   part "build, ASan and UBSan" build asan bins-and-tests
   by_part asan
   part "release build and its properties" release_build
+  closing ;;
+incidents)
+  part "incidents" incidents
   closing ;;
 demo)
   build debug all build/debug/tests/system/system || exit 1
