@@ -6,15 +6,12 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 
 #define FILE_MAX 65536
-#define PASS_MAX 1024
-#define SALT_LEN 32
 
 struct seckey {
 	EVP_PKEY *pkey;
@@ -62,16 +59,26 @@ static int from_pkey(struct seckey **out, EVP_PKEY *pkey, struct err *e)
 	k->pkey = pkey;
 	if (public_of(&k->public, pkey, e) < 0)
 		return e->code;
+	if (pubkey_type(k->public) == PUBKEY_RSA)
+		return err_set(e, ERR_UNSUPPORTED, "an RSA key: its signatures are verified, not made; use Ed25519 or P-256");
 	*out = TAKE(k);
 	return 0;
 }
 
 int seckey_generate(struct seckey **out, struct err *e)
 {
-	EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	return seckey_generate_type(out, PUBKEY_ED25519, e);
+}
 
+int seckey_generate_type(struct seckey **out, enum pubkey_type type, struct err *e)
+{
+	EVP_PKEY *pkey;
+
+	if (type == PUBKEY_RSA)
+		return err_set(e, ERR_UNSUPPORTED, "RSA keys are verified, not made; use Ed25519 or P-256");
+	pkey = type == PUBKEY_ED25519 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519") : EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
 	if (!pkey)
-		return err_set(e, ERR_INTERNAL, "no Ed25519 key can be made");
+		return err_set(e, ERR_INTERNAL, "no key can be made");
 	return from_pkey(out, pkey, e);
 }
 
@@ -141,9 +148,9 @@ int seckey_save(const struct seckey *k, const char *path, const char *passphrase
 		BIO_free(bio);
 		return err_set(e, ERR_CONFLICT, "%s: exists already", path);
 	}
-	if (passphrase && (!*passphrase || strlen(passphrase) >= PASS_MAX)) {
+	if (passphrase && (!*passphrase || strlen(passphrase) >= SECKEY_SECRET_MAX)) {
 		BIO_free(bio);
-		return err_set(e, ERR_USAGE, "%s: a passphrase of 1 to %d bytes", path, PASS_MAX - 1);
+		return err_set(e, ERR_USAGE, "%s: a passphrase of 1 to %d bytes", path, SECKEY_SECRET_MAX - 1);
 	}
 	/* OpenSSL asks on the terminal when the passphrase is NULL and a cipher is given: never here. */
 	if (bio && PEM_write_bio_PKCS8PrivateKey(bio, k->pkey, cipher, passphrase, passphrase ? (int)strlen(passphrase) : 0, NULL, NULL) == 1)
@@ -160,15 +167,10 @@ int seckey_save(const struct seckey *k, const char *path, const char *passphrase
 static int sign_with(EVP_MD_CTX *ctx, const struct seckey *k, const void *bytes, size_t len, struct buf *sig)
 {
 	enum pubkey_type type = pubkey_type(k->public);
-	EVP_PKEY_CTX *pctx = NULL;      /* owned by ctx */
 	size_t sig_len = 0;
 	void *room;
 
-	if (EVP_DigestSignInit(ctx, &pctx, type == PUBKEY_ED25519 ? NULL : EVP_sha256(), NULL, k->pkey) != 1)
-		return -1;
-	if (type == PUBKEY_RSA && (EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) != 1 ||
-				   EVP_PKEY_CTX_set_rsa_mgf1_md(pctx, EVP_sha256()) != 1 ||
-				   EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, SALT_LEN) != 1))
+	if (EVP_DigestSignInit(ctx, NULL, type == PUBKEY_ED25519 ? NULL : EVP_sha256(), NULL, k->pkey) != 1)
 		return -1;
 	if (EVP_DigestSign(ctx, NULL, &sig_len, bytes, len) != 1)
 		return -1;
