@@ -31,6 +31,8 @@ struct json_arena {
 	struct json root;
 	struct chunk *chunks;
 	size_t used, max;
+	const struct json_mark *marks;  /* NULL: the text is its own source */
+	size_t mark_count;
 	char text[];            /* the copy: source_len bytes and PAD zeros */
 };
 
@@ -86,11 +88,32 @@ static inline unsigned utf8_len(const char *text)
 
 /* ---- errors and places ---- */
 
-static void place(const char *text, size_t at, unsigned *line, unsigned *column)
+/* The last mark that is not behind `at`; a text that was made has one for each value and key. */
+static const struct json_mark *mark_of(const struct json_arena *a, size_t at)
 {
-	const char *start = text, *stop = text + at, *nl;
+	size_t low = 0, high = a->mark_count;
 
-	*line = 1;
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (a->marks[middle].at <= at)
+			low = middle;
+		else
+			high = middle;
+	}
+	return &a->marks[low];
+}
+
+static void place(const struct json_doc *d, size_t at, unsigned *line, unsigned *column)
+{
+	const char *start = d->source, *stop = start + at, *nl;
+
+	if (d->arena->marks) {
+		*line = mark_of(d->arena, at)->line;
+		*column = mark_of(d->arena, at)->column;
+		return;
+	}
+	*line = d->first_line;
 	while ((nl = memchr(start, '\n', (size_t)(stop - start)))) {
 		start = nl + 1;
 		++*line;
@@ -122,7 +145,7 @@ static int PRINTF_LIKE(5, 0) error_at(const struct json_doc *d, size_t at, struc
 	unsigned line, column;
 	char what[sizeof e->msg];
 
-	place(d->source, at, &line, &column);
+	place(d, at, &line, &column);
 	vsnprintf(what, sizeof what, fmt, ap);
 	make_printable(what);
 	return err_set(e, code, "%s:%u:%u: %s", d->name, line, column, what);
@@ -153,7 +176,7 @@ static int expected(struct parser *p, const char *what)
 
 void json_place(const struct json_doc *d, const struct json *v, unsigned *line, unsigned *column)
 {
-	place(d->source, v->at, line, column);
+	place(d, v->at, line, column);
 }
 
 int json_error(const struct json_doc *d, const struct json *v, struct err *e, int code, const char *fmt, ...)
@@ -649,12 +672,12 @@ static int document(struct parser *p)
 	return 0;
 }
 
-static int check_limits(const struct json_limits *l, const char *name, size_t len, struct err *e)
+static int check_limits(const struct json_limits *l, const char *name, unsigned line, size_t len, struct err *e)
 {
 	size_t bytes = l->bytes ? MIN(l->bytes, UINT32_MAX - PAD) : DEFAULT_BYTES;
 
 	if (len > bytes)
-		return err_set(e, ERR_LIMIT, "%s:1:1: %zu bytes, more than the %zu allowed", name, len, bytes);
+		return err_set(e, ERR_LIMIT, "%s:%u:1: %zu bytes, more than the %zu allowed", name, line, len, bytes);
 	return 0;
 }
 
@@ -665,14 +688,15 @@ static size_t arena_max(const struct json_limits *l)
 	return l->arena ? l->arena : 16 * bytes + 1024;
 }
 
-int json_parse(struct json_doc **out, const char *name, const char *text, size_t len,
-	       const struct json_limits *limits, struct err *e)
+int json_parse_from(struct json_doc **out, const char *name, const char *text, size_t len,
+		    const struct json_limits *limits, const struct json_origin *origin, struct err *e)
 {
 	static const struct json_limits defaults;
 	const struct json_limits *l = limits ? limits : &defaults;
 	struct json_arena *a;
 	struct parser p = { .e = e, .depth_max = l->depth ? MIN(l->depth, MOST_DEPTH) : DEFAULT_DEPTH };
-	int rc = check_limits(l, name, len, e);
+	unsigned line = MAX(origin->line, 1u);
+	int rc = check_limits(l, name, line, len, e);
 
 	if (rc < 0)
 		return rc;
@@ -680,8 +704,9 @@ int json_parse(struct json_doc **out, const char *name, const char *text, size_t
 	if (!a)
 		return err_memory(e);
 	*a = (struct json_arena){ .doc = { .root = &a->root, .name = name, .source = text,
-					   .source_len = len, .arena = a },
-				  .used = len + PAD, .max = arena_max(l) };
+					   .source_len = len, .first_line = line, .arena = a },
+				  .used = len + PAD, .max = arena_max(l),
+				  .marks = origin->marks, .mark_count = origin->mark_count };
 	if (len)
 		memcpy(a->text, text, len);
 	memset(a->text + len, 0, PAD);
@@ -693,11 +718,20 @@ int json_parse(struct json_doc **out, const char *name, const char *text, size_t
 	free(p.frames);
 	free(p.table);
 	if (rc < 0) {
+		a->marks = NULL;        /* still the caller's */
 		json_free(&a->doc);
 		return rc;
 	}
+	if (a->marks)
+		a->doc.source = NULL;
 	*out = &a->doc;
 	return 0;
+}
+
+int json_parse(struct json_doc **out, const char *name, const char *text, size_t len,
+	       const struct json_limits *limits, struct err *e)
+{
+	return json_parse_from(out, name, text, len, limits, &(struct json_origin){ .line = 1 }, e);
 }
 
 void json_free(struct json_doc *d)
@@ -713,6 +747,7 @@ void json_free(struct json_doc *d)
 		free(a->chunks);
 		a->chunks = next;
 	}
+	free((void *)(uintptr_t)a->marks);
 	free(a);
 }
 

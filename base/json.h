@@ -38,8 +38,9 @@ struct json_member {
 struct json_doc {
 	const struct json *root;
 	const char *name;       /* borrowed from json_parse(); what errors call this document */
-	const char *source;     /* borrowed: the text must outlive the document */
+	const char *source;     /* borrowed: the text must outlive the document; NULL when it was made from another notation */
 	size_t source_len;
+	unsigned first_line;    /* of its file, where the text begins: 1, or a later one for a line of NDJSON */
 	struct json_arena *arena;
 };
 
@@ -57,7 +58,27 @@ int json_parse(struct json_doc **out, const char *name, const char *text, size_t
 	       const struct json_limits *limits /* NULL: the defaults */, struct err *e) MUST_CHECK;
 void json_free(struct json_doc *d);
 
-/* 1-based; the column counts bytes. */
+/* Where a text comes from that is not a file of its own. */
+struct json_mark {
+	uint32_t at;            /* offset of a value or key in the text */
+	unsigned line, column;  /* where it stands in the file, 1-based */
+};
+
+struct json_origin {
+	unsigned line;          /* of the file, where the text begins: for a line of NDJSON; 0: 1 */
+	struct json_mark *marks;        /* NULL, or malloc'ed: the text was made from another notation (yaml.h); ascending */
+	size_t mark_count;      /* at least one when there are marks */
+};
+
+/*
+ * As json_parse(); places and errors count in the file the text comes from.
+ * With marks the text may go when this returns, and on success the document
+ * owns the marks.
+ */
+int json_parse_from(struct json_doc **out, const char *name, const char *text, size_t len, const struct json_limits *limits,
+		    const struct json_origin *origin, struct err *e) MUST_CHECK;
+
+/* 1-based; the column counts bytes (characters in a text made from YAML). */
 void json_place(const struct json_doc *d, const struct json *v, unsigned *line, unsigned *column);
 
 /* Sets "name:line:column: sentence" for a value; returns code. Control characters in the sentence become '?'. */
