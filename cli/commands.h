@@ -11,6 +11,8 @@
 
 extern const struct cli_command init_commands[];
 extern const size_t init_command_count;
+extern const struct cli_command key_commands[];
+extern const size_t key_command_count;
 extern const struct cli_command bundle_commands[];
 extern const size_t bundle_command_count;
 extern const struct cli_command publish_commands[];

@@ -7,14 +7,16 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/keys.h"
 #include "cli/role_edit.h"
 #include "rollout/policy.h"
 #include "rollout/ringmap.h"
 
 struct fleet_options {
 	struct remote_options remote;
-	struct cli_list attributes, keys;
-	const char *keys_dir, *ring, *name;
+	struct cli_list attributes;
+	struct keys_options keys;
+	const char *ring, *name;
 	int64_t uses, lifetime_s, members, after;
 	bool adopt;
 };
@@ -34,8 +36,7 @@ static const struct cli_option enrol_rows[] = {
 	REMOTE_ROWS(AT(remote)),
 };
 static const struct cli_option sign_rows[] = {
-	{ "key", 'k', CLI_MANY, AT(keys), "FILE", "a key of the fleet role; may be given again" },
-	{ "keys", 0, CLI_TEXT, AT(keys_dir), "DIR", "all keys of a directory" },
+	KEYS_ROWS(AT(keys)),
 	{ "adopt", 0, CLI_FLAG, AT(adopt), NULL, "sign although none of these keys signed what is published now" },
 	REMOTE_ROWS(AT(remote)),
 };
@@ -208,7 +209,7 @@ static int rings_set(int argc, char **argv, const void *options, struct err *e)
 	(void)argc;
 	if (file_read(&text, argv[0], RINGMAP_MAX, e) < 0)
 		return e->code;
-	if (ringmap_parse(&map, argv[0], text->len ? text->data : "", text->len, e) < 0 || role_edit_keys(&keys, &o->keys, o->keys_dir, e) < 0 ||
+	if (ringmap_parse(&map, argv[0], text->len ? text->data : "", text->len, e) < 0 || keys_open(&keys, &o->keys, e) < 0 ||
 	    remote_open(&r, &o->remote, e) < 0 || role_edit_open(&x, r, "fleet", keys, o->adopt, e) < 0)
 		return e->code;
 	hash_bytes(&sha, text->data, text->len);

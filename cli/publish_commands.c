@@ -5,20 +5,21 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/keys.h"
 #include "cli/publish.h"
 
 struct publish_options {
 	struct remote_options remote;
-	struct cli_list keys, overrides;
-	const char *keys_dir, *reason;
+	struct keys_options keys;
+	struct cli_list overrides;
+	const char *reason;
 	bool dry_run, no_delta, adopt;
 };
 
 #define AT(field) offsetof(struct publish_options, field)
 
 static const struct cli_option publish_rows[] = {
-	{ "key", 'k', CLI_MANY, AT(keys), "FILE", "a key of the channel's content role; may be given again" },
-	{ "keys", 0, CLI_TEXT, AT(keys_dir), "DIR", "all keys of a directory" },
+	KEYS_ROWS(AT(keys)),
 	{ "reason", 0, CLI_TEXT, AT(reason), "TEXT", "why, for the record" },
 	{ "override-contract", 0, CLI_MANY, AT(overrides), "SENSOR/VERSION",
 	  "publish although this contract refuses it (every host still refuses by its own); \"*\": all; needs --reason" },
@@ -115,7 +116,7 @@ static int publish(int argc, char **argv, const void *options, struct err *e)
 	(void)argc;
 	if (o->overrides.count > 0 && !o->reason)
 		return err_set(e, ERR_USAGE, "an override needs a --reason: it is kept and shown");
-	if (role_edit_keys(&keys, &o->keys, o->keys_dir, e) < 0 || remote_open(&r, &o->remote, e) < 0)
+	if (keys_open(&keys, &o->keys, e) < 0 || remote_open(&r, &o->remote, e) < 0)
 		return e->code;
 	p.keys = keys;
 	code = finish(&p, r, o, e);

@@ -10,6 +10,7 @@ static const struct {
 	const size_t *count;
 } tables[] = {
 	{ init_commands, &init_command_count },
+	{ key_commands, &key_command_count },
 	{ bundle_commands, &bundle_command_count },
 	{ publish_commands, &publish_command_count },
 	{ contract_commands, &contract_command_count },

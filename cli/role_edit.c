@@ -129,27 +129,3 @@ int role_edit_finish(struct role_edit *x, int64_t now, struct buf **out, struct 
 	*out = TAKE(whole);
 	return 0;
 }
-
-int role_edit_keys(struct keyring **out, const struct cli_list *files, const char *dir, struct err *e)
-{
-	AUTO(keyring) struct keyring *keys = NULL;
-
-	if (dir) {
-		if (keyring_load(&keys, dir, NULL, NULL, e) < 0)
-			return e->code;
-	} else {
-		keys = keyring_new();
-	}
-	if (!keys)
-		return err_memory(e);
-	for (size_t i = 0; i < files->count; i++) {
-		struct seckey *k = NULL;
-
-		if (seckey_load(&k, files->items[i], NULL, NULL, e) < 0 || keyring_add(keys, files->items[i], k, e) < 0)
-			return e->code;
-	}
-	if (keys->count == 0)
-		return err_set(e, ERR_USAGE, "which keys sign? name them with --key FILE or --keys DIR");
-	*out = TAKE(keys);
-	return 0;
-}

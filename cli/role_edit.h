@@ -25,9 +25,6 @@ struct author *role_edit_author(struct role_edit *x);                   /* to be
 /* The next version, valid for 400 days, signed. ERR_AUTH says how many signatures are missing. */
 int role_edit_finish(struct role_edit *x, int64_t now, struct buf **out, struct err *e) MUST_CHECK;
 
-/* Keys from files, and every *.pem of a directory (NULL: none). */
-int role_edit_keys(struct keyring **out, const struct cli_list *files, const char *dir, struct err *e) MUST_CHECK;
-
 AUTO_DEFINE(role_edit, struct role_edit *, role_edit_free);
 
 #endif
