@@ -307,15 +307,9 @@ static bool quarantined(const struct judge *j, const struct message_channel *c, 
 	return false;
 }
 
-static int64_t oldest_fresh(struct judge *j)
+static int64_t fresh_at(struct judge *j, enum settings_repo which)
 {
-	int64_t at = INT64_MAX;
-
-	if (j->begin.offline)
-		return j->begin.fresh_at;
-	for (size_t i = 0; i < judge_repo_count(j); i++)
-		at = MIN(at, judge_repo(j, i ? REPO_RINGS : REPO_CONTENT)->fresh_at);
-	return at;
+	return j->begin.offline ? j->begin.fresh_at : judge_repo(j, which)->fresh_at;
 }
 
 /* Clauses that only time or a refresh mend: what is under way waits for them and is not thrown away. */
@@ -415,7 +409,7 @@ int judge_decide(struct judge *j, const struct message_channel *c, int position,
 	struct err why = { 0 };
 	struct activate_facts f = {
 		.now = j->now, .channel = c->channel, .ring = c->ring, .ring_position = position,
-		.metadata_at = oldest_fresh(j), .high_water = c->high_water, .pinned = c->pinned,
+		.content_at = fresh_at(j, REPO_CONTENT), .rings_at = fresh_at(j, REPO_RINGS), .high_water = c->high_water, .pinned = c->pinned,
 		.disabled = !strcmp(c->held, "disabled"), .held = !strcmp(c->held, "hold"),
 		.approvals_demanded = parties, .approvals_present = present, .stop_left_at = c->stop_left_at,
 		.min_age_s = position >= 0 && position < SETTINGS_RINGS_MAX ? j->s->min_age_s[position] : -1,

@@ -62,6 +62,14 @@ static bool granted(const struct activate_facts *f)
 	return a && a->granted && f->high_water <= a->grant_max_serial;
 }
 
+/* A granted rollback to what was committed here and is still on disk: nobody has to deliver anything. */
+static bool from_disk(const struct activate_facts *f)
+{
+	enum activate_slot s = granted(f) ? slot_of(f, &f->assignment->bundle.digest) : SLOT_NONE;
+
+	return s != SLOT_NONE && f->slots[s].serial == f->assignment->bundle.serial;
+}
+
 static bool first_install(const struct activate_facts *f)
 {
 	return f->high_water == 0;
@@ -127,15 +135,16 @@ static bool not_held(struct activate_verdict *v, const struct activate_facts *f)
 
 static bool fresh(struct activate_verdict *v, const struct activate_facts *f)
 {
-	int64_t age = f->now - f->metadata_at;
+	bool rings_alone = from_disk(f);
+	int64_t at = rings_alone ? f->rings_at : MIN(f->content_at, f->rings_at), age = f->now - at;
 
-	if (f->metadata_at == 0)
-		return clause(v, false, "the metadata was never found fresh");
+	if (at == 0)
+		return clause(v, false, "the metadata %swas never found fresh", rings_alone ? "of the rings " : "");
 	/* The clock went back, and nobody knows how long ago that was; the next refresh tells. */
 	if (age < -ACTIVATE_METADATA_MAX_AGE)
 		return clause(v, false, "the metadata was found fresh %" PRId64 " s from now: the clock went back", -age);
-	return clause(v, age <= ACTIVATE_METADATA_MAX_AGE, "the metadata was found fresh %" PRId64 " s ago, at most %d count", MAX(age, 0),
-		      ACTIVATE_METADATA_MAX_AGE);
+	return clause(v, age <= ACTIVATE_METADATA_MAX_AGE, "the metadata %swas found fresh %" PRId64 " s ago, at most %d count",
+		      rings_alone ? "of the rings " : "", MAX(age, 0), ACTIVATE_METADATA_MAX_AGE);
 }
 
 static bool assigned(struct activate_verdict *v, const struct activate_facts *f)
@@ -151,6 +160,8 @@ static bool listed(struct activate_verdict *v, const struct activate_facts *f)
 {
 	const struct bundle_ref *b = &f->assignment->bundle;
 
+	if (from_disk(f))
+		return clause(v, true, "serial %" PRIu64 " was committed here and is on disk: nothing is fetched", b->serial);
 	if (!f->vendor)
 		return clause(v, false, "the vendor's role lists nothing under %.100s", b->path);
 	if (strcmp(f->vendor->path, b->path) != 0 || f->vendor->serial != b->serial || !digest_equal(&f->vendor->digest, &b->digest))
@@ -385,7 +396,7 @@ static void activate(struct activate_decision *out, const struct activate_facts 
 	enum activate_slot held = slot_of(f, &b->digest);
 
 	out->attempt = f->assignment->attempt;
-	if (granted(f) && held != SLOT_NONE) {
+	if (from_disk(f)) {
 		to_slot(out, f, held);
 		act(out, ACTIVATE_SWITCH, reason_word(REASON_ROLLBACK), "granted rollback to serial %" PRIu64 ", which is on disk as %s", b->serial,
 		    slot_names[held]);

@@ -5,6 +5,11 @@
  * whole reasoning; then the precedence disable > stop > quarantine > pin >
  * hold > assignment picks the action. Used before a fetch and again right
  * before ARM.
+ *
+ * With two repositories the vendor's listing and its freshness count for what
+ * has to be fetched. A granted rollback to content that was committed here and
+ * is on disk needs the customer's word alone, or a vendor that is down, or
+ * that is not well-meaning, could keep a fleet on what it wants to leave.
  */
 #ifndef ROLLOUT_ACTIVATE_H
 #define ROLLOUT_ACTIVATE_H
@@ -43,7 +48,7 @@ struct activate_facts {
 	int ring_position;              /* 0: the first ring */
 
 	/* the repositories */
-	int64_t metadata_at;            /* when both were last found fresh; 0: never */
+	int64_t content_at, rings_at;   /* when each was last found fresh; 0: never. One repository: the same */
 	const struct assignment *assignment;    /* of this host's ring; NULL: none */
 	const struct activate_target *vendor;   /* NULL: the content role lists nothing there */
 	struct activate_set stopped;    /* by stop documents; persisted ones included */

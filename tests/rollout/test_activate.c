@@ -1,70 +1,5 @@
-#include "rollout/activate.h"
-#include "tests/test.h"
-
-#define NOW 2000000
-#define D(c) ((struct digest){ { c, c } })
-
-/* A host on 109 whose ring is assigned 110, with nothing against it. */
-struct host {
-	struct assignment a;
-	struct activate_target vendor;
-	struct digest stopped[4], recalled[4], urgent[4];
-	struct activate_facts f;
-	struct activate_decision d;
-};
-
-static void host_init(struct host *h)
-{
-	*h = (struct host){
-		.a = { .channel = "edr", .ring = "early", .attempt = 1,
-		       .bundle = { .path = "bundles/edr/110.tar.gz", .serial = 110, .version = "v", .digest = D(110) },
-		       .previous = { .path = "bundles/edr/109.tar.gz", .serial = 109, .version = "v", .digest = D(109) },
-		       .permit_required = true },
-		.vendor = { .path = "bundles/edr/110.tar.gz", .serial = 110, .digest = D(110) },
-	};
-	h->f = (struct activate_facts){
-		.now = NOW, .channel = "edr", .ring = "early", .ring_position = 1, .metadata_at = NOW - 60,
-		.assignment = &h->a, .vendor = &h->vendor,
-		.stopped = { h->stopped, 0 }, .recalled = { h->recalled, 0 }, .urgent = { h->urgent, 0 },
-		.slots = { [SLOT_BASELINE] = { D(100), 100 }, [SLOT_PREVIOUS] = { D(108), 108 }, [SLOT_CURRENT] = { D(109), 109 } },
-		.running = SLOT_CURRENT, .high_water = 109, .min_age_s = -1, .first_seen = NOW - 7200,
-	};
-}
-
-static const char *decide(struct host *h)
-{
-	activate_decide(&h->d, &h->f);
-	assert_true(h->d.sentence[0] != '\0');
-	for (int i = 0; i < ACTIVATE_CLAUSES; i++)
-		assert_true(h->d.clauses[i].sentence[0] != '\0');
-	return h->d.reason;
-}
-
-static void stop(struct host *h, unsigned char c)
-{
-	h->stopped[h->f.stopped.count++] = D(c);
-}
-
-static void recall(struct host *h, unsigned char c)
-{
-	h->recalled[h->f.recalled.count++] = D(c);
-}
-
-static void expect_slot(struct host *h, enum activate_action action, enum activate_slot slot, const char *reason)
-{
-	const char *got = decide(h);
-
-	if (h->d.action != action || h->d.slot != slot || strcmp(got, reason) != 0)
-		fail_msg("%s %s (%s) instead of %s %s (%s): %s", activate_action_name(h->d.action), activate_slot_name(h->d.slot), got,
-			 activate_action_name(action), activate_slot_name(slot), reason, h->d.sentence);
-	if (slot != SLOT_NONE)
-		assert_true(digest_equal(&h->d.digest, &h->f.slots[slot].digest));
-}
-
-static void expect_keep(struct host *h, const char *reason)
-{
-	expect_slot(h, ACTIVATE_KEEP, SLOT_NONE, reason);
-}
+/* test_activate: every clause of the activation rule alone, leaving, rollback, ages. */
+#include "activate_host.h"
 
 static void with_nothing_against_it_the_assigned_digest_is_installed(void **state)
 {
@@ -87,9 +22,10 @@ static void spoil_recalled(struct host *h) { recall(h, 110); }
 static void spoil_quarantine(struct host *h) { h->f.quarantined = true; }
 static void spoil_pin(struct host *h) { h->f.pinned = D(109); }
 static void spoil_hold(struct host *h) { h->f.held = true; }
-static void spoil_fresh(struct host *h) { h->f.metadata_at = NOW - 3601; }
-static void spoil_never_fresh(struct host *h) { h->f.metadata_at = 0; }
-static void spoil_future(struct host *h) { h->f.metadata_at = NOW + 3601; }
+static void spoil_content_fresh(struct host *h) { h->f.content_at = NOW - 3601; }
+static void spoil_rings_fresh(struct host *h) { h->f.rings_at = NOW - 3601; }
+static void spoil_never_fresh(struct host *h) { h->f.content_at = h->f.rings_at = 0; }
+static void spoil_future(struct host *h) { h->f.content_at = h->f.rings_at = NOW + 3601; }
 static void spoil_channel(struct host *h) { h->f.channel = "av"; }
 static void spoil_ring(struct host *h) { h->f.ring = "broad"; }
 static void spoil_vendor(struct host *h) { h->f.vendor = NULL; }
@@ -131,7 +67,8 @@ static const struct {
 	{ spoil_quarantine, CLAUSE_NOT_QUARANTINED, "quarantined" },
 	{ spoil_pin, CLAUSE_NOT_PINNED, "local-pin" },
 	{ spoil_hold, CLAUSE_NOT_HELD, "local-hold" },
-	{ spoil_fresh, CLAUSE_FRESH, "metadata-expired" },
+	{ spoil_content_fresh, CLAUSE_FRESH, "metadata-expired" },
+	{ spoil_rings_fresh, CLAUSE_FRESH, "metadata-expired" },
 	{ spoil_never_fresh, CLAUSE_FRESH, "metadata-expired" },
 	{ spoil_future, CLAUSE_FRESH, "metadata-expired" },
 	{ spoil_channel, CLAUSE_ASSIGNED, "unassigned" },
@@ -369,7 +306,7 @@ static void a_trial_is_finished_unless_its_ring_goes_back(void **state)
 	h.a.bundle = (struct bundle_ref){ .path = "bundles/edr/109.tar.gz", .serial = 109, .digest = D(109) };
 	h.vendor = (struct activate_target){ "bundles/edr/109.tar.gz", 109, D(109) };
 	expect_slot(&h, ACTIVATE_LEAVE, SLOT_CURRENT, "rollback");
-	h.f.metadata_at = 0;            /* not on the word of stale metadata */
+	h.f.rings_at = 0;               /* not on the word of stale metadata */
 	expect_keep(&h, "trial");
 }
 
