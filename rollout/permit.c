@@ -4,6 +4,17 @@
 
 #include "base/hash.h"
 
+/*
+ * An offer stands while its ring bakes, and while the ring waits for just such
+ * endpoints to return; any other hold, or a halt, ends that too.
+ */
+static bool may_go_on(const struct permit_facts *f)
+{
+	if (f->offered && (f->state == RING_BAKING || (state_held(f->state) && f->awaits_offered)))
+		return true;
+	return f->state != RING_BAKING && state_permits(f->state);
+}
+
 static const char *refusal(const struct permit_facts *f)
 {
 	if (f->flagged)
@@ -14,8 +25,7 @@ static const char *refusal(const struct permit_facts *f)
 		return "not-assigned";
 	if (f->offered && f->offer_bad)
 		return "failed-here";
-	/* an offer stands while its ring bakes; a hold or a halt ends that too */
-	if (f->state == RING_BAKING ? !f->offered : !state_permits(f->state))
+	if (!may_go_on(f))
 		return "not-offering";
 	if (f->stratum_blocked)
 		return "stratum";

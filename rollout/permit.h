@@ -12,6 +12,7 @@
 
 struct permit_facts {
 	enum ring_state state;          /* of the digest's rollout in the device's ring */
+	bool awaits_offered;            /* held because too many offers are left out: only those can end it */
 	bool assigned;                  /* digest and attempt are what the ring's assignment names */
 	bool stopped;                   /* the digest is stopped or recalled */
 	bool flagged;                   /* the device is revoked, or suspected to be a clone */

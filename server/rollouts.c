@@ -260,6 +260,7 @@ void stage_permit(struct stage *g, struct device *d, uint64_t attempt, int64_t c
 	char stratum[CHECKIN_STRATUM_MAX + 1];
 	struct permit_facts f = {
 		.state = g->state,
+		.awaits_offered = strcmp(g->cause, verdict_cause_name(CAUSE_LEFT_OUT)) == 0,
 		.assigned = attempt == g->rollout->attempt,
 		.stopped = g->state == RING_HALTED || g->state == RING_ROLLED_BACK,
 		.flagged = d->revoked || d->flagged,

@@ -127,6 +127,23 @@ static void each_reason_alone_makes_an_endpoint_wait(void **state)
 	assert_string_equal(answer(&f), "go");
 }
 
+static void a_ring_held_for_those_left_out_lets_them_return_and_nobody_new(void **state)
+{
+	struct permit_facts f = asking();
+
+	(void)state;
+	for (int s = 0; s < RING_STATES; s++) {
+		if (!state_held(s))
+			continue;
+		f = (struct permit_facts){ .state = s, .assigned = true, .in_flight_max = 10, .offered = true };
+		assert_string_equal(answer(&f), "not-offering");
+		f.awaits_offered = true;
+		assert_string_equal(answer(&f), "again");
+		f.offered = false;
+		assert_string_equal(answer(&f), "not-offering");
+	}
+}
+
 static void asking_again_needs_no_place_and_makes_no_second_offer(void **state)
 {
 	struct permit_facts f = asking();
@@ -178,6 +195,7 @@ int main(void)
 		cmocka_unit_test(a_bundle_that_is_in_the_ring_is_never_superseded),
 		cmocka_unit_test(names_round_trip),
 		cmocka_unit_test(each_reason_alone_makes_an_endpoint_wait),
+		cmocka_unit_test(a_ring_held_for_those_left_out_lets_them_return_and_nobody_new),
 		cmocka_unit_test(asking_again_needs_no_place_and_makes_no_second_offer),
 		cmocka_unit_test(no_new_permit_outside_the_states_that_give_them),
 		cmocka_unit_test(the_order_is_fixed_by_the_secret_and_not_guessable_without),
