@@ -40,12 +40,30 @@ static int world_teardown(void **state)
 	return 0;
 }
 
+/* What the server and the first endpoint say of themselves, for who reads of a failure. */
+static void tell_state(void)
+{
+	AUTO_FREE char *home = file_join(world->dir, "server");
+	AUTO(buf) struct buf *status = NULL, *explained = NULL;
+	struct err e;
+
+	if (!home)
+		return;
+	if (world_run(world, &status, &e, "ringhold", "status", "--home", home, NULL) >= 0)
+		print_error("%s\n", status->data);
+	if (world_run(world, &explained, &e, "ringhold-agent", "explain", "--root", world->machines[0].root, NULL) >= 0)
+		print_error("%s: %s\n", world->machines[0].name, explained->data);
+}
+
 static void run_story(void **state)
 {
 	const struct story *s = *state;
 	struct err e;
 
-	assert_ok(s->tell(world, &e));
+	if (s->tell(world, &e) == 0)
+		return;
+	tell_state();
+	fail_msg("%s", e.msg);
 }
 
 static void yara_rules_pass_the_rings_and_then_as_a_delta(void **state)
