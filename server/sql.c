@@ -1,7 +1,7 @@
 /* sql: every statement of the store, in one place. */
 #include "server/sql.h"
 
-const char sql_schema[] =
+static const char first[] =
 	"CREATE TABLE device (id TEXT PRIMARY KEY, enrolled INTEGER NOT NULL, last_seen INTEGER NOT NULL,"
 	" goodbye INTEGER NOT NULL, generation INTEGER NOT NULL, revoked INTEGER NOT NULL, flagged INTEGER NOT NULL,"
 	" event_n INTEGER NOT NULL, old_epoch TEXT NOT NULL, attributes TEXT NOT NULL, said TEXT) WITHOUT ROWID;"
@@ -46,6 +46,12 @@ const char sql_schema[] =
 	" subject TEXT NOT NULL, detail TEXT NOT NULL, hash BLOB NOT NULL);"
 	"CREATE TABLE enrolment (hash BLOB PRIMARY KEY, name TEXT NOT NULL, attributes TEXT NOT NULL,"
 	" created INTEGER NOT NULL, expires INTEGER NOT NULL, uses INTEGER NOT NULL, by TEXT NOT NULL);";
+
+/* Which version of a role's metadata was signed last, whatever became of the repository's files. */
+static const char second[] =
+	"CREATE TABLE reservation (role TEXT PRIMARY KEY, version INTEGER NOT NULL, digest BLOB NOT NULL);";
+
+const char *const sql_schema[] = { first, second };
 
 const char *const sql_text[SQL_COUNT] = {
 	[SQL_DEVICE_PUT] =
@@ -98,6 +104,10 @@ const char *const sql_text[SQL_COUNT] = {
 	[SQL_ROLLBACK_PUT] =
 		"INSERT INTO rollback (id, channel, digest, serial, max_serial, version, path, reason, by, at, done)"
 		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO UPDATE SET done = $11",
+	[SQL_RESERVATION_SWAP] =
+		"INSERT INTO reservation (role, version, digest) SELECT $1, $3, $4"
+		" WHERE $2 = 0 OR EXISTS (SELECT 1 FROM reservation WHERE role = $1)"
+		" ON CONFLICT (role) DO UPDATE SET version = $3, digest = $4 WHERE reservation.version = $2",
 	[SQL_OFFER_FIND] =
 		"SELECT n FROM offer WHERE rollout = $1 AND ring = $2 AND device = $3",
 	[SQL_OFFER_ADD] =
@@ -143,4 +153,6 @@ const char *const sql_text[SQL_COUNT] = {
 	[SQL_ROLLBACKS] =
 		"SELECT id, channel, digest, serial, max_serial, version, path, reason, by, at, done FROM rollback"
 		" WHERE done = 0 ORDER BY id",
+	[SQL_RESERVATIONS] =
+		"SELECT role, version, digest FROM reservation WHERE $1 = '' OR role = $1 ORDER BY role",
 };

@@ -15,7 +15,7 @@
 #include "base/name.h"
 
 #define DEVICE_ID_LEN 32        /* hex digits */
-#define STORE_VERSION 1         /* of the schema; a newer one is refused */
+#define STORE_VERSION 2         /* of the schema; an older one is brought up, a newer one refused */
 
 struct store;
 
@@ -151,9 +151,18 @@ struct store_rollback {
 	bool done;
 };
 
+/* The greatest version of a role's metadata that anybody may have signed with this store as witness. */
+struct store_reservation {
+	const char *role;
+	int64_t last;                   /* when written: what was read before; 0: no row */
+	int64_t version;
+	struct digest digest;           /* of the file, when people signed it; zero: signed after it was set aside */
+};
+
 enum store_kind {
 	STORE_DEVICE, STORE_SEEN, STORE_EVENT, STORE_OUTCOME, STORE_BUNDLE, STORE_CONTRACT, STORE_POLICY,
 	STORE_ROLLOUT, STORE_RING, STORE_RING_FLAGS, STORE_DECISION, STORE_AUDIT, STORE_ENROLMENT, STORE_ENROLMENT_USE, STORE_ROLLBACK,
+	STORE_RESERVATION,
 };
 
 struct store_record {
@@ -172,6 +181,7 @@ struct store_record {
 		struct store_audit audit;       /* chained to the one before */
 		struct store_enrolment enrolment;       /* replaces the row; use: takes one use of `hash`, ERR_AUTH when there is none */
 		struct store_rollback rollback; /* replaces the row */
+		struct store_reservation reservation;   /* compare and swap: ERR_CONFLICT when `last` is no longer the row's */
 	} u;
 };
 
@@ -216,6 +226,7 @@ int store_each_offer(struct store *s, uint64_t rollout, int ring, int (*visit)(c
 int store_each_feed(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_feed *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_audit(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_rollback(struct store *s, int (*visit)(const struct store_rollback *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;      /* those not done */
+int store_each_reservation(struct store *s, const char *role /* NULL: all */, int (*visit)(const struct store_reservation *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 
 AUTO_DEFINE(store, struct store *, store_close);
 

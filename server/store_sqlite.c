@@ -151,8 +151,12 @@ static int make_schema(struct store *s, const char *path, struct err *e)
 	end = sqlite3_mprintf("PRAGMA user_version = %d; COMMIT", STORE_VERSION);
 	if (!end)
 		return err_memory(e);
-	if (run_text(s->db, "BEGIN IMMEDIATE", e) == 0 && run_text(s->db, sql_schema, e) == 0)
-		(void)!run_text(s->db, end, e);
+	if (run_text(s->db, "BEGIN IMMEDIATE", e) == 0) {
+		while (version < STORE_VERSION && run_text(s->db, sql_schema[version], e) == 0)
+			version++;
+		if (version == STORE_VERSION)
+			(void)!run_text(s->db, end, e);
+	}
 	sqlite3_free(end);
 	return e->code;
 }
@@ -308,6 +312,13 @@ static int put_rollback(struct store *s, const struct store_rollback *r, struct 
 		      (int64_t)r->max_serial, r->version, r->path, r->reason, r->by, r->at, (int64_t)r->done);
 }
 
+static int swap_reservation(struct store *s, const struct store_reservation *r, struct err *e)
+{
+	int rows = change(s, e, SQL_RESERVATION_SWAP, "tiid", r->role, r->last, r->version, &r->digest);
+
+	return rows == 0 ? err_set(e, ERR_CONFLICT, "%s: another reserved a version meanwhile", r->role) : rows;
+}
+
 static int append(struct store *s, const struct store_record *r, struct err *e)
 {
 	switch (r->kind) {
@@ -345,6 +356,8 @@ static int append(struct store *s, const struct store_record *r, struct err *e)
 		return use_enrolment(s, &r->u.enrolment, e);
 	case STORE_ROLLBACK:
 		return put_rollback(s, &r->u.rollback, e);
+	case STORE_RESERVATION:
+		return swap_reservation(s, &r->u.reservation, e);
 	}
 	return err_set(e, ERR_INTERNAL, "store: record of no known kind");
 }

@@ -138,6 +138,13 @@ static int row_rollback(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 	return CALL(struct store_rollback, &r);
 }
 
+static int row_reservation(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_reservation r = { .role = T(0), .version = I(1), .digest = D(2) };
+
+	return CALL(struct store_reservation, &r);
+}
+
 int store_each_device(struct store *s, int (*visit)(const struct store_device *, void *, struct err *), void *arg, struct err *e)
 {
 	return walk(s, row_device, &visit, arg, e, SQL_DEVICES, "");
@@ -191,4 +198,9 @@ int store_each_audit(struct store *s, uint64_t after, int64_t limit, int (*visit
 int store_each_rollback(struct store *s, int (*visit)(const struct store_rollback *, void *, struct err *), void *arg, struct err *e)
 {
 	return walk(s, row_rollback, &visit, arg, e, SQL_ROLLBACKS, "");
+}
+
+int store_each_reservation(struct store *s, const char *role, int (*visit)(const struct store_reservation *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_reservation, &visit, arg, e, SQL_RESERVATIONS, "t", role ? role : "");
 }

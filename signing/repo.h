@@ -6,7 +6,7 @@
  * their hashes, which nothing names yet) and become visible by
  * repo_publish(): target files, delegated roles, targets, snapshot, timestamp
  * last, each durable before the next. A crash anywhere leaves the old view or
- * the new one; doing it again completes it. Nothing published is deleted.
+ * the new one; doing it again completes it. Only repo_sweep() deletes.
  *
  * One process changes a repository at a time (a lock file says so); a change
  * made by another since repo_open() is ERR_CONFLICT.
@@ -104,9 +104,25 @@ int repo_put_signed(struct repo *r, const char *role, const void *envelope, size
 int repo_draft(struct repo *r, const char *role, const struct keyring *ring, int64_t now, struct buf **out, bool *met, struct err *e) MUST_CHECK;
 
 /*
+ * Versions are set aside before anything is signed, by whoever keeps count
+ * beyond this directory (the server's store): so that two servers, or one whose
+ * directory came from a backup, never sign two files under one version.
+ */
+struct repo_reservation {
+	const char *role;
+	int64_t version;                /* in: the least that will do; out: ours alone */
+	const struct digest *sha256;    /* of a file signed elsewhere: exactly this version or ERR_ROLLBACK, ERR_CONFLICT; NULL: any not below */
+};
+/* All of them or none, durable when it answers. */
+typedef int repo_reserve(struct repo_reservation *list, size_t count, void *arg, struct err *e);
+void repo_set_reserve(struct repo *r, repo_reserve *reserve, void *arg);       /* NULL: versions follow from the directory alone */
+
+/*
  * Signs what is pending and publishes. ERR_AUTH names the role whose keys are
  * not in the ring; then nothing was published and the changes are still pending.
- * Nothing pending: nothing is done.
+ * Nothing pending: nothing is done. A clock behind repo_issued() is not
+ * followed: then everything is signed as of repo_issued(), so that expiries
+ * never go back.
  */
 int repo_publish(struct repo *r, const struct keyring *ring, int64_t now, struct err *e) MUST_CHECK;
 void repo_discard(struct repo *r);      /* forget what is pending */
@@ -117,6 +133,7 @@ void repo_discard(struct repo *r);      /* forget what is pending */
  */
 int repo_renew(struct repo *r, const struct keyring *ring, int64_t now, struct err *e) MUST_CHECK;
 int64_t repo_next_renewal(const struct repo *r, const struct keyring *ring);   /* when repo_renew() has something to do */
+int64_t repo_issued(const struct repo *r);      /* when the timestamp was signed; 0 when keys of a new root are to sign it */
 
 AUTO_DEFINE(repo, struct repo *, repo_free);
 

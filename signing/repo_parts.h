@@ -20,6 +20,8 @@ struct repo {
 	size_t count;
 	bool resign;                    /* root changed, and what its keys sign is not all signed by them yet */
 	bool unsynced;                  /* target files were written and not synced */
+	repo_reserve *reserve;          /* NULL: none */
+	void *reserve_arg;
 };
 
 struct repo_entry *repo_find_entry(const struct repo *r, const char *role);     /* NULL: none */
@@ -37,7 +39,7 @@ int repo_refresh_view(struct repo_entry *entry, struct err *e);
 int64_t repo_next_version(const struct repo_entry *entry, int64_t now);
 int64_t repo_life(const struct repo_entry *entry);      /* seconds */
 /* The draft with version and expiry, signed by the ring. */
-int repo_sign_draft(const struct repo *r, struct repo_entry *entry, const struct keyring *ring, int64_t now,
+int repo_sign_draft(const struct repo *r, struct repo_entry *entry, const struct keyring *ring, int64_t version, int64_t now,
 		    struct buf **out, bool *met, struct err *e);
 
 /* "DIR/metadata/7.snapshot.json"; version 0: no prefix. */

@@ -37,9 +37,9 @@ static bool due(const struct repo_entry *entry, int64_t now)
 
 /* ---- signing ---- */
 
-static int finish(struct author *a, const struct repo_entry *entry, int64_t now, struct buf **out, struct err *e)
+static int finish(struct author *a, const struct repo_entry *entry, int64_t version, int64_t now, struct buf **out, struct err *e)
 {
-	author_set_version(a, repo_next_version(entry, now));
+	author_set_version(a, version);
 	author_set_expires(a, now + repo_life(entry));
 	return author_finish(a, out, e);
 }
@@ -54,12 +54,12 @@ static int sign(const struct repo *r, const char *role, enum metadata_type type,
 	return author_sign(out, plain->data, plain->len, type, ring, &by, met, e) < 0 ? err_wrap(e, "%s", role) : 0;
 }
 
-int repo_sign_draft(const struct repo *r, struct repo_entry *entry, const struct keyring *ring, int64_t now,
+int repo_sign_draft(const struct repo *r, struct repo_entry *entry, const struct keyring *ring, int64_t version, int64_t now,
 		    struct buf **out, bool *met, struct err *e)
 {
 	AUTO(buf) struct buf *plain = NULL;
 
-	if (finish(entry->draft, entry, now, &plain, e) < 0)
+	if (finish(entry->draft, entry, version, now, &plain, e) < 0)
 		return e->code;
 	return sign(r, entry->name, entry->type, plain, ring, out, met, e);
 }
@@ -72,7 +72,7 @@ int repo_draft(struct repo *r, const char *role, const struct keyring *ring, int
 		return repo_no_role(role, e);
 	if (repo_begin_draft(entry, e) < 0)
 		return e->code;
-	return repo_sign_draft(r, entry, ring, now, out, met, e);
+	return repo_sign_draft(r, entry, ring, repo_next_version(entry, now), now, out, met, e);
 }
 
 static int not_signed(const struct repo *r, const char *role, const struct keyring *ring, struct err *e)
@@ -94,6 +94,7 @@ struct publication {
 	int64_t now;
 	bool snapshot;                  /* a new one, too */
 	struct metadata **next;         /* per role of r: what will be written; owned */
+	int64_t *versions;              /* per role of r: set aside for what is signed here */
 };
 
 static void publication_freep(struct publication *p)
@@ -101,6 +102,82 @@ static void publication_freep(struct publication *p)
 	for (size_t i = 0; p->next && i < p->r->count; i++)
 		metadata_free(p->next[i]);
 	free(p->next);
+	free(p->versions);
+	p->next = NULL;
+	p->versions = NULL;
+}
+
+/* The published timestamp still has the keys it will be signed with. */
+static bool same_keys(const struct repo *r)
+{
+	const struct repo_entry *timestamp = &r->roles[METADATA_TIMESTAMP];
+	struct authority by;
+	struct err e;
+
+	return timestamp->m && repo_authority(r, timestamp->name, &by) && verify(timestamp->m, &by, timestamp->name, &e) == 0;
+}
+
+int64_t repo_issued(const struct repo *r)
+{
+	return same_keys(r) ? r->roles[METADATA_TIMESTAMP].m->expires - REPO_TIMESTAMP_LIFE : 0;
+}
+
+/* ---- versions ---- */
+
+/* What will be written: a new root may have new keys for the snapshot. */
+static bool wants_version(const struct publication *p, size_t at)
+{
+	const struct repo_entry *entry = &p->r->roles[at];
+
+	return at == METADATA_TIMESTAMP || (at == METADATA_SNAPSHOT && p->snapshot) || repo_entry_pending(entry);
+}
+
+static bool signed_here(const struct repo_entry *entry)
+{
+	return !entry->signed_new;
+}
+
+/* Nothing is set aside for what cannot be signed; the timestamp, wanted by everything, is not what is named first. */
+static int check_signable(const struct publication *p, struct err *e)
+{
+	for (size_t i = p->r->count; i-- > 0;) {
+		const struct repo_entry *entry = &p->r->roles[i];
+
+		if (wants_version(p, i) && signed_here(entry) && !repo_can_sign(p->r, entry->name, p->ring))
+			return not_signed(p->r, entry->name, p->ring, e);
+	}
+	return 0;
+}
+
+static int set_aside(struct publication *p, struct err *e)
+{
+	const struct repo *r = p->r;
+	AUTO_FREE struct repo_reservation *list = calloc(r->count, sizeof *list);
+	AUTO_FREE struct digest *hashes = calloc(r->count, sizeof *hashes);
+	size_t count = 0;
+
+	if (!list || !hashes)
+		return err_memory(e);
+	for (size_t i = 0; i < r->count; i++) {
+		const struct repo_entry *entry = &r->roles[i];
+		struct repo_reservation *one = &list[count];
+
+		if (!wants_version(p, i))
+			continue;
+		*one = (struct repo_reservation){ entry->name, repo_next_version(entry, p->now), NULL };
+		if (!signed_here(entry)) {
+			hash_bytes(&hashes[count], entry->signed_new->raw->data, entry->signed_new->raw->len);
+			one->version = entry->signed_new->version;
+			one->sha256 = &hashes[count];
+		}
+		count++;
+	}
+	if (r->reserve && r->reserve(list, count, r->reserve_arg, e) < 0)
+		return e->code;
+	for (size_t i = r->count; i-- > 0;)
+		if (wants_version(p, i))
+			p->versions[i] = list[--count].version;
+	return 0;
 }
 
 static int adopt(struct publication *p, size_t at, const struct buf *text, struct err *e)
@@ -126,7 +203,7 @@ static int sign_roles(struct publication *p, struct err *e)
 		}
 		if (!entry->draft)
 			continue;
-		if (repo_sign_draft(r, entry, p->ring, p->now, &text, &met, e) < 0)
+		if (repo_sign_draft(r, entry, p->ring, p->versions[i], p->now, &text, &met, e) < 0)
 			return e->code;
 		if (!met)
 			return not_signed(r, entry->name, p->ring, e);
@@ -179,7 +256,7 @@ static int sign_online(struct publication *p, enum metadata_type type, size_t fi
 	for (size_t i = first; i < last; i++)
 		if (p->next[i] && put_listed(a, p->r->roles[i].name, p->next[i], e) < 0)
 			return e->code;
-	if (finish(a, entry, p->now, &plain, e) < 0 ||
+	if (finish(a, entry, p->versions[type], p->now, &plain, e) < 0 ||
 	    sign(p->r, entry->name, type, plain, p->ring, &text, &met, e) < 0)
 		return e->code;
 	return met ? adopt(p, type, text, e) : not_signed(p->r, entry->name, p->ring, e);
@@ -188,14 +265,14 @@ static int sign_online(struct publication *p, enum metadata_type type, size_t fi
 static int prepare(struct publication *p, struct err *e)
 {
 	p->next = calloc(p->r->count + 1, sizeof *p->next);
-	if (!p->next)
+	p->versions = calloc(p->r->count + 1, sizeof *p->versions);
+	if (!p->next || !p->versions)
 		return err_memory(e);
-	if (sign_roles(p, e) < 0 || check_kept(p, e) < 0)
+	/* A new root, too: it may have new keys for the snapshot. */
+	for (size_t i = 0; i < p->r->count; i++)
+		p->snapshot = p->snapshot || repo_entry_pending(&p->r->roles[i]);
+	if (check_signable(p, e) < 0 || set_aside(p, e) < 0 || sign_roles(p, e) < 0 || check_kept(p, e) < 0)
 		return e->code;
-	/* A new root may have new keys for the snapshot. */
-	p->snapshot = p->snapshot || p->next[METADATA_ROOT];
-	for (size_t i = METADATA_TARGETS; i < p->r->count; i++)
-		p->snapshot = p->snapshot || p->next[i];
 	if (p->snapshot && sign_online(p, METADATA_SNAPSHOT, METADATA_TARGETS, p->r->count, e) < 0)
 		return e->code;
 	return sign_online(p, METADATA_TIMESTAMP, METADATA_SNAPSHOT, METADATA_SNAPSHOT + 1, e);
@@ -291,7 +368,7 @@ static int unchanged(const struct repo *r, struct err *e)
 
 static int publish(struct repo *r, const struct keyring *ring, int64_t now, bool snapshot, struct err *e)
 {
-	__attribute__((cleanup(publication_freep))) struct publication p = { r, ring, now, snapshot, NULL };
+	__attribute__((cleanup(publication_freep))) struct publication p = { .r = r, .ring = ring, .now = MAX(now, repo_issued(r)), .snapshot = snapshot };
 	bool reload = r->roles[METADATA_ROOT].signed_new || r->roles[METADATA_TARGETS].signed_new || r->resign;
 	AUTO_FD int lock = -1;
 
@@ -300,7 +377,6 @@ static int publish(struct repo *r, const struct keyring *ring, int64_t now, bool
 	if (reload) {
 		/* The set of roles may be another now. */
 		publication_freep(&p);
-		p.next = NULL;
 		return repo_load(r, e);
 	}
 	for (size_t i = 0; i < r->count; i++) {
@@ -311,6 +387,12 @@ static int publish(struct repo *r, const struct keyring *ring, int64_t now, bool
 		r->roles[i].m = TAKE(p.next[i]);
 	}
 	return 0;
+}
+
+void repo_set_reserve(struct repo *r, repo_reserve *reserve, void *arg)
+{
+	r->reserve = reserve;
+	r->reserve_arg = arg;
 }
 
 int repo_publish(struct repo *r, const struct keyring *ring, int64_t now, struct err *e)
@@ -405,7 +487,7 @@ static int sign_first(struct repo *r, struct repo_entry *entry, const struct key
 
 	author_set_version(entry->draft, 1);
 	author_set_expires(entry->draft, now + repo_life(entry));
-	if (repo_refresh_view(entry, e) < 0 || repo_sign_draft(r, entry, ring, now, &text, &met, e) < 0)
+	if (repo_refresh_view(entry, e) < 0 || repo_sign_draft(r, entry, ring, 1, now, &text, &met, e) < 0)
 		return e->code;
 	if (!met)
 		return not_signed(r, entry->name, ring, e);

@@ -329,6 +329,7 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
 {
 	struct place *p = *state;
 	struct store *s = NULL;
+	char back[40];
 	sqlite3 *db;
 	struct err e;
 
@@ -336,9 +337,69 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
 	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
 	assert_refused(store_open(&s, p->path, &e), ERR_UNSUPPORTED, "version 99");
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_exec(db, sqlite3_snprintf(sizeof back, back, "PRAGMA user_version = %d", STORE_VERSION), NULL, NULL, NULL);
 	sqlite3_close(db);
 	place_open(p);
+}
+
+static void an_older_schema_is_brought_up_and_keeps_what_it_had(void **state)
+{
+	struct place *p = *state;
+	struct store_record kept = { .kind = STORE_RING, .u.ring = { .rollout = 7, .cause = "", .sentence = "", .previous = "" } };
+	struct store_record set = { .kind = STORE_RESERVATION, .u.reservation = { .role = "stop", .version = 5 } };
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	struct err e;
+
+	assert_ok(submit(p, &kept, 1, &e));
+	place_close(p);
+	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "DROP TABLE reservation; PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	place_open(p);
+	assert_ok(submit(p, &set, 1, &e));
+	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT rollout FROM rollout_ring", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(st, 0), 7);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+}
+
+static int see_reservation(const struct store_reservation *r, void *arg, struct err *e)
+{
+	(void)e;
+	*(int64_t *)arg = r->version;
+	return digest_is_zero(&r->digest) ? 0 : 1;
+}
+
+static void a_version_is_set_aside_by_one_of_two_who_want_it(void **state)
+{
+	struct place *p = *state;
+	struct store_record first = { .kind = STORE_RESERVATION, .u.reservation = { .role = "stop", .last = 0, .version = 5 } };
+	struct store_record second = { .kind = STORE_RESERVATION, .u.reservation = { .role = "stop", .last = 5, .version = 9 } };
+	struct store_record both[2] = { { .kind = STORE_RESERVATION, .u.reservation = { .role = "fleet", .version = 1 } }, first };
+	struct place other = { .path = p->path };
+	int64_t version = 0;
+	struct err e;
+
+	/* another server on the same database */
+	place_open(&other);
+	assert_ok(submit(p, &first, 1, &e));
+	assert_refused(submit(&other, &first, 1, &e), ERR_CONFLICT, "stop: another reserved");
+	assert_ok(submit(&other, &second, 1, &e));
+	assert_refused(submit(p, &second, 1, &e), ERR_CONFLICT, "stop: another reserved");
+	assert_ok(store_each_reservation(p->store, "stop", see_reservation, &version, &e));
+	assert_int_equal(version, 9);
+	/* all of a publication's versions, or none */
+	assert_refused(submit(p, both, 2, &e), ERR_CONFLICT, "stop");
+	version = 0;
+	assert_ok(store_each_reservation(p->store, "fleet", see_reservation, &version, &e));
+	assert_int_equal(version, 0);
+	/* what was read in another life is no licence for a row that is not there */
+	both[0].u.reservation.last = 4;
+	assert_refused(submit(p, both, 1, &e), ERR_CONFLICT, "fleet");
+	place_close(&other);
 }
 
 static void flags_that_devices_raise_only_rise(void **state)
@@ -378,6 +439,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_enrolment_token_is_used_as_often_as_it_says, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_audit_rows_are_one_chain_across_restarts_and_refusals, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_newer_schema_is_refused_and_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_older_schema_is_brought_up_and_keeps_what_it_had, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_version_is_set_aside_by_one_of_two_who_want_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(flags_that_devices_raise_only_rise, setup, teardown),
 	};
 
