@@ -106,13 +106,14 @@ static const struct json_mark *mark_of(const struct json_arena *a, size_t at)
 
 static void place(const struct json_doc *d, size_t at, unsigned *line, unsigned *column)
 {
-	const char *start = d->source, *stop = start + at, *nl;
+	const char *start = d->source, *stop, *nl;
 
 	if (d->arena->marks) {
 		*line = mark_of(d->arena, at)->line;
 		*column = mark_of(d->arena, at)->column;
 		return;
 	}
+	stop = start + at;
 	*line = d->first_line;
 	while ((nl = memchr(start, '\n', (size_t)(stop - start)))) {
 		start = nl + 1;
