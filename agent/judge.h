@@ -5,6 +5,10 @@
  * metadata and signed documents and the only writer of tuf/<repo>/. A round:
  * the supervisor tells what this host knows, then GO; the judge may enrol and
  * check in, refreshes what is due, and answers one VERDICT per channel.
+ *
+ * With two repositories the customer's own, which has the rings, comes first:
+ * what it stops or rolls back to a slot on disk is said before anything is
+ * asked of the vendor's, which may be dead, slow or hostile.
  */
 #ifndef AGENT_JUDGE_H
 #define AGENT_JUDGE_H
@@ -30,7 +34,10 @@ struct judge_repo {
 	enum settings_repo which;
 	char dir[4096];
 	struct tuf_client *client;
-	int64_t fresh_at;               /* when it was last found fresh by this process; 0: never */
+	int64_t refreshed_at;           /* when this process last refreshed it over the network; 0: never */
+	int64_t fresh_at;               /* the same, or when its own server last vouched that nothing changed; 0: never */
+	bool stored_only;               /* for the rest of the round: no network, it did not answer or nobody shall wait for it */
+	int64_t deadline;               /* clock_work_ms() after which nothing more is asked of it in this round */
 	struct judge_document documents[JUDGE_DOCUMENTS];
 	size_t next_document;
 };
@@ -67,7 +74,8 @@ struct judge {
 int judge_refresh(struct judge *j, struct judge_repo *r, bool online, struct err *e) MUST_CHECK;
 void judge_repo_close(struct judge_repo *r);
 int64_t judge_timestamp(const struct judge_repo *r);            /* version known; 0: none */
-int64_t judge_half_life(const struct judge_repo *r);            /* seconds for which a skipped refresh is fine */
+int64_t judge_half_life(const struct judge_repo *r);            /* seconds after refreshed_at for which a skipped refresh is fine */
+void judge_repo_begin(struct judge_repo *r);                    /* a round begins */
 struct judge_repo *judge_repo(struct judge *j, enum settings_repo which);
 size_t judge_repo_count(const struct judge *j);                 /* 1 or 2 */
 
@@ -85,7 +93,13 @@ int judge_check_in(struct judge *j, struct checkin_answer *out, struct err *e) M
 
 /* Rings of all channels by the ring map; a channel whose ring cannot be told keeps its last. */
 int judge_resolve(struct judge *j, int *position, struct err *e) MUST_CHECK;
-int judge_decide(struct judge *j, const struct message_channel *c, int position, struct err *e) MUST_CHECK;
+
+/*
+ * One VERDICT. With `retreats` only when the channel is to go to a slot on
+ * disk, which needs nothing that has to be fetched; else nothing is said.
+ * Answers 1 when a verdict was said.
+ */
+int judge_decide(struct judge *j, const struct message_channel *c, int position, bool retreats, struct err *e) MUST_CHECK;
 
 /* ---- role_judge.c: talking ---- */
 

@@ -9,11 +9,10 @@
 #include "base/log.h"
 #include "boot/record.h"
 #include "rollout/activate.h"
+#include "rollout/approvals.h"
 #include "rollout/stops.h"
 
 #define FLOOR_MAX 4096
-#define APPROVAL_MAX (1 << 20)
-#define APPROVALS_MAX 16
 #define WORDS_MAX 64
 
 /* ---- rings ---- */
@@ -150,26 +149,38 @@ static int read_taken(struct judge *j, const struct message_channel *c, struct t
 	return 0;
 }
 
-/* approvals/<party>/<channel>.json: {"format":1,"channel":..,"digests":["<hex>",..]} */
-static bool approves(struct judge *j, const char *party, const char *channel, const struct digest *d)
+/* The party's document of one repository. *out NULL: there is none that can be read. */
+static void read_approvals(struct approvals **out, struct judge *j, struct judge_repo *r, const char *party, const char *channel)
 {
-	for (size_t i = 0; i < judge_repo_count(j); i++) {
-		AUTO(json) struct json_doc *doc = NULL;
-		char path[PATH_LEN_MAX + 1], hex[DIGEST_HEX_LEN + 1];
-		const struct json *list;
-		const struct buf *bytes;
-		struct err why;
+	char path[PATH_LEN_MAX + 1];
+	const struct buf *bytes;
+	struct err why = { 0 };
 
-		snprintf(path, sizeof path, "approvals/%.64s/%.64s.json", party, channel);
-		digest_hex(hex, d);
-		if (judge_document(j, judge_repo(j, i ? REPO_RINGS : REPO_CONTENT), path, APPROVAL_MAX, &bytes, &why) < 0 ||
-		    json_parse(&doc, path, bytes->data, bytes->len, NULL, &why) < 0 || json_want_format(doc, 1, NULL, &why) < 0 ||
-		    json_want_array(doc, doc->root, "digests", 65536, &list, &why) < 0 ||
-		    !json_is(json_get(doc->root, "channel"), channel))
+	*out = NULL;
+	approvals_path(path, party, channel);
+	if (judge_document(j, r, path, APPROVALS_MAX, &bytes, &why) == 0 &&
+	    approvals_parse(out, path, bytes->data, bytes->len, &why) == 0)
+		return;
+	if (why.code != ERR_NOT_FOUND)
+		log_warn("%s", why.msg);
+}
+
+static bool approves(struct judge *j, const char *word, const char *channel, const struct digest *d)
+{
+	char party[NAME_LEN_MAX + 1];
+	enum settings_repo only;
+
+	if (!settings_party(j->s, word, party, &only))
+		return false;
+	for (size_t i = 0; i < judge_repo_count(j); i++) {
+		struct judge_repo *r = judge_repo(j, i ? REPO_RINGS : REPO_CONTENT);
+		AUTO(approvals) struct approvals *a = NULL;
+
+		if (only != SETTINGS_REPOS && only != r->which)
 			continue;
-		for (uint32_t k = 0; k < list->count; k++)
-			if (json_is(&list->u.items[k], hex))
-				return true;
+		read_approvals(&a, j, r, party, channel);
+		if (approvals_has(a, d) && !strcmp(a->channel, channel))
+			return true;
 	}
 	return false;
 }
@@ -312,9 +323,14 @@ static int64_t fresh_at(struct judge *j, enum settings_repo which)
 	return j->begin.offline ? j->begin.fresh_at : judge_repo(j, which)->fresh_at;
 }
 
-/* Clauses that only time or a refresh mend: what is under way waits for them and is not thrown away. */
-static bool patient(enum activate_clause c)
+/*
+ * Clauses that only time or a refresh mend: what is under way waits for them and is not thrown away.
+ * Nor is it for what a repository that cannot be reached does not say.
+ */
+static bool patient(const struct activate_decision *d, enum activate_clause c)
 {
+	if (!d->clauses[CLAUSE_FRESH].holds && (c == CLAUSE_ASSIGNED || c == CLAUSE_LISTED))
+		return true;
 	return c == CLAUSE_FRESH || c == CLAUSE_AGE || c == CLAUSE_WINDOW || c == CLAUSE_NOT_HELD || c == CLAUSE_APPROVED;
 }
 
@@ -330,7 +346,7 @@ static enum verdict_say say_of(const struct activate_decision *d, const struct m
 		if (a && (!digest_equal(&a->bundle.digest, &c->offered) || a->attempt != c->attempt))
 			return SAY_WITHDRAW;
 		for (int i = 0; i < ACTIVATE_CLAUSES; i++)
-			if (!d->clauses[i].holds && !patient((enum activate_clause)i) && (a || i == CLAUSE_ENABLED))
+			if (!d->clauses[i].holds && !patient(d, (enum activate_clause)i) && (a || i == CLAUSE_ENABLED))
 				return SAY_WITHDRAW;
 	}
 	return d->clauses[CLAUSE_FRESH].holds ? SAY_NOTHING : SAY_UNKNOWN;
@@ -397,12 +413,26 @@ static int say_verdict(struct judge *j, const struct message_channel *c, const s
 	return judge_say(j, MSG_VERDICT, v, e);
 }
 
-int judge_decide(struct judge *j, const struct message_channel *c, int position, struct err *e)
+/* Everything but what follows from other facts already filled in. */
+static void fill_facts(struct activate_facts *f, struct judge *j, const struct message_channel *c, const struct assignment *a,
+		       const struct taken *t)
+{
+	f->stopped = (struct activate_set){ t->stopped, t->stopped_count };
+	f->recalled = (struct activate_set){ t->recalled, t->recalled_count };
+	f->urgent = (struct activate_set){ t->urgent, t->urgent_count };
+	f->floor = t->floor;
+	f->assignment = a;
+	f->quarantined = quarantined(j, c, a);
+	f->first_seen = a && digest_equal(&c->first_seen, &a->bundle.digest) ? c->first_seen_at : 0;
+	fill_slots(f, j, c);
+}
+
+int judge_decide(struct judge *j, const struct message_channel *c, int position, bool retreats, struct err *e)
 {
 	static struct activate_decision d;
 	static struct message_verdict v;
-	const char *parties[APPROVALS_MAX];
-	bool present[APPROVALS_MAX];
+	const char *parties[SETTINGS_APPROVALS_MAX];
+	bool present[SETTINGS_APPROVALS_MAX];
 	AUTO(assignment) struct assignment *a = NULL;
 	struct activate_target vendor = { 0 };
 	struct taken t = { 0 };
@@ -421,24 +451,18 @@ int judge_decide(struct judge *j, const struct message_channel *c, int position,
 		log_warn("%s", why.msg);
 	rc = read_taken(j, c, &t, e);
 	if (rc == 0) {
-		f.stopped = (struct activate_set){ t.stopped, t.stopped_count };
-		f.recalled = (struct activate_set){ t.recalled, t.recalled_count };
-		f.urgent = (struct activate_set){ t.urgent, t.urgent_count };
-		f.floor = t.floor;
-		f.assignment = a;
+		fill_facts(&f, j, c, a, &t);
 		if (a && vendor_lists(j, c, a, &vendor, &v, &why)) {
 			f.vendor = &vendor;
 			find_delta(j, c, a, &v);
 		}
-		for (char **p = j->s->approvals; a && p && *p && f.approval_count < APPROVALS_MAX; p++) {
+		for (char **p = j->s->approvals; a && p && *p && f.approval_count < SETTINGS_APPROVALS_MAX; p++) {
 			parties[f.approval_count] = *p;
 			present[f.approval_count++] = approves(j, *p, c->channel, &a->bundle.digest);
 		}
-		f.quarantined = quarantined(j, c, a);
-		f.first_seen = a && digest_equal(&c->first_seen, &a->bundle.digest) ? c->first_seen_at : 0;
-		fill_slots(&f, j, c);
 		activate_decide(&d, &f);
-		rc = say_verdict(j, c, a, &d, &t, &v, e);
+		if (!retreats || d.action == ACTIVATE_LEAVE || d.action == ACTIVATE_SWITCH)
+			rc = say_verdict(j, c, a, &d, &t, &v, e) < 0 ? e->code : 1;
 	}
 	taken_release(&t);
 	return rc;

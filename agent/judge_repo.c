@@ -4,12 +4,14 @@
 
 #include "agent/home.h"
 #include "agent/judge.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 
 #define ROOT_MAX 512000
 #define HALF_LIFE_MIN 60
 #define DOCUMENTS_ON_DISK 512
+#define REPO_ROUND_MS 60000     /* of one repository's network in a round; the request under way then still ends by itself */
 
 struct asking {
 	struct judge *j;
@@ -27,6 +29,12 @@ struct judge_repo *judge_repo(struct judge *j, enum settings_repo which)
 	return &j->repos[settings_repo(j->s, which)];
 }
 
+void judge_repo_begin(struct judge_repo *r)
+{
+	r->stored_only = false;
+	r->deadline = clock_work_ms() + REPO_ROUND_MS;
+}
+
 /* driver_get: one file of a plane, through the fetch process. */
 static int ask(void *arg, const char *name, size_t max, struct buf **out, struct err *e)
 {
@@ -34,6 +42,8 @@ static int ask(void *arg, const char *name, size_t max, struct buf **out, struct
 	static struct message_get get;
 	int status;
 
+	if (clock_work_ms() > a->r->deadline)
+		return err_set(e, ERR_TIMEOUT, "%s: the repository answers too slowly", name);
 	memset(&get, 0, sizeof get);
 	get.repo = a->r->which;
 	get.plane = a->plane;
@@ -109,11 +119,12 @@ int judge_refresh(struct judge *j, struct judge_repo *r, bool online, struct err
 		return e->code;
 	if (driver_refresh(&d, r->client, j->now, e) == 0) {
 		if (online)
-			r->fresh_at = j->now;
+			r->fresh_at = r->refreshed_at = j->now;
 		return 0;
 	}
 	err_wrap(e, "repository %s", settings_repo_name(j->s, r->which));
 	if (online) {   /* what is stored may still be good: stops, and what the host may keep doing */
+		r->stored_only = true;
 		d.get = NULL;
 		(void)!driver_refresh(&d, r->client, j->now, &ignored);
 	}
@@ -131,13 +142,13 @@ int64_t judge_half_life(const struct judge_repo *r)
 {
 	const struct metadata *m = r->client ? tuf_client_metadata(r->client, "timestamp") : NULL;
 
-	return m ? MAX((m->expires - r->fresh_at) / 2, HALF_LIFE_MIN) : 0;
+	return m ? MAX((m->expires - r->refreshed_at) / 2, HALF_LIFE_MIN) : 0;
 }
 
 int judge_find(struct judge *j, struct judge_repo *r, const char *path, const struct tuf_target **out, struct err *e)
 {
 	struct asking asking = { j, r, PLANE_METADATA };
-	struct driver d = { .dir = r->dir, .get = j->begin.offline ? NULL : ask, .arg = &asking };
+	struct driver d = { .dir = r->dir, .get = j->begin.offline || r->stored_only ? NULL : ask, .arg = &asking };
 
 	if (!r->client)
 		return err_set(e, ERR_NOT_FOUND, "repository %s is not open", settings_repo_name(j->s, r->which));
@@ -196,7 +207,8 @@ static void to_disk(struct judge_repo *r, const struct buf *bytes, const struct 
 int judge_document(struct judge *j, struct judge_repo *r, const char *path, size_t max, const struct buf **out, struct err *e)
 {
 	struct asking metadata = { j, r, PLANE_METADATA }, targets = { j, r, PLANE_TARGETS };
-	struct driver d = { .dir = r->dir, .get = ask, .arg = &metadata };
+	bool offline = j->begin.offline || r->stored_only;
+	struct driver d = { .dir = r->dir, .get = offline ? NULL : ask, .arg = &metadata };
 	const struct tuf_target *t;
 	struct buf *bytes;
 
@@ -211,7 +223,7 @@ int judge_document(struct judge *j, struct judge_repo *r, const char *path, size
 		*out = from_disk(r, &t->target->sha256, max);
 	if (*out)
 		return 0;
-	if (j->begin.offline)
+	if (offline)
 		return err_set(e, ERR_NOT_FOUND, "%s: not stored on this host", path);
 	if (driver_target(&d, r->client, path, ask, &targets, max, &bytes, &t, e) < 0)
 		return e->code;

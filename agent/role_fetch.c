@@ -19,12 +19,14 @@
 #define CALL_ANSWER_MAX ((size_t)1 << 20)
 #define URL_MAX 2048
 
+/* Whom a request goes to; each keeps its own connections. */
+enum place { AT_SERVER, AT_CONTENT, AT_RINGS, PLACES };
+
 struct fetcher {
 	const struct settings *s;
 	int sock;
 	struct message_server server;   /* of the configuration, else of the enrolment */
-	struct fetch *client;           /* keeps connections; made anew when the pin changes */
-	char pin[MESSAGE_SHORT];
+	struct fetch *clients[PLACES];
 };
 
 /* ---- URLs ---- */
@@ -54,41 +56,54 @@ static int add_path(char *url, size_t cap, const char *path, bool encoded, struc
 	return 0;
 }
 
-static int base_of(const struct fetcher *f, uint64_t repo, char *url, size_t cap, struct err *e)
+/* Is this URL one of the server's own? */
+static bool at_server(const struct fetcher *f, const char *url)
+{
+	const char *server = f->server.server;
+	size_t len = strlen(server);
+
+	return len && !strncmp(url, server, len) && (!url[len] || url[len] == '/');
+}
+
+/* The URL above a repository's metadata/ and targets/, and whose it is. */
+static int base_of(const struct fetcher *f, uint64_t repo, char *url, size_t cap, enum place *place, struct err *e)
 {
 	bool rings = settings_repo(f->s, repo == REPO_RINGS ? REPO_RINGS : REPO_CONTENT) == REPO_RINGS;
 	const char *configured = rings ? f->s->rings_url : f->s->content_url;
+	const char *pin = rings ? f->s->rings_pin : f->s->content_pin;
 	size_t len = strlen(configured);
 
+	*place = rings ? AT_RINGS : AT_CONTENT;
 	if (len)
 		snprintf(url, cap, "%.*s", (int)(configured[len - 1] == '/' ? len - 1 : len), configured);
 	else if (*f->server.server)
 		snprintf(url, cap, "%s/content", f->server.server);
 	else
 		return err_set(e, ERR_USAGE, "no server: neither configured nor enrolled");
+	if (!*pin && at_server(f, url))
+		*place = AT_SERVER;
 	return 0;
 }
 
-/* The pin binds the server's own URLs only. */
-static int client_for(struct fetcher *f, const char *url, struct err *e)
+/* The server's pin binds the server's own URLs; another place has its own pin, or is vouched for by authorities. */
+static int client_for(struct fetcher *f, enum place place, struct err *e)
 {
-	const char *pin = f->server.pin, *server = f->server.server;
-	size_t len = strlen(server);
+	const struct settings *s = f->s;
+	const struct { const char *pin, *ca_file; } of[PLACES] = {
+		[AT_SERVER] = { f->server.pin, "" },
+		[AT_CONTENT] = { s->content_pin, s->content_ca_file },
+		[AT_RINGS] = { s->rings_pin, s->rings_ca_file },
+	};
+	const char *ca_file = *of[place].ca_file ? of[place].ca_file : s->ca_file;
 	struct fetch_settings settings = {
-		.ca_file = *f->s->ca_file ? f->s->ca_file : NULL,
-		.proxy = *f->s->proxy ? f->s->proxy : NULL,
+		.pin = *of[place].pin ? of[place].pin : NULL,
+		.ca_file = *ca_file ? ca_file : NULL,
+		.proxy = *s->proxy ? s->proxy : NULL,
 		.agent = "ringhold-agent",
-		.max_rate = f->s->max_rate,
+		.max_rate = s->max_rate,
 	};
 
-	if (!len || strncmp(url, server, len) != 0 || (url[len] && url[len] != '/'))
-		pin = "";
-	if (f->client && !strcmp(f->pin, pin))
-		return 0;
-	fetch_free(TAKE(f->client));
-	snprintf(f->pin, sizeof f->pin, "%s", pin);
-	settings.pin = *pin ? f->pin : NULL;
-	return fetch_new(&f->client, &settings, e);
+	return f->clients[place] ? 0 : fetch_new(&f->clients[place], &settings, e);
 }
 
 /* ---- answers ---- */
@@ -116,13 +131,13 @@ static int answer_body(struct fetcher *f, const struct fetch_answer *got, struct
 	return message_send(f->sock, MSG_BODY, &a, fd, e);
 }
 
-static int exchange(struct fetcher *f, const struct fetch_request *r, struct err *e)
+static int exchange(struct fetcher *f, enum place place, const struct fetch_request *r, struct err *e)
 {
 	struct fetch_answer got = { 0 };
 	struct err why;
 	int rc;
 
-	if (client_for(f, r->url, &why) < 0 || fetch_do(f->client, r, &got, &why) < 0)
+	if (client_for(f, place, &why) < 0 || fetch_do(f->clients[place], r, &got, &why) < 0)
 		return answer_error(f, &why, e);
 	rc = answer_body(f, &got, e);
 	fetch_answer_release(&got);
@@ -134,15 +149,16 @@ static int exchange(struct fetcher *f, const struct fetch_request *r, struct err
 static int do_get(struct fetcher *f, const struct message_get *m, struct err *e)
 {
 	char url[URL_MAX];
+	enum place place;
 	struct err why;
 	struct fetch_request r = { .method = "GET", .url = url, .max = MIN(m->max, (uint64_t)64 << 20) };
 
-	if (base_of(f, m->repo, url, sizeof url, &why) < 0)
+	if (base_of(f, m->repo, url, sizeof url, &place, &why) < 0)
 		return answer_error(f, &why, e);
 	strncat(url, m->plane == PLANE_METADATA ? "/metadata/" : "/targets/", sizeof url - strlen(url) - 1);
 	if (add_path(url, sizeof url, m->path, m->plane == PLANE_METADATA, &why) < 0)
 		return answer_error(f, &why, e);
-	return exchange(f, &r, e);
+	return exchange(f, place, &r, e);
 }
 
 static int do_call(struct fetcher *f, const struct message *msg, struct err *e)
@@ -165,23 +181,28 @@ static int do_call(struct fetcher *f, const struct message *msg, struct err *e)
 		r.body = body->data;
 		r.body_len = body->len;
 	}
-	return exchange(f, &r, e);
+	return exchange(f, AT_SERVER, &r, e);
 }
 
 static int do_download(struct fetcher *f, const struct message *msg, struct err *e)
 {
 	const struct message_download *m = &msg->u.download;
 	struct message_answer a = { .retry_after = -1 };
+	const char *token = NULL;
 	char url[URL_MAX];
+	enum place place;
 	struct err why;
 	int status;
 
-	if (base_of(f, m->repo, url, sizeof url, &why) < 0)
+	if (base_of(f, m->repo, url, sizeof url, &place, &why) < 0)
 		return answer_error(f, &why, e);
+	/* The device's token is between it and its server: a vendor's, or a CDN's, never sees it. */
+	if (*m->token && at_server(f, url))
+		token = m->token;
 	strncat(url, "/targets/", sizeof url - strlen(url) - 1);
-	if (add_path(url, sizeof url, m->path, false, &why) < 0 || client_for(f, url, &why) < 0)
+	if (add_path(url, sizeof url, m->path, false, &why) < 0 || client_for(f, place, &why) < 0)
 		return answer_error(f, &why, e);
-	status = fetch_to_fd(f->client, url, *m->token ? m->token : NULL, msg->fd, m->from, m->max, &why);
+	status = fetch_to_fd(f->clients[place], url, token, msg->fd, m->from, m->max, &why);
 	if (status < 0)
 		return answer_error(f, &why, e);
 	a.status = status;
@@ -217,7 +238,8 @@ int role_fetch(const struct settings *s, int sock)
 			break;
 		rc = 1;
 	}
-	fetch_free(f.client);
+	for (int i = 0; i < PLACES; i++)
+		fetch_free(f.clients[i]);
 	if (rc < 0)
 		log_error("%s", e.msg);
 	return rc < 0;

@@ -103,39 +103,32 @@ static int keep(struct judge *j, const struct message *m, struct err *e)
 
 /* ---- a round ---- */
 
-/* A refresh is due when the server says so, or when nobody vouched for what we have for too long. */
-static bool refresh_due(const struct judge *j, const struct judge_repo *r, const struct checkin_answer *a)
+/* What the server says of its own repository, that of the rings; it cannot speak for a vendor. 0: nothing. */
+static int64_t vouched(const struct judge *j, const struct judge_repo *r, const struct checkin_answer *a)
 {
-	if (j->begin.refresh || !r->fresh_at || j->now - r->fresh_at >= judge_half_life(r))
-		return true;
-	if (a->refresh)
-		return true;
+	if (settings_repo(j->s, REPO_RINGS) != r->which)
+		return 0;
 	for (size_t i = 0; i < a->repo_count; i++)
-		if (!strcmp(a->repos[i].name, settings_repo_name(j->s, r->which)) || (judge_repo_count(j) == 1 && a->repo_count == 1))
-			return (int64_t)a->repos[i].timestamp != judge_timestamp(r);
-	return true;
+		if (!strcmp(a->repos[i].name, settings_repo_name(j->s, r->which)) || a->repo_count == 1)
+			return (int64_t)a->repos[i].timestamp;
+	return 0;
 }
 
-static int refresh_all(struct judge *j, const struct checkin_answer *a, bool *fresh, struct err *e)
+/* A refresh is due when the server says so, or when nobody vouched for what we have, or somebody did for too long. */
+static bool refresh_due(const struct judge *j, const struct judge_repo *r, const struct checkin_answer *a)
 {
-	struct err first = { 0 };
+	if (j->begin.refresh || a->refresh || !r->refreshed_at || j->now - r->refreshed_at >= judge_half_life(r))
+		return true;
+	return vouched(j, r, a) != judge_timestamp(r);
+}
 
-	*fresh = !j->begin.offline;
-	for (size_t i = 0; i < judge_repo_count(j); i++) {
-		struct judge_repo *r = judge_repo(j, i ? REPO_RINGS : REPO_CONTENT);
-
-		if (!j->begin.offline && r->fresh_at && !refresh_due(j, r, a)) {
-			r->fresh_at = j->now;
-			continue;
-		}
-		if (judge_refresh(j, r, !j->begin.offline, e) == 0)
-			continue;
-		*fresh = false;
-		if (!first.code)
-			first = *e;
+static int refresh_one(struct judge *j, struct judge_repo *r, const struct checkin_answer *a, struct err *e)
+{
+	if (!j->begin.offline && !refresh_due(j, r, a)) {
+		r->fresh_at = j->now;
+		return 0;
 	}
-	*e = first;
-	return first.code;
+	return judge_refresh(j, r, !j->begin.offline, e);
 }
 
 static bool rings_known(const struct judge *j)
@@ -162,34 +155,84 @@ static void converse(struct judge *j, struct checkin_answer *answer, struct err 
 	(void)!judge_check_in(j, answer, e);    /* *e says how it went */
 }
 
+/* The first trouble of a round is the one that is told. */
+static void note(struct err *first, const struct err *e)
+{
+	if (!first->code)
+		*first = *e;
+}
+
+/* Rings and, before anything is asked of a vendor, what goes to a slot on disk. */
+static int retreat_first(struct judge *j, int position, bool said[SETTINGS_CHANNELS_MAX], struct err *e)
+{
+	struct judge_repo *content = judge_repo(j, REPO_CONTENT);
+	struct err why;
+
+	if (judge_repo_count(j) == 1 || j->begin.offline)
+		return 0;
+	if (!content->client && judge_refresh(j, content, false, &why) < 0)
+		log_debug("%s", why.msg);
+	content->stored_only = true;
+	for (size_t i = 0; i < j->channel_count; i++) {
+		int rc = judge_decide(j, &j->channels[i], position, true, e);
+
+		if (rc < 0)
+			return rc;
+		said[i] = rc == 1;
+	}
+	judge_repo_begin(content);
+	return 0;
+}
+
+static int decide_all(struct judge *j, const struct checkin_answer *answer, struct err *trouble, struct err *e)
+{
+	struct judge_repo *rings = judge_repo(j, REPO_RINGS), *content = judge_repo(j, REPO_CONTENT);
+	bool said[SETTINGS_CHANNELS_MAX] = { false };
+	struct err why;
+	int position = 0;
+
+	if (refresh_one(j, rings, answer, &why) < 0)
+		note(trouble, &why);
+	if (judge_resolve(j, &position, &why) < 0)
+		note(trouble, &why);
+	if (retreat_first(j, position, said, e) < 0)
+		return e->code;
+	if (content != rings && refresh_one(j, content, answer, &why) < 0)
+		note(trouble, &why);
+	for (size_t i = 0; i < j->channel_count; i++)
+		if (!said[i] && judge_decide(j, &j->channels[i], position, false, e) < 0)
+			return e->code;
+	return 0;
+}
+
+static bool all_fresh(struct judge *j)
+{
+	for (size_t i = 0; i < judge_repo_count(j); i++)
+		if (judge_repo(j, i ? REPO_RINGS : REPO_CONTENT)->fresh_at != j->now)
+			return false;
+	return !j->begin.offline;
+}
+
 static int run_round(struct judge *j, struct err *e)
 {
 	static struct checkin_answer answer;
 	struct message_done done = { 0 };
-	struct err trouble = { 0 }, refresh = { 0 };
-	bool fresh;
-	int position = 0;
+	struct err trouble = { 0 };
 
 	memset(&answer, 0, sizeof answer);
 	j->now = clock_now();
+	for (int i = 0; i < SETTINGS_REPOS; i++)
+		judge_repo_begin(&j->repos[i]);
 	if (judge_facts(j, &trouble) < 0)
 		log_warn("%s", trouble.msg);
 	if (!j->begin.offline)
 		converse(j, &answer, &trouble);
-	if (j->begin.brief) {
-		done.code = trouble.code;
-		snprintf(done.text, sizeof done.text, "%s", trouble.code ? trouble.msg : "");
-		return judge_say(j, MSG_DONE, &done, e);
-	}
-	if (refresh_all(j, &answer, &fresh, &refresh) < 0 && !trouble.code)
-		trouble = refresh;
-	if (judge_resolve(j, &position, &refresh) < 0 && !trouble.code)
-		trouble = refresh;
-	for (size_t i = 0; i < j->channel_count; i++)
-		if (judge_decide(j, &j->channels[i], position, e) < 0)
+	if (!j->begin.brief) {
+		if (decide_all(j, &answer, &trouble, e) < 0)
 			return e->code;
+		done.refreshed = all_fresh(j);
+	}
 	done.code = trouble.code;
-	done.refreshed = fresh;
 	snprintf(done.text, sizeof done.text, "%s", trouble.code ? trouble.msg : "");
 	return judge_say(j, MSG_DONE, &done, e);
 }

@@ -18,8 +18,12 @@ static const struct ini_key agent_keys[] = {
 	{ "agent", "proxy", INI_TEXT, AT(proxy), "", 0, 0, "URL of a proxy" },
 	{ "agent", "content-repo", INI_TEXT, AT(content_repo), "content", 0, 0, "name of the vendor's repository" },
 	{ "agent", "content-url", INI_TEXT, AT(content_url), "", 0, 0, "URL above its metadata/ and targets/" },
+	{ "agent", "content-pin", INI_TEXT, AT(content_pin), "", 0, 0, "sha256//BASE64 of the public key of that server" },
+	{ "agent", "content-ca-file", INI_TEXT, AT(content_ca_file), "", 0, 0, "PEM file of authorities for it; default: ca-file" },
 	{ "agent", "rings-repo", INI_TEXT, AT(rings_repo), "", 0, 0, "name of the customer's own repository; default: the same" },
 	{ "agent", "rings-url", INI_TEXT, AT(rings_url), "", 0, 0, "URL above its metadata/ and targets/" },
+	{ "agent", "rings-pin", INI_TEXT, AT(rings_pin), "", 0, 0, "sha256//BASE64 of the public key of that server" },
+	{ "agent", "rings-ca-file", INI_TEXT, AT(rings_ca_file), "", 0, 0, "PEM file of authorities for it; default: ca-file" },
 	{ "agent", "contract", INI_TEXT, AT(contract), "/etc/ringhold/contract.json", 0, 0, "what the sensor accepts" },
 	{ "agent", "device", INI_TEXT, AT(device), "", 0, 0, "id of this host while it is not enrolled" },
 	{ "agent", "attributes", INI_LIST, AT(attributes), "", 0, 0, "name=value, assigned by operators" },
@@ -27,7 +31,7 @@ static const struct ini_key agent_keys[] = {
 	{ "agent", "os", INI_TEXT, AT(os), "", 0, 0, "default: from /etc/os-release" },
 	{ "agent", "locale", INI_TEXT, AT(locale), "", 0, 0, "default: from the environment" },
 	{ "agent", "host", INI_TEXT, AT(host), "", 0, 0, "default: the host's name" },
-	{ "agent", "approvals", INI_LIST, AT(approvals), "", 0, 0, "parties that must approve a bundle" },
+	{ "agent", "require-approval", INI_LIST, AT(approvals), "", 0, 0, "parties that must approve a bundle: PARTY or PARTY@REPO" },
 	{ "agent", "min-age", INI_LIST, AT(min_age), "", 0, 0, "by ring position, from first sight; default: 0 1h 4h" },
 	{ "agent", "poll", INI_SECONDS, AT(poll_s), "5m", 1, DAY, "between check-ins, unless the server says otherwise" },
 	{ "agent", "poll-max", INI_SECONDS, AT(poll_max_s), "1h", 1, DAY, "longest back-off" },
@@ -112,6 +116,38 @@ static int check_ages(struct settings *s, const char *file, struct err *e)
 	return 0;
 }
 
+bool settings_party(const struct settings *s, const char *word, char party[NAME_LEN_MAX + 1], enum settings_repo *only)
+{
+	const char *at = strchr(word, '@');
+	size_t len = at ? (size_t)(at - word) : strlen(word);
+
+	*only = SETTINGS_REPOS;
+	if (!name_valid(word, len))
+		return false;
+	memcpy(party, word, len);
+	party[len] = 0;
+	for (int r = 0; at && r < SETTINGS_REPOS; r++)
+		if (!strcmp(at + 1, settings_repo_name(s, (enum settings_repo)r)))
+			*only = settings_repo(s, (enum settings_repo)r);
+	return !at || *only != SETTINGS_REPOS;
+}
+
+/* A word that is no party would demand what nobody can give, or demand less than was meant. */
+static int check_approvals(const struct settings *s, const char *file, struct err *e)
+{
+	char party[NAME_LEN_MAX + 1];
+	enum settings_repo only;
+	size_t count = 0;
+
+	for (char **a = s->approvals; a && *a; a++) {
+		if (!settings_party(s, *a, party, &only))
+			return err_set(e, ERR_USAGE, "%s: require-approval: \"%s\" is neither PARTY nor PARTY@REPO", file, *a);
+		if (++count > SETTINGS_APPROVALS_MAX)
+			return err_set(e, ERR_USAGE, "%s: require-approval: more than %d parties", file, SETTINGS_APPROVALS_MAX);
+	}
+	return 0;
+}
+
 static bool url_fine(const char *url)
 {
 	return !*url || !strncmp(url, "https://", 8) || !strncmp(url, "http://", 7) || !strncmp(url, "file://", 7);
@@ -134,6 +170,10 @@ static int check(struct settings *s, const char *file, struct err *e)
 			return err_set(e, ERR_USAGE, "%s: %s: \"%s\" is no name", file, names[i].key, names[i].value);
 	if (!strcmp(s->rings_repo, s->content_repo))
 		s->rings_repo[0] = 0;
+	if (*s->rings_repo && !*s->content_url)
+		return err_set(e, ERR_USAGE, "%s: content-url is missing: the server is that of repository %s", file, s->rings_repo);
+	if (check_approvals(s, file, e) < 0)
+		return e->code;
 	if (s->channel_count == 0)
 		return err_set(e, ERR_USAGE, "%s: no [channel NAME] section: nothing to deliver", file);
 	for (size_t i = 0; i < s->channel_count; i++)

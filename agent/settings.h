@@ -15,6 +15,7 @@
 
 #define SETTINGS_PATH "/etc/ringhold/agent.ini"
 #define SETTINGS_CHANNELS_MAX 16
+#define SETTINGS_APPROVALS_MAX 16
 #define SETTINGS_RINGS_MAX 16           /* ring positions that may have a minimum age */
 
 enum settings_repo { REPO_CONTENT, REPO_RINGS, SETTINGS_REPOS };
@@ -40,12 +41,14 @@ struct settings {
 	char *ca_file, *proxy;
 	char *content_repo, *rings_repo;        /* names; rings_repo "": the content repository serves both */
 	char *content_url, *rings_url;          /* above metadata/ and targets/; "": <server>/content */
+	char *content_pin, *rings_pin;          /* of these URLs' servers; "": see role_fetch.c */
+	char *content_ca_file, *rings_ca_file;  /* "": ca_file */
 	char *contract;                 /* path; "": none, then nothing is refused for it */
 	char *device;                   /* id for ring maps while not enrolled; usually "" */
 	char **attributes;              /* assigned by operators at provisioning */
 	char **tags;
 	char *os, *locale, *host;       /* "": what the machine says */
-	char **approvals;               /* parties whose approval this host demands */
+	char **approvals;               /* parties whose approval this host demands: "bank", or of one repository only "bank@ours" */
 	char **min_age;                 /* by ring position: "0 1h 4h" */
 	int64_t min_age_s[SETTINGS_RINGS_MAX];  /* of min_age; -1: default of the design */
 	int64_t poll_s, poll_max_s;
@@ -67,6 +70,9 @@ const struct settings_channel *settings_channel(const struct settings *s, const 
 /* One repository or two: REPO_RINGS is REPO_CONTENT when only one is named. */
 enum settings_repo settings_repo(const struct settings *s, enum settings_repo which);
 const char *settings_repo_name(const struct settings *s, enum settings_repo which);
+
+/* A word of `approvals`: its party, and the one repository that counts (SETTINGS_REPOS: any). False: neither PARTY nor PARTY@REPO. */
+bool settings_party(const struct settings *s, const char *word, char party[NAME_LEN_MAX + 1], enum settings_repo *only);
 
 /* The table, for --help and the manual. */
 struct ini_key;

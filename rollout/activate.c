@@ -185,11 +185,21 @@ static bool accepted(struct activate_verdict *v, const struct activate_facts *f)
 	return clause(v, true, "not compared with the sensor's contract yet");
 }
 
+/* Names everybody who is missing: people have to ask them. */
 static bool approved(struct activate_verdict *v, const struct activate_facts *f)
 {
-	for (size_t i = 0; i < f->approval_count; i++)
-		if (!f->approvals_present[i])
-			return clause(v, false, "%.64s has not approved it", f->approvals_demanded[i]);
+	char missing[120] = "";
+	size_t len = 0, count = 0;
+
+	for (size_t i = 0; i < f->approval_count; i++) {
+		if (f->approvals_present[i])
+			continue;
+		if (len < sizeof missing)
+			len += (size_t)snprintf(missing + len, sizeof missing - len, "%s%.64s", count ? ", " : "", f->approvals_demanded[i]);
+		count++;
+	}
+	if (count > 0)
+		return clause(v, false, "of %zu approvals demanded %zu %s missing: %s", f->approval_count, count, count == 1 ? "is" : "are", missing);
 	return clause(v, true, "%zu approvals demanded, all present", f->approval_count);
 }
 

@@ -43,7 +43,7 @@ static void two_repositories_and_ages_are_read(void **state)
 	struct err e;
 
 	(void)state;
-	assert_ok(load(&s, "[agent]\nrings-repo = ours\nrings-url = https://x/y\nmin-age = 0 30m 2h\npoll = 90s\n[channel a]\n[channel b]\nwatch = no\n", &e));
+	assert_ok(load(&s, "[agent]\ncontent-url = https://v/c\nrings-repo = ours\nrings-url = https://x/y\nmin-age = 0 30m 2h\npoll = 90s\n[channel a]\n[channel b]\nwatch = no\n", &e));
 	assert_int_equal(settings_repo(s, REPO_RINGS), REPO_RINGS);
 	assert_string_equal(settings_repo_name(s, REPO_RINGS), "ours");
 	assert_int_equal(s->min_age_s[1], 1800);

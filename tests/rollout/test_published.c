@@ -1,4 +1,5 @@
 /* test_published: our readers and the published schemas give the same answers. */
+#include "rollout/approvals.h"
 #include "rollout/assignment.h"
 #include "rollout/checkin.h"
 #include "rollout/policy.h"
@@ -41,6 +42,13 @@ static int read_recalls(const char *text, size_t len, struct err *e)
 	return stops_parse(&s, STOPS_RECALL, "recalls", text, len, e);
 }
 
+static int read_approvals(const char *text, size_t len, struct err *e)
+{
+	AUTO(approvals) struct approvals *a = NULL;
+
+	return approvals_parse(&a, "approvals", text, len, e);
+}
+
 static int read_floor(const char *text, size_t len, struct err *e)
 {
 	uint64_t serial;
@@ -74,6 +82,7 @@ READER("ringmap", ringmap)
 READER("policy", policy)
 READER("stops", stops)
 READER("recalls", recalls)
+READER("approvals", approvals)
 READER("floor", floor)
 READER("checkin", checkin)
 READER("checkin-answer", answer)
@@ -86,6 +95,7 @@ int main(void)
 		cmocka_unit_test(the_reader_of_policy_agrees),
 		cmocka_unit_test(the_reader_of_stops_agrees),
 		cmocka_unit_test(the_reader_of_recalls_agrees),
+		cmocka_unit_test(the_reader_of_approvals_agrees),
 		cmocka_unit_test(the_reader_of_floor_agrees),
 		cmocka_unit_test(the_reader_of_checkin_agrees),
 		cmocka_unit_test(the_reader_of_answer_agrees),

@@ -79,7 +79,7 @@ static void every_published_schema_says_what_its_examples_say(void **state)
 		count++;
 	}
 	closedir(dir);
-	assert_int_equal(count, 12);
+	assert_true(count >= 13);
 }
 
 static int read_contract(const char *text, size_t len, struct err *why)
