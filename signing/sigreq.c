@@ -170,8 +170,9 @@ static int check_document(const struct sigreq *q, const struct sigreq_document *
 
 	hash_bytes(&sha256, d->bytes->data ? d->bytes->data : "", d->bytes->len);
 	for (size_t i = 0; i < q->draft_count; i++)
-		found = found || listed(q->drafts[i].draft, d->path, d->bytes, &sha256);
-	return found ? 0 : err_set(e, ERR_REFUSED, "%s: no draft lists it with these bytes", d->path);
+		found = found || listed(q->drafts[i].draft, d->path, d->bytes, &sha256) ||
+			(q->drafts[i].base && listed(q->drafts[i].base, d->path, d->bytes, &sha256));
+	return found ? 0 : err_set(e, ERR_REFUSED, "%s: no draft, nor what one replaces, lists it with these bytes", d->path);
 }
 
 static int make_id(struct sigreq *q, struct err *e)

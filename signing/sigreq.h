@@ -38,7 +38,7 @@ struct sigreq_draft {
 };
 
 struct sigreq_document {
-	char *path;                     /* of a target that a draft lists with this hash */
+	char *path;                     /* of a target that a draft, or what it replaces, lists with this hash */
 	struct buf *bytes;
 };
 
