@@ -51,7 +51,15 @@ static const char first[] =
 static const char second[] =
 	"CREATE TABLE reservation (role TEXT PRIMARY KEY, version INTEGER NOT NULL, digest BLOB NOT NULL);";
 
-const char *const sql_schema[] = { first, second };
+/* What the gates decided from. */
+static const char third[] =
+	"CREATE TABLE gate_record (id INTEGER PRIMARY KEY, rollout INTEGER NOT NULL, ring INTEGER NOT NULL,"
+	" channel TEXT NOT NULL, ring_name TEXT NOT NULL, event TEXT NOT NULL, verdict TEXT NOT NULL, cause TEXT NOT NULL,"
+	" sentence TEXT NOT NULL, at INTEGER NOT NULL, digest BLOB NOT NULL, body TEXT NOT NULL);"
+	"CREATE INDEX gate_record_of ON gate_record (rollout, ring, event);"
+	"CREATE INDEX gate_record_digest ON gate_record (digest);";
+
+const char *const sql_schema[] = { first, second, third };
 
 const char *const sql_text[SQL_COUNT] = {
 	[SQL_DEVICE_PUT] =
@@ -108,6 +116,13 @@ const char *const sql_text[SQL_COUNT] = {
 		"INSERT INTO reservation (role, version, digest) SELECT $1, $3, $4"
 		" WHERE $2 = 0 OR EXISTS (SELECT 1 FROM reservation WHERE role = $1)"
 		" ON CONFLICT (role) DO UPDATE SET version = $3, digest = $4 WHERE reservation.version = $2",
+	[SQL_GATE_ADD] =
+		"INSERT INTO gate_record (id, rollout, ring, channel, ring_name, event, verdict, cause, sentence, at, digest, body)"
+		" SELECT coalesce(max(id), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM gate_record",
+	[SQL_GATE_TRIM] =
+		"DELETE FROM gate_record WHERE rollout = $1 AND ring = $2 AND event NOT IN ('pass', 'halt') AND id <="
+		" (SELECT id FROM gate_record WHERE rollout = $1 AND ring = $2 AND event NOT IN ('pass', 'halt')"
+		" ORDER BY id DESC LIMIT 1 OFFSET $3)",
 	[SQL_OFFER_FIND] =
 		"SELECT n FROM offer WHERE rollout = $1 AND ring = $2 AND device = $3",
 	[SQL_OFFER_ADD] =
@@ -153,6 +168,15 @@ const char *const sql_text[SQL_COUNT] = {
 	[SQL_ROLLBACKS] =
 		"SELECT id, channel, digest, serial, max_serial, version, path, reason, by, at, done FROM rollback"
 		" WHERE done = 0 ORDER BY id",
+	[SQL_GATES] =
+		"SELECT id, rollout, ring, channel, ring_name, event, verdict, cause, sentence, at, digest, NULL FROM gate_record"
+		" WHERE id > $1 ORDER BY id LIMIT $2",
+	[SQL_GATE] =
+		"SELECT id, rollout, ring, channel, ring_name, event, verdict, cause, sentence, at, digest, body FROM gate_record"
+		" WHERE digest = $1 ORDER BY id LIMIT 1",
+	[SQL_GATE_OF] =
+		"SELECT id, rollout, ring, channel, ring_name, event, verdict, cause, sentence, at, digest, NULL FROM gate_record"
+		" WHERE rollout = $1 AND ring = $2 AND event = $3 ORDER BY id DESC LIMIT 1",
 	[SQL_RESERVATIONS] =
 		"SELECT role, version, digest FROM reservation WHERE $1 = '' OR role = $1 ORDER BY role",
 };

@@ -15,7 +15,7 @@
 #include "base/name.h"
 
 #define DEVICE_ID_LEN 32        /* hex digits */
-#define STORE_VERSION 2         /* of the schema; an older one is brought up, a newer one refused */
+#define STORE_VERSION 3         /* of the schema; an older one is brought up, a newer one refused */
 
 struct store;
 
@@ -159,10 +159,21 @@ struct store_reservation {
 	struct digest digest;           /* of the file, when people signed it; zero: signed after it was set aside */
 };
 
+/* The inputs of one decision of a gate; see rollout/gate_record.h. */
+struct store_gate {
+	uint64_t id;                    /* when read: rises with time */
+	uint64_t rollout;
+	int ring;                       /* position */
+	const char *channel, *ring_name, *event, *verdict, *cause, *sentence;
+	int64_t at;
+	struct digest digest;           /* of the body */
+	const char *body;               /* NULL in lists */
+};
+
 enum store_kind {
 	STORE_DEVICE, STORE_SEEN, STORE_EVENT, STORE_OUTCOME, STORE_BUNDLE, STORE_CONTRACT, STORE_POLICY,
 	STORE_ROLLOUT, STORE_RING, STORE_RING_FLAGS, STORE_DECISION, STORE_AUDIT, STORE_ENROLMENT, STORE_ENROLMENT_USE, STORE_ROLLBACK,
-	STORE_RESERVATION,
+	STORE_RESERVATION, STORE_GATE,
 };
 
 struct store_record {
@@ -181,6 +192,7 @@ struct store_record {
 		struct store_audit audit;       /* chained to the one before */
 		struct store_enrolment enrolment;       /* replaces the row; use: takes one use of `hash`, ERR_AUTH when there is none */
 		struct store_rollback rollback; /* replaces the row */
+		struct store_gate gate;         /* of one ring the newest are kept, and every pass and halt */
 		struct store_reservation reservation;   /* compare and swap: ERR_CONFLICT when `last` is no longer the row's */
 	} u;
 };
@@ -227,6 +239,11 @@ int store_each_feed(struct store *s, uint64_t after, int64_t limit, int (*visit)
 int store_each_audit(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_rollback(struct store *s, int (*visit)(const struct store_rollback *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;      /* those not done */
 int store_each_reservation(struct store *s, const char *role /* NULL: all */, int (*visit)(const struct store_reservation *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+int store_each_gate(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+/* One with its body. ERR_NOT_FOUND. */
+int store_gate(struct store *s, const struct digest *digest, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+/* The newest decision of this event in a ring, without its body. ERR_NOT_FOUND. */
+int store_gate_of(struct store *s, uint64_t rollout, int ring, const char *event, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 
 AUTO_DEFINE(store, struct store *, store_close);
 

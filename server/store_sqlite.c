@@ -6,6 +6,7 @@
 #include "server/store_sqlite.h"
 
 #define BUSY_MS 10000
+#define GATES_KEPT 64           /* of one ring, besides every pass and halt */
 
 int sqlite_failed(sqlite3 *db, struct err *e, const char *what)
 {
@@ -319,6 +320,14 @@ static int swap_reservation(struct store *s, const struct store_reservation *r, 
 	return rows == 0 ? err_set(e, ERR_CONFLICT, "%s: another reserved a version meanwhile", r->role) : rows;
 }
 
+static int add_gate(struct store *s, const struct store_gate *g, struct err *e)
+{
+	if (change(s, e, SQL_GATE_ADD, "iittttttidt", (int64_t)g->rollout, (int64_t)g->ring, g->channel, g->ring_name, g->event,
+		   g->verdict, g->cause, g->sentence, g->at, &g->digest, g->body) < 0)
+		return e->code;
+	return change(s, e, SQL_GATE_TRIM, "iii", (int64_t)g->rollout, (int64_t)g->ring, (int64_t)GATES_KEPT);
+}
+
 static int append(struct store *s, const struct store_record *r, struct err *e)
 {
 	switch (r->kind) {
@@ -356,6 +365,8 @@ static int append(struct store *s, const struct store_record *r, struct err *e)
 		return use_enrolment(s, &r->u.enrolment, e);
 	case STORE_ROLLBACK:
 		return put_rollback(s, &r->u.rollback, e);
+	case STORE_GATE:
+		return add_gate(s, &r->u.gate, e);
 	case STORE_RESERVATION:
 		return swap_reservation(s, &r->u.reservation, e);
 	}

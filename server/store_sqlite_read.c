@@ -138,6 +138,21 @@ static int row_rollback(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 	return CALL(struct store_rollback, &r);
 }
 
+static int row_gate(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_gate g = { U(0), U(1), (int)I(2), T(3), T(4), T(5), T(6), T(7), T(8), I(9), D(10), T(11) };
+	int got = CALL(struct store_gate, &g);
+
+	return got < 0 ? got : 1;
+}
+
+static int row_gates(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_gate g = { U(0), U(1), (int)I(2), T(3), T(4), T(5), T(6), T(7), T(8), I(9), D(10), NULL };
+
+	return CALL(struct store_gate, &g);
+}
+
 static int row_reservation(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 {
 	struct store_reservation r = { .role = T(0), .version = I(1), .digest = D(2) };
@@ -203,4 +218,25 @@ int store_each_rollback(struct store *s, int (*visit)(const struct store_rollbac
 int store_each_reservation(struct store *s, const char *role, int (*visit)(const struct store_reservation *, void *, struct err *), void *arg, struct err *e)
 {
 	return walk(s, row_reservation, &visit, arg, e, SQL_RESERVATIONS, "t", role ? role : "");
+}
+
+int store_each_gate(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_gates, &visit, arg, e, SQL_GATES, "ii", (int64_t)after, limit);
+}
+
+/* One row was found: 1. */
+static int found(int got, struct err *e)
+{
+	return got == 0 ? err_set(e, ERR_NOT_FOUND, "there is no such gate record") : got < 0 ? got : 0;
+}
+
+int store_gate(struct store *s, const struct digest *digest, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e)
+{
+	return found(walk(s, row_gate, &visit, arg, e, SQL_GATE, "d", digest), e);
+}
+
+int store_gate_of(struct store *s, uint64_t rollout, int ring, const char *event, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e)
+{
+	return found(walk(s, row_gate, &visit, arg, e, SQL_GATE_OF, "iit", (int64_t)rollout, (int64_t)ring, event), e);
 }
