@@ -96,6 +96,33 @@ static int missing(const char *role, struct err *e)
 	return err_set(e, ERR_NOT_FOUND, "%s: the store holds none that is signed and current", role);
 }
 
+static int snapshot_done(struct tuf_client *c, struct metadata *m, struct err *e)
+{
+	c->snapshot = m;
+	return client_want(c, "targets", c->root, CLIENT_DONE, e);
+}
+
+/* Is the stored one what the timestamp names? Its version says so, unless keys were rotated: then its bytes must. */
+static bool snapshot_is_named(const struct tuf_client *c)
+{
+	const struct metadata *m = c->old_snapshot;
+	const struct metadata_entry *named = &c->timestamp->entries[0];
+	struct err why;
+
+	return m && m->version == named->version && c->now < m->expires &&
+	       (!c->rotated || metadata_file_check(&named->file, "snapshot", m->raw->data, m->raw->len, &why) == 0);
+}
+
+static int snapshot_begin(struct tuf_client *c, struct err *e)
+{
+	if (snapshot_is_named(c))
+		return snapshot_done(c, TAKE(c->old_snapshot), e);
+	if (c->offline)
+		return missing("snapshot", e);
+	c->state = CLIENT_SNAPSHOT;
+	return 0;
+}
+
 /* ---- root ---- */
 
 static int root_done(struct tuf_client *c, struct err *e)
@@ -134,7 +161,27 @@ static int root_take(struct tuf_client *c, struct err *e)
 	return client_keep(c, c->root, "root", e);
 }
 
-/* ---- timestamp ---- */
+/* ---- what the store holds ---- */
+
+/*
+ * One that is no longer signed by the role's keys is as good as none, and takes
+ * the other of the two with it: rotating either key is how a repository
+ * recovers from versions that an attacker raised (5.3.11).
+ */
+static int local_verified(struct tuf_client *c, struct metadata **out, enum metadata_type type, struct err *e)
+{
+	struct authority by = top_level(c, type);
+	struct err why;
+	int rc;
+
+	if (c->answer != TUF_GOT)
+		return 0;
+	rc = client_verified(c, out, type, metadata_type_name(type), &by, &why);
+	if (rc == ERR_MEMORY)
+		return err_memory(e);
+	c->rotated |= rc == ERR_AUTH;
+	return 0;
+}
 
 static int timestamp_local_ask(struct tuf_client *c, struct tuf_step *out, struct err *e)
 {
@@ -143,19 +190,30 @@ static int timestamp_local_ask(struct tuf_client *c, struct tuf_step *out, struc
 
 static int timestamp_local_take(struct tuf_client *c, struct err *e)
 {
-	struct authority by = top_level(c, METADATA_TIMESTAMP);
-	struct err why;
+	c->state = CLIENT_SNAPSHOT_LOCAL;
+	return local_verified(c, &c->timestamp, METADATA_TIMESTAMP, e);
+}
 
-	/* One that no longer verifies is as good as none: rotating its key is how a repository recovers. */
-	if (c->answer == TUF_GOT &&
-	    client_verified(c, &c->timestamp, METADATA_TIMESTAMP, "timestamp", &by, &why) == ERR_MEMORY)
-		return err_memory(e);
+static int snapshot_local_ask(struct tuf_client *c, struct tuf_step *out, struct err *e)
+{
+	return client_ask_load(c, out, "snapshot", e);
+}
+
+static int snapshot_local_take(struct tuf_client *c, struct err *e)
+{
+	if (local_verified(c, &c->old_snapshot, METADATA_SNAPSHOT, e) < 0)
+		return e->code;
+	if (c->rotated)
+		metadata_free(TAKE(c->timestamp));
 	c->state = CLIENT_TIMESTAMP;
 	if (!c->offline)
 		return 0;
-	c->state = CLIENT_SNAPSHOT_LOCAL;
-	return c->timestamp ? client_fresh(c, c->timestamp, "timestamp", e) : missing("timestamp", e);
+	if (!c->timestamp)
+		return missing("timestamp", e);
+	return client_fresh(c, c->timestamp, "timestamp", e) < 0 ? e->code : snapshot_begin(c, e);
 }
+
+/* ---- timestamp ---- */
 
 static int timestamp_ask(struct tuf_client *c, struct tuf_step *out, struct err *e)
 {
@@ -183,46 +241,17 @@ static int timestamp_take(struct tuf_client *c, struct err *e)
 		return e->code;
 	if (c->timestamp && timestamp_newer(next, c->timestamp, e) < 0)
 		return e->code;
-	c->state = CLIENT_SNAPSHOT_LOCAL;
 	if (c->timestamp && next->version == c->timestamp->version)
-		return client_fresh(c, c->timestamp, "timestamp", e);
+		return client_fresh(c, c->timestamp, "timestamp", e) < 0 ? e->code : snapshot_begin(c, e);
 	if (client_fresh(c, next, "timestamp", e) < 0)
 		return e->code;
 	metadata_free(c->timestamp);
 	c->timestamp = TAKE(next);
-	return client_keep(c, c->timestamp, "timestamp", e);
+	return client_keep(c, c->timestamp, "timestamp", e) < 0 ? e->code : snapshot_begin(c, e);
 }
 
 /* ---- snapshot ---- */
 
-static int snapshot_local_ask(struct tuf_client *c, struct tuf_step *out, struct err *e)
-{
-	return client_ask_load(c, out, "snapshot", e);
-}
-
-static int snapshot_done(struct tuf_client *c, struct metadata *m, struct err *e)
-{
-	c->snapshot = m;
-	return client_want(c, "targets", c->root, CLIENT_DONE, e);
-}
-
-static int snapshot_local_take(struct tuf_client *c, struct err *e)
-{
-	AUTO(metadata) struct metadata *m = NULL;
-	struct authority by = top_level(c, METADATA_SNAPSHOT);
-	struct err why;
-
-	if (c->answer == TUF_GOT && client_verified(c, &m, METADATA_SNAPSHOT, "snapshot", &by, &why) == ERR_MEMORY)
-		return err_memory(e);
-	if (m && m->version == c->timestamp->entries[0].version && c->now < m->expires)
-		return snapshot_done(c, TAKE(m), e);
-	if (c->offline)
-		return missing("snapshot", e);
-	metadata_free(c->old_snapshot);
-	c->old_snapshot = TAKE(m);
-	c->state = CLIENT_SNAPSHOT;
-	return 0;
-}
 
 static int snapshot_ask(struct tuf_client *c, struct tuf_step *out, struct err *e)
 {
@@ -262,7 +291,7 @@ static int snapshot_take(struct tuf_client *c, struct err *e)
 	if (m->version != entry->version)
 		return err_set(e, ERR_ROLLBACK, "snapshot: version %lld where the timestamp names %lld",
 			       (long long)m->version, (long long)entry->version);
-	if (c->old_snapshot && snapshot_newer(m, c->old_snapshot, e) < 0)
+	if (c->old_snapshot && !c->rotated && snapshot_newer(m, c->old_snapshot, e) < 0)
 		return e->code;
 	if (client_fresh(c, m, "snapshot", e) < 0 || client_keep(c, m, "snapshot", e) < 0)
 		return e->code;
@@ -294,8 +323,8 @@ static const struct {
 	[CLIENT_IDLE]            = { idle_ask,              NULL },
 	[CLIENT_ROOT]            = { root_ask,              root_take },
 	[CLIENT_TIMESTAMP_LOCAL] = { timestamp_local_ask,   timestamp_local_take },
-	[CLIENT_TIMESTAMP]       = { timestamp_ask,         timestamp_take },
 	[CLIENT_SNAPSHOT_LOCAL]  = { snapshot_local_ask,    snapshot_local_take },
+	[CLIENT_TIMESTAMP]       = { timestamp_ask,         timestamp_take },
 	[CLIENT_SNAPSHOT]        = { snapshot_ask,          snapshot_take },
 	[CLIENT_ROLE_LOCAL]      = { client_role_local_ask, client_role_local_take },
 	[CLIENT_ROLE]            = { client_role_ask,       client_role_take },
@@ -415,7 +444,7 @@ static void begin(struct tuf_client *c, int64_t now, bool offline)
 	forget(c);
 	c->now = now;
 	c->offline = offline;
-	c->refreshed = false;
+	c->refreshed = c->rotated = false;
 	c->root_steps = 0;
 	c->state = CLIENT_ROOT;
 }

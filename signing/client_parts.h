@@ -10,8 +10,8 @@ enum client_state {
 	CLIENT_IDLE,            /* nothing begun, or a refusal ended it */
 	CLIENT_ROOT,            /* fetching the next root */
 	CLIENT_TIMESTAMP_LOCAL,
-	CLIENT_TIMESTAMP,
 	CLIENT_SNAPSHOT_LOCAL,
+	CLIENT_TIMESTAMP,
 	CLIENT_SNAPSHOT,
 	CLIENT_ROLE_LOCAL,      /* a targets role: c->want */
 	CLIENT_ROLE,
@@ -36,7 +36,8 @@ struct tuf_client {
 	unsigned root_steps;
 
 	struct metadata *root, *timestamp, *snapshot;
-	struct metadata *old_snapshot;          /* from the store: what the next one may not fall behind */
+	struct metadata *old_snapshot;          /* from the store: what the next one may not fall behind, */
+	bool rotated;                           /* unless the keys of timestamp or snapshot changed since */
 	struct client_role *loaded;             /* targets and delegated roles, in the order they were verified */
 	size_t loaded_count;
 	struct client_role want;                /* being loaded; name NULL: none */

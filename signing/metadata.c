@@ -102,10 +102,12 @@ static int read_signatures(struct metadata *m, struct err *e)
 		const struct json *one = &list->u.items[i];
 		const struct json *keyid = json_get(one, "keyid"), *sig = json_get(one, "sig");
 
-		if (!keyid || keyid->type != JSON_STRING || !sig || sig->type != JSON_STRING)
-			return json_error(m->doc, one, e, ERR_FORMAT, "a signature without keyid and sig");
-		m->signatures[m->signature_count++] =
-			(struct metadata_signature){ metadata_string(keyid), sig->u.text, sig->count };
+		if (!keyid || keyid->type != JSON_STRING)
+			return json_error(m->doc, one, e, ERR_FORMAT, "a signature without keyid");
+		/* A value we cannot use is one that does not count. */
+		m->signatures[m->signature_count++] = sig && sig->type == JSON_STRING ?
+			(struct metadata_signature){ metadata_string(keyid), sig->u.text, sig->count } :
+			(struct metadata_signature){ metadata_string(keyid), "", 0 };
 	}
 	qsort(m->signatures, m->signature_count, sizeof *m->signatures, signature_order);
 	for (size_t i = 1; i < m->signature_count; i++)

@@ -90,7 +90,8 @@ static int read_delegation(const struct metadata *m, const struct json *o, struc
 	if (o->type != JSON_OBJECT)
 		return json_error(m->doc, o, e, ERR_FORMAT, "a delegation that is no object");
 	if (json_want_text(m->doc, o, "name", DELEGATION_NAME_MAX - 1, &d->name, e) < 0 ||
-	    json_want_bool(m->doc, o, "terminating", &d->terminating, e) < 0 ||
+	    /* Required, but the specification's own example lacks it. */
+	    json_may_bool(m->doc, o, "terminating", &d->terminating, e) < 0 ||
 	    json_may_array(m->doc, o, "paths", SIZE_MAX, &d->paths, e) < 0 ||
 	    json_may_array(m->doc, o, "path_hash_prefixes", SIZE_MAX, &d->prefixes, e) < 0)
 		return e->code;

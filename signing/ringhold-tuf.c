@@ -9,6 +9,7 @@
  *
  * Exit status 0: the whole command succeeded; 1: anything else.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -54,19 +55,32 @@ static const char usage[] =
 /* ---- the network ---- */
 
 /* Appended to the address as it was given: that may hold escapes, which stay as they are. */
-static void add_url(struct buf *url, const char *base, const char *name)
+static void add_base(struct buf *url, const char *base)
 {
-	const char *at = name, *slash;
-
 	buf_adds(url, base);
 	if (!*base || base[strlen(base) - 1] != '/')
 		buf_addc(url, '/');
-	while ((slash = strchr(at, '/'))) {
-		delegation_quote(url, at, (size_t)(slash - at));
-		buf_addc(url, '/');
-		at = slash + 1;
+}
+
+static bool is_escape(const char *at)
+{
+	return at[0] == '%' && isxdigit((unsigned char)at[1]) && isxdigit((unsigned char)at[2]);
+}
+
+/*
+ * A target path is meant to be a relative URL, so what may stand in one stays
+ * as it is, escapes included; servers that compare undecoded paths find it.
+ */
+static void add_path(struct buf *url, const char *path)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/!$&'()*+,;=:@";
+
+	for (const char *at = path; *at; at++) {
+		if (strchr(plain, *at) || is_escape(at))
+			buf_addc(url, *at);
+		else
+			buf_addf(url, "%%%02X", (unsigned char)*at);
 	}
-	delegation_quote(url, at, strlen(at));
 }
 
 struct source {
@@ -81,11 +95,11 @@ static int get(void *arg, const char *name, size_t max, struct buf **out, struct
 	AUTO(buf) struct buf *url = buf_new(URL_MAX);
 	struct fetch_answer answer = { 0 };
 	struct fetch_request request = { .method = "GET", .max = max };
-	bool slash = *s->base && s->base[strlen(s->base) - 1] == '/';
 
 	if (!url)
 		return err_memory(e);
-	buf_addf(url, "%s%s%s", s->base, slash ? "" : "/", name);
+	add_base(url, s->base);
+	buf_adds(url, name);
 	if (buf_check(url, e) < 0)
 		return e->code;
 	request.url = url->data;
@@ -171,7 +185,8 @@ static int download_to(struct session *s, const char *file, const struct metadat
 		return err_memory(e);
 	if (tuf_client_target_name(s->client, t, name, e) < 0)
 		return e->code;
-	add_url(url, s->o->target_base_url, name->data);
+	add_base(url, s->o->target_base_url);
+	add_path(url, name->data);
 	if (buf_check(url, e) < 0 || open_temporary(&temp, &fd, s->o->target_dir, e) < 0)
 		return e->code;
 	status = fetch_to_fd(s->fetch, url->data, NULL, fd, 0, (uint64_t)t->file.length, e);

@@ -414,6 +414,80 @@ static void rotating_the_timestamp_key_recovers_from_fast_forward(void **state)
 	assert_true(stored(f, "targets.json", "2.targets.json"));
 }
 
+static void rotate(struct forge *f, struct seckey **key, int role)
+{
+	seckey_free(*key);
+	*key = forge_key();
+	forge_sign_by(&f->docs[role], *key);
+	forge_root_body(f, 2);
+	new_root(f);
+}
+
+/* An attacker raised the snapshot's version; the timestamp's key is still good (5.3.11). */
+static void rotating_the_snapshot_key_alone_recovers_the_snapshot(void **state)
+{
+	struct forge *f = *state;
+	struct err e;
+
+	f->docs[SNAPSHOT].version = 1000;
+	forge_publish(f);
+	assert_ok(forge_refresh(f, &e));
+	f->docs[SNAPSHOT].version = 2;
+	f->docs[TIMESTAMP].version = 2;
+	forge_publish(f);
+	assert_refused(forge_refresh(f, &e), ERR_ROLLBACK, "names snapshot 2");
+
+	rotate(f, &f->snapshot, SNAPSHOT);
+	/* Also when the first attempt got no further than the new root. */
+	f->fail = "timestamp.json";
+	assert_refused(forge_refresh(f, &e), ERR_NET, "timestamp");
+	f->fail = NULL;
+	assert_ok(forge_refresh(f, &e));
+	assert_true(stored(f, "snapshot.json", "2.snapshot.json"));
+	/* From here on the baseline is the new one. */
+	f->docs[SNAPSHOT].version = 1;
+	f->docs[TIMESTAMP].version = 3;
+	forge_publish(f);
+	assert_refused(forge_refresh(f, &e), ERR_ROLLBACK, "names snapshot 1");
+}
+
+static void rotating_the_timestamp_key_alone_recovers_what_the_snapshot_lists(void **state)
+{
+	struct forge *f = *state;
+	struct err e;
+
+	forge_add(f, "unwanted", "targets", f->a);
+	f->docs[TARGETS].version = 1000;
+	forge_publish(f);
+	assert_ok(forge_refresh(f, &e));
+
+	f->docs[TARGETS].version = 2;
+	forge_doc(f, "unwanted")->unlisted = true;
+	f->docs[SNAPSHOT].version = f->docs[TIMESTAMP].version = 2;
+	forge_publish(f);
+	assert_refused(forge_refresh(f, &e), ERR_ROLLBACK, "snapshot:");
+	rotate(f, &f->timestamp, TIMESTAMP);
+	assert_ok(forge_refresh(f, &e));
+	assert_true(stored(f, "targets.json", "2.targets.json"));
+}
+
+static void after_a_rotation_the_stored_snapshot_serves_only_if_its_bytes_are_the_named_ones(void **state)
+{
+	struct forge *f = *state;
+	struct err e;
+
+	assert_ok(forge_refresh(f, &e));
+	rotate(f, &f->timestamp, TIMESTAMP);
+	assert_ok(forge_refresh(f, &e));
+	assert_string_equal(f->log, " 2.root.json 3.root.json timestamp.json");
+
+	f->docs[SNAPSHOT].expires++;
+	rotate(f, &f->timestamp, TIMESTAMP);
+	assert_ok(forge_refresh(f, &e));
+	assert_string_equal(f->log, " 3.root.json 4.root.json timestamp.json 1.snapshot.json");
+	assert_true(stored(f, "snapshot.json", "1.snapshot.json"));
+}
+
 /* ---- wrong bytes ---- */
 
 static void wrong_length_and_wrong_hash_are_refused(void **state)
@@ -494,7 +568,7 @@ static void an_unusable_signature_does_not_spoil_the_others(void **state)
 	AUTO(buf) struct buf *more = buf_new(0);
 	struct err e;
 
-	buf_adds(more, "{\"signatures\":[{\"keyid\":\"x\",\"sig\":\"\"},{\"keyid\":\"y\",\"sig\":\"zz\"},"
+	buf_adds(more, "{\"signatures\":[{\"keyid\":\"x\",\"sig\":\"\"},{\"keyid\":\"y\",\"sig\":\"zz\"},{\"keyid\":\"v\"},{\"keyid\":\"w\",\"sig\":5},"
 		       "{\"keyid\":\"\",\"sig\":\"abc\",\"method\":\"q\"},");
 	buf_adds(more, b->data + strlen("{\"signatures\":["));
 	forge_put(&f->net, "timestamp.json", more->data, more->len);
@@ -688,6 +762,9 @@ int main(void)
 		T(files_of_different_snapshots_do_not_mix),
 		T(a_snapshot_of_another_version_is_refused),
 		T(rotating_the_timestamp_key_recovers_from_fast_forward),
+		T(rotating_the_snapshot_key_alone_recovers_the_snapshot),
+		T(rotating_the_timestamp_key_alone_recovers_what_the_snapshot_lists),
+		T(after_a_rotation_the_stored_snapshot_serves_only_if_its_bytes_are_the_named_ones),
 		T(wrong_length_and_wrong_hash_are_refused),
 		T(endless_data_is_cut_at_the_limit),
 		T(a_file_of_another_type_is_refused_however_well_signed),
