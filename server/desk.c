@@ -1,23 +1,11 @@
 /* desk: the server's hand on the published repository and the keys it holds. */
-#include "server/desk.h"
-
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
-#include "signing/repo.h"
-
-
-struct desk {
-	pthread_mutex_t lock;
-	char *dir;
-	struct keyring *ring;
-	struct repo *repo;
-	_Atomic uint64_t ringmap_serial;
-	_Atomic int64_t timestamp;      /* asked by every check-in: never behind the lock */
-};
+#include "base/log.h"
+#include "server/desk_parts.h"
 
 /* One change on its way: made again from the start when another process was faster. */
 struct change {
@@ -32,7 +20,7 @@ struct change {
 	int64_t now;
 };
 
-static void note_timestamp(struct desk *d)
+void desk_note_timestamp(struct desk *d)
 {
 	const struct metadata *m = repo_role(d->repo, "timestamp");
 
@@ -54,7 +42,7 @@ int desk_open(struct desk **out, const char *repository, const char *keys, struc
 		return err_wrap(e, "signing keys");
 	if (repo_open(&d->repo, repository, e) < 0)
 		return err_wrap(e, "repository %s", repository);
-	note_timestamp(d);
+	desk_note_timestamp(d);
 	*out = TAKE(d);
 	return 0;
 }
@@ -70,7 +58,7 @@ void desk_close(struct desk *d)
 	free(d);
 }
 
-static int reopen(struct desk *d, struct err *e)
+int desk_reopen(struct desk *d, struct err *e)
 {
 	struct repo *fresh = NULL;
 
@@ -78,6 +66,8 @@ static int reopen(struct desk *d, struct err *e)
 		return e->code;
 	repo_free(d->repo);
 	d->repo = fresh;
+	if (d->store)
+		repo_set_reserve(d->repo, desk_reserve, d);
 	d->ringmap_serial++;
 	return 0;
 }
@@ -91,15 +81,22 @@ static int change_once(struct desk *d, const struct change *c, struct err *e)
 	return 0;
 }
 
-static int change(struct desk *d, const struct change *c, struct err *e)
+static int make_signed(struct desk *d, const struct change *c, struct err *e);
+
+static int change(struct desk *d, struct change *c, struct err *e)
 {
+	struct err why;
 	int got;
 
 	pthread_mutex_lock(&d->lock);
+	c->now = clockwatch_time(&d->clock, c->now);
 	got = change_once(d, c, e);
-	if (got == ERR_CONFLICT && reopen(d, e) == 0)
+	if (got == ERR_CONFLICT && desk_reopen(d, e) == 0)
 		got = change_once(d, c, e);
-	note_timestamp(d);
+	/* It is published, whether or not the store could note it: the next start does. */
+	if (got == 0 && c->make == make_signed && desk_note_published(d, false, &why) < 0)
+		log_error("%s", why.msg);
+	desk_note_timestamp(d);
 	pthread_mutex_unlock(&d->lock);
 	return got;
 }
@@ -368,74 +365,4 @@ int desk_draft(struct desk *d, const char *role, int64_t now, struct buf **out, 
 	got = repo_draft(d->repo, role, d->ring, now, out, &met, e);
 	pthread_mutex_unlock(&d->lock);
 	return got;
-}
-
-/* ---- upkeep ---- */
-
-int64_t desk_next_renewal(struct desk *d)
-{
-	int64_t at;
-
-	pthread_mutex_lock(&d->lock);
-	at = repo_next_renewal(d->repo, d->ring);
-	pthread_mutex_unlock(&d->lock);
-	return at;
-}
-
-int desk_renew(struct desk *d, int64_t now, struct err *e)
-{
-	int got;
-
-	pthread_mutex_lock(&d->lock);
-	got = repo_renew(d->repo, d->ring, now, e);
-	if (got == ERR_CONFLICT && reopen(d, e) == 0)
-		got = repo_renew(d->repo, d->ring, now, e);
-	note_timestamp(d);
-	pthread_mutex_unlock(&d->lock);
-	return got;
-}
-
-int64_t desk_timestamp(struct desk *d)
-{
-	return d->timestamp;
-}
-
-uint64_t desk_ringmap_serial(struct desk *d)
-{
-	return d->ringmap_serial;
-}
-
-int desk_ringmap(struct desk *d, struct ringmap **out, struct err *e)
-{
-	AUTO(buf) struct buf *text = NULL;
-	int got;
-
-	*out = NULL;
-	pthread_mutex_lock(&d->lock);
-	got = repo_read_target(d->repo, RINGMAP_PATH, RINGMAP_MAX, &text, e);
-	pthread_mutex_unlock(&d->lock);
-	if (got < 0)
-		return got == ERR_NOT_FOUND ? 0 : got;
-	return ringmap_parse(out, RINGMAP_PATH, text->data, text->len, e);
-}
-
-size_t desk_roles(struct desk *d, struct desk_role_status *out, size_t max)
-{
-	size_t count;
-
-	pthread_mutex_lock(&d->lock);
-	count = repo_role_count(d->repo);
-	for (size_t i = 0; i < count && i < max; i++) {
-		struct repo_status s;
-
-		repo_role_status(d->repo, i, d->ring, &s);
-		snprintf(out[i].role, sizeof out[i].role, "%s", s.role);
-		out[i].version = s.version;
-		out[i].expires = s.expires;
-		out[i].threshold = s.threshold;
-		out[i].keys = s.keys;
-		out[i].held = s.held;
-	}
-	pthread_mutex_unlock(&d->lock);
-	return count;
 }

@@ -8,14 +8,19 @@
 #ifndef SERVER_DESK_H
 #define SERVER_DESK_H
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "rollout/assignment.h"
 #include "rollout/ringmap.h"
 #include "rollout/stops.h"
 
 struct desk;
+struct store;
+struct writer;
 
 int desk_open(struct desk **out, const char *repository, const char *keys, struct err *e) MUST_CHECK;
+/* From now on versions are set aside in the store before anything is signed under them; what is published already is noted there. */
+int desk_keep_count(struct desk *d, struct store *store, struct writer *writer, struct err *e) MUST_CHECK;
 void desk_close(struct desk *d);        /* NULL is fine */
 
 /* ---- assignments and stops ---- */
@@ -63,6 +68,22 @@ int desk_draft(struct desk *d, const char *role, int64_t now, struct buf **out, 
 
 /* ---- upkeep ---- */
 
+/*
+ * What the clock did since the last look (clockwatch.h); about once a second.
+ * True: there is something to be said. Everything above is signed by the time
+ * that is believed, and never as of a time before the last signature.
+ */
+#define DESK_SENTENCE 256
+bool desk_clock(struct desk *d, int64_t now, int64_t ticks_ms, char out[DESK_SENTENCE]);
+struct desk_clock {
+	int64_t signing;        /* what is signed now is signed as of then */
+	bool doubted;           /* the clock jumped and is not believed yet */
+	int64_t behind_s;       /* so far the clock is before the last signature; 0: it is not */
+	int64_t jumped_at, jump_s;      /* the last jump seen; 0: none */
+	uint64_t jumps;
+};
+void desk_clock_status(struct desk *d, int64_t now, struct desk_clock *out);
+
 int64_t desk_next_renewal(struct desk *d);
 int desk_renew(struct desk *d, int64_t now, struct err *e) MUST_CHECK;         /* how many files changed */
 int64_t desk_timestamp(struct desk *d);         /* its version */
@@ -73,6 +94,7 @@ int desk_ringmap(struct desk *d, struct ringmap **out, struct err *e) MUST_CHECK
 struct desk_role_status {
 	char role[NAME_LEN_MAX * 2];
 	int64_t version, expires, threshold;
+	int64_t reserved;       /* the greatest version ever signed here, as far as the store knows; 0: unknown */
 	size_t keys, held;
 };
 /* How many there are; fills in at most max. */

@@ -89,6 +89,22 @@ static void judge_all(struct server *s)
 				stage_judge(&r->stages[i], n, policy_silence_s(r->policy), s->quiet_until, s->started);
 }
 
+/* Whoever asks first finds nothing that expired while the server was stopped; when it fails, the ticker tries again. */
+static void catch_up(struct server *s)
+{
+	char said[DESK_SENTENCE];
+	struct err e;
+	int renewed;
+
+	if (desk_clock(s->desk, s->started, clock_ticks_ms(), said))
+		log_warn("%s", said);
+	renewed = desk_renew(s->desk, s->started, &e);
+	if (renewed < 0)
+		log_error("%s", e.msg);
+	else if (renewed > 0)
+		log_info("renewed %d files of the repository's metadata that were due at start", renewed);
+}
+
 static int open_all(struct server *s, struct err *e)
 {
 	const struct config *c = s->config;
@@ -111,7 +127,10 @@ static int open_all(struct server *s, struct err *e)
 	/* After a restart nobody is silent before one full interval. */
 	s->quiet_until = s->started + server_checkin_s(s);
 	judge_all(s);
-	return writer_start(&s->writer, s->store, e);
+	if (writer_start(&s->writer, s->store, e) < 0 || desk_keep_count(s->desk, s->store, s->writer, e) < 0)
+		return e->code;
+	catch_up(s);
+	return 0;
 }
 
 int server_open(struct server **out, struct config *config, struct err *e)

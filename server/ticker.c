@@ -49,7 +49,7 @@ static void tell(struct ticker *t, enum duty d, int got, const struct err *e)
 }
 
 /*
- * The server slept, or the clock jumped: whoever is unheard of may have had no
+ * The server slept, or its clock jumped: whoever is unheard of may have had no
  * chance to be heard, so nobody is called silent for one interval.
  */
 static void watch_gap(struct ticker *t, int64_t now)
@@ -66,6 +66,26 @@ static void watch_gap(struct ticker *t, int64_t now)
 	}
 	pthread_mutex_unlock(&s->lock);
 	t->last = now;
+}
+
+/* Clock and ticks of one moment: read apart, a test that moves both would seem to jump. */
+static void read_clocks(int64_t *now, int64_t *ticks)
+{
+	int64_t again;
+
+	do {
+		*now = clock_now();
+		*ticks = clock_ticks_ms();
+		again = clock_now();
+	} while (again - *now > 1 || again < *now);
+}
+
+static void watch_clock(struct ticker *t, int64_t now, int64_t ticks)
+{
+	char said[DESK_SENTENCE];
+
+	if (desk_clock(t->server->desk, now, ticks, said))
+		log_warn("%s", said);
 }
 
 static int reload_operators(struct ticker *t, struct err *e)
@@ -114,10 +134,12 @@ static void sweep_uploads(struct ticker *t)
 
 static void tick(struct ticker *t)
 {
-	int64_t now = clock_now(), ticks = clock_ticks_ms();
+	int64_t now, ticks;
 	struct err e;
 
+	read_clocks(&now, &ticks);
 	watch_gap(t, now);
+	watch_clock(t, now, ticks);
 	tell(t, DUTY_RINGMAP, server_refresh_ringmap(t->server, &e), &e);
 	tell(t, DUTY_OPERATORS, reload_operators(t, &e), &e);
 	control_tick(t->server, now);

@@ -132,7 +132,7 @@ void repo_discard(struct repo *r);      /* forget what is pending */
  * many files changed; 0: nothing was due. Fails with ERR_CONFLICT while changes are pending.
  */
 int repo_renew(struct repo *r, const struct keyring *ring, int64_t now, struct err *e) MUST_CHECK;
-int64_t repo_next_renewal(const struct repo *r, const struct keyring *ring);   /* when repo_renew() has something to do */
+int64_t repo_next_renewal(const struct repo *r, const struct keyring *ring);   /* when repo_renew() has something to do; 0: at once, a rotation was cut short */
 int64_t repo_issued(const struct repo *r);      /* when the timestamp was signed; 0 when keys of a new root are to sign it */
 
 AUTO_DEFINE(repo, struct repo *, repo_free);

@@ -453,6 +453,8 @@ int64_t repo_next_renewal(const struct repo *r, const struct keyring *ring)
 {
 	int64_t first = INT64_MAX;
 
+	if (r->resign)
+		return 0;
 	for (size_t i = 0; i < r->count; i++) {
 		const struct repo_entry *entry = &r->roles[i];
 
