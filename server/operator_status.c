@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "server/handlers.h"
+#include "signing/repo.h"
 
 #define ROLES_MAX 128
 #define CONTENTS_MAX 64         /* different digests told apart in one ring */
@@ -234,6 +235,9 @@ static void judge_role(const struct desk_role_status *r, int64_t now, const char
 	else if (r->version > 0 && !whole && r->expires - now < EXPIRY_WARNING)
 		say(actions, "%s expires in %lld days and must be signed by people", r->role,
 		    (long long)((r->expires - now) / 86400));
+	if (repo_is_people(r->role) && r->version < r->reserved)
+		say(actions, "%s: version %lld is published and version %lld was before: the repository is an older copy; put the newer file back",
+		    r->role, (long long)r->version, (long long)r->reserved);
 }
 
 static void put_roles(struct server *s, struct json_writer *w, int64_t now, struct buf *warnings, struct buf *actions)
@@ -254,6 +258,7 @@ static void put_roles(struct server *s, struct json_writer *w, int64_t now, stru
 		json_open_object(w, NULL);
 		json_put_text(w, "role", r->role);
 		json_put_int(w, "version", r->version);
+		json_put_int(w, "reserved", r->reserved);
 		handler_put_time(w, "expires", r->expires);
 		json_put_int(w, "threshold", r->threshold);
 		json_put_int(w, "keys", (int64_t)r->keys);
@@ -263,6 +268,30 @@ static void put_roles(struct server *s, struct json_writer *w, int64_t now, stru
 	}
 	json_close_array(w);
 	free(roles);
+}
+
+/* ---- the clock ---- */
+
+static void put_clock(struct server *s, struct json_writer *w, int64_t now, struct buf *warnings, struct buf *actions)
+{
+	struct desk_clock c;
+
+	desk_clock_status(s->desk, now, &c);
+	json_open_object(w, "clock");
+	json_put_text(w, "state", c.doubted ? "doubted" : c.behind_s ? "behind" : "steady");
+	handler_put_time(w, "signing", c.signing);
+	json_put_int(w, "behind_s", c.behind_s);
+	handler_put_time(w, "jumped", c.jumped_at);
+	json_put_int(w, "jump_s", c.jump_s);
+	json_put_int(w, "jumps", (int64_t)c.jumps);
+	json_close_object(w);
+	if (c.behind_s)
+		say(actions, "the clock is %lld s before the last signature: set it right, or, when it was wrong then, rotate the timestamp's key",
+		    (long long)c.behind_s);
+	else if (c.doubted)
+		say(actions, "the clock jumped by %+lld s and is not believed yet: look whether it is right", (long long)c.jump_s);
+	else if (c.jumps)
+		say(warnings, "the clock jumped by %+lld s", (long long)c.jump_s);
 }
 
 /* ---- the page ---- */
@@ -306,6 +335,7 @@ void operator_status(struct request *q)
 	put_devices(q->server, &w, now);
 	put_channels(q->server, &w, now, actions);
 	put_roles(q->server, &w, now, warnings, actions);
+	put_clock(q->server, &w, now, warnings, actions);
 	put_lines(&w, "warnings", warnings);
 	put_lines(&w, "actions", actions);
 	json_close_object(&w);
