@@ -79,7 +79,7 @@ static void check_slot(struct message_result *r, const struct settings *s, const
 		refuse(r, RESULT_REFUSED, reason_word(REASON_ARCHIVE), &why);
 		return;
 	}
-	if (contract_of(&c, s, &why) < 0 || check_content(&report, dir, m, c, &why) < 0) {
+	if (contract_of(&c, s, &why) < 0 || check_content(&report, &(struct check_job){ .dir = dir, .manifest = m, .contract = c }, &why) < 0) {
 		refuse(r, RESULT_ENVIRONMENT, reason_word(REASON_INTERNAL), &why);
 		return;
 	}

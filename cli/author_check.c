@@ -61,7 +61,7 @@ static int check(struct round *r, struct err *e)
 {
 	AUTO(check_report) struct check_report *report = NULL;
 
-	if (check_content(&report, r->dir, r->manifest, r->contract, e) < 0)
+	if (check_content(&report, &(struct check_job){ .dir = r->dir, .manifest = r->manifest, .contract = r->contract }, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < report->count; i++)
 		if (print_finding(&report->items[i], e) < 0)

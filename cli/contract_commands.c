@@ -56,7 +56,7 @@ static int lint_against(int dir, const struct manifest *m, const char *path, siz
 	AUTO(contract) struct contract *c = NULL;
 	AUTO(check_report) struct check_report *report = NULL;
 
-	if ((path && contract_load(&c, path, e) < 0) || check_content(&report, dir, m, c, e) < 0)
+	if ((path && contract_load(&c, path, e) < 0) || check_content(&report, &(struct check_job){ .dir = dir, .manifest = m, .contract = c }, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < report->count; i++) {
 		AUTO(buf) struct buf *line = buf_new(0);

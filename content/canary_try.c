@@ -132,7 +132,7 @@ static int check_step(struct trial *t, struct err *e)
 {
 	AUTO(check_report) struct check_report *r = NULL;
 
-	if (check_content(&r, t->t->slot, t->manifest, t->contract, e) < 0)
+	if (check_content(&r, &(struct check_job){ .dir = t->t->slot, .manifest = t->manifest, .contract = t->contract }, e) < 0)
 		return failed(t, REASON_LINT, e);
 	if (check_verdict(r, e) < 0)
 		return ended(t, CANARY_REFUSED, check_reason(r), e->msg);

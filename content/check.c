@@ -248,17 +248,17 @@ static int check_schemas(struct check *c, struct err *e)
 	return 0;
 }
 
-int check_content(struct check_report **out, int dir, const struct manifest *m, const struct contract *contract,
-		  struct err *e)
+int check_content(struct check_report **out, const struct check_job *job, struct err *e)
 {
 	AUTO(check_report) struct check_report *r = calloc(1, sizeof(*r));
-	struct check c = { .report = r, .dir = dir, .manifest = m, .contract = contract };
+	struct check c = { .report = r, .job = job, .dir = job->dir, .manifest = job->manifest, .contract = job->contract };
 
 	if (r)
 		r->items = calloc(CHECK_FINDINGS_MAX, sizeof(*r->items));
 	if (!r || !r->items)
 		return err_memory(e);
-	if (contract) {
+	check_sizes(&c);
+	if (job->contract) {
 		check_requires(&c);
 		check_types(&c);
 		if (check_schemas(&c, e) < 0)

@@ -35,14 +35,32 @@ struct check_report {
 
 #define CHECK_FINDINGS_MAX 200
 
+/* A directory of *.ndjson events that content must leave alone. */
+struct check_corpus {
+	const char *name;               /* what findings call it */
+	int dir;
+};
+
+#define CHECK_SIZE_RATIO 10     /* the default */
+#define CHECK_WIDEST_PERCENT 50
+
+/* What to hold a tree against. All borrowed. */
+struct check_job {
+	int dir;                        /* the tree; its manifest was parsed and its files were hashed before */
+	const struct manifest *manifest;
+	const struct contract *contract;        /* NULL: only what holds for every sensor */
+	const struct manifest *previous;        /* of the bundle before; NULL: sizes are not compared */
+	unsigned size_ratio;            /* a file so many times larger or smaller is an error; 0: CHECK_SIZE_RATIO */
+	const struct check_corpus *corpora;     /* for how much each matcher accepts */
+	size_t corpus_count;
+	unsigned widest_percent;        /* of a corpus, that one matcher may accept; 0: CHECK_WIDEST_PERCENT */
+};
+
 /*
- * Checks the tree beneath dir, whose manifest was parsed and whose files were
- * hashed before. contract NULL: only what holds for every sensor. Zero when
- * the check was done, whatever it found; negative when the tree could not be
- * read or memory is short.
+ * Zero when the check was done, whatever it found; negative when the tree or
+ * a corpus could not be read or memory is short.
  */
-int check_content(struct check_report **out, int dir, const struct manifest *m,
-		  const struct contract *contract, struct err *e) MUST_CHECK;
+int check_content(struct check_report **out, const struct check_job *job, struct err *e) MUST_CHECK;
 void check_report_free(struct check_report *r);
 
 /* Zero when nothing refuses; else ERR_REFUSED with the first error's place and sentence. */

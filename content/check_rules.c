@@ -51,8 +51,7 @@ static int add_files(struct check *c, struct rules_model *m, struct rules_log *l
 
 /* ---- templates against what the sensor supplies ---- */
 
-/* Finding a place reads the file up to there, so it is not done for findings that nobody will see. */
-static struct check_place place_of(const struct check *c, const struct rules_file *f, const struct json *v)
+struct check_place check_place_of(const struct check *c, const struct rules_file *f, const struct json *v)
 {
 	struct check_place at = { .file = f->path };
 
@@ -66,7 +65,7 @@ static void check_values(struct check *c, const struct rules_template *t, const 
 {
 	for (size_t k = 0; k < f->value_count; k++)
 		if (supplied->value_count && !contract_field_allows(supplied, f->values[k]))
-			check_note(c, CHECK_WARNING, place_of(c, t->file, f->at), t->name, REASON_CONTRACT,
+			check_note(c, CHECK_WARNING, check_place_of(c, t->file, f->at), t->name, REASON_CONTRACT,
 				   "template %s: field %zu \"%s\": the contract of %s %s never supplies the value \"%s\"",
 				   t->name, i + 1, f->name, c->contract->sensor, c->contract->version, f->values[k]);
 }
@@ -78,7 +77,7 @@ static void check_field(struct check *c, const struct rules_template *t, size_t 
 	const char *type = rules_type_name(f->type);
 
 	if (i >= s->field_count) {
-		check_note(c, CHECK_ERROR, place_of(c, t->file, f->at), t->name, REASON_CONTRACT,
+		check_note(c, CHECK_ERROR, check_place_of(c, t->file, f->at), t->name, REASON_CONTRACT,
 			   "template %s: field %zu \"%s\" (%s): the contract of %s %s supplies %zu fields", t->name,
 			   i + 1, f->name, type, c->contract->sensor, c->contract->version, s->field_count);
 		return;
@@ -86,7 +85,7 @@ static void check_field(struct check *c, const struct rules_template *t, size_t 
 	supplied = &s->fields[i];
 	if (strcmp(supplied->name, f->name) != 0 ||
 	    strcmp(contract_field_type_name(supplied->type), type) != 0) {
-		check_note(c, CHECK_ERROR, place_of(c, t->file, f->at), t->name, REASON_CONTRACT,
+		check_note(c, CHECK_ERROR, check_place_of(c, t->file, f->at), t->name, REASON_CONTRACT,
 			   "template %s: field %zu \"%s\" (%s): the contract of %s %s supplies \"%s\" (%s) there",
 			   t->name, i + 1, f->name, type, c->contract->sensor, c->contract->version, supplied->name,
 			   contract_field_type_name(supplied->type));
@@ -106,7 +105,7 @@ static void check_templates(struct check *c, const struct rules_model *m)
 		const struct contract_template *supplied = contract_find_template(type, t->name);
 
 		if (!supplied) {
-			check_note(c, CHECK_ERROR, place_of(c, t->file, t->at), t->name, REASON_CONTRACT,
+			check_note(c, CHECK_ERROR, check_place_of(c, t->file, t->at), t->name, REASON_CONTRACT,
 				   "template %s: the contract of %s %s does not supply it", t->name,
 				   c->contract->sensor, c->contract->version);
 			continue;
@@ -184,7 +183,7 @@ static bool check_protected_field(struct check *c, const struct rules_rule *rule
 	}
 	if (!path)
 		return false;
-	check_note(c, others ? CHECK_WARNING : CHECK_ERROR, place_of(c, in->file, in->at), rule->id, REASON_PROTECTED,
+	check_note(c, others ? CHECK_WARNING : CHECK_ERROR, check_place_of(c, in->file, in->at), rule->id, REASON_PROTECTED,
 		   "instance %s: field \"%s\": would %s the protected object %s", rule->id, name,
 		   detection_name(rule->verdict), path);
 	return true;
@@ -195,7 +194,7 @@ static void check_destructive(struct check *c, const struct rules_group *group, 
 			      const struct rules_instance *in, struct rules_budget *budget)
 {
 	if (!rule->count)
-		check_note(c, CHECK_ERROR, place_of(c, in->file, in->at), rule->id, REASON_PROTECTED,
+		check_note(c, CHECK_ERROR, check_place_of(c, in->file, in->at), rule->id, REASON_PROTECTED,
 			   "instance %s: would %s everything, protected objects too", rule->id,
 			   detection_name(rule->verdict));
 	for (unsigned i = 0; i < group->field_count; i++)
@@ -216,7 +215,7 @@ static void check_protected(struct check *c, const struct rules_model *m, const 
 			if (!detection_destructive(rule->verdict))
 				continue;
 			if (!budget.left) {
-				check_note(c, CHECK_ERROR, place_of(c, in->file, in->at), rule->id, REASON_LINT,
+				check_note(c, CHECK_ERROR, check_place_of(c, in->file, in->at), rule->id, REASON_LINT,
 					   "instance %s: the patterns before it take too long to hold against the protected objects",
 					   rule->id);
 				return;
@@ -242,10 +241,15 @@ int check_rules(struct check *c, struct err *e)
 		return check_selftests(c, NULL, NULL, e);
 	if (rules_model_link(m, &log, e) < 0 || rules_compile(&r, m, NULL, 0, &log, e) < 0)
 		return e->code;
-	if (c->contract) {
+	if (c->contract)
 		check_templates(c, m);
-		if (!log.errors)
+	if (!log.errors) {
+		if (c->contract)
 			check_protected(c, m, r);
+		check_shadows(c, m, r);
+		check_patterns(c, m, r);
+		if (check_widths(c, m, r, e) < 0)
+			return e->code;
 	}
 	return check_selftests(c, m, log.errors ? NULL : r, e);
 }

@@ -1,5 +1,5 @@
-/* rules_matcher: which matcher fits which type, how it is compiled, how it is tried. */
-#include "content/rules_matcher.h"
+/* rules_matcher: which matcher fits which type, and how it is compiled. */
+#include "content/rules_matcher_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,28 +23,6 @@ static const struct {
 	[RULES_RANGE] =    { "range",    BIT(RULES_INTEGER),       1 },
 	[RULES_CIDR] =     { "cidr",     BIT(RULES_IP),            2 },
 	[RULES_REGEX] =    { "regex",    TEXT,                    64 },
-};
-
-struct text {
-	char *bytes;                    /* owned */
-	size_t len;
-};
-
-struct network {
-	uint8_t ip[RULES_IP_LEN];
-	unsigned bits;                  /* 0..128 that must agree */
-};
-
-struct rules_matcher {
-	enum rules_kind kind;
-	enum rules_type type;
-	size_t count;                   /* of the array in use */
-	struct text *texts;             /* equals, set: sorted; prefix, suffix, contains: one */
-	int64_t *numbers;               /* integers: equals, set: sorted; range: two */
-	struct network *networks;       /* ip: equals, set: sorted, all bits; cidr: in order */
-	uint64_t members[RULES_VALUES_MAX / 64];        /* enum: by index */
-	struct rules_glob *glob;
-	struct rules_regex *regex;
 };
 
 const char *rules_kind_name(enum rules_kind k)
@@ -72,6 +50,19 @@ const char *rules_matcher_text(const struct rules_matcher *m, size_t i)
 	bool listed = m->kind == RULES_EQUALS || m->kind == RULES_SET;
 
 	return listed && m->texts && i < m->count ? m->texts[i].bytes : NULL;
+}
+
+const char *rules_matcher_pattern(const struct rules_matcher *m, size_t *len)
+{
+	if (m->kind != RULES_REGEX)
+		return NULL;
+	*len = m->texts[0].len;
+	return m->texts[0].bytes;
+}
+
+bool rules_matcher_refers(const struct rules_matcher *m)
+{
+	return m->kind == RULES_REGEX && rules_regex_refers(m->regex, m->texts[0].bytes, m->texts[0].len);
 }
 
 void rules_matcher_free(struct rules_matcher *m)
@@ -105,28 +96,6 @@ static int fail(const struct compile *c, const struct json *at, enum rules_fault
 	*c->at = at;
 	*c->fault = fault;
 	return c->e->code;
-}
-
-static int compare_texts(const void *a, const void *b)
-{
-	const struct text *x = a, *y = b;
-	int order = memcmp(x->bytes, y->bytes, MIN(x->len, y->len));
-
-	return order ? order : x->len < y->len ? -1 : x->len > y->len;
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-	const int64_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-static int compare_networks(const void *a, const void *b)
-{
-	const struct network *x = a, *y = b;
-
-	return memcmp(x->ip, y->ip, RULES_IP_LEN);
 }
 
 static int allocate(struct rules_matcher *m, size_t count, struct err *e)
@@ -236,11 +205,11 @@ static int compile_set(struct rules_matcher *m, const struct compile *c, const s
 		if (add_value(m, c, &v->u.items[i]) < 0)
 			return c->e->code;
 	if (m->texts)
-		qsort(m->texts, m->count, sizeof(*m->texts), compare_texts);
+		qsort(m->texts, m->count, sizeof(*m->texts), rules_text_compare);
 	if (m->numbers)
-		qsort(m->numbers, m->count, sizeof(*m->numbers), compare_numbers);
+		qsort(m->numbers, m->count, sizeof(*m->numbers), rules_number_compare);
 	if (m->networks)
-		qsort(m->networks, m->count, sizeof(*m->networks), compare_networks);
+		qsort(m->networks, m->count, sizeof(*m->networks), rules_network_compare);
 	return 0;
 }
 
@@ -266,7 +235,7 @@ static int compile_range(struct rules_matcher *m, const struct compile *c, const
 	return fail(c, v, RULES_BAD_VALUE);
 }
 
-static bool parse_network(struct network *out, const struct json *v)
+static bool parse_network(struct rules_network *out, const struct json *v)
 {
 	const char *slash = v->type == JSON_STRING ? memchr(v->u.text, '/', v->count) : NULL;
 	unsigned bits = 0;
@@ -290,7 +259,7 @@ static bool parse_network(struct network *out, const struct json *v)
 }
 
 /* The bits beyond the prefix must be zero: 10.1.2.3/8 is a slip of the pen. */
-static bool network_is_clean(const struct network *n)
+static bool network_is_clean(const struct rules_network *n)
 {
 	for (unsigned bit = n->bits; bit < 8 * RULES_IP_LEN; bit++)
 		if (n->ip[bit / 8] & (0x80 >> (bit % 8)))
@@ -311,7 +280,7 @@ static int compile_cidr(struct rules_matcher *m, const struct compile *c, const 
 		return c->e->code;
 	for (; m->count < count; m->count++) {
 		const struct json *one = list ? &v->u.items[m->count] : v;
-		struct network *n = &m->networks[m->count];
+		struct rules_network *n = &m->networks[m->count];
 
 		if (parse_network(n, one) && network_is_clean(n))
 			continue;
@@ -334,6 +303,8 @@ static int compile_pattern(struct rules_matcher *m, const struct compile *c, con
 		err_set(c->e, ERR_FORMAT, "expected a text of 1 to %d bytes", RULES_TEXT_MAX);
 		return fail(c, v, RULES_BAD_VALUE);
 	}
+	if (compile_one(m, c, v) < 0)
+		return c->e->code;
 	if (m->kind == RULES_GLOB)
 		rc = rules_glob_new(&m->glob, v->u.text, v->count, m->type == RULES_PATH, c->e);
 	else
@@ -372,82 +343,5 @@ int rules_matcher_new(struct rules_matcher **out, const struct rules_field *fiel
 	if (compilers[kind](m, &c, &member->value) < 0)
 		return e->code;
 	*out = m->kind == RULES_ANY ? NULL : TAKE(m);
-	return 0;
-}
-
-/* ---- trying ---- */
-
-static bool in_network(const struct network *n, const uint8_t ip[RULES_IP_LEN])
-{
-	unsigned whole = n->bits / 8, rest = n->bits % 8;
-
-	if (memcmp(n->ip, ip, whole) != 0)
-		return false;
-	return !rest || !((n->ip[whole] ^ ip[whole]) & (0xff00 >> rest & 0xff));
-}
-
-static int try_text(const struct rules_matcher *m, const struct rules_value *v)
-{
-	const struct text *t = m->texts;
-	const struct text key = { .bytes = (char *)v->text, .len = v->len };
-
-	switch (m->kind) {
-	case RULES_PREFIX:
-		return v->len >= t->len && memcmp(v->text, t->bytes, t->len) == 0;
-	case RULES_SUFFIX:
-		return v->len >= t->len && memcmp(v->text + v->len - t->len, t->bytes, t->len) == 0;
-	case RULES_CONTAINS:
-		return memmem(v->text, v->len, t->bytes, t->len) != NULL;
-	default:
-		return bsearch(&key, t, m->count, sizeof(*t), compare_texts) != NULL;
-	}
-}
-
-static int try_ip(const struct rules_matcher *m, const struct rules_value *v, struct rules_budget *b)
-{
-	struct network key = { .bits = 0 };
-
-	if (m->kind != RULES_CIDR) {
-		memcpy(key.ip, v->ip, RULES_IP_LEN);
-		return bsearch(&key, m->networks, m->count, sizeof(key), compare_networks) != NULL;
-	}
-	if (!rules_spend(b, m->count))
-		return -1;
-	for (size_t i = 0; i < m->count; i++)
-		if (in_network(&m->networks[i], v->ip))
-			return 1;
-	return 0;
-}
-
-static int try_number(const struct rules_matcher *m, const struct rules_value *v)
-{
-	if (m->kind == RULES_RANGE)
-		return m->numbers[0] <= v->number && v->number <= m->numbers[1];
-	return bsearch(&v->number, m->numbers, m->count, sizeof(v->number), compare_numbers) != NULL;
-}
-
-int rules_matcher_try(const struct rules_matcher *m, const struct rules_value *v, struct rules_budget *b)
-{
-	if (!v->present || v->type != m->type)
-		return 0;
-	if (m->kind == RULES_GLOB)
-		return rules_glob_try(m->glob, v->text, v->len, b);
-	if (m->kind == RULES_REGEX)
-		return rules_regex_try(m->regex, v->text, v->len, b);
-	if (!rules_spend(b, 1 + (m->texts ? v->len / 16 : 0)))
-		return -1;
-	switch (m->type) {
-	case RULES_STRING:
-	case RULES_PATH:
-	case RULES_BYTES:
-		return try_text(m, v);
-	case RULES_INTEGER:
-		return try_number(m, v);
-	case RULES_IP:
-		return try_ip(m, v, b);
-	case RULES_ENUM:
-		return v->number >= 0 && v->number < RULES_VALUES_MAX &&
-		       (m->members[v->number / 64] >> (v->number % 64) & 1);
-	}
 	return 0;
 }

@@ -60,6 +60,19 @@ unsigned rules_matcher_cost(const struct rules_matcher *m);     /* to try the ch
 /* The texts of an "equals" or "set", one after the other from 0; NULL beyond the last, and for every other kind. */
 const char *rules_matcher_text(const struct rules_matcher *m, size_t i);
 
+/* The source of a "regex"; NULL for every other kind. */
+const char *rules_matcher_pattern(const struct rules_matcher *m, size_t *len);
+
+/* A regular expression that goes back to what it matched before, or into itself: no engine matches it in linear time. */
+bool rules_matcher_refers(const struct rules_matcher *m);
+
+/*
+ * Between two matchers of one field, as far as can be told without trying
+ * values for ever; "no" may mean "unknown". No budget is needed: both are the author's.
+ */
+bool rules_matcher_implies(const struct rules_matcher *a, const struct rules_matcher *b);      /* b holds wherever a does */
+bool rules_matcher_excludes(const struct rules_matcher *a, const struct rules_matcher *b);     /* they never hold together */
+
 /* 1 it holds, 0 it does not, -1 over a limit. An absent value never holds. */
 int rules_matcher_try(const struct rules_matcher *m, const struct rules_value *v, struct rules_budget *b) MUST_CHECK;
 
@@ -82,6 +95,7 @@ int rules_glob_try(const struct rules_glob *g, const char *text, size_t len, str
 struct rules_regex;
 int rules_regex_new(struct rules_regex **out, const char *text, size_t len, struct err *e) MUST_CHECK;
 void rules_regex_free(struct rules_regex *x);
+bool rules_regex_refers(const struct rules_regex *x, const char *text, size_t len);
 int rules_regex_try(const struct rules_regex *x, const char *text, size_t len, struct rules_budget *b) MUST_CHECK;
 
 #endif

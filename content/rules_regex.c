@@ -12,6 +12,7 @@
 
 #include <pcre2.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PATTERN_MAX 2048                /* bytes */
 #define NESTING_MAX 50
@@ -72,6 +73,39 @@ void rules_regex_free(struct rules_regex *x)
 		return;
 	pcre2_code_free(x->code);
 	free(x);
+}
+
+/* (?R) (?1) (?&name) (?P>name) (?(1)...) \g<name>: recursion and conditions, outside of classes. */
+static bool goes_into_itself(const char *p, size_t len)
+{
+	bool class = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (p[i] == '\\') {
+			i++;
+			if (!class && i + 1 < len && p[i] == 'g' && (p[i + 1] == '<' || p[i + 1] == '\''))
+				return true;
+		} else if (p[i] == '[' && !class) {
+			class = true;
+			i += i + 1 < len && p[i + 1] == '^';
+			i += i + 1 < len && p[i + 1] == ']';
+		} else if (p[i] == ']') {
+			class = false;
+		} else if (!class && p[i] == '(' && i + 2 < len && p[i + 1] == '?') {
+			if (strchr("R&(0123456789", p[i + 2]) || (i + 3 < len && strchr("+-", p[i + 2]) && strchr("0123456789", p[i + 3])) ||
+			    (i + 3 < len && p[i + 2] == 'P' && p[i + 3] == '>'))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool rules_regex_refers(const struct rules_regex *x, const char *text, size_t len)
+{
+	uint32_t back = 0;
+
+	pcre2_pattern_info(x->code, PCRE2_INFO_BACKREFMAX, &back);
+	return back > 0 || goes_into_itself(text, len);
 }
 
 int rules_regex_try(const struct rules_regex *x, const char *text, size_t len, struct rules_budget *b)

@@ -82,7 +82,7 @@ static int load(struct engine *en, const struct sensor *s, const struct contract
 	if (code == 0)
 		code = tree_manifest(en->content.dir, &en->manifest, NULL, e);
 	if (code == 0)
-		code = check_content(&report, en->content.dir, en->manifest, contract, e);
+		code = check_content(&report, &(struct check_job){ .dir = en->content.dir, .manifest = en->manifest, .contract = contract }, e);
 	if (code == 0)
 		code = check_verdict(report, e);
 	job.manifest = en->manifest;

@@ -124,7 +124,7 @@ static int ask(struct trial *t, int dir, struct opinion *o, struct err *e)
 	struct canary_job job = { .slot = t->tree, .digest = t->digest, .contract = o->text, .contract_len = o->len,
 				  .benign = (const char *const *)benign, .benign_count = list_length(benign) };
 
-	if (check_content(&o->report, dir, t->manifest, o->contract, e) < 0)
+	if (check_content(&o->report, &(struct check_job){ .dir = dir, .manifest = t->manifest, .contract = o->contract }, e) < 0)
 		return e->code;
 	if (o->report->errors > 0)
 		return 0;

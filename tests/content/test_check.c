@@ -31,7 +31,7 @@ static struct check_report *report_of(const struct content_tree *t, const struct
 	struct check_report *r = NULL;
 	struct err e = { 0 };
 
-	assert_ok(check_content(&r, t->dir, t->manifest, c, &e));
+	assert_ok(check_content(&r, &(struct check_job){ .dir = t->dir, .manifest = t->manifest, .contract = c }, &e));
 	return r;
 }
 
