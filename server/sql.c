@@ -59,7 +59,14 @@ static const char third[] =
 	"CREATE INDEX gate_record_of ON gate_record (rollout, ring, event);"
 	"CREATE INDEX gate_record_digest ON gate_record (digest);";
 
-const char *const sql_schema[] = { first, second, third };
+/* What waits for signatures that the server cannot give, and what became of it. */
+static const char fourth[] =
+	"CREATE TABLE signing_request (id TEXT PRIMARY KEY, state INTEGER NOT NULL, created INTEGER NOT NULL,"
+	" expires INTEGER NOT NULL, changed INTEGER NOT NULL, subject TEXT NOT NULL, roles TEXT NOT NULL, by TEXT NOT NULL,"
+	" reason TEXT NOT NULL, note TEXT NOT NULL, body TEXT NOT NULL);"
+	"CREATE INDEX signing_request_state ON signing_request (state, created);";
+
+const char *const sql_schema[] = { first, second, third, fourth };
 
 const char *const sql_text[SQL_COUNT] = {
 	[SQL_DEVICE_PUT] =
@@ -116,6 +123,10 @@ const char *const sql_text[SQL_COUNT] = {
 		"INSERT INTO reservation (role, version, digest) SELECT $1, $3, $4"
 		" WHERE $2 = 0 OR EXISTS (SELECT 1 FROM reservation WHERE role = $1)"
 		" ON CONFLICT (role) DO UPDATE SET version = $3, digest = $4 WHERE reservation.version = $2",
+	[SQL_REQUEST_PUT] =
+		"INSERT INTO signing_request (id, state, created, expires, changed, subject, roles, by, reason, note, body)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+		" ON CONFLICT (id) DO UPDATE SET state = $2, expires = $4, changed = $5, note = $10, body = $11",
 	[SQL_GATE_ADD] =
 		"INSERT INTO gate_record (id, rollout, ring, channel, ring_name, event, verdict, cause, sentence, at, digest, body)"
 		" SELECT coalesce(max(id), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM gate_record",
@@ -177,6 +188,12 @@ const char *const sql_text[SQL_COUNT] = {
 	[SQL_GATE_OF] =
 		"SELECT id, rollout, ring, channel, ring_name, event, verdict, cause, sentence, at, digest, NULL FROM gate_record"
 		" WHERE rollout = $1 AND ring = $2 AND event = $3 ORDER BY id DESC LIMIT 1",
+	[SQL_REQUESTS] =
+		"SELECT id, state, created, expires, changed, subject, roles, by, reason, note, NULL FROM signing_request"
+		" WHERE $1 = -1 OR state = $1 ORDER BY created, id",
+	[SQL_REQUEST] =
+		"SELECT id, state, created, expires, changed, subject, roles, by, reason, note, body FROM signing_request"
+		" WHERE id = $1",
 	[SQL_RESERVATIONS] =
 		"SELECT role, version, digest FROM reservation WHERE $1 = '' OR role = $1 ORDER BY role",
 };

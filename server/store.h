@@ -15,7 +15,7 @@
 #include "base/name.h"
 
 #define DEVICE_ID_LEN 32        /* hex digits */
-#define STORE_VERSION 3         /* of the schema; an older one is brought up, a newer one refused */
+#define STORE_VERSION 4         /* of the schema; an older one is brought up, a newer one refused */
 
 struct store;
 
@@ -170,10 +170,22 @@ struct store_gate {
 	const char *body;               /* NULL in lists */
 };
 
+/* A signing request; see server/requests.h. */
+struct store_request {
+	const char *id;
+	int state;                      /* enum requests_state */
+	int64_t created, expires, changed;
+	const char *subject;            /* what it is about, for who asks again; "" none */
+	const char *roles;              /* "root targets" */
+	const char *by, *reason;
+	const char *note;               /* why it is closed; "" none */
+	const char *body;               /* the document; NULL in lists */
+};
+
 enum store_kind {
 	STORE_DEVICE, STORE_SEEN, STORE_EVENT, STORE_OUTCOME, STORE_BUNDLE, STORE_CONTRACT, STORE_POLICY,
 	STORE_ROLLOUT, STORE_RING, STORE_RING_FLAGS, STORE_DECISION, STORE_AUDIT, STORE_ENROLMENT, STORE_ENROLMENT_USE, STORE_ROLLBACK,
-	STORE_RESERVATION, STORE_GATE,
+	STORE_RESERVATION, STORE_GATE, STORE_REQUEST,
 };
 
 struct store_record {
@@ -193,6 +205,7 @@ struct store_record {
 		struct store_enrolment enrolment;       /* replaces the row; use: takes one use of `hash`, ERR_AUTH when there is none */
 		struct store_rollback rollback; /* replaces the row */
 		struct store_gate gate;         /* of one ring the newest are kept, and every pass and halt */
+		struct store_request request;   /* replaces state, expiry, note and body of the row */
 		struct store_reservation reservation;   /* compare and swap: ERR_CONFLICT when `last` is no longer the row's */
 	} u;
 };
@@ -244,6 +257,11 @@ int store_each_gate(struct store *s, uint64_t after, int64_t limit, int (*visit)
 int store_gate(struct store *s, const struct digest *digest, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 /* The newest decision of this event in a ring, without its body. ERR_NOT_FOUND. */
 int store_gate_of(struct store *s, uint64_t rollout, int ring, const char *event, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+
+/* Without bodies, oldest first; state -1: all. */
+int store_each_request(struct store *s, int state, int (*visit)(const struct store_request *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+/* One with its body. ERR_NOT_FOUND. */
+int store_request(struct store *s, const char *id, int (*visit)(const struct store_request *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 
 AUTO_DEFINE(store, struct store *, store_close);
 

@@ -328,6 +328,12 @@ static int add_gate(struct store *s, const struct store_gate *g, struct err *e)
 	return change(s, e, SQL_GATE_TRIM, "iii", (int64_t)g->rollout, (int64_t)g->ring, (int64_t)GATES_KEPT);
 }
 
+static int put_request(struct store *s, const struct store_request *r, struct err *e)
+{
+	return change(s, e, SQL_REQUEST_PUT, "tiiiitttttt", r->id, (int64_t)r->state, r->created, r->expires, r->changed, r->subject,
+		      r->roles, r->by, r->reason, r->note, r->body);
+}
+
 static int append(struct store *s, const struct store_record *r, struct err *e)
 {
 	switch (r->kind) {
@@ -365,6 +371,8 @@ static int append(struct store *s, const struct store_record *r, struct err *e)
 		return use_enrolment(s, &r->u.enrolment, e);
 	case STORE_ROLLBACK:
 		return put_rollback(s, &r->u.rollback, e);
+	case STORE_REQUEST:
+		return put_request(s, &r->u.request, e);
 	case STORE_GATE:
 		return add_gate(s, &r->u.gate, e);
 	case STORE_RESERVATION:

@@ -160,6 +160,13 @@ static int row_reservation(sqlite3_stmt *st, void *visit, void *arg, struct err 
 	return CALL(struct store_reservation, &r);
 }
 
+static int row_request(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_request r = { T(0), (int)I(1), I(2), I(3), I(4), T(5), T(6), T(7), T(8), T(9), T(10) };
+
+	return CALL(struct store_request, &r);
+}
+
 int store_each_device(struct store *s, int (*visit)(const struct store_device *, void *, struct err *), void *arg, struct err *e)
 {
 	return walk(s, row_device, &visit, arg, e, SQL_DEVICES, "");
@@ -226,17 +233,27 @@ int store_each_gate(struct store *s, uint64_t after, int64_t limit, int (*visit)
 }
 
 /* One row was found: 1. */
-static int found(int got, struct err *e)
+static int found(int got, const char *what, struct err *e)
 {
-	return got == 0 ? err_set(e, ERR_NOT_FOUND, "there is no such gate record") : got < 0 ? got : 0;
+	return got == 0 ? err_set(e, ERR_NOT_FOUND, "there is no such %s", what) : got < 0 ? got : 0;
 }
 
 int store_gate(struct store *s, const struct digest *digest, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e)
 {
-	return found(walk(s, row_gate, &visit, arg, e, SQL_GATE, "d", digest), e);
+	return found(walk(s, row_gate, &visit, arg, e, SQL_GATE, "d", digest), "gate record", e);
 }
 
 int store_gate_of(struct store *s, uint64_t rollout, int ring, const char *event, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e)
 {
-	return found(walk(s, row_gate, &visit, arg, e, SQL_GATE_OF, "iit", (int64_t)rollout, (int64_t)ring, event), e);
+	return found(walk(s, row_gate, &visit, arg, e, SQL_GATE_OF, "iit", (int64_t)rollout, (int64_t)ring, event), "gate record", e);
+}
+
+int store_each_request(struct store *s, int state, int (*visit)(const struct store_request *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_request, &visit, arg, e, SQL_REQUESTS, "i", (int64_t)state);
+}
+
+int store_request(struct store *s, const char *id, int (*visit)(const struct store_request *, void *, struct err *), void *arg, struct err *e)
+{
+	return found(walk(s, row_request, &visit, arg, e, SQL_REQUEST, "t", id), "signing request", e);
 }
