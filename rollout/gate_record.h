@@ -42,7 +42,7 @@ struct gate_record {
 	char channel[NAME_LEN_MAX + 1], ring[NAME_LEN_MAX + 1];
 	int64_t position;               /* of the ring, from 0 */
 	struct bundle_ref bundle;
-	char *policy_text;              /* owned: as pinned; canonical in its record */
+	char *policy_text;              /* owned: as pinned, compact */
 	struct policy *policy;          /* owned: the same, parsed */
 	char event[GATE_RECORD_EVENT + 1];      /* of the state table ("pass"), or "verdict": a hold's cause changed */
 	int64_t quiet_until;

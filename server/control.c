@@ -33,7 +33,7 @@ static void describe(struct store_decision *d, const struct stage *g, const char
 	*d = (struct store_decision){
 		.at = now, .kind = kind, .channel = g->rollout->channel, .ring = g->policy->name, .device = "",
 		.rollout = g->rollout->id, .digest = g->rollout->bundle.digest, .from = "", .to = "",
-		.cause = text(m->cause), .sentence = text(m->sentence), .inputs = text(m->inputs),
+		.cause = text(m->cause), .sentence = text(m->sentence), .inputs = "",
 	};
 }
 
@@ -69,8 +69,8 @@ static int keep(struct server *s, struct stage *g, const struct stage *next, con
 		struct err *e)
 {
 	struct server_batch b = { .count = 0 };
-	struct buf previous = { .max = 4096 };
-	char subject[NAME_LEN_MAX * 2 + 32];
+	struct buf previous = { .max = 4096 }, record = { .max = GATE_RECORD_MAX };
+	char subject[NAME_LEN_MAX * 2 + 32], inputs[CONTROL_INPUTS];
 	struct store_record *row = server_record(&b, STORE_RING), *decision = server_record(&b, STORE_DECISION);
 	int got = stage_row(next, &row->u.ring, &previous, e);
 
@@ -82,8 +82,14 @@ static int keep(struct server *s, struct stage *g, const struct stage *next, con
 	snprintf(subject, sizeof subject, "rollout %llu ring %s", (unsigned long long)g->rollout->id, g->policy->name);
 	if (m->who)
 		server_audit(&b, now, m->who, kind, subject, text(m->sentence));
+	/* A halt is not put off because its inputs cannot be written down. */
+	if (got == 0 && m->record && control_put_record(&b, m->record, &record, inputs, e) == 0)
+		decision->u.decision.inputs = inputs;
+	else if (got == 0 && m->record)
+		log_error("%s: moved without a record: %s", subject, e->msg);
 	if (got == 0)
 		got = server_write(s, &b, e);
+	buf_release(&record);
 	buf_release(&previous);
 	if (got < 0)
 		return err_wrap(e, "%s", subject);

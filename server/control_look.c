@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "server/control_parts.h"
 
 #define ARMED_AFTER_PASS (7 * 86400)    /* seconds the halt test stays armed */
@@ -138,62 +137,6 @@ static void gather(struct look *l)
 		f->checkins_expected = f->checkins_seen = 0;
 }
 
-/* ---- the inputs, for people and for a replay ---- */
-
-/* "12s1f3p": runs of outcomes in offer order, by their first letters (e: environment). With `lock`. */
-static void write_outcomes(const struct stage *g, struct buf *out)
-{
-	static const char letters[OUTCOME_COUNT] = "psflaev";
-
-	for (uint32_t n = 0; n < g->count; ) {
-		uint32_t run = 1;
-
-		while (n + run < g->count && g->offers[n + run].outcome == g->offers[n].outcome)
-			run++;
-		buf_addf(out, "%u%c", run, letters[g->offers[n].outcome]);
-		n += run;
-	}
-}
-
-static int write_inputs(struct look *l, struct buf *out, struct err *e)
-{
-	const struct verdict_facts *f = &l->facts;
-	const struct verdict_result *r = &l->result;
-	struct json_writer w = { .out = out };
-	AUTO(buf) struct buf *runs = buf_new(0);
-
-	if (!runs)
-		return err_memory(e);
-	pthread_mutex_lock(&l->s->lock);
-	write_outcomes(l->g, runs);
-	pthread_mutex_unlock(&l->s->lock);
-	json_open_object(&w, NULL);
-	json_put_time(&w, "now", f->now);
-	json_put_int(&w, "began", f->began);
-	json_put_int(&w, "bound_at", f->bound_at);
-	json_put_text(&w, "outcomes", runs->data ? runs->data : "");
-	json_put_int(&w, "eligible", f->eligible);
-	json_put_int(&w, "away", f->members_away);
-	json_put_int(&w, "survived", f->members_survived);
-	json_put_int(&w, "checkins_expected", f->checkins_expected);
-	json_put_int(&w, "checkins_seen", f->checkins_seen);
-	json_put_bool(&w, "first", f->first);
-	json_put_bool(&w, "content_crash", f->content_crash);
-	json_put_bool(&w, "declined", f->declined);
-	json_put_bool(&w, "operator_hold", f->operator_hold);
-	json_put_bool(&w, "coverage_approved", f->coverage_approved);
-	json_put_bool(&w, "continue_anyway", f->continue_anyway);
-	json_put_text(&w, "verdict", verdict_name(r->verdict));
-	json_put_text(&w, "cause", verdict_cause_name(r->cause));
-	json_put_double(&w, "lambda", r->lambda);
-	json_put_double(&w, "lambda_limit", r->lambda_limit);
-	json_put_double(&w, "e", r->e);
-	json_put_double(&w, "e_known", r->e_known);
-	json_put_double(&w, "e_limit", r->e_limit);
-	json_close_object(&w);
-	return buf_check(out, e);
-}
-
 /* ---- moving ---- */
 
 /* A hold ends by itself only when its cause does; people end the others. */
@@ -238,17 +181,11 @@ static bool cause_changed(const struct look *l)
 	       strcmp(l->g->cause, verdict_cause_name(l->result.cause)) != 0;
 }
 
-static int act(struct look *l, int event, struct err *e)
+static int act(struct look *l, int event, const struct gate_record *record, struct err *e)
 {
-	AUTO(buf) struct buf *inputs = buf_new(0);
-	struct motive m = { .cause = verdict_cause_name(l->result.cause), .sentence = l->result.sentence };
+	struct motive m = { .cause = verdict_cause_name(l->result.cause), .sentence = l->result.sentence, .record = record };
 	struct stage next = control_copy(l->s, l->g);
 
-	if (!inputs)
-		return err_memory(e);
-	if (write_inputs(l, inputs, e) < 0)
-		return e->code;
-	m.inputs = inputs->data;
 	if (event == RING_HALT)
 		return control_halt(l->s, l->g, &m, l->now, e);
 	if (event == RING_PASS) {
@@ -273,7 +210,8 @@ int control_look(struct server *s, struct stage *g, int64_t now, struct err *e)
 	if (outcomes(&l, e) < 0)
 		return e->code;
 	for (int i = 0; i < MOVES_MAX && state_armed(g->state); i++) {
-		int event;
+		AUTO(gate_record) struct gate_record *record = NULL;
+		int event, got = 0;
 
 		pthread_mutex_lock(&s->lock);
 		l.checkin_s = server_checkin_s(s);
@@ -284,11 +222,16 @@ int control_look(struct server *s, struct stage *g, int64_t now, struct err *e)
 			g->eligible = l.facts.eligible;
 			g->looked_at = now;
 		}
-		pthread_mutex_unlock(&s->lock);
 		event = event_of(&l);
-		if (event < 0 && !cause_changed(&l))
+		/* What a move is decided from is taken down before anything can change. */
+		if (event >= 0 || cause_changed(&l))
+			got = control_record(&record, s, g, &l.facts, &l.result, event, e);
+		pthread_mutex_unlock(&s->lock);
+		if (got < 0)
+			return e->code;
+		if (!record)
 			return 0;
-		if (act(&l, event, e) < 0)
+		if (act(&l, event, record, e) < 0)
 			return e->code;
 	}
 	return 0;

@@ -2,12 +2,13 @@
 #ifndef SERVER_CONTROL_PARTS_H
 #define SERVER_CONTROL_PARTS_H
 
+#include "rollout/gate_record.h"
 #include "server/control.h"
 
 /* Why a move happens; texts are borrowed, NULL is "". */
 struct motive {
 	const char *cause, *sentence;
-	const char *inputs;             /* JSON: what it was decided from */
+	const struct gate_record *record;       /* what a gate decided from; NULL: no gate did */
 	const char *who;                /* an operator: audited; NULL: the server */
 };
 
@@ -31,6 +32,17 @@ int control_abort(struct server *s, struct rollout *r, const struct motive *m, i
 int control_enter(struct server *s, int64_t now, struct err *e) MUST_CHECK;
 /* control_look.c: judges offers, asks for the verdict, moves. */
 int control_look(struct server *s, struct stage *g, int64_t now, struct err *e) MUST_CHECK;
+/*
+ * control_record.c: what a gate decided from, taken from memory (with `lock`);
+ * event -1: the cause of a hold changed.
+ */
+int control_record(struct gate_record **out, struct server *s, const struct stage *g, const struct verdict_facts *f,
+		   const struct verdict_result *r, int event, struct err *e) MUST_CHECK;
+/* Adds it to a batch; text is the buffer of its bytes, inputs (room for CONTROL_INPUTS) what the decision's row says of it. */
+#define CONTROL_INPUTS 96
+int control_put_record(struct server_batch *b, const struct gate_record *r, struct buf *text, char inputs[CONTROL_INPUTS], struct err *e) MUST_CHECK;
+/* JSON for whoever signs a ring's assignment: the pass of the ring before it. */
+int control_evidence(struct server *s, const struct stage *g, struct buf *out, struct err *e) MUST_CHECK;
 /* control_acts.c: what a state asks to be signed; trouble is noted in the stage. */
 void control_act(struct server *s, struct stage *g, int64_t now);
 int control_rollbacks(struct server *s, int64_t now, struct err *e) MUST_CHECK;
