@@ -35,8 +35,9 @@ int desk_open(struct desk **out, const char *repository, const char *keys, struc
 		return err_memory(e);
 	pthread_mutex_init(&d->lock, NULL);
 	d->dir = strdup(repository);
+	d->keys = strdup(keys);
 	d->ringmap_serial = 1;
-	if (!d->dir)
+	if (!d->dir || !d->keys)
 		return err_memory(e);
 	if (keyring_load(&d->ring, keys, NULL, NULL, e) < 0)
 		return err_wrap(e, "signing keys");
@@ -54,6 +55,7 @@ void desk_close(struct desk *d)
 	repo_free(d->repo);
 	keyring_free(d->ring);
 	free(d->dir);
+	free(d->keys);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 }

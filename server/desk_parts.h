@@ -12,6 +12,7 @@
 struct desk {
 	pthread_mutex_t lock;
 	char *dir;
+	char *keys;                     /* directory of the ring */
 	struct keyring *ring;
 	struct repo *repo;
 	struct store *store;            /* NULL: nobody keeps count of versions */
