@@ -36,6 +36,10 @@ void operator_rollback(struct request *q);
 void operator_events(struct request *q);
 void operator_audit(struct request *q);
 
+/* operator_gates.c */
+void operator_gate_records(struct request *q);
+void operator_gate_record(struct request *q);
+
 /* operator_devices.c */
 void operator_devices(struct request *q);
 void operator_device(struct request *q);

@@ -1,0 +1,76 @@
+/* operator_gates: what the gates decided from, for who decides it again. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/handlers.h"
+
+#define PAGE 200
+#define PAGE_MAX 1000
+
+struct page {
+	struct json_writer w;
+	uint64_t last;
+};
+
+static int list_gate(const struct store_gate *g, void *arg, struct err *e)
+{
+	struct page *p = arg;
+
+	(void)e;
+	json_open_object(&p->w, NULL);
+	json_put_int(&p->w, "id", (int64_t)g->id);
+	json_put_int(&p->w, "rollout", (int64_t)g->rollout);
+	json_put_text(&p->w, "channel", g->channel);
+	json_put_text(&p->w, "ring", g->ring_name);
+	json_put_time(&p->w, "at", g->at);
+	json_put_text(&p->w, "event", g->event);
+	json_put_text(&p->w, "verdict", g->verdict);
+	json_put_text(&p->w, "cause", g->cause);
+	json_put_text(&p->w, "sentence", g->sentence);
+	handler_put_digest(&p->w, "digest", &g->digest);
+	json_close_object(&p->w);
+	p->last = g->id;
+	return 0;
+}
+
+void operator_gate_records(struct request *q)
+{
+	int64_t after, limit;
+	struct page p;
+	struct err e;
+
+	if (!handler_query_int(q, "after", 0, INT64_MAX, &after) || !handler_query_int(q, "limit", PAGE, PAGE_MAX, &limit))
+		return;
+	p = (struct page){ reply_json(&q->reply, 200), (uint64_t)after };
+	json_open_object(&p.w, NULL);
+	json_open_array(&p.w, "items");
+	if (store_each_gate(q->server->store, (uint64_t)after, limit, list_gate, &p, &e) < 0) {
+		reply_error(&q->reply, &e);
+		return;
+	}
+	json_close_array(&p.w);
+	json_put_int(&p.w, "last", (int64_t)p.last);
+	json_close_object(&p.w);
+}
+
+static int copy_body(const struct store_gate *g, void *arg, struct err *e)
+{
+	struct buf *body = arg;
+
+	buf_adds(body, g->body);
+	return buf_check(body, e);
+}
+
+/* Byte for byte as recorded: its name is their hash. */
+void operator_gate_record(struct request *q)
+{
+	struct digest digest;
+	struct err e;
+
+	if (!digest_parse(&digest, q->params[0], strlen(q->params[0]))) {
+		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "a gate record is named by 64 hex digits");
+		return;
+	}
+	if (store_gate(q->server->store, &digest, copy_body, reply_json(&q->reply, 200).out, &e) < 0)
+		reply_error(&q->reply, &e);
+}
