@@ -44,6 +44,13 @@ int judge_resolve(struct judge *j, int *position, struct err *e)
 	return 0;
 }
 
+/* What cannot be read is told, but for what is simply absent, or belongs to a repository whose trouble is told as a whole. */
+static void tell(const struct judge_repo *r, const struct err *why)
+{
+	if (why->code != ERR_NOT_FOUND && !r->stored_only)
+		log_warn("%s", why->msg);
+}
+
 /* ---- stops, recalls, floor, approvals: the union of both repositories ---- */
 
 struct taken {
@@ -92,8 +99,7 @@ static int read_stops(struct judge *j, struct judge_repo *r, const char *channel
 	stops_path(path, kind, channel);
 	if (judge_document(j, r, path, STOPS_MAX, &bytes, &why) < 0 ||
 	    stops_parse(&s, kind, path, bytes->data, bytes->len, &why) < 0) {
-		if (why.code != ERR_NOT_FOUND)
-			log_warn("%s", why.msg);
+		tell(r, &why);
 		return 0;
 	}
 	for (size_t i = 0; i < s->count; i++) {
@@ -109,17 +115,18 @@ static int read_stops(struct judge *j, struct judge_repo *r, const char *channel
 
 static void read_floor(struct judge *j, const char *channel, struct taken *t)
 {
+	struct judge_repo *r = judge_repo(j, REPO_CONTENT);
 	char path[PATH_LEN_MAX + 1];
 	const struct buf *bytes;
 	struct err why = { 0 };
 	uint64_t floor = 0;
 
 	floor_path(path, channel);
-	if (judge_document(j, judge_repo(j, REPO_CONTENT), path, FLOOR_MAX, &bytes, &why) == 0 &&
+	if (judge_document(j, r, path, FLOOR_MAX, &bytes, &why) == 0 &&
 	    floor_parse(&floor, channel, path, bytes->data, bytes->len, &why) == 0)
 		t->floor = MAX(t->floor, floor);
-	else if (why.code != ERR_NOT_FOUND)
-		log_warn("%s", why.msg);
+	else
+		tell(r, &why);
 }
 
 static int read_taken(struct judge *j, const struct message_channel *c, struct taken *t, struct err *e)
@@ -161,8 +168,7 @@ static void read_approvals(struct approvals **out, struct judge *j, struct judge
 	if (judge_document(j, r, path, APPROVALS_MAX, &bytes, &why) == 0 &&
 	    approvals_parse(out, path, bytes->data, bytes->len, &why) == 0)
 		return;
-	if (why.code != ERR_NOT_FOUND)
-		log_warn("%s", why.msg);
+	tell(r, &why);
 }
 
 static bool approves(struct judge *j, const char *word, const char *channel, const struct digest *d)
@@ -447,8 +453,8 @@ int judge_decide(struct judge *j, const struct message_channel *c, int position,
 	int rc;
 
 	memset(&v, 0, sizeof v);
-	if (*c->ring && read_assignment(&a, j, c, &why) < 0 && why.code != ERR_NOT_FOUND)
-		log_warn("%s", why.msg);
+	if (*c->ring && read_assignment(&a, j, c, &why) < 0)
+		tell(judge_repo(j, REPO_RINGS), &why);
 	rc = read_taken(j, c, &t, e);
 	if (rc == 0) {
 		fill_facts(&f, j, c, a, &t);

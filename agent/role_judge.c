@@ -207,9 +207,12 @@ static int decide_all(struct judge *j, const struct checkin_answer *answer, stru
 
 static bool all_fresh(struct judge *j)
 {
-	for (size_t i = 0; i < judge_repo_count(j); i++)
-		if (judge_repo(j, i ? REPO_RINGS : REPO_CONTENT)->fresh_at != j->now)
+	for (size_t i = 0; i < judge_repo_count(j); i++) {
+		const struct judge_repo *r = judge_repo(j, i ? REPO_RINGS : REPO_CONTENT);
+
+		if (r->stored_only || r->fresh_at != j->now)
 			return false;
+	}
 	return !j->begin.offline;
 }
 
