@@ -110,6 +110,43 @@ int sigreq_set_evidence(struct sigreq *q, const char *json, struct err *e)
 	return q->evidence ? 0 : err_memory(e);
 }
 
+static int add_bare(struct sigreq *to, const struct sigreq_draft *d, struct err *e)
+{
+	AUTO(buf) struct buf *text = buf_new(METADATA_LISTED_MAX);
+	struct json_writer w = { .out = text };
+
+	if (!text)
+		return err_memory(e);
+	json_open_object(&w, NULL);
+	json_open_array(&w, "signatures");
+	json_close_array(&w);
+	json_put_value(&w, "signed", d->draft->body);
+	json_close_object(&w);
+	if (buf_check(text, e) < 0)
+		return e->code;
+	return sigreq_add(to, d->role, d->base, text->data, text->len, e);
+}
+
+int sigreq_bare(struct sigreq **out, const struct sigreq *q, struct err *e)
+{
+	AUTO(sigreq) struct sigreq *bare = NULL;
+
+	if (sigreq_new(&bare, q->by, q->reason, q->root, q->targets, q->created, q->expires, e) < 0 ||
+	    (q->evidence && sigreq_set_evidence(bare, q->evidence, e) < 0))
+		return e->code;
+	for (size_t i = 0; i < q->draft_count; i++)
+		if (add_bare(bare, &q->drafts[i], e) < 0)
+			return e->code;
+	for (size_t i = 0; i < q->document_count; i++)
+		if (sigreq_attach(bare, q->documents[i].path, q->documents[i].bytes->data ? q->documents[i].bytes->data : "",
+				  q->documents[i].bytes->len, e) < 0)
+			return e->code;
+	if (sigreq_seal(bare, e) < 0)
+		return e->code;
+	*out = TAKE(bare);
+	return 0;
+}
+
 /* ---- what holds for every request ---- */
 
 static void digest_of(struct digest *out, const struct metadata *m)
@@ -269,6 +306,25 @@ bool sigreq_met(const struct sigreq *q, const struct sigreq_trust *t)
 			return false;
 	}
 	return true;
+}
+
+/* Every member of a but version and expires is in b, and equal. */
+static bool within(const struct metadata *a, const struct metadata *b)
+{
+	for (size_t i = 0; i < a->body->count; i++) {
+		const struct json_member *m = &a->body->u.members[i];
+		struct json key = json_key(a->doc, m);
+		const struct json *other = strlen(m->key.text) == m->key.len ? json_get(b->body, m->key.text) : NULL;
+
+		if (!json_is(&key, "version") && !json_is(&key, "expires") && !(other && json_equal(other, &m->value)))
+			return false;
+	}
+	return true;
+}
+
+bool sigreq_is_renewal(const struct sigreq_draft *d)
+{
+	return d->base && d->base->type == d->draft->type && within(d->base, d->draft) && within(d->draft, d->base);
 }
 
 int sigreq_check_base(const struct sigreq_draft *d, const struct metadata *current, struct err *e)

@@ -61,6 +61,8 @@ struct sigreq {
 /* An empty one. root and targets are copied. */
 int sigreq_new(struct sigreq **out, const char *by, const char *reason, const struct metadata *root,
 		const struct metadata *targets, int64_t created, int64_t expires, struct err *e) MUST_CHECK;
+/* The same request without any signature. */
+int sigreq_bare(struct sigreq **out, const struct sigreq *q, struct err *e) MUST_CHECK;
 void sigreq_free(struct sigreq *q);   /* NULL is fine */
 /* root first, then targets, then delegated roles. base is copied. */
 int sigreq_add(struct sigreq *q, const char *role, const struct metadata *base, const void *envelope, size_t len, struct err *e) MUST_CHECK;
@@ -92,6 +94,9 @@ size_t sigreq_authorities(const struct sigreq *q, const char *role, const struct
 bool sigreq_count(const struct sigreq *q, const char *role, const struct sigreq_trust *t, size_t *have, int64_t *need);
 bool sigreq_met(const struct sigreq *q, const struct sigreq_trust *t);      /* every draft has all it wants */
 
+/* Nothing is said anew: only version and expiry differ from what it replaces. */
+bool sigreq_is_renewal(const struct sigreq_draft *d);
+
 /*
  * The draft still replaces what stands: ERR_CONFLICT when `current` (NULL:
  * nothing is published) is not its base, or the draft's version does not follow.
@@ -106,7 +111,20 @@ int sigreq_add_signature(struct sigreq *q, const char *role, const char *keyid, 
 /* The valid signatures of the same request (ERR_CONFLICT: of another); how many were new. */
 int sigreq_merge(struct sigreq *into, const struct sigreq *from, const struct sigreq_trust *t, struct err *e) MUST_CHECK;
 /* sigreq_sign.c: signs every draft with every key of the ring that may sign it and did not; how many were added. */
+int sigreq_sign_draft(struct sigreq *q, const char *role, const struct keyring *ring, const struct sigreq_trust *t, struct err *e) MUST_CHECK;    /* one of them */
 int sigreq_sign(struct sigreq *q, const struct keyring *ring, const struct sigreq_trust *t, struct err *e) MUST_CHECK;
+
+/* ---- publishing (sigreq_publish.c) ---- */
+
+struct repo;
+/* Every draft still replaces what the repository publishes: ERR_CONFLICT otherwise. */
+int sigreq_check_repo(const struct sigreq *q, const struct repo *r, struct err *e) MUST_CHECK;
+/*
+ * Publishes everything the request drafts, root included, in one step, and
+ * signs with the ring what new keys must sign again. ERR_AUTH: signatures are
+ * missing; ERR_CONFLICT: it is stale. On failure nothing is pending.
+ */
+int sigreq_publish(const struct sigreq *q, struct repo *r, const struct keyring *ring, int64_t now, struct err *e) MUST_CHECK;
 
 AUTO_DEFINE(sigreq, struct sigreq *, sigreq_free);
 
