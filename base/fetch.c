@@ -16,13 +16,13 @@
 #define HEADERS_MAX ((size_t)64 * 1024)         /* of one answer */
 #define DROPPED_MAX ((size_t)64 * 1024)         /* of a body nobody wants: an error page */
 #define SLOW_BYTES 64L                          /* per second, */
-#define SLOW_SECONDS 30L                        /* for so long: given up */
+#define SLOW_SECONDS 30                         /* for so long, unless told: given up */
 #define RETRY_AFTER_MAX (7 * 86400)
 
 struct fetch {
 	CURL *easy;
 	char *pin, *ca_file, *proxy, *agent;    /* owned */
-	int64_t connect_ms, total_ms, max_rate;
+	int64_t connect_ms, total_ms, slow_s, max_rate;
 	char why[CURL_ERROR_SIZE];
 };
 
@@ -72,6 +72,7 @@ int fetch_new(struct fetch **out, const struct fetch_settings *s, struct err *e)
 	f->agent = copy(s->agent ? s->agent : "ringhold", &failed);
 	f->connect_ms = s->connect_ms ? s->connect_ms : CONNECT_MS;
 	f->total_ms = s->total_ms;
+	f->slow_s = s->slow_s ? s->slow_s : SLOW_SECONDS;
 	f->max_rate = s->max_rate;
 	f->easy = curl_easy_init();
 	if (!f->easy || failed)
@@ -351,7 +352,7 @@ static void set_bounds(struct fetch *f, int64_t total_ms)
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)f->connect_ms);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)total_ms);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, SLOW_SECONDS);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)f->slow_s);
 	curl_easy_setopt(c, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)f->max_rate);
 	curl_easy_setopt(c, CURLOPT_PROXY, f->proxy);  /* "": none, whatever the environment says */
 	curl_easy_setopt(c, CURLOPT_USERAGENT, f->agent);

@@ -4,7 +4,7 @@
  * One struct fetch keeps its connections, so a second request costs no
  * handshake. No redirects, no proxies unless set, no cookies, no
  * Content-Encoding; bodies and headers are capped; slow peers are dropped
- * (under 64 bytes a second for 30 s) as well as dead ones.
+ * (under 64 bytes a second for slow_s) as well as dead ones.
  */
 #ifndef BASE_FETCH_H
 #define BASE_FETCH_H
@@ -22,6 +22,7 @@ struct fetch_settings {
 	const char *agent;      /* User-Agent */
 	int64_t connect_ms;     /* 0: 10 s */
 	int64_t total_ms;       /* 0: 60 s for buffered requests; none for downloads to a descriptor */
+	int64_t slow_s;         /* a peer under 64 bytes a second for so long is given up; 0: 30 s */
 	int64_t max_rate;       /* bytes per second; 0: no limit */
 };
 

@@ -7,6 +7,8 @@
  *	ringhold-tuf --metadata-url MU --metadata-dir MD --target-name TP ...
  *	             --target-dir TD --target-base-url TU download
  *
+ * and --patience SECONDS, when a server that is slower than slow shall be
+ * given up sooner or later than usual.
  * Exit status 0: the whole command succeeded; 1: anything else.
  */
 #include <ctype.h>
@@ -22,14 +24,16 @@
 #include "base/cli.h"
 #include "base/fetch.h"
 #include "base/file.h"
+#include "base/number.h"
 #include "signing/delegation.h"
 #include "signing/driver.h"
 
 #define TARGETS_MAX 1024
 #define URL_MAX 16384
+#define PATIENCE_MAX 3600
 
 struct options {
-	const char *metadata_url, *metadata_dir, *target_dir, *target_base_url;
+	const char *metadata_url, *metadata_dir, *target_dir, *target_base_url, *patience;
 	const char *targets[TARGETS_MAX];
 	size_t target_count;
 };
@@ -42,6 +46,7 @@ static const struct {
 	{ "--metadata-dir", offsetof(struct options, metadata_dir) },
 	{ "--target-dir", offsetof(struct options, target_dir) },
 	{ "--target-base-url", offsetof(struct options, target_base_url) },
+	{ "--patience", offsetof(struct options, patience) },
 };
 
 static const char usage[] =
@@ -50,6 +55,7 @@ static const char usage[] =
 	"       ringhold-tuf --metadata-url MU --metadata-dir MD --target-name TP [--target-name TP2 ...]\n"
 	"                    --target-dir TD --target-base-url TU download\n"
 	"A TUF client (specification 1.0.34). Options stand before the command, in any order.\n"
+	"  --patience SECONDS  give up a server that sends next to nothing for so long [30]\n"
 	"Exit status: 0 the whole command succeeded, 1 refused or failed.\n";
 
 /* ---- the network ---- */
@@ -146,9 +152,12 @@ static void session_close(struct session *s)
 
 static int refresh(struct session *s, const struct options *o, struct err *e)
 {
-	const struct fetch_settings settings = { .agent = "ringhold-tuf/" RINGHOLD_VERSION };
+	struct fetch_settings settings = { .agent = "ringhold-tuf/" RINGHOLD_VERSION };
 
 	s->o = o;
+	if (o->patience &&
+	    (!number_parse_seconds(&settings.slow_s, o->patience) || settings.slow_s < 1 || settings.slow_s > PATIENCE_MAX))
+		return err_set(e, ERR_USAGE, "--patience: %s is not a number of seconds up to %d", o->patience, PATIENCE_MAX);
 	if (driver_open(&s->client, o->metadata_dir, NULL, 0, TUF_ANY, e) < 0 ||
 	    fetch_new(&s->fetch, &settings, e) < 0)
 		return e->code;
