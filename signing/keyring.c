@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 
-#define SUFFIX ".pem"
+static const char *const suffixes[] = { SECKEY_FILE, SECKEY_URI_FILE };
 
 struct keyring *keyring_new(void)
 {
@@ -44,11 +44,23 @@ int keyring_add(struct keyring *r, const char *name, struct seckey *k, struct er
 	return 0;
 }
 
+/* Bytes of a file's name before its ending; 0: not the name of a key. */
+static size_t stem(const char *file)
+{
+	size_t len = strlen(file);
+
+	for (size_t i = 0; file[0] != '.' && i < ARRAY_LEN(suffixes); i++) {
+		size_t suffix = strlen(suffixes[i]);
+
+		if (len > suffix && !strcmp(file + len - suffix, suffixes[i]))
+			return len - suffix;
+	}
+	return 0;
+}
+
 static int is_key(const struct dirent *entry)
 {
-	size_t len = strlen(entry->d_name), suffix = strlen(SUFFIX);
-
-	return entry->d_name[0] != '.' && len > suffix && !strcmp(entry->d_name + len - suffix, SUFFIX);
+	return stem(entry->d_name) > 0;
 }
 
 static int by_bytes(const struct dirent **a, const struct dirent **b)
@@ -56,37 +68,50 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int load_one(struct keyring *r, const char *dir, const char *file, seckey_ask *ask, void *arg, struct err *e)
+struct loading {
+	struct keyring *ring;
+	seckey_ask *ask;
+	void *arg;
+};
+
+static int load_one(void *arg, const char *dir, const char *file, struct err *e)
 {
-	AUTO_FREE char *path = file_join(dir, file), *name = strndup(file, strlen(file) - strlen(SUFFIX));
+	const struct loading *l = arg;
+	AUTO_FREE char *path = file_join(dir, file), *name = strndup(file, stem(file));
 	struct seckey *k;
 
 	if (!path || !name)
 		return err_memory(e);
-	if (seckey_load(&k, path, ask, arg, e) < 0)
+	if (seckey_load(&k, path, l->ask, l->arg, e) < 0)
 		return e->code;
-	return keyring_add(r, name, k, e);
+	return keyring_add(l->ring, name, k, e);
+}
+
+int keyring_files(const char *dir, keyring_visit *visit, void *arg, struct err *e)
+{
+	struct dirent **entries;
+	int count = scandir(dir, &entries, is_key, by_bytes), code = 0;
+
+	if (count < 0)
+		return err_errno(e, "%s: read the directory", dir);
+	for (int i = 0; i < count; i++) {
+		if (code == 0)
+			code = visit(arg, dir, entries[i]->d_name, e);
+		free(entries[i]);
+	}
+	free(entries);
+	return code;
 }
 
 int keyring_load(struct keyring **out, const char *dir, seckey_ask *ask, void *arg, struct err *e)
 {
 	AUTO(keyring) struct keyring *r = keyring_new();
-	struct dirent **entries;
-	int count, code = 0;
+	struct loading loading = { r, ask, arg };
 
 	if (!r)
 		return err_memory(e);
-	count = scandir(dir, &entries, is_key, by_bytes);
-	if (count < 0)
-		return err_errno(e, "%s: read the directory", dir);
-	for (int i = 0; i < count; i++) {
-		if (code == 0)
-			code = load_one(r, dir, entries[i]->d_name, ask, arg, e);
-		free(entries[i]);
-	}
-	free(entries);
-	if (code < 0)
-		return code;
+	if (keyring_files(dir, load_one, &loading, e) < 0)
+		return e->code;
 	*out = TAKE(r);
 	return 0;
 }

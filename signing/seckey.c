@@ -1,28 +1,23 @@
-/* seckey: private keys; the only file that signs. */
+/* seckey: private keys, in a file or in a token. */
 #include "signing/seckey.h"
 
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "signing/pkcs11.h"
+#include "signing/seckey_parts.h"
 
-#define FILE_MAX 65536
-
-struct seckey {
-	EVP_PKEY *pkey;
-	struct pubkey *public;
-};
+#define URI_FILE_MAX 4096       /* bytes of a *.uri file */
 
 void seckey_free(struct seckey *k)
 {
 	if (!k)
 		return;
-	EVP_PKEY_free(k->pkey);         /* OpenSSL wipes */
+	k->ops->free(k->held);
 	pubkey_free(k->public);
 	free(k);
 }
@@ -32,7 +27,28 @@ const struct pubkey *seckey_public(const struct seckey *k)
 	return k->public;
 }
 
-static int public_of(struct pubkey **out, EVP_PKEY *pkey, struct err *e)
+int seckey_sign(const struct seckey *k, const void *bytes, size_t len, struct buf *sig, struct err *e)
+{
+	return k->ops->sign(k->held, pubkey_type(k->public), bytes, len, sig, e);
+}
+
+int seckey_hold(struct seckey **out, const struct seckey_ops *ops, void *held, struct pubkey *public, struct err *e)
+{
+	AUTO(seckey) struct seckey *k = calloc(1, sizeof *k);
+
+	if (!k) {
+		ops->free(held);
+		pubkey_free(public);
+		return err_memory(e);
+	}
+	*k = (struct seckey){ ops, held, public };
+	if (pubkey_type(public) == PUBKEY_RSA)
+		return err_set(e, ERR_UNSUPPORTED, "an RSA key: its signatures are verified, not made; use Ed25519 or P-256");
+	*out = TAKE(k);
+	return 0;
+}
+
+int seckey_public_of(struct pubkey **out, EVP_PKEY *pkey, struct err *e)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	char *pem = NULL;
@@ -47,147 +63,100 @@ static int public_of(struct pubkey **out, EVP_PKEY *pkey, struct err *e)
 	return rc;
 }
 
-/* Takes pkey, also on failure. */
-static int from_pkey(struct seckey **out, EVP_PKEY *pkey, struct err *e)
-{
-	AUTO(seckey) struct seckey *k = calloc(1, sizeof *k);
+/* ---- tokens ---- */
 
-	if (!k) {
-		EVP_PKEY_free(pkey);
-		return err_memory(e);
-	}
-	k->pkey = pkey;
-	if (public_of(&k->public, pkey, e) < 0)
+static int token_sign(void *held, enum pubkey_type type, const void *bytes, size_t len, struct buf *sig, struct err *e)
+{
+	(void)type;
+	return pkcs11_sign(held, bytes, len, sig, e);
+}
+
+static void token_free(void *held)
+{
+	pkcs11_free(held);
+}
+
+static const struct seckey_ops in_token = { token_sign, token_free };
+
+static int token_load(struct seckey **out, const char *uri, seckey_ask *ask, void *arg, struct err *e)
+{
+	struct pkcs11_key *key;
+	struct pubkey *public;
+
+	if (pkcs11_open(&key, &public, uri, ask, arg, e) < 0)
 		return e->code;
-	if (pubkey_type(k->public) == PUBKEY_RSA)
-		return err_set(e, ERR_UNSUPPORTED, "an RSA key: its signatures are verified, not made; use Ed25519 or P-256");
-	*out = TAKE(k);
+	return seckey_hold(out, &in_token, key, public, e);
+}
+
+int seckey_generate_token(struct seckey **out, const char *uri, enum pubkey_type type, seckey_ask *ask, void *arg, struct err *e)
+{
+	struct pkcs11_key *key;
+	struct pubkey *public;
+
+	if (pkcs11_generate(&key, &public, uri, type, ask, arg, e) < 0)
+		return e->code;
+	return seckey_hold(out, &in_token, key, public, e);
+}
+
+/* ---- where ---- */
+
+static bool is_uri(const char *where)
+{
+	return strncmp(where, SECKEY_URI, strlen(SECKEY_URI)) == 0;
+}
+
+static bool is_uri_file(const char *where)
+{
+	size_t len = strlen(where), suffix = strlen(SECKEY_URI_FILE);
+
+	return len > suffix && strcmp(where + len - suffix, SECKEY_URI_FILE) == 0;
+}
+
+/* The one line of a *.uri file, which may hold a PIN: it is guarded as keys are. */
+static int read_uri(struct buf **out, const char *path, struct err *e)
+{
+	AUTO(buf) struct buf *text = NULL;
+	size_t len;
+
+	if (file_read_secret(&text, path, URI_FILE_MAX, e) < 0)
+		return e->code;
+	len = strcspn(text->data, "\r\n");
+	if (!is_uri(text->data) || text->data[len + strspn(text->data + len, "\r\n")] != '\0' || strlen(text->data) != text->len)
+		return err_set(e, ERR_FORMAT, "%s: not one line with a %s URI", path, SECKEY_URI);
+	text->data[len] = '\0';
+	text->len = len;
+	*out = TAKE(text);
 	return 0;
 }
 
-int seckey_generate(struct seckey **out, struct err *e)
+static int wipe_uri(struct buf *text, int code)
 {
-	return seckey_generate_type(out, PUBKEY_ED25519, e);
+	OPENSSL_cleanse(text->data, text->len);
+	return code;
 }
 
-int seckey_generate_type(struct seckey **out, enum pubkey_type type, struct err *e)
+int seckey_load(struct seckey **out, const char *where, seckey_ask *ask, void *arg, struct err *e)
 {
-	EVP_PKEY *pkey;
+	AUTO(buf) struct buf *uri = NULL;
 
-	if (type == PUBKEY_RSA)
-		return err_set(e, ERR_UNSUPPORTED, "RSA keys are verified, not made; use Ed25519 or P-256");
-	pkey = type == PUBKEY_ED25519 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519") : EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
-	if (!pkey)
-		return err_set(e, ERR_INTERNAL, "no key can be made");
-	return from_pkey(out, pkey, e);
-}
-
-/* ---- files ---- */
-
-struct asking {
-	seckey_ask *ask;
-	void *arg;
-	const char *path;
-	struct err *e;
-	bool asked, refused;
-};
-
-static int on_password(char *out, int cap, int writing, void *arg)
-{
-	struct asking *a = arg;
-
-	(void)writing;
-	a->asked = true;
-	if (!a->ask || cap <= 1 || a->ask(a->arg, a->path, out, (size_t)cap, a->e) < 0) {
-		a->refused = true;
-		return -1;
-	}
-	return (int)strlen(out);
-}
-
-static int why_not(const struct asking *a, struct err *e)
-{
-	if (a->refused && a->ask)
-		return err_wrap(e, "%s", a->path);
-	if (a->refused)
-		return err_set(e, ERR_AUTH, "%s: encrypted, and nobody to ask for the passphrase", a->path);
-	if (a->asked)
-		return err_set(e, ERR_AUTH, "%s: the passphrase does not open it", a->path);
-	return err_set(e, ERR_FORMAT, "%s: no PEM private key", a->path);
-}
-
-int seckey_load(struct seckey **out, const char *path, seckey_ask *ask, void *arg, struct err *e)
-{
-	struct asking asking = { .ask = ask, .arg = arg, .path = path, .e = e };
-	AUTO(buf) struct buf *pem = NULL;
-	EVP_PKEY *pkey = NULL;
-	BIO *bio;
-
-	if (file_read_secret(&pem, path, FILE_MAX, e) < 0)
+	if (is_uri(where))
+		return token_load(out, where, ask, arg, e);
+	if (!is_uri_file(where))
+		return seckey_file_load(out, where, ask, arg, e);
+	if (read_uri(&uri, where, e) < 0)
 		return e->code;
-	bio = BIO_new_mem_buf(pem->data, (int)pem->len);
-	if (bio)
-		pkey = PEM_read_bio_PrivateKey(bio, NULL, on_password, &asking);
-	BIO_free(bio);
-	OPENSSL_cleanse(pem->data, pem->len);
-	ERR_clear_error();
-	if (!pkey)
-		return why_not(&asking, e);
-	return from_pkey(out, pkey, e) < 0 ? err_wrap(e, "%s", path) : 0;
+	return wipe_uri(uri, token_load(out, uri->data, ask, arg, e)) < 0 ? err_wrap(e, "%s", where) : 0;
 }
 
-int seckey_save(const struct seckey *k, const char *path, const char *passphrase, struct err *e)
+int seckey_look(const char *where, seckey_visit *visit, void *arg, struct err *e)
 {
-	const EVP_CIPHER *cipher = passphrase ? EVP_aes_256_cbc() : NULL;
-	BIO *bio = BIO_new(BIO_s_secmem());
-	char *pem = NULL;
-	long len = 0;
-	int rc;
+	AUTO(buf) struct buf *uri = NULL;
 
-	if (file_exists(path)) {
-		BIO_free(bio);
-		return err_set(e, ERR_CONFLICT, "%s: exists already", path);
-	}
-	if (passphrase && (!*passphrase || strlen(passphrase) >= SECKEY_SECRET_MAX)) {
-		BIO_free(bio);
-		return err_set(e, ERR_USAGE, "%s: a passphrase of 1 to %d bytes", path, SECKEY_SECRET_MAX - 1);
-	}
-	/* OpenSSL asks on the terminal when the passphrase is NULL and a cipher is given: never here. */
-	if (bio && PEM_write_bio_PKCS8PrivateKey(bio, k->pkey, cipher, passphrase, passphrase ? (int)strlen(passphrase) : 0, NULL, NULL) == 1)
-		len = BIO_get_mem_data(bio, &pem);
-	rc = len > 0 ? file_replace(path, pem, (size_t)len, 0600, e)
-		     : err_set(e, ERR_INTERNAL, "%s: the key cannot be written", path);
-	BIO_free(bio);
-	ERR_clear_error();
-	return rc;
-}
-
-/* ---- signing ---- */
-
-static int sign_with(EVP_MD_CTX *ctx, const struct seckey *k, const void *bytes, size_t len, struct buf *sig)
-{
-	enum pubkey_type type = pubkey_type(k->public);
-	size_t sig_len = 0;
-	void *room;
-
-	if (EVP_DigestSignInit(ctx, NULL, type == PUBKEY_ED25519 ? NULL : EVP_sha256(), NULL, k->pkey) != 1)
-		return -1;
-	if (EVP_DigestSign(ctx, NULL, &sig_len, bytes, len) != 1)
-		return -1;
-	room = buf_grow(sig, sig_len);
-	if (!room || EVP_DigestSign(ctx, room, &sig_len, bytes, len) != 1)
-		return -1;
-	sig->len += sig_len;
-	sig->data[sig->len] = '\0';
-	return 0;
-}
-
-int seckey_sign(const struct seckey *k, const void *bytes, size_t len, struct buf *sig, struct err *e)
-{
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	int rc = ctx ? sign_with(ctx, k, bytes, len, sig) : -1;
-
-	EVP_MD_CTX_free(ctx);
-	ERR_clear_error();
-	return rc < 0 ? err_set(e, ERR_INTERNAL, "the key did not sign") : 0;
+	if (is_uri(where))
+		return pkcs11_look(where, visit, arg, e);
+	if (!is_uri_file(where))
+		return seckey_file_look(where, visit, arg, e);
+	if (read_uri(&uri, where, e) < 0)
+		return e->code;
+	return wipe_uri(uri, pkcs11_look(uri->data, visit, arg, e)) < 0 ? err_wrap(e, "%s", where) : 0;
 }
