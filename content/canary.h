@@ -45,6 +45,26 @@ enum canary_confinement {
 };
 #define CANARY_CONFINEMENT_ALL 0xff
 
+/*
+ * What became of each self-test, for authors; shared with the child, which is
+ * not trusted: read it through canary_test().
+ */
+struct canary_test {
+	uint32_t selftest;              /* index in the manifest's list of self-tests */
+	uint32_t line;
+	uint32_t outcome;               /* enum selftest_outcome */
+	uint32_t ns;                    /* of the match */
+	char sentence[240];             /* of a failure; may quote the content: escape when shown */
+};
+struct canary_tests;
+struct canary_tests *canary_tests_new(size_t max);      /* NULL: no memory */
+void canary_tests_free(struct canary_tests *t);
+size_t canary_test_count(const struct canary_tests *t); /* of those that there was room for */
+/* A copy, made safe; false beyond the last. */
+bool canary_test(const struct canary_tests *t, size_t at, struct canary_test *out);
+
+AUTO_DEFINE(canary_tests, struct canary_tests *, canary_tests_free);
+
 /* Plain arguments only, so that a job can cross an exec. All borrowed. */
 struct canary_job {
 	const char *slot;               /* directory that holds manifest.json and the files; a private copy or read-only */
@@ -61,6 +81,7 @@ struct canary_job {
 	uid_t uid;                      /* 0: stay; else become it, when root */
 	gid_t gid;
 	const struct loader *const *loaders;    /* NULL: loader_builtin; does not cross an exec */
+	struct canary_tests *tests;     /* NULL: the first self-test that fails ends the try; does not cross an exec */
 };
 
 struct canary_result {

@@ -168,12 +168,30 @@ static void on_progress(void *arg, const char *file, unsigned line)
 	snprintf(t->t->page->at, sizeof(t->t->page->at), "%s:%u", file, line);
 }
 
+static void on_test(void *arg, const char *file, unsigned line, enum selftest_outcome outcome, uint64_t ns, const char *sentence)
+{
+	struct trial *t = arg;
+	struct canary_test one = { .line = line, .outcome = outcome, .ns = (uint32_t)MIN(ns, (uint64_t)UINT32_MAX) };
+
+	while (one.selftest < t->manifest->selftest_count && strcmp(t->manifest->selftests[one.selftest], file) != 0)
+		one.selftest++;
+	snprintf(one.sentence, sizeof(one.sentence), "%s", sentence);
+	canary_tests_add(t->t->job->tests, &one);
+}
+
 static int selftest_step(struct trial *t, const struct selftest_run *run, struct err *e)
 {
-	for (size_t i = 0; i < t->manifest->selftest_count; i++)
-		if (selftest_file(run, t->t->slot, t->manifest->selftests[i], &t->figures, e) < 0)
+	struct err first = { 0 };
+
+	for (size_t i = 0; i < t->manifest->selftest_count; i++) {
+		if (selftest_file(run, t->t->slot, t->manifest->selftests[i], &t->figures, e) == 0)
+			continue;
+		if (!run->told || e->code == ERR_MEMORY)
 			return failed(t, REASON_SELFTEST, e);
-	return 0;
+		if (!first.code)
+			first = *e;
+	}
+	return first.code ? failed(t, REASON_SELFTEST, &first) : 0;
 }
 
 static int benign_step(struct trial *t, const struct selftest_run *run, struct err *e)
@@ -193,7 +211,7 @@ static int test_step(struct trial *t, struct err *e)
 	const struct canary_job *job = t->t->job;
 	const struct selftest_run run = {
 		.engine = t->engine, .drop = job->drop, .drop_count = job->drop_count, .contract = t->contract,
-		.progress = on_progress, .progress_arg = t,
+		.progress = on_progress, .progress_arg = t, .told = job->tests ? on_test : NULL, .told_arg = t,
 	};
 
 	doing(t, "running self-test", "");

@@ -26,6 +26,15 @@ struct canary_try {
 	uint32_t confinement;           /* what is in force already */
 };
 
+struct canary_tests {
+	size_t bytes, max;              /* the parent's own */
+	struct {                        /* shared with the child */
+		uint32_t count;
+		struct canary_test items[];
+	} *shared;
+};
+void canary_tests_add(struct canary_tests *t, const struct canary_test *one);   /* beyond the room: forgotten */
+
 /* Everything: confinement, check, load, tests, figures. Fills *out, whatever happens. */
 void canary_try(struct canary_try *t, struct canary_result *out);
 

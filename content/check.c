@@ -90,6 +90,11 @@ void check_report_free(struct check_report *r)
 		free(r->items[i].subject);
 		free(r->items[i].sentence);
 	}
+	for (size_t i = 0; i < r->field_count; i++) {
+		free(r->fields[i].template);
+		free(r->fields[i].name);
+	}
+	free(r->fields);
 	free(r->items);
 	free(r);
 }

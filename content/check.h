@@ -26,7 +26,17 @@ struct check_finding {
 	char *sentence;         /* without the place: "template ipc: field 21 \"pipe_flags\" (integer): the contract of ... supplies 20 fields" */
 };
 
+/* What the self-tests do with one field of a template. */
+struct check_field {
+	char *template, *name;          /* owned */
+	const char *type;               /* static */
+	size_t rules;                   /* that have a matcher on it */
+	uint64_t accepted, rejected;    /* values of self-tests, by a matcher on it */
+};
+
 struct check_report {
+	struct check_field *fields;     /* owned; of every template that has rules, in its order */
+	size_t field_count;
 	struct check_finding *items;    /* owned, in order of file, then place */
 	size_t count;
 	size_t errors, warnings;        /* also those beyond the cap */

@@ -15,13 +15,15 @@
 #define SELFTEST_MAX ((size_t)64 << 20)
 #define TRIES_MAX 20000000ull           /* conditions held against events, in one check */
 
-enum { SEEN_HOLDING = 1, SEEN_NOT = 2 };
+struct seen {
+	uint64_t accepted, rejected;
+};
 
 struct coverage {
 	struct check *check;
 	const struct rules *engine;     /* NULL: only the format */
 	bool only_rules;                /* no other content could be meant by a rule's id */
-	uint8_t (*seen)[RULES_FIELDS_MAX];      /* per group and field */
+	struct seen (*seen)[RULES_FIELDS_MAX];  /* per group and field */
 	uint64_t tries;
 	size_t tests;
 };
@@ -43,7 +45,7 @@ static void note_line(struct check *c, const struct selftest_line *l, const stru
 static void try_rule(struct coverage *v, const struct rules_group *g, const struct rules_rule *rule,
 		     const struct rules_event *ev)
 {
-	uint8_t *seen = v->seen[g - v->engine->groups];
+	struct seen *seen = v->seen[g - v->engine->groups];
 
 	for (size_t i = 0; i < rule->count && v->tries < TRIES_MAX; i++) {
 		struct rules_budget budget = { .left = v->engine->limits.event_steps,
@@ -57,8 +59,8 @@ static void try_rule(struct coverage *v, const struct rules_group *g, const stru
 			continue;
 		rc = rules_matcher_try(c->matcher, value, &budget);
 		v->tries += (v->engine->limits.event_steps - budget.left) / 16;
-		if (rc >= 0)
-			seen[c->field] |= rc ? SEEN_HOLDING : SEEN_NOT;
+		seen[c->field].accepted += rc == 1;
+		seen[c->field].rejected += rc == 0;
 	}
 }
 
@@ -118,33 +120,64 @@ static int read_tests(struct coverage *v, struct err *e)
 	return 0;
 }
 
-static bool field_is_used(const struct rules_group *g, unsigned field)
+static size_t rules_on(const struct rules_group *g, unsigned field)
 {
+	size_t count = 0;
+
 	for (size_t i = 0; i < g->count; i++)
 		for (size_t k = 0; k < g->rules[i].count; k++)
-			if (g->rules[i].conditions[k].field == field)
-				return true;
-	return false;
+			if (g->rules[i].conditions[k].field == field) {
+				count++;
+				break;
+			}
+	return count;
 }
 
-static void report_field(struct coverage *v, const struct rules_model *m, const struct rules_group *g, unsigned i)
+static void judge_field(struct check *c, const struct rules_model *m, const struct check_field *f, unsigned i)
 {
-	const struct rules_template *t = rules_model_template(m, g->name);
-	uint8_t seen = v->seen[g - v->engine->groups][i];
+	const struct rules_template *t = rules_model_template(m, f->template);
 	struct check_place at = { .file = t->file->path };
 	const char *what;
 
-	if (!field_is_used(g, i))
+	if (!f->rules)
 		what = "every instance leaves it open: nothing exercises it";
-	else if (!(seen & SEEN_HOLDING))
+	else if (!f->accepted)
 		what = "no self-test has an event that a matcher on it accepts";
-	else if (!(seen & SEEN_NOT))
+	else if (!f->rejected)
 		what = "no self-test has an event that a matcher on it rejects";
 	else
 		return;
 	json_place(t->file->doc, t->fields[i].at, &at.line, &at.column);
-	check_note(v->check, CHECK_WARNING, at, g->name, REASON_LINT, "template %s: field %u \"%s\" (%s): %s", g->name,
-		   i + 1, g->fields[i].name, rules_type_name(g->fields[i].type), what);
+	check_note(c, CHECK_WARNING, at, f->template, REASON_LINT, "template %s: field %u \"%s\" (%s): %s", f->template, i + 1, f->name,
+		   f->type, what);
+}
+
+/* Keeps what was seen of every field, and warns of those that nobody tries. */
+static int report_fields(struct coverage *v, const struct rules_model *m, struct err *e)
+{
+	struct check_report *r = v->check->report;
+	size_t count = 0;
+
+	for (size_t g = 0; g < v->engine->count; g++)
+		count += v->engine->groups[g].field_count;
+	r->fields = calloc(count + 1, sizeof(*r->fields));
+	if (!r->fields)
+		return err_memory(e);
+	for (size_t g = 0; g < v->engine->count; g++) {
+		const struct rules_group *group = &v->engine->groups[g];
+
+		for (unsigned i = 0; i < group->field_count; i++) {
+			struct check_field *f = &r->fields[r->field_count++];
+
+			*f = (struct check_field){ strdup(group->name), strdup(group->fields[i].name), rules_type_name(group->fields[i].type),
+						   rules_on(group, i), v->seen[g][i].accepted, v->seen[g][i].rejected };
+			if (!f->template || !f->name)
+				return err_memory(e);
+			if (v->tests)
+				judge_field(v->check, m, f, i);
+		}
+	}
+	return 0;
 }
 
 static bool holds_only_rules(const struct manifest *m)
@@ -157,7 +190,7 @@ static bool holds_only_rules(const struct manifest *m)
 
 int check_selftests(struct check *c, const struct rules_model *model, const struct rules *engine, struct err *e)
 {
-	AUTO_FREE uint8_t(*seen)[RULES_FIELDS_MAX] = calloc((engine ? engine->count : 0) + 1, sizeof(*seen));
+	AUTO_FREE struct seen(*seen)[RULES_FIELDS_MAX] = calloc((engine ? engine->count : 0) + 1, sizeof(*seen));
 	struct coverage v = { .check = c, .engine = engine, .seen = seen, .only_rules = holds_only_rules(c->manifest) };
 
 	if (!seen)
@@ -167,8 +200,5 @@ int check_selftests(struct check *c, const struct rules_model *model, const stru
 	if (!v.tests)
 		check_note(c, CHECK_WARNING, (struct check_place){ .file = MANIFEST_NAME }, "", REASON_LINT,
 			   "no self-tests: nothing shows that the content does what it should");
-	for (size_t g = 0; engine && v.tests && g < engine->count; g++)
-		for (unsigned i = 0; i < engine->groups[g].field_count; i++)
-			report_field(&v, model, &engine->groups[g], i);
-	return 0;
+	return engine ? report_fields(&v, model, e) : 0;
 }

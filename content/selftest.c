@@ -23,6 +23,8 @@
 struct running {
 	const struct selftest_run *run;
 	struct selftest_figures *figures;
+	uint64_t ns;                    /* of the last match */
+	struct err first;               /* failure, when all are told */
 };
 
 static int visit_line(const char *file, unsigned number, const char *text, size_t len, selftest_visit *visit,
@@ -69,7 +71,7 @@ static uint64_t cpu_ns(void)
 	return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) < 0 ? 0 : (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static int timed_match(const struct running *r, const struct selftest_line *l, const struct json *event,
+static int timed_match(struct running *r, const struct selftest_line *l, const struct json *event,
 		       struct detection *got, struct err *e)
 {
 	uint64_t before;
@@ -79,7 +81,8 @@ static int timed_match(const struct running *r, const struct selftest_line *l, c
 		r->run->progress(r->run->progress_arg, l->file, l->number);
 	before = cpu_ns();
 	rc = loader_set_match_doc(r->run->engine, l->doc, event, got, e);
-	r->figures->cpu_ns += cpu_ns() - before;
+	r->ns = cpu_ns() - before;
+	r->figures->cpu_ns += r->ns;
 	r->figures->timed++;
 	return rc;
 }
@@ -118,26 +121,24 @@ static bool is_dropped(const struct selftest_run *r, const char *rule)
 	return false;
 }
 
-static int one_test(void *arg, const struct selftest_line *l, struct err *e)
+static int judge(struct running *r, const struct selftest_line *l, enum selftest_outcome *outcome, struct err *e)
 {
-	const struct running *r = arg;
 	struct selftest_want want;
 	struct detection got;
 
+	*outcome = SELFTEST_PASSED;
 	if (selftest_read(&want, l, e) < 0)
 		return e->code;
 	if (want.rule && is_dropped(r->run, want.rule)) {
-		r->figures->skipped++;
+		*outcome = SELFTEST_SKIPPED;
 		return 0;
 	}
 	if (timed_match(r, l, want.event, &got, e) < 0)
 		return strstr(e->msg, l->name) ? e->code : err_wrap(e, "%s", l->name);
-	if (got.action == want.action && (!want.rule || strcmp(got.rule, want.rule) == 0)) {
-		r->figures->run++;
+	if (got.action == want.action && (!want.rule || strcmp(got.rule, want.rule) == 0))
 		return 0;
-	}
 	if (r->run->drop_count && !want.rule && got.action < want.action) {
-		r->figures->skipped++;  /* the rule that is gone may be the one it meant */
+		*outcome = SELFTEST_SKIPPED;    /* the rule that is gone may be the one it meant */
 		return 0;
 	}
 	return err_set(e, ERR_REFUSED, "%s: expected %s%s%s, got %s%s%s", l->name, detection_name(want.action),
@@ -145,14 +146,34 @@ static int one_test(void *arg, const struct selftest_line *l, struct err *e)
 		       *got.rule ? " by " : "", got.rule);
 }
 
+static int one_test(void *arg, const struct selftest_line *l, struct err *e)
+{
+	struct running *r = arg;
+	enum selftest_outcome outcome;
+	int rc;
+
+	r->ns = 0;
+	rc = judge(r, l, &outcome, e);
+	if (rc == 0)
+		*(outcome == SELFTEST_SKIPPED ? &r->figures->skipped : &r->figures->run) += 1;
+	if (!r->run->told)
+		return rc;
+	r->run->told(r->run->told_arg, l->file, l->number, rc < 0 ? SELFTEST_FAILED : outcome, r->ns, rc < 0 ? e->msg : "");
+	if (rc < 0 && !r->first.code)
+		r->first = *e;
+	return rc == ERR_MEMORY ? rc : 0;
+}
+
 int selftest_file(const struct selftest_run *r, int dir, const char *path, struct selftest_figures *f, struct err *e)
 {
-	struct running running = { r, f };
+	struct running running = { .run = r, .figures = f };
 	AUTO(buf) struct buf *text = NULL;
 
-	if (file_readat(&text, dir, path, FILE_MAX_BYTES, e) < 0)
+	if (file_readat(&text, dir, path, FILE_MAX_BYTES, e) < 0 || selftest_each(path, text, one_test, &running, e) < 0)
 		return e->code;
-	return selftest_each(path, text, one_test, &running, e);
+	if (running.first.code)
+		*e = running.first;
+	return running.first.code;
 }
 
 /* ---- benign corpora ---- */
@@ -173,7 +194,7 @@ static const char *protected_in(const struct contract *c, const struct json *v)
 
 static int one_benign(void *arg, const struct selftest_line *l, struct err *e)
 {
-	const struct running *r = arg;
+	struct running *r = arg;
 	const struct contract *c = r->run->contract;
 	const char *object;
 	struct detection got;
@@ -214,7 +235,7 @@ static int benign_file(const struct selftest_run *r, int dir, const char *corpus
 {
 	AUTO(buf) struct buf *text = NULL;
 	AUTO_FREE char *shown = file_join(corpus, file);
-	struct running running = { r, f };
+	struct running running = { .run = r, .figures = f };
 
 	if (!shown)
 		return err_memory(e);

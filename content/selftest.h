@@ -44,6 +44,11 @@ struct selftest_figures {
 /* Where the run is, for whoever watches it die: "selftest/ipc.ndjson:12". May be NULL. */
 typedef void selftest_progress(void *arg, const char *file, unsigned line);
 
+enum selftest_outcome { SELFTEST_PASSED, SELFTEST_FAILED, SELFTEST_SKIPPED /* it expects a dropped rule */ };
+
+/* Told of every self-test: where, how it ended, the time of the match; sentence "" unless it failed. */
+typedef void selftest_told(void *arg, const char *file, unsigned line, enum selftest_outcome outcome, uint64_t ns, const char *sentence);
+
 struct selftest_run {
 	struct loader_set *engine;
 	const char *const *drop;
@@ -51,6 +56,8 @@ struct selftest_run {
 	const struct contract *contract;        /* protected objects, matches_per_10000; NULL: none */
 	selftest_progress *progress;
 	void *progress_arg;
+	selftest_told *told;                    /* NULL: the first failure ends the run; else all tests run, and the first failure is the answer */
+	void *told_arg;
 };
 
 /* One file beneath dir. ERR_REFUSED "file:line: expected ..., got ..."; ERR_FORMAT for a malformed test. */
