@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "rollout/retention.h"
 
 struct config {
 	char *listen;           /* "127.0.0.1:8443", "[::]:8443"; port 0: the kernel's choice */
@@ -21,6 +22,7 @@ struct config {
 	int64_t upload_max;     /* bytes of one upload */
 	int64_t head_s, body_s, idle_s, write_s;        /* time-outs of a connection */
 	char **benign;          /* directories of benign events for the self-tests at publish */
+	struct retention keep;  /* of the repository's files */
 	/* derived: */
 	char host[256];         /* of `listen` */
 	int port;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "rollout/assignment.h"
+#include "rollout/retention.h"
 #include "rollout/ringmap.h"
 #include "rollout/stops.h"
 
@@ -67,6 +68,9 @@ int desk_role(struct desk *d, const char *role, struct buf **out, struct err *e)
 int desk_draft(struct desk *d, const char *role, int64_t now, struct buf **out, struct err *e) MUST_CHECK;
 
 /* ---- upkeep ---- */
+
+/* Removes what the repository need not keep (rollout/retention.h); answers how many files, *bytes together. */
+int desk_sweep(struct desk *d, const struct retention *keep, int64_t now, uint64_t *bytes, struct err *e) MUST_CHECK;
 
 /*
  * What the clock did since the last look (clockwatch.h); about once a second.

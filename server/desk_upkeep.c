@@ -95,6 +95,29 @@ int desk_renew(struct desk *d, int64_t now, struct err *e)
 	return got;
 }
 
+static int add_bytes(const char *file, uint64_t bytes, void *arg, struct err *e)
+{
+	(void)file;
+	(void)e;
+	*(uint64_t *)arg += bytes;
+	return 0;
+}
+
+int desk_sweep(struct desk *d, const struct retention *keep, int64_t now, uint64_t *bytes, struct err *e)
+{
+	int got;
+
+	*bytes = 0;
+	pthread_mutex_lock(&d->lock);
+	now = clockwatch_time(&d->clock, now);
+	got = retention_sweep(d->repo, keep, now, false, add_bytes, bytes, e);
+	if (got == ERR_CONFLICT && desk_reopen(d, e) == 0)
+		got = retention_sweep(d->repo, keep, now, false, add_bytes, bytes, e);
+	desk_note_timestamp(d);
+	pthread_mutex_unlock(&d->lock);
+	return got;
+}
+
 int64_t desk_timestamp(struct desk *d)
 {
 	return d->timestamp;

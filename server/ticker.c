@@ -22,6 +22,8 @@
 #define UPLOAD_LIFE_S 86400
 #define SWEEP_MS 3600000
 
+enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD, DUTY_SWEEP, DUTIES };
+
 struct ticker {
 	struct server *server;
 	pthread_t thread;
@@ -31,10 +33,8 @@ struct ticker {
 	int64_t last;                   /* clock_now() of the last tick */
 	int64_t folded, swept;          /* clock_ticks_ms() */
 	struct timespec operators;      /* mtime of the operators' file */
-	char said[8][256];              /* the last trouble of each duty, told once */
+	char said[DUTIES][256];         /* the last trouble of each duty, told once */
 };
-
-enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD };
 
 static void tell(struct ticker *t, enum duty d, int got, const struct err *e)
 {
@@ -132,6 +132,17 @@ static void sweep_uploads(struct ticker *t)
 		closedir(dir);
 }
 
+/* What the repository need not keep. */
+static int sweep_repository(struct ticker *t, int64_t now, struct err *e)
+{
+	uint64_t bytes;
+	int count = desk_sweep(t->server->desk, &t->server->config->keep, now, &bytes, e);
+
+	if (count > 0)
+		log_info("removed %d files of the repository, %llu bytes, that nothing names any more", count, (unsigned long long)bytes);
+	return count;
+}
+
 static void tick(struct ticker *t)
 {
 	int64_t now, ticks;
@@ -151,6 +162,7 @@ static void tick(struct ticker *t)
 	if (t->swept == 0 || ticks - t->swept >= SWEEP_MS) {
 		t->swept = ticks;
 		sweep_uploads(t);
+		tell(t, DUTY_SWEEP, sweep_repository(t, now, &e), &e);
 	}
 }
 

@@ -2,7 +2,8 @@
  * ticker: the thread that looks at everything about once a second.
  *
  * Gates, what states ask to be signed, renewal of metadata, heartbeats folded
- * into the store, a newer ring map, changed operator tokens, old uploads.
+ * into the store, a newer ring map, changed operator tokens, old uploads, what
+ * the repository need not keep, and a clock that jumps.
  */
 #ifndef SERVER_TICKER_H
 #define SERVER_TICKER_H

@@ -6,7 +6,8 @@
  * their hashes, which nothing names yet) and become visible by
  * repo_publish(): target files, delegated roles, targets, snapshot, timestamp
  * last, each durable before the next. A crash anywhere leaves the old view or
- * the new one; doing it again completes it. Only repo_sweep() deletes.
+ * the new one; doing it again completes it. Only repo_sweep() deletes. A file's
+ * time of change is when it was published, by the clock that signs.
  *
  * One process changes a repository at a time (a lock file says so); a change
  * made by another since repo_open() is ERR_CONFLICT.
@@ -134,6 +135,32 @@ void repo_discard(struct repo *r);      /* forget what is pending */
 int repo_renew(struct repo *r, const struct keyring *ring, int64_t now, struct err *e) MUST_CHECK;
 int64_t repo_next_renewal(const struct repo *r, const struct keyring *ring);   /* when repo_renew() has something to do; 0: at once, a rotation was cut short */
 int64_t repo_issued(const struct repo *r);      /* when the timestamp was signed; 0 when keys of a new root are to sign it */
+
+/* ---- retention ---- */
+
+/*
+ * What stays: everything that is published now, and every root; metadata that
+ * was replaced less than `seconds` ago, and the file before the newest; target
+ * files that any of the metadata that stays lists; the newest `bundles`
+ * archives of each channel; the paths in `named`; and whatever was put there
+ * less than `seconds` ago. So a reader that holds an older snapshot finds all of it.
+ */
+struct repo_retention {
+	size_t bundles;
+	int64_t seconds;
+	const char *const *named;       /* target paths */
+	size_t named_count;
+};
+
+/* A file that goes: "metadata/7.stop.json", "targets/stop/edr/<sha256>.stops.json". Not zero ends the sweep and is returned. */
+typedef int repo_gone(const char *file, uint64_t bytes, void *arg, struct err *e);
+
+/*
+ * Removes what need not stay; dry: only tells. Answers how many files. ERR_CONFLICT
+ * while changes are pending, or when another process changed the repository.
+ */
+int repo_sweep(struct repo *r, const struct repo_retention *keep, int64_t now, bool dry, repo_gone *gone /* may be NULL */, void *arg,
+	       struct err *e) MUST_CHECK;
 
 AUTO_DEFINE(repo, struct repo *, repo_free);
 

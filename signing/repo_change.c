@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/name.h"
 #include "signing/delegation.h"
@@ -62,7 +63,7 @@ static int open_new(const struct repo *r, char **temp, int *fd, struct err *e)
 	return 0;
 }
 
-/* Names a staged file by its hash; one that is there already with these bytes stays. */
+/* Names a staged file by its hash; one that is there already with these bytes stays, and is as if it were new. */
 static int settle(struct repo *r, const char *temp, const char *path, uint64_t length, const struct digest *sha256, struct err *e)
 {
 	AUTO_FREE char *file = repo_target_path(r, path, sha256);
@@ -72,9 +73,9 @@ static int settle(struct repo *r, const char *temp, const char *path, uint64_t l
 	r->unsynced = true;
 	if (holds(file, length, sha256)) {
 		unlink(temp);
-		return 0;
+		return repo_stamp(file, clock_now(), e);
 	}
-	if (make_parent(file, e) < 0)
+	if (make_parent(file, e) < 0 || repo_stamp(temp, clock_now(), e) < 0)
 		return e->code;
 	if (rename(temp, file) < 0)
 		return err_errno(e, "%s: rename", file);

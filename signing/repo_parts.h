@@ -46,6 +46,8 @@ int repo_sign_draft(const struct repo *r, struct repo_entry *entry, const struct
 char *repo_metadata_path(const struct repo *r, int64_t version, const char *role);
 char *repo_target_path(const struct repo *r, const char *path, const struct digest *sha256);
 int repo_lock(const struct repo *r, int *fd, struct err *e);
+int repo_unchanged(const struct repo *r, struct err *e);        /* with the lock: the timestamp is still the one we know; ERR_CONFLICT */
+int repo_stamp(const char *path, int64_t at, struct err *e);    /* the time of change of a file */
 int repo_load(struct repo *r, struct err *e);           /* everything the timestamp names */
 
 #endif

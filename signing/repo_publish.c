@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -280,6 +281,13 @@ static int prepare(struct publication *p, struct err *e)
 
 /* ---- writing ---- */
 
+int repo_stamp(const char *path, int64_t at, struct err *e)
+{
+	const struct timespec times[2] = { { at, 0 }, { at, 0 } };
+
+	return utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) < 0 ? err_errno(e, "%s: time of change", path) : 0;
+}
+
 static int write_role(const struct publication *p, size_t at, struct err *e)
 {
 	const struct repo_entry *entry = &p->r->roles[at];
@@ -291,7 +299,9 @@ static int write_role(const struct publication *p, size_t at, struct err *e)
 	path = repo_metadata_path(p->r, entry->type == METADATA_TIMESTAMP ? 0 : m->version, entry->name);
 	if (!path)
 		return err_memory(e);
-	return file_replace(path, m->raw->data, m->raw->len, FILE_MODE, e);
+	if (file_replace(path, m->raw->data, m->raw->len, FILE_MODE, e) < 0)
+		return e->code;
+	return repo_stamp(path, p->now, e);
 }
 
 static int sync_targets(struct repo *r, struct err *e)
@@ -347,7 +357,7 @@ int repo_lock(const struct repo *r, int *fd, struct err *e)
 }
 
 /* Under the lock: the timestamp is still the one we know. */
-static int unchanged(const struct repo *r, struct err *e)
+int repo_unchanged(const struct repo *r, struct err *e)
 {
 	const struct metadata *known = r->roles[METADATA_TIMESTAMP].m;
 	AUTO_FREE char *path = repo_metadata_path(r, 0, "timestamp");
@@ -372,7 +382,7 @@ static int publish(struct repo *r, const struct keyring *ring, int64_t now, bool
 	bool reload = r->roles[METADATA_ROOT].signed_new || r->roles[METADATA_TARGETS].signed_new || r->resign;
 	AUTO_FD int lock = -1;
 
-	if (repo_lock(r, &lock, e) < 0 || unchanged(r, e) < 0 || prepare(&p, e) < 0 || write_all(&p, e) < 0)
+	if (repo_lock(r, &lock, e) < 0 || repo_unchanged(r, e) < 0 || prepare(&p, e) < 0 || write_all(&p, e) < 0)
 		return e->code;
 	if (reload) {
 		/* The set of roles may be another now. */
