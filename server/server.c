@@ -147,6 +147,7 @@ int server_open(struct server **out, struct config *config, struct err *e)
 	pthread_rwlock_init(&s->operators_lock, NULL);
 	pthread_mutex_init(&s->publishing, NULL);
 	pthread_mutex_init(&s->control, NULL);
+	pthread_mutex_init(&s->requests, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->idle, NULL);
 	if (open_all(s, e) < 0)
@@ -177,6 +178,7 @@ void server_close(struct server *s)
 	pthread_rwlock_destroy(&s->operators_lock);
 	pthread_mutex_destroy(&s->publishing);
 	pthread_mutex_destroy(&s->control);
+	pthread_mutex_destroy(&s->requests);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->idle);
 	free(s->uploads);

@@ -2,7 +2,7 @@
  * server: everything one ringholdd is made of, and its locks.
  *
  * Locks are taken in this order: `control` (whoever moves rollouts: the ticker
- * and operators), then the desk's own, then `lock` (the fleet and rollouts in
+ * and operators), then `requests`, then the desk's own, then `lock` (the fleet and rollouts in
  * memory), which is never held while waiting for a disk.
  */
 #ifndef SERVER_SERVER_H
@@ -40,8 +40,10 @@ struct server {
 
 	pthread_mutex_t publishing;     /* one publish at a time */
 	pthread_mutex_t control;
+	pthread_mutex_t requests;       /* signing requests: reading one, changing it, publishing it */
 	pthread_mutex_t lock;
 	pthread_cond_t idle;            /* a device is no longer busy */
+	int64_t requests_seen, requests_next;   /* under `requests`: the timestamp at the last look, and when to look again */
 	/* under `lock`: */
 	struct fleet fleet;
 	struct rollouts rollouts;
