@@ -23,5 +23,7 @@ extern const struct cli_command rollout_commands[];
 extern const size_t rollout_command_count;
 extern const struct cli_command fleet_commands[];
 extern const size_t fleet_command_count;
+extern const struct cli_command authority_commands[];
+extern const size_t authority_command_count;
 
 #endif

@@ -108,7 +108,7 @@ static bool is_archive(const struct metadata_target *t, const char *channel, int
 static void find_before(struct before *out, const struct metadata *m, const struct manifest *of)
 {
 	*out = (struct before){ .target = NULL };
-	for (size_t i = 0; i < m->target_count; i++) {
+	for (size_t i = 0; m && i < m->target_count; i++) {
 		struct digest digest;
 		int64_t serial;
 
@@ -188,18 +188,19 @@ static int add_delta(struct publish *p, struct remote *r, struct role_edit *x, s
 
 static int sign(struct publish *p, struct remote *r, struct role_edit *x, const char *role, struct err *e)
 {
+	const struct metadata *now = role_edit_now(x);
 	const struct metadata_target *there;
 	char path[PATH_LEN_MAX + 1];
 	struct digest sha;
 
 	bundle_path(path, p->manifest->channel, p->manifest->serial);
-	there = metadata_target(role_edit_now(x), path, strlen(path));
+	there = now ? metadata_target(now, path, strlen(path)) : NULL;
 	hash_bytes(&sha, p->bytes->data, p->bytes->len);
 	if (there && !(there->has_sha256 && digest_equal(&there->sha256, &sha)))
 		return err_set(e, ERR_CONFLICT, "serial %" PRIu64 " of channel %s was published with other bytes: a serial is never used twice",
 			       p->manifest->serial, p->manifest->channel);
 	if (there) {
-		const struct buf *raw = role_edit_now(x)->raw;
+		const struct buf *raw = now->raw;
 
 		p->known = true;
 		p->role = buf_new(0);

@@ -15,6 +15,7 @@ static const struct {
 	{ publish_commands, &publish_command_count },
 	{ contract_commands, &contract_command_count },
 	{ rollout_commands, &rollout_command_count },
+	{ authority_commands, &authority_command_count },
 	{ fleet_commands, &fleet_command_count },
 };
 

@@ -63,7 +63,7 @@ static int check_keys(const struct role_edit *x, bool adopt, struct err *e)
 
 	if (held(x, &all) == 0)
 		return err_set(e, ERR_AUTH, "none of the %zu keys at hand is one of the %zu of role %s", x->keys->count, all, x->role);
-	if (!adopt && !signed_by_us(x))
+	if (!adopt && x->now && !signed_by_us(x))
 		return err_set(e, ERR_AUTH, "what the server publishes as %s version %lld was signed by no key at hand; look at it, then use --adopt",
 			       x->role, (long long)x->now->version);
 	return 0;
@@ -83,7 +83,11 @@ int role_edit_open(struct role_edit **out, struct remote *r, const char *role, c
 		return e->code;
 	if (!authority_of(&x->by, x->targets, role))
 		return err_set(e, ERR_NOT_FOUND, "the repository of %s has no role %s", remote_url(r), role);
-	if (fetch_role(&x->now, r, role, e) < 0 || check_keys(x, adopt, e) < 0 || author_load(&x->author, x->now, e) < 0)
+	if (fetch_role(&x->now, r, role, e) < 0 && e->code != ERR_NOT_FOUND)
+		return e->code;
+	if (check_keys(x, adopt, e) < 0)
+		return e->code;
+	if (x->now ? author_load(&x->author, x->now, e) < 0 : author_new(&x->author, METADATA_TARGETS, e) < 0)
 		return e->code;
 	*out = TAKE(x);
 	return 0;
@@ -117,7 +121,7 @@ int role_edit_finish(struct role_edit *x, int64_t now, struct buf **out, struct 
 	bool met = false;
 	int added;
 
-	author_set_version(x->author, x->now->version + 1);
+	author_set_version(x->author, (x->now ? x->now->version : 0) + 1);
 	author_set_expires(x->author, now + REPO_PEOPLE_LIFE);
 	if (author_finish(x->author, &bare, e) < 0)
 		return e->code;

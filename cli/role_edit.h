@@ -19,7 +19,7 @@ struct role_edit;
 int role_edit_open(struct role_edit **out, struct remote *r, const char *role, const struct keyring *keys, bool adopt, struct err *e) MUST_CHECK;
 void role_edit_free(struct role_edit *x);
 
-const struct metadata *role_edit_now(const struct role_edit *x);        /* what stands; borrowed */
+const struct metadata *role_edit_now(const struct role_edit *x);        /* what stands; borrowed; NULL: it was never published */
 struct author *role_edit_author(struct role_edit *x);                   /* to be changed; borrowed */
 
 /* The next version, valid for 400 days, signed. ERR_AUTH says how many signatures are missing. */

@@ -5,11 +5,14 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
+#include "rollout/approvals.h"
 #include "schema/contract.h"
 #include "server/control.h"
 #include "server/handlers.h"
 
 #define TARGETS_MAX 64
+#define DOCUMENT_MAX ((size_t)8 << 20)
 
 static void raw_json(struct request *q, const char *bytes, size_t len)
 {
@@ -262,9 +265,69 @@ static int take_targets(struct request *q, const struct json_doc *d, struct desk
 	return 0;
 }
 
+/* ---- what the documents of a role say ---- */
+
+/* The channel in the path is the one in the document: ".../<channel><end>". */
+static int check_channel(const struct desk_file *f, const char *channel, const char *end, struct err *e)
+{
+	size_t have = strlen(f->path), want = 1 + strlen(channel) + strlen(end);
+	char tail[PATH_LEN_MAX + 1];
+
+	snprintf(tail, sizeof tail, "/%s%s", channel, end);
+	if (have >= want && !strcmp(f->path + have - want, tail))
+		return 0;
+	return err_set(e, ERR_REFUSED, "%s: its document is for channel %s", f->path, channel);
+}
+
+/* A document that hosts could not read would be signed for nothing, or lift what they obey. */
+static int check_document(const struct desk_file *f, const struct buf *text, struct stops **recalls, struct err *e)
+{
+	AUTO(approvals) struct approvals *approvals = NULL;
+	AUTO(ringmap) struct ringmap *map = NULL;
+	AUTO(stops) struct stops *stops = NULL;
+	const char *bytes = text->len ? text->data : "";
+
+	if (!strcmp(f->path, RINGMAP_PATH))
+		return ringmap_parse(&map, f->path, bytes, text->len, e);
+	if (!strncmp(f->path, "approvals/", strlen("approvals/")))
+		return approvals_parse(&approvals, f->path, bytes, text->len, e) < 0 ? e->code : check_channel(f, approvals->channel, ".json", e);
+	if (!strncmp(f->path, "stop/", strlen("stop/")))
+		return stops_parse(&stops, STOPS_STOP, f->path, bytes, text->len, e) < 0 ? e->code : check_channel(f, stops->channel, "/stops.json", e);
+	if (strncmp(f->path, "recall/", strlen("recall/")) != 0)
+		return 0;
+	if (*recalls)
+		return err_set(e, ERR_FORMAT, "recalls are published one channel at a time");
+	if (stops_parse(recalls, STOPS_RECALL, f->path, bytes, text->len, e) < 0)
+		return e->code;
+	return check_channel(f, (*recalls)->channel, "/recalls.json", e);
+}
+
+/* Nobody is offered any more what people recalled; rollouts that have nothing to halt stay as they are. */
+static void halt_recalled(struct request *q, const struct stops *recalls, int64_t now)
+{
+	struct server *s = q->server;
+
+	for (size_t i = 0; recalls && i < recalls->count; i++) {
+		const struct stop_entry *t = &recalls->entries[i];
+		const struct rollout *r;
+		uint64_t id = 0;
+		struct err e;
+
+		if (t->urgent)
+			continue;
+		pthread_mutex_lock(&s->lock);
+		r = rollouts_of(&s->rollouts, recalls->channel, &t->digest);
+		id = r ? r->id : 0;
+		pthread_mutex_unlock(&s->lock);
+		if (id && control_order(s, id, NULL, ORDER_HALT, q->who, t->reason, now, &e) < 0 && e.code != ERR_CONFLICT)
+			log_error("rollout %llu of a recalled bundle: %s", (unsigned long long)id, e.msg);
+	}
+}
+
 static int put_role(struct request *q, const struct json_doc *d, struct desk_file *files, size_t *count, struct err *e)
 {
 	AUTO(buf) struct buf *envelope = buf_new(0);
+	AUTO(stops) struct stops *recalls = NULL;
 	struct server_batch b = { .count = 0 };
 	int64_t now = clock_now();
 	const struct json *role;
@@ -277,10 +340,17 @@ static int put_role(struct request *q, const struct json_doc *d, struct desk_fil
 	if (json_want_object(d, d->root, "role", &role, e) < 0 || json_canonical(envelope, role, e) < 0 ||
 	    take_targets(q, d, files, count, e) < 0)
 		return e->code;
+	for (size_t i = 0; i < *count; i++) {
+		AUTO(buf) struct buf *text = NULL;
+
+		if (file_read(&text, files[i].from, DOCUMENT_MAX, e) < 0 || check_document(&files[i], text, &recalls, e) < 0)
+			return e->code;
+	}
 	server_audit(&b, now, q->who, "role", q->params[0], "");
 	if (desk_publish(q->server->desk, q->params[0], envelope->data, envelope->len, files, *count, now, e) < 0 ||
 	    server_write(q->server, &b, e) < 0)
 		return e->code;
+	halt_recalled(q, recalls, now);
 	return server_refresh_ringmap(q->server, e);
 }
 

@@ -68,6 +68,7 @@ static inline void fixture_repository(struct fixture *f)
 	static const struct { const char *name; bool server; } roles[] = {
 		{ "root", false }, { "targets", false }, { "snapshot", true }, { "timestamp", true }, { "content-edr", false },
 		{ "ring-canary", true }, { "ring-early", true }, { "ring-broad", true }, { "fleet", false }, { "stop", true },
+		{ "recall", false }, { "approve-bank", false },
 	};
 	const struct pubkey *keys[ARRAY_LEN(roles)];
 	struct author_role made[ARRAY_LEN(roles)];
