@@ -242,6 +242,7 @@ static int read_type(struct contract *c, const struct json_member *m, struct con
 	if (rc == 0)
 		rc = read_limits(d, &m->value, &t->limits, e);
 	if (rc == 0 && schema) {
+		t->schema_text = schema;
 		rc = schema_compile(&program, d, schema, e);
 		if (rc == 0)
 			t->schema = program;

@@ -94,6 +94,7 @@ struct contract_type {
 	const char *const *versions;    /* as text: 1 in the document is "1" here; at least one */
 	size_t version_count;
 	const struct schema *schema;    /* for each file of the type; NULL: the contract has none */
+	const struct json *schema_text; /* the same as the document has it */
 	const struct contract_template *templates;
 	size_t template_count;
 	struct contract_limits limits;
