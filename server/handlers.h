@@ -27,6 +27,14 @@ void operator_role(struct request *q);
 void operator_put_role(struct request *q);
 void operator_draft(struct request *q);
 
+/* operator_requests.c */
+void operator_requests(struct request *q);
+void operator_open_request(struct request *q);
+void operator_request(struct request *q);
+void operator_request_changes(struct request *q);
+void operator_sign_request(struct request *q);
+void operator_withdraw_request(struct request *q);
+
 /* operator_rollouts.c */
 void operator_bundles(struct request *q);
 void operator_rollouts(struct request *q);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "server/handlers.h"
+#include "server/requests.h"
 #include "signing/repo.h"
 
 #define ROLES_MAX 128
@@ -294,6 +295,42 @@ static void put_clock(struct server *s, struct json_writer *w, int64_t now, stru
 		say(warnings, "the clock jumped by %+lld s", (long long)c.jump_s);
 }
 
+/* ---- signing requests ---- */
+
+struct asking {
+	struct json_writer *w;
+	struct buf *actions;
+};
+
+static int put_request(const struct store_request *row, void *arg, struct err *e)
+{
+	struct asking *a = arg;
+
+	(void)e;
+	json_open_object(a->w, NULL);
+	json_put_text(a->w, "id", row->id);
+	json_put_text(a->w, "roles", row->roles);
+	json_put_text(a->w, "reason", row->reason);
+	json_put_time(a->w, "created", row->created);
+	json_put_time(a->w, "expires", row->expires);
+	handler_put_text(a->w, "note", row->note);
+	json_close_object(a->w);
+	say(a->actions, "signing request %s waits for signatures of %.80s: %.200s%s%.120s", row->id, row->roles, row->reason,
+	    row->note[0] ? "; " : "", row->note);
+	return 0;
+}
+
+static void put_requests(struct server *s, struct json_writer *w, struct buf *warnings, struct buf *actions)
+{
+	struct asking a = { w, actions };
+	struct err e;
+
+	json_open_array(w, "signing_requests");
+	if (requests_each_open(s, put_request, &a, &e) < 0)
+		say(warnings, "signing requests: %s", e.msg);
+	json_close_array(w);
+}
+
 /* ---- the page ---- */
 
 static void put_devices(struct server *s, struct json_writer *w, int64_t now)
@@ -335,6 +372,7 @@ void operator_status(struct request *q)
 	put_devices(q->server, &w, now);
 	put_channels(q->server, &w, now, actions);
 	put_roles(q->server, &w, now, warnings, actions);
+	put_requests(q->server, &w, warnings, actions);
 	put_clock(q->server, &w, now, warnings, actions);
 	put_lines(&w, "warnings", warnings);
 	put_lines(&w, "actions", actions);

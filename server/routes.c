@@ -3,9 +3,11 @@
 #include "rollout/policy.h"
 #include "schema/contract.h"
 #include "server/handlers.h"
+#include "signing/sigreq.h"
 
 #define SMALL 65536
 #define ROLE_BYTES ((size_t)8 << 20)    /* a signed role with room for white space */
+#define SIGNATURE_BYTES ((size_t)1 << 20)
 
 #define GET HTTP_METHOD_GET
 #define PUT HTTP_METHOD_PUT
@@ -31,6 +33,12 @@ const struct route routes[] = {
 	{ GET,    "/v1/roles/{role}",                 ROLE_VIEWER,    BODY_NONE, 0, operator_role },
 	{ PUT,    "/v1/roles/{role}",                 ROLE_OPERATOR,  BODY_JSON, ROLE_BYTES, operator_put_role },
 	{ GET,    "/v1/roles/{role}/draft",           ROLE_VIEWER,    BODY_NONE, 0, operator_draft },
+	{ GET,    "/v1/signing-requests",             ROLE_VIEWER,    BODY_NONE, 0, operator_requests },
+	{ POST,   "/v1/signing-requests",             ROLE_OPERATOR,  BODY_JSON, SIGREQ_MAX, operator_open_request },
+	{ GET,    "/v1/signing-requests/{id}",        ROLE_VIEWER,    BODY_NONE, 0, operator_request },
+	{ DELETE, "/v1/signing-requests/{id}",        ROLE_OPERATOR,  BODY_NONE, 0, operator_withdraw_request },
+	{ GET,    "/v1/signing-requests/{id}/changes", ROLE_VIEWER,   BODY_NONE, 0, operator_request_changes },
+	{ POST,   "/v1/signing-requests/{id}/signatures", ROLE_VIEWER, BODY_JSON, SIGNATURE_BYTES, operator_sign_request },
 	{ GET,    "/v1/rollouts",                     ROLE_VIEWER,    BODY_NONE, 0, operator_rollouts },
 	{ GET,    "/v1/rollouts/{id}",                ROLE_VIEWER,    BODY_NONE, 0, operator_rollout },
 	{ POST,   "/v1/rollouts/{id}/{move}",         ROLE_OPERATOR,  BODY_JSON, SMALL, operator_move },

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "server/control.h"
+#include "server/requests.h"
 
 #define TICK_MS 1000
 #define FOLD_MS 10000           /* heartbeats reach the store at least so often */
@@ -22,7 +23,7 @@
 #define UPLOAD_LIFE_S 86400
 #define SWEEP_MS 3600000
 
-enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD, DUTY_SWEEP, DUTIES };
+enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD, DUTY_SWEEP, DUTY_REQUESTS, DUTIES };
 
 struct ticker {
 	struct server *server;
@@ -155,6 +156,7 @@ static void tick(struct ticker *t)
 	tell(t, DUTY_OPERATORS, reload_operators(t, &e), &e);
 	control_tick(t->server, now);
 	tell(t, DUTY_RENEW, renew(t, now, &e), &e);
+	tell(t, DUTY_REQUESTS, requests_due(t->server, now, &e), &e);
 	if (ticks - t->folded >= FOLD_MS) {
 		t->folded = ticks;
 		tell(t, DUTY_FOLD, server_fold(t->server, FOLD_MOST, &e), &e);
