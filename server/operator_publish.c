@@ -19,8 +19,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "content/bundle.h"
-#include "server/control.h"
 #include "server/handlers.h"
+#include "server/incoming.h"
 #include "server/trial.h"
 
 #define DELTAS_MAX 64
@@ -228,45 +228,6 @@ static int check_target(struct publish *p, struct err *e)
 	return 0;
 }
 
-/* ---- one serial, one digest ---- */
-
-struct known {
-	const struct publish *p;
-	bool same;
-	uint64_t greatest;
-	bool conflict;
-};
-
-static int compare(const struct store_bundle *b, void *arg, struct err *e)
-{
-	struct known *k = arg;
-	bool serial = b->serial == (uint64_t)k->p->serial, digest = digest_equal(&b->digest, &k->p->digest);
-
-	(void)e;
-	k->same = k->same || (serial && digest);
-	k->conflict = k->conflict || serial != digest;
-	k->greatest = MAX(k->greatest, b->serial);
-	return 0;
-}
-
-static int check_serial(const struct publish *p, bool *same, struct err *e)
-{
-	struct known k = { .p = p };
-
-	if (store_each_bundle(p->s->store, p->channel, compare, &k, e) < 0)
-		return e->code;
-	*same = k.same;
-	if (k.same)
-		return 0;
-	if (k.conflict)
-		return err_set(e, ERR_CONFLICT, "channel %s: serial %" PRId64 " or this digest is published already with another partner",
-			       p->channel, p->serial);
-	if ((uint64_t)p->serial <= k.greatest)
-		return err_set(e, ERR_CONFLICT, "channel %s: serial %" PRId64 " does not come after %" PRIu64, p->channel, p->serial,
-			       k.greatest);
-	return 0;
-}
-
 /* ---- the whole ---- */
 
 static void reply_done(struct request *q, const struct publish *p, uint64_t rollout, int status)
@@ -298,57 +259,40 @@ static void reply_findings(struct request *q, const struct publish *p)
 	json_close_object(&w);
 }
 
-static void note_refusal(struct publish *p)
+static struct incoming incoming_of(const struct publish *p)
 {
-	struct server_batch b = { .count = 0 };
-	char sentence[512];
-	struct err e;
-
-	trial_sentence(p->trial, sentence, sizeof sentence);
-	server_record(&b, STORE_DECISION)->u.decision = (struct store_decision){
-		.at = p->now, .kind = "refused", .channel = p->channel, .ring = "", .device = "", .digest = p->digest, .from = "",
-		.to = "", .cause = "checks", .sentence = sentence, .inputs = "" };
-	server_audit(&b, p->now, p->who, "publish-refused", p->channel, sentence);
-	if (server_write(p->s, &b, &e) < 0)
-		log_error("%s", e.msg);
+	return (struct incoming){
+		.channel = p->channel, .serial = (uint64_t)p->serial, .digest = p->digest, .version = p->version, .path = p->files[0].path,
+		.size = (uint64_t)p->size, .length = p->target.length, .archive = p->files[0].from, .by = p->who, .reason = p->reason,
+	};
 }
 
 /* A repository that has it while the store does not was published by a server that died in between. */
-static int make_visible(struct publish *p, uint64_t *rollout, struct err *e)
+static int make_visible(struct publish *p, const struct incoming *b, uint64_t *rollout, struct err *e)
 {
-	AUTO(buf) struct buf *matrix = buf_new(0);
-	struct json_writer w = { .out = matrix };
-	struct store_bundle row = {
-		.channel = p->channel, .serial = (uint64_t)p->serial, .digest = p->digest, .version = p->version,
-		.path = p->files[0].path, .size = (uint64_t)p->size, .length = p->target.length, .published = p->now,
-		.by = p->who, .reason = p->reason,
-	};
 	char role[NAME_LEN_MAX + 16];
 
-	if (!matrix)
-		return err_memory(e);
-	json_open_object(&w, NULL);
-	trial_write_matrix(p->trial, &w);
-	json_close_object(&w);
-	if (buf_check(matrix, e) < 0)
-		return e->code;
-	row.matrix = matrix->data;
 	snprintf(role, sizeof role, "content-%s", p->channel);
-	if (!desk_lists(p->s->desk, role, row.path, &p->archive) &&
+	if (!desk_lists(p->s->desk, role, b->path, &p->archive) &&
 	    desk_publish(p->s->desk, role, p->envelope->data, p->envelope->len, p->files, p->file_count, p->now, e) < 0)
 		return e->code;
-	return control_start(p->s, &row, p->now, rollout, e);
+	return incoming_start(p->s, b, p->trial, p->now, rollout, e);
 }
 
 static void publish(struct request *q, struct publish *p)
 {
 	struct trial_override override = { .count = 0 };
+	struct incoming b;
 	uint64_t rollout = 0;
 	bool same = false;
 	struct err e;
 
-	if (parse(p, &e) < 0 || parse_override(p, &override, &e) < 0 || check_target(p, &e) < 0 ||
-	    check_serial(p, &same, &e) < 0) {
+	if (parse(p, &e) < 0 || parse_override(p, &override, &e) < 0 || check_target(p, &e) < 0) {
+		reply_error(&q->reply, &e);
+		return;
+	}
+	b = incoming_of(p);
+	if (incoming_known(p->s, &b, &same, &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;
 	}
@@ -362,13 +306,11 @@ static void publish(struct request *q, struct publish *p)
 		reply_done(q, p, rollout, 200);
 		return;
 	}
-	if (trial_run(&p->trial, p->s, p->files[0].from, p->channel, (uint64_t)p->serial, p->version, &p->digest,
-		      (uint64_t)p->size, &override, &e) < 0) {
+	if (incoming_try(&p->trial, p->s, &b, &override, p->now, &e) < 0) {
 		reply_error(&q->reply, &e);
 	} else if (trial_refuses(p->trial)) {
-		note_refusal(p);
 		reply_findings(q, p);
-	} else if (make_visible(p, &rollout, &e) < 0) {
+	} else if (make_visible(p, &b, &rollout, &e) < 0) {
 		reply_error(&q->reply, &e);
 	} else {
 		reply_done(q, p, rollout, 201);
