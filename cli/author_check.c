@@ -2,73 +2,133 @@
 #include "cli/author_check.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/log.h"
-#include "content/canary.h"
-#include "content/check.h"
-#include "content/tree.h"
+#include "cli/scratch.h"
+#include "content/bundle.h"
 #include "schema/contract.h"
 
 #define NOBODY 65534
+#define TESTS_MAX 50000         /* whose results are kept one by one */
+#define CORPORA_MAX 32
 
-/* One round: the bundle against one contract, or none. */
-struct round {
-	const char *slot;
-	int dir;
-	const struct manifest *manifest;
-	char digest[DIGEST_HEX_LEN + 1];
-	const struct cli_list *benign;
-	const char *contract_path;      /* NULL: none */
-	struct buf *contract_text;
-	struct contract *contract;
-};
+/* ---- the tree ---- */
 
-static void round_release(struct round *r)
+static int unpack(struct author_tree *t, const char *archive, struct err *e)
 {
-	contract_free(r->contract);
-	buf_free(r->contract_text);
-}
-
-static int load_contract(struct round *r, struct err *e)
-{
-	if (!r->contract_path)
-		return 0;
-	if (file_read(&r->contract_text, r->contract_path, CONTRACT_BYTES_MAX, e) < 0)
-		return err_wrap(e, "contract");
-	return contract_parse(&r->contract, r->contract_path, r->contract_text->data,
-			      r->contract_text->len, e);
-}
-
-static int print_finding(const struct check_finding *f, struct err *e)
-{
-	AUTO(buf) struct buf *text = buf_new(0);
-
-	if (!text)
-		return err_memory(e);
-	check_finding_text(text, f);
-	if (buf_check(text, e) < 0)
+	if (bundle_unpack(archive, NULL, t->scratch->path, "slot", &t->manifest, &t->digest, e) < 0)
 		return e->code;
-	fprintf(stderr, "ringhold: %s\n", text->data);
+	t->slot = file_join(t->scratch->path, "slot");
+	if (!t->slot)
+		return err_memory(e);
+	t->dir = open(t->slot, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return t->dir < 0 ? err_errno(e, "%s: open", t->slot) : 0;
+}
+
+static int tree_new(struct author_tree **out, struct err *e)
+{
+	AUTO(author_tree) struct author_tree *t = calloc(1, sizeof *t);
+
+	if (!t)
+		return err_memory(e);
+	t->dir = -1;
+	if (scratch_new(&t->scratch, e) < 0)
+		return e->code;
+	*out = TAKE(t);
 	return 0;
 }
 
-static int check(struct round *r, struct err *e)
+int author_tree_of(struct author_tree **out, const struct buf *archive, struct err *e)
 {
-	AUTO(check_report) struct check_report *report = NULL;
+	AUTO(author_tree) struct author_tree *t = NULL;
+	AUTO_FREE char *path = NULL;
 
-	if (check_content(&report, &(struct check_job){ .dir = r->dir, .manifest = r->manifest, .contract = r->contract }, e) < 0)
+	if (tree_new(&t, e) < 0)
 		return e->code;
-	for (size_t i = 0; i < report->count; i++)
-		if (print_finding(&report->items[i], e) < 0)
-			return e->code;
-	if (report->cut)
-		fprintf(stderr, "ringhold: %zu errors, %zu warnings in all\n", report->errors, report->warnings);
-	return check_verdict(report, e);
+	path = file_join(t->scratch->path, "bundle.tar.gz");
+	if (!path)
+		return err_memory(e);
+	if (file_replace(path, archive->data, archive->len, 0600, e) < 0 || unpack(t, path, e) < 0)
+		return e->code;
+	*out = TAKE(t);
+	return 0;
+}
+
+int author_tree_open(struct author_tree **out, const char *what, struct err *e)
+{
+	const struct bundle_options options = { .created = BUNDLE_UNSET, .created_fallback = 0 };
+	AUTO(author_tree) struct author_tree *t = NULL;
+	AUTO(bundle) struct bundle *b = NULL;
+	struct stat st;
+
+	if (stat(what, &st) < 0)
+		return err_errno(e, "%s", what);
+	if (S_ISDIR(st.st_mode))
+		return bundle_build(&b, what, &options, e) < 0 ? e->code : author_tree_of(out, b->archive, e);
+	if (tree_new(&t, e) < 0 || unpack(t, what, e) < 0)
+		return e->code;
+	*out = TAKE(t);
+	return 0;
+}
+
+void author_tree_free(struct author_tree *t)
+{
+	if (!t)
+		return;
+	fd_freep(&t->dir);
+	manifest_free(t->manifest);
+	free(t->slot);
+	scratch_free(t->scratch);
+	free(t);
+}
+
+/* ---- examining ---- */
+
+/* What all rounds share. */
+struct examination {
+	const struct author_check *how;
+	struct author_tree *tree;
+	struct author_tree *previous;   /* owned */
+	struct check_corpus corpora[CORPORA_MAX];
+	bool try;
+};
+
+static void examination_release(struct examination *x)
+{
+	author_tree_free(x->previous);
+	for (size_t i = 0; i < MIN(x->how->benign.count, (size_t)CORPORA_MAX); i++)
+		fd_freep(&x->corpora[i].dir);
+}
+
+static int open_corpora(struct examination *x, struct err *e)
+{
+	for (size_t i = 0; i < CORPORA_MAX; i++)
+		x->corpora[i].dir = -1;
+	if (x->how->benign.count > CORPORA_MAX)
+		return err_set(e, ERR_USAGE, "more than %d benign corpora", CORPORA_MAX);
+	for (size_t i = 0; i < x->how->benign.count; i++) {
+		x->corpora[i].name = x->how->benign.items[i];
+		x->corpora[i].dir = open(x->corpora[i].name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (x->corpora[i].dir < 0)
+			return err_errno(e, "benign corpus %s", x->corpora[i].name);
+	}
+	return 0;
+}
+
+static int check_round(const struct examination *x, struct author_round *r, const struct contract *c, struct err *e)
+{
+	const struct check_job job = {
+		.dir = x->tree->dir, .manifest = x->tree->manifest, .contract = c,
+		.previous = x->previous ? x->previous->manifest : NULL, .size_ratio = (unsigned)x->how->size_ratio,
+		.corpora = x->corpora, .corpus_count = x->how->benign.count, .widest_percent = (unsigned)x->how->widest,
+	};
+
+	return check_content(&r->report, &job, e);
 }
 
 /* The type of a file that only a command on the hosts can judge; NULL: none. */
@@ -86,74 +146,106 @@ static const char *foreign_type(const struct manifest *m)
 	return NULL;
 }
 
-static void print_figures(const struct round *r, const struct canary_result *got)
-{
-	char missing[128];
-
-	printf("tried against %s: %" PRIu64 " files, %" PRIu64 " rules, load %" PRId64 " ms, %" PRId64 " KiB,"
-	       " %" PRIu64 " self-tests, %" PRIu64 " benign events, %" PRId64 " us an event\n",
-	       r->contract_path ? r->contract_path : "no contract", got->files, got->rules, got->load_ms,
-	       got->rss_bytes / 1024, got->selftests, got->benign_events, got->us_per_event);
-	canary_confinement_words(CANARY_CONFINEMENT_ALL & ~got->confinement, missing, sizeof(missing));
-	if (*missing)
-		fprintf(stderr, "ringhold: warning: tried without %s\n", missing);
-}
-
-static int try(struct round *r, struct err *e)
+static int try_round(const struct examination *x, struct author_round *r, const struct buf *contract, struct err *e)
 {
 	bool root = geteuid() == 0;
-	const struct canary_job job = {
-		.slot = r->slot, .digest = r->digest,
-		.contract = r->contract_text ? r->contract_text->data : NULL,
-		.contract_len = r->contract_text ? r->contract_text->len : 0,
-		.benign = r->benign->items, .benign_count = r->benign->count,
+	char digest[DIGEST_HEX_LEN + 1];
+	struct canary_job job = {
+		.slot = x->tree->slot, .digest = digest, .contract = contract ? contract->data : NULL,
+		.contract_len = contract ? contract->len : 0, .benign = x->how->benign.items, .benign_count = x->how->benign.count,
 		.uid = root ? NOBODY : 0, .gid = root ? NOBODY : 0,
 	};
-	const char *foreign = foreign_type(r->manifest);
-	struct canary_result got;
 
-	if (foreign) {
-		fprintf(stderr, "ringhold: warning: not tried: type %s is loaded by a command of the hosts\n", foreign);
+	r->untried_type = foreign_type(x->tree->manifest);
+	if (r->untried_type)
 		return 0;
-	}
-	if (canary_run(&job, &got, e) < 0)
+	r->tests = job.tests = canary_tests_new(TESTS_MAX);
+	if (!r->tests)
+		return err_memory(e);
+	digest_hex(digest, &x->tree->digest);
+	if (canary_run(&job, &r->result, e) < 0)
 		return e->code;
-	if (got.outcome == CANARY_OK) {
-		print_figures(r, &got);
-		return 0;
-	}
-	if (got.outcome == CANARY_ENVIRONMENT)
-		return err_set(e, ERR_IO, "it could not be tried here: %s", got.sentence);
-	return err_set(e, got.outcome == CANARY_CRASH ? ERR_CRASH : ERR_REFUSED, "the canary process says %s: %s",
-		       canary_outcome_name(got.outcome), got.sentence);
+	r->tried = true;
+	return 0;
 }
 
-static int one_round(const struct round *common, const char *contract_path, struct err *e)
+static int examine_round(const struct examination *x, struct author_round *r, const char *path, struct err *e)
 {
-	__attribute__((cleanup(round_release))) struct round r = *common;
+	AUTO(buf) struct buf *text = NULL;
+	AUTO(contract) struct contract *c = NULL;
 
-	r.contract_path = contract_path;
-	if (load_contract(&r, e) < 0)
+	if (path && (file_read(&text, path, CONTRACT_BYTES_MAX, e) < 0 || contract_parse(&c, path, text->data, text->len, e) < 0))
+		return err_wrap(e, "contract");
+	snprintf(r->sensor, sizeof r->sensor, "%s%s%s", c ? c->sensor : "every sensor", c ? " " : "", c ? c->version : "");
+	if (check_round(x, r, c, e) < 0)
 		return e->code;
-	return check(&r, e) < 0 ? e->code : try(&r, e);
+	return x->try && r->report->errors == 0 ? try_round(x, r, text, e) : 0;
 }
 
-int author_check(const char *slot, const struct digest *digest, const struct author_check *how, struct err *e)
+static int check_numbers(const struct author_check *how, struct err *e)
 {
-	AUTO(manifest) struct manifest *m = NULL;
-	AUTO_FD int dir = open(slot, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct round common = { .slot = slot, .dir = dir, .benign = &how->benign };
+	if (how->size_ratio < 0 || how->size_ratio == 1 || how->size_ratio > 1000000)
+		return err_set(e, ERR_USAGE, "--size-ratio %lld: not from 2 to 1000000", (long long)how->size_ratio);
+	if (how->widest < 0 || how->widest > 100)
+		return err_set(e, ERR_USAGE, "--widest %lld: not from 1 to 100", (long long)how->widest);
+	return 0;
+}
 
-	if (dir < 0)
-		return err_errno(e, "%s: open", slot);
-	if (tree_manifest(dir, &m, NULL, e) < 0)
+int author_examine(struct author_result **out, struct author_tree *tree, const struct author_check *how, bool try, struct err *e)
+{
+	AUTO(author_result) struct author_result *r = calloc(1, sizeof *r);
+	__attribute__((cleanup(examination_release))) struct examination x = { .how = how, .tree = tree, .try = try };
+	size_t count = MAX(how->contracts.count, (size_t)1);
+
+	if (r)
+		r->rounds = calloc(count, sizeof *r->rounds);
+	if (!r || !r->rounds)
+		return err_memory(e);
+	r->tree = tree;
+	r->strict = how->strict;
+	if (open_corpora(&x, e) < 0 || check_numbers(how, e) < 0 || (how->previous && author_tree_open(&x.previous, how->previous, e) < 0))
 		return e->code;
-	common.manifest = m;
-	digest_hex(common.digest, digest);
-	if (!how->contracts.count)
-		return one_round(&common, NULL, e);
-	for (size_t i = 0; i < how->contracts.count; i++)
-		if (one_round(&common, how->contracts.items[i], e) < 0)
+	for (; r->count < count; r->count++)
+		if (examine_round(&x, &r->rounds[r->count], how->contracts.count ? how->contracts.items[r->count] : NULL, e) < 0) {
+			r->count++;     /* what it holds already is freed with the others */
+			return e->code;
+		}
+	*out = TAKE(r);
+	return 0;
+}
+
+void author_result_free(struct author_result *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->count; i++) {
+		check_report_free(r->rounds[i].report);
+		canary_tests_free(r->rounds[i].tests);
+	}
+	free(r->rounds);
+	free(r);
+}
+
+static int round_verdict(const struct author_round *r, bool strict, struct err *e)
+{
+	const struct canary_result *got = &r->result;
+
+	if (check_verdict(r->report, e) < 0)
+		return err_wrap(e, "%s", r->sensor);
+	if (strict && r->report->warnings)
+		return err_set(e, ERR_REFUSED, "%s: %zu warnings, and --strict", r->sensor, r->report->warnings);
+	if (!r->tried || got->outcome == CANARY_OK)
+		return 0;
+	if (got->outcome == CANARY_ENVIRONMENT)
+		return err_set(e, ERR_IO, "it could not be tried here: %s", got->sentence);
+	return err_set(e, got->outcome == CANARY_CRASH ? ERR_CRASH : ERR_REFUSED, "%s: the canary process says %s: %s", r->sensor,
+		       canary_outcome_name(got->outcome), got->sentence);
+}
+
+int author_verdict(const struct author_result *r, struct err *e)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (round_verdict(&r->rounds[i], r->strict, e) < 0)
 			return e->code;
 	return 0;
 }

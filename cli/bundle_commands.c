@@ -38,19 +38,9 @@ static const struct cli_option build_option_rows[] = {
 	  "such as 2026-01-31T12:00:00Z [bundle.json's, else $SOURCE_DATE_EPOCH]" },
 	{ "type", 0, CLI_TEXT, offsetof(struct build_options, type), "T",
 	  "for a directory without bundle.json: take every file of this type" },
-	{ "contract", 0, CLI_MANY, offsetof(struct build_options, check.contracts), "FILE",
-	  "a contract of a sensor it must fit; may be repeated" },
-	{ "benign", 0, CLI_MANY, offsetof(struct build_options, check.benign), "DIR",
-	  "*.ndjson events it must not disturb; may be repeated" },
+	AUTHOR_CHECK_ROWS(struct build_options, check),
 	{ "unchecked", 0, CLI_FLAG, offsetof(struct build_options, unchecked), NULL,
 	  "no checks and no self-tests here; server and hosts make them all the same" },
-};
-
-static const struct cli_option check_option_rows[] = {
-	{ "contract", 0, CLI_MANY, offsetof(struct author_check, contracts), "FILE",
-	  "a contract of a sensor it must fit; may be repeated" },
-	{ "benign", 0, CLI_MANY, offsetof(struct author_check, benign), "DIR",
-	  "*.ndjson events it must not disturb; may be repeated" },
 };
 
 struct show_options {
@@ -138,24 +128,17 @@ static void say_left_out(const struct bundle *b)
 		fprintf(stderr, "ringhold: left out: %zu more\n", b->left_out_count - shown);
 }
 
-/* What was written must read back, and what reads back is checked. */
+/* What will be written must read back, and what reads back is checked. */
 static int check_built(const struct bundle *b, const struct author_check *how, struct err *e)
 {
-	const struct archive_want want = { .size = b->size, .digest = b->digest };
-	AUTO(scratch) struct scratch *s = NULL;
-	AUTO_FREE char *archive = NULL;
-	AUTO_FREE char *slot = NULL;
+	AUTO(author_tree) struct author_tree *tree = NULL;
+	AUTO(author_result) struct author_result *r = NULL;
 
-	if (scratch_new(&s, e) < 0)
+	if (author_tree_of(&tree, b->archive, e) < 0 || author_examine(&r, tree, how, true, e) < 0)
 		return e->code;
-	archive = file_join(s->path, "archive");
-	slot = file_join(s->path, "slot");
-	if (!archive || !slot)
-		return err_memory(e);
-	if (file_replace(archive, b->archive->data, b->archive->len, 0600, e) < 0 ||
-	    bundle_unpack(archive, &want, s->path, "slot", NULL, NULL, e) < 0)
-		return e->code;
-	return author_check(slot, &b->digest, how, e);
+	author_print_findings(r, stderr);
+	author_print_try(r, stdout);
+	return author_verdict(r, e);
 }
 
 static int build(int argc, char **argv, const void *options, struct err *e)
@@ -248,25 +231,6 @@ static int show(int argc, char **argv, const void *options, struct err *e)
 	return 0;
 }
 
-static int check(int argc, char **argv, const void *options, struct err *e)
-{
-	AUTO(scratch) struct scratch *s = NULL;
-	AUTO_FREE char *slot = NULL;
-	struct digest digest;
-
-	(void)argc;
-	if (scratch_new(&s, e) < 0)
-		return e->code;
-	slot = file_join(s->path, "slot");
-	if (!slot)
-		return err_memory(e);
-	if (bundle_unpack(argv[0], NULL, s->path, "slot", NULL, &digest, e) < 0)
-		return e->code;
-	if (author_check(slot, &digest, options, e) < 0)
-		return err_wrap(e, "%s", argv[0]);
-	return 0;
-}
-
 static int open_dir(int *fd, const char *parent, const char *name, struct err *e)
 {
 	AUTO_FREE char *path = file_join(parent, name);
@@ -342,10 +306,6 @@ const struct cli_command bundle_commands[] = {
 	  .more = "DIR/bundle.json names channel, serial, version and the type of each file; options win\n"
 		  "over it. A plain directory of YARA files needs none: --type yara --channel C --serial N.\n"
 		  "The same content gives the same bytes on every machine." },
-	{ .name = "bundle check", .args = "FILE", .help = "check an archive as server and hosts will, self-tests included",
-	  .min_args = 1, .max_args = 1, .run = check,
-	  .options = check_option_rows, .option_count = ARRAY_LEN(check_option_rows),
-	  .options_size = sizeof(struct author_check) },
 	{ .name = "bundle show", .args = "FILE", .help = "check an archive and print what it holds",
 	  .min_args = 1, .max_args = 1, .run = show,
 	  .options = show_option_rows, .option_count = ARRAY_LEN(show_option_rows),

@@ -15,6 +15,8 @@ extern const struct cli_command key_commands[];
 extern const size_t key_command_count;
 extern const struct cli_command bundle_commands[];
 extern const size_t bundle_command_count;
+extern const struct cli_command lint_commands[];
+extern const size_t lint_command_count;
 extern const struct cli_command publish_commands[];
 extern const size_t publish_command_count;
 extern const struct cli_command contract_commands[];
@@ -25,5 +27,7 @@ extern const struct cli_command fleet_commands[];
 extern const size_t fleet_command_count;
 extern const struct cli_command authority_commands[];
 extern const size_t authority_command_count;
+extern const struct cli_command promoter_commands[];
+extern const size_t promoter_command_count;
 
 #endif

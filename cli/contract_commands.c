@@ -1,101 +1,13 @@
-/* contract_commands: what sensors accept (`ringhold contract ...`), and content against it (`ringhold lint`). */
-#include <fcntl.h>
+/* contract_commands: what sensors accept: `ringhold contract ...`. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/remote.h"
-#include "cli/scratch.h"
-#include "content/bundle.h"
-#include "content/check.h"
-#include "content/tree.h"
 #include "schema/contract.h"
-
-/* ---- lint ---- */
-
-struct lint_options {
-	struct cli_list contracts;
-};
-
-static const struct cli_option lint_rows[] = {
-	{ "contract", 0, CLI_MANY, offsetof(struct lint_options, contracts), "FILE", "a contract of a sensor it must fit; may be given again" },
-};
-
-/* The archive of a directory, beside nothing else; a file is taken as it is. */
-static int archive_of(char **out, const char *what, const struct scratch *s, struct err *e)
-{
-	const struct bundle_options options = { .created = BUNDLE_UNSET, .created_fallback = 0 };
-	AUTO(bundle) struct bundle *b = NULL;
-	AUTO_FREE char *path = NULL;
-	struct stat st;
-
-	if (stat(what, &st) < 0)
-		return err_errno(e, "%s", what);
-	if (!S_ISDIR(st.st_mode)) {
-		*out = strdup(what);
-		return *out ? 0 : err_memory(e);
-	}
-	if (bundle_build(&b, what, &options, e) < 0)
-		return e->code;
-	path = file_join(s->path, "bundle.tar.gz");
-	if (!path)
-		return err_memory(e);
-	if (file_replace(path, b->archive->data, b->archive->len, 0600, e) < 0)
-		return e->code;
-	*out = TAKE(path);
-	return 0;
-}
-
-/* Prints what is found against one contract; NULL: what holds for every sensor. Adds to *errors. */
-static int lint_against(int dir, const struct manifest *m, const char *path, size_t *errors, struct err *e)
-{
-	AUTO(contract) struct contract *c = NULL;
-	AUTO(check_report) struct check_report *report = NULL;
-
-	if ((path && contract_load(&c, path, e) < 0) || check_content(&report, &(struct check_job){ .dir = dir, .manifest = m, .contract = c }, e) < 0)
-		return e->code;
-	for (size_t i = 0; i < report->count; i++) {
-		AUTO(buf) struct buf *line = buf_new(0);
-
-		if (!line)
-			return err_memory(e);
-		check_finding_text(line, &report->items[i]);
-		if (buf_check(line, e) < 0)
-			return e->code;
-		printf("%s\n", line->data);
-	}
-	printf("%s%s%s: %zu errors, %zu warnings\n", c ? c->sensor : "every sensor", c ? " " : "", c ? c->version : "", report->errors,
-	       report->warnings);
-	*errors += report->errors;
-	return 0;
-}
-
-static int lint(int argc, char **argv, const void *options, struct err *e)
-{
-	const struct lint_options *o = options;
-	AUTO(scratch) struct scratch *s = NULL;
-	AUTO(manifest) struct manifest *m = NULL;
-	AUTO_FREE char *archive = NULL;
-	AUTO_FD int dir = -1;
-	size_t errors = 0;
-
-	(void)argc;
-	if (scratch_new(&s, e) < 0 || archive_of(&archive, argv[0], s, e) < 0 || bundle_unpack(archive, NULL, s->path, "slot", &m, NULL, e) < 0)
-		return e->code;
-	dir = openat(s->fd, "slot", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return err_errno(e, "%s/slot: open", s->path);
-	if (o->contracts.count == 0 && lint_against(dir, m, NULL, &errors, e) < 0)
-		return e->code;
-	for (size_t i = 0; i < o->contracts.count; i++)
-		if (lint_against(dir, m, o->contracts.items[i], &errors, e) < 0)
-			return e->code;
-	return errors ? 1 : 0;
-}
 
 /* ---- contracts on this machine ---- */
 
@@ -190,9 +102,6 @@ static int list(int argc, char **argv, const void *options, struct err *e)
 }
 
 const struct cli_command contract_commands[] = {
-	{ .name = "lint", .args = "DIR|ARCHIVE", .help = "check content against contracts, without loading it", .min_args = 1, .max_args = 1,
-	  .run = lint, .options = lint_rows, .option_count = ARRAY_LEN(lint_rows), .options_size = sizeof(struct lint_options),
-	  .more = "Exit status 1 when anything refuses the content. `ringhold bundle check` also loads it and runs its self-tests." },
 	{ .name = "contract check", .args = "FILE", .help = "check a contract and print what it accepts", .min_args = 1, .max_args = 1,
 	  .run = check },
 	{ .name = "contract header", .args = "FILE", .help = "print the C header a sensor compiles against", .min_args = 1, .max_args = 1,

@@ -12,11 +12,13 @@ static const struct {
 	{ init_commands, &init_command_count },
 	{ key_commands, &key_command_count },
 	{ bundle_commands, &bundle_command_count },
+	{ lint_commands, &lint_command_count },
 	{ publish_commands, &publish_command_count },
 	{ contract_commands, &contract_command_count },
 	{ rollout_commands, &rollout_command_count },
 	{ authority_commands, &authority_command_count },
 	{ fleet_commands, &fleet_command_count },
+	{ promoter_commands, &promoter_command_count },
 };
 
 int main(int argc, char **argv)

@@ -59,8 +59,9 @@ static int teardown(void **state)
 /* Runs the words; what was printed on either stream comes back in *said. */
 static int run(char **said, const char *const *words)
 {
-	const struct cli_program program = { .name = "ringhold", .purpose = "test", .commands = bundle_commands,
-					     .count = bundle_command_count };
+	struct cli_command commands[16];
+	const struct cli_program program = { .name = "ringhold", .purpose = "test", .commands = commands,
+					     .count = bundle_command_count + lint_command_count };
 	int out = dup(1), error = dup(2);
 	int to = open("said", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	char *argv[24] = { (char *)(uintptr_t)"ringhold" };
@@ -68,6 +69,9 @@ static int run(char **said, const char *const *words)
 	int argc = 1, status;
 	struct err e;
 
+	assert_true(program.count <= ARRAY_LEN(commands));
+	memcpy(commands, bundle_commands, bundle_command_count * sizeof(*commands));
+	memcpy(commands + bundle_command_count, lint_commands, lint_command_count * sizeof(*commands));
 	while (words[argc - 1]) {
 		argv[argc] = (char *)(uintptr_t)words[argc - 1];
 		argc++;
@@ -174,8 +178,8 @@ static void what_no_reader_takes_is_refused_with_its_place(void **state)
 	assert_says(1, "doc/a:1:1", "bundle", "build", "src");
 	assert_false(file_exists("edr-110.tar.gz"));
 	assert_says(0, "edr 110", "bundle", "build", "src", "--unchecked");
-	assert_says(1, "doc/a:1:1", "bundle", "check", "edr-110.tar.gz");
-	assert_says(1, "contract", "bundle", "check", "edr-110.tar.gz", "--contract", "no-such");
+	assert_says(1, "doc/a:1:1", "bundle", "test", "edr-110.tar.gz");
+	assert_says(1, "contract", "bundle", "test", "edr-110.tar.gz", "--contract", "no-such");
 }
 
 static void a_contract_that_knows_no_such_type_refuses(void **state)
@@ -183,7 +187,7 @@ static void a_contract_that_knows_no_such_type_refuses(void **state)
 	(void)state;
 	put("contract", "{\"format\":1,\"sensor\":\"s\",\"version\":\"7.11\",\"accepts\":{}}");
 	assert_int_equal(RUN(NULL, "bundle", "build", "src"), 0);
-	assert_says(0, "tried", "bundle", "check", "edr-110.tar.gz", "--contract", "contract");
+	assert_says(0, "tried", "bundle", "test", "edr-110.tar.gz", "--contract", "contract");
 	put("src/bundle.json", "{\"format\":1,\"channel\":\"edr\",\"serial\":110,\"created\":\"2026-02-01T12:00:00Z\","
 			       "\"types\":[{\"match\":\"doc/*\",\"type\":\"snort\"}]}");
 	assert_says(0, "snort", "bundle", "build", "src");
@@ -213,7 +217,7 @@ static void nothing_is_left_behind(void **state)
 	assert_int_equal(mkdir(tmp, 0700), 0);
 	setenv("TMPDIR", tmp, 1);
 	assert_int_equal(RUN(NULL, "bundle", "build", "src", "-o", "a"), 0);
-	assert_int_equal(RUN(NULL, "bundle", "check", "a"), 0);
+	assert_int_equal(RUN(NULL, "bundle", "test", "a"), 0);
 	assert_int_equal(RUN(NULL, "bundle", "delta", "a", "a", "-o", "d"), 0);
 	assert_int_equal(rmdir(tmp), 0);
 	if (was)
