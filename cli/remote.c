@@ -212,6 +212,27 @@ void remote_answer_release(struct remote_answer *a)
 	*a = (struct remote_answer){ 0 };
 }
 
+int remote_get(struct remote *r, const char *path, size_t max, struct buf **out, struct err *e)
+{
+	AUTO_FREE char *url = NULL;
+	struct fetch_request q = { .method = "GET", .max = max };
+	struct fetch_answer answer = { 0 };
+	long status;
+
+	if (asprintf(&url, "%s%s", r->url, path) < 0)
+		return err_memory(e);
+	q.url = url;
+	if (request(r, &q, &answer, e) < 0)
+		return e->code;
+	status = answer.status;
+	if (status == 200)
+		*out = TAKE(answer.body);
+	fetch_answer_release(&answer);
+	if (status == 200 || status == 404)
+		return status == 404;
+	return err_set(e, code_of(status), "GET %s: the server answers %ld", path, status);
+}
+
 int remote_upload(struct remote *r, const struct buf *bytes, char hex[65], struct err *e)
 {
 	char path[96];

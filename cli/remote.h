@@ -51,6 +51,9 @@ int remote_call(struct remote *r, const char *method, const char *path, const st
 		struct err *e) MUST_CHECK;
 void remote_answer_release(struct remote_answer *a);
 
+/* GET of a file of the content plane ("/content/metadata/timestamp.json"), at most max bytes, to be verified by the caller: 0 got, 1 absent. */
+int remote_get(struct remote *r, const char *path, size_t max, struct buf **out, struct err *e) MUST_CHECK;
+
 /* PUT /v1/uploads/<sha256>; the digest is computed here and stored. */
 int remote_upload(struct remote *r, const struct buf *bytes, char hex[65], struct err *e) MUST_CHECK;
 /* GET of a target from the content plane, checked against its hash; path as in metadata. */
