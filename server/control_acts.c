@@ -45,6 +45,18 @@ static void trouble(struct server *s, struct stage *g, const char *what, const s
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* Not trouble: what people or a promoter do next. */
+static void waits(struct server *s, struct stage *g, const struct requests_info *info)
+{
+	char text[sizeof g->problem];
+
+	snprintf(text, sizeof text, "waits for a signature that is not given here: signing request %s", info->id);
+	pthread_mutex_lock(&s->lock);
+	g->trouble = false;
+	memcpy(g->problem, text, sizeof text);
+	pthread_mutex_unlock(&s->lock);
+}
+
 static void no_trouble(struct server *s, struct stage *g)
 {
 	pthread_mutex_lock(&s->lock);
@@ -94,16 +106,34 @@ static int make_room(struct server *s, struct stage *g, int64_t now, struct err 
 	return 0;
 }
 
+int control_assign(struct server *s, const struct assignment *a, const char *evidence, int64_t now, struct requests_info *info, struct err *e)
+{
+	if (desk_can_assign(s->desk, a->ring))
+		return desk_assign(s->desk, a, now, e);
+	return requests_assign(s, a, evidence, now, info, e);
+}
+
+/* 1: it waits for signatures. */
 static int issue(struct server *s, struct stage *g, int64_t now, struct err *e)
 {
 	struct motive m = { .cause = "signed", .sentence = "the assignment is published" };
+	AUTO(buf) struct buf *evidence = buf_new(4096);
+	struct requests_info info;
 	struct assignment a;
+	int got = 0;
 
+	if (!evidence)
+		return err_memory(e);
 	if (!assigned(s, g)) {
 		describe(g, now, &a);
-		if (desk_assign(s->desk, &a, now, e) < 0)
+		if (control_evidence(s, g, evidence, e) < 0)
 			return e->code;
+		got = control_assign(s, &a, evidence->data, now, &info, e);
 	}
+	if (got > 0)
+		waits(s, g, &info);
+	if (got != 0)
+		return got;
 	if (make_room(s, g, now, e) < 0)
 		return e->code;
 	return control_move(s, g, RING_SIGNED, &m, now, e);
@@ -124,8 +154,17 @@ static int stop(struct server *s, struct stage *g, int64_t now, struct err *e)
 	return control_note(s, "stop", g, NULL, entry.reason, now, e);
 }
 
-/* The ring's assignment before this bundle, again, with a grant for hosts that committed it. */
-static int take_back(struct server *s, struct stage *g, int64_t now, struct err *e)
+static int unassign(struct server *s, const struct stage *g, int64_t now, struct requests_info *info, struct err *e)
+{
+	const char *ring = g->policy->name, *channel = g->rollout->channel;
+
+	if (desk_can_assign(s->desk, ring))
+		return desk_unassign(s->desk, ring, channel, now, e);
+	return requests_unassign(s, ring, channel, g->sentence, now, info, e);
+}
+
+/* The ring's assignment before this bundle, again, with a grant for hosts that committed it. 1: it waits for signatures. */
+static int take_back(struct server *s, struct stage *g, int64_t now, struct requests_info *info, struct err *e)
 {
 	AUTO(assignment) struct assignment *current = NULL;
 	const struct rollout *before;
@@ -139,7 +178,7 @@ static int take_back(struct server *s, struct stage *g, int64_t now, struct err 
 	if (!digest_equal(&current->bundle.digest, &g->rollout->bundle.digest))
 		return 0;
 	if (digest_is_zero(&g->previous.digest))
-		return desk_unassign(s->desk, g->policy->name, g->rollout->channel, now, e);
+		return unassign(s, g, now, info, e);
 	describe(g, now, &a);
 	before = rollouts_of(&s->rollouts, g->rollout->channel, &g->previous.digest);
 	a.bundle = g->previous;
@@ -150,18 +189,25 @@ static int take_back(struct server *s, struct stage *g, int64_t now, struct err 
 	a.grant_max_serial = g->rollout->bundle.serial;
 	snprintf(a.grant_reason, sizeof a.grant_reason, "serial %llu was halted", (unsigned long long)a.grant_max_serial);
 	snprintf(a.reason, sizeof a.reason, "%.255s", g->sentence);
-	return desk_assign(s->desk, &a, now, e);
+	return control_assign(s, &a, NULL, now, info, e);
 }
 
 static int undo(struct server *s, struct stage *g, int64_t now, struct err *e)
 {
 	char cause[sizeof g->cause], sentence[sizeof g->sentence];
 	struct motive m = { .cause = cause, .sentence = sentence };
+	struct requests_info info;
+	int got;
 
 	if (stop(s, g, now, e) < 0)
 		return err_wrap(e, "stop");
-	if (take_back(s, g, now, e) < 0)
+	got = take_back(s, g, now, &info, e);
+	if (got < 0)
 		return err_wrap(e, "previous assignment");
+	if (got > 0) {
+		waits(s, g, &info);
+		return got;
+	}
 	memcpy(cause, g->cause, sizeof cause);
 	snprintf(sentence, sizeof sentence, "%.200s; stopped, and the assignment before is back", g->sentence);
 	return control_move(s, g, RING_ROLLBACK_DONE, &m, now, e);
@@ -178,7 +224,7 @@ void control_act(struct server *s, struct stage *g, int64_t now)
 		got = undo(s, g, now, &e);
 	if (got < 0)
 		trouble(s, g, g->state == RING_HALTED ? "halt" : "assignment", &e);
-	else if (g->trouble)
+	else if (got == 0 && g->problem[0])
 		no_trouble(s, g);
 }
 

@@ -4,6 +4,7 @@
 
 #include "rollout/gate_record.h"
 #include "server/control.h"
+#include "server/requests.h"
 
 /* Why a move happens; texts are borrowed, NULL is "". */
 struct motive {
@@ -44,6 +45,8 @@ int control_put_record(struct server_batch *b, const struct gate_record *r, stru
 /* JSON for whoever signs a ring's assignment: the pass of the ring before it. */
 int control_evidence(struct server *s, const struct stage *g, struct buf *out, struct err *e) MUST_CHECK;
 /* control_acts.c: what a state asks to be signed; trouble is noted in the stage. */
+/* Publishes an assignment, or asks for the signatures it lacks: 1 when it waits for them, then *info names the request. */
+int control_assign(struct server *s, const struct assignment *a, const char *evidence, int64_t now, struct requests_info *info, struct err *e) MUST_CHECK;
 void control_act(struct server *s, struct stage *g, int64_t now);
 int control_rollbacks(struct server *s, int64_t now, struct err *e) MUST_CHECK;
 /* What a new bundle finds in a ring: the assigned one, or the one before it when that is stopped or was given up. */

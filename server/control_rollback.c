@@ -61,8 +61,10 @@ static const struct rollout *newest_of(const struct server *s, const char *chann
 	return r;
 }
 
+/* 1: it waits for signatures. */
 static int assign(struct server *s, const struct rollback *r, const char *ring, int64_t now, struct err *e)
 {
+	struct requests_info info;
 	AUTO(assignment) struct assignment *current = NULL;
 	const struct rollout *was = rollouts_of(&s->rollouts, r->channel, &r->bundle.digest);
 	struct assignment a = { .issued = now, .bundle = r->bundle, .granted = true, .grant_max_serial = r->max_serial };
@@ -79,7 +81,8 @@ static int assign(struct server *s, const struct rollback *r, const char *ring, 
 	snprintf(a.ring, sizeof a.ring, "%s", ring);
 	snprintf(a.reason, sizeof a.reason, "%s", r->reason);
 	snprintf(a.grant_reason, sizeof a.grant_reason, "%s", r->reason);
-	return desk_assign(s->desk, &a, now, e) < 0 ? err_wrap(e, "ring %s", ring) : 0;
+	got = control_assign(s, &a, NULL, now, &info, e);
+	return got < 0 ? err_wrap(e, "ring %s", ring) : got;
 }
 
 /* Every ring whose keys are here gets it at once; the others keep the rollback open. */
@@ -88,14 +91,21 @@ static int go_on(struct server *s, const struct rollback *r, int64_t now, struct
 	const struct rollout *rings = newest_of(s, r->channel);
 	struct server_batch b = { .count = 0 };
 	struct err first = { 0 };
+	bool waits = false;
 
-	for (size_t i = 0; rings && i < rings->policy->count; i++)
-		if (assign(s, r, rings->policy->rings[i].name, now, e) < 0 && !first.code)
+	for (size_t i = 0; rings && i < rings->policy->count; i++) {
+		int got = assign(s, r, rings->policy->rings[i].name, now, e);
+
+		if (got < 0 && !first.code)
 			first = *e;
+		waits = waits || got > 0;
+	}
 	if (first.code) {
 		*e = first;
 		return e->code;
 	}
+	if (waits)
+		return 0;
 	row_of(r, true, &server_record(&b, STORE_ROLLBACK)->u.rollback);
 	server_record(&b, STORE_DECISION)->u.decision = (struct store_decision){
 		.at = now, .kind = "rollback", .channel = r->channel, .ring = "", .device = "", .digest = r->bundle.digest,
