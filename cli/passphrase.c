@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
@@ -33,7 +32,7 @@ static int from_file(const char *path, char *secret, size_t cap, struct err *e)
 		code = err_set(e, ERR_USAGE, "%s: a zero byte in the passphrase", path);
 	else
 		snprintf(secret, cap, "%.*s", (int)len, text->data);
-	OPENSSL_cleanse(text->data, text->len);
+	explicit_bzero(text->data, text->len);
 	return code;
 }
 
@@ -108,7 +107,7 @@ int passphrase_ask(void *arg, const char *where, char *secret, size_t cap, struc
 {
 	const struct passphrase *p = arg;
 
-	if (strncmp(where, SECKEY_URI, strlen(SECKEY_URI)) == 0)
+	if (seckey_is_uri(where))
 		return from_terminal("PIN for ", where, secret, cap, e) < 0 ? err_wrap(e, "PIN") : 0;
 	if (p->file)
 		return from_file(p->file, secret, cap, e);
@@ -127,6 +126,6 @@ int passphrase_choose(const struct passphrase *p, const char *where, char secret
 		code = from_terminal("Once more for ", where, again, sizeof again, e);
 	if (code == 0 && strcmp(secret, again) != 0)
 		code = err_set(e, ERR_AUTH, "the two differ; nothing was written");
-	OPENSSL_cleanse(again, sizeof again);
+	explicit_bzero(again, sizeof again);
 	return code < 0 ? err_wrap(e, "passphrase of %s", where) : 0;
 }

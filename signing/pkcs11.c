@@ -360,12 +360,10 @@ static int look(const struct pkcs11_token *t, seckey_visit *visit, void *arg, st
 		return err_memory(e);
 	for (size_t i = 0; n == 0 && i < ARRAY_LEN(classes); i++)
 		n = pkcs11_find(t, classes[i], NULL, 0, found, LOOK_MAX, e);
-	if (n <= 0)
-		return n < 0 ? n : err_set(e, ERR_NOT_FOUND, "%s: the token shows no such key without a PIN", t->uri->name);
 	for (int i = 0; i < n; i++)
 		if (show(t, found[i], visit, arg, e) < 0)
 			return e->code;
-	return 0;
+	return n < 0 ? n : 0;
 }
 
 int pkcs11_look(const char *uri, seckey_visit *visit, void *arg, struct err *e)

@@ -30,7 +30,7 @@ void pkcs11_free(struct pkcs11_key *k);
 /* A token that was pulled and is back is opened once more, with the PIN that opened it before. */
 int pkcs11_sign(struct pkcs11_key *k, const void *bytes, size_t len, struct buf *sig, struct err *e) MUST_CHECK;
 
-/* Every public key the URI fits; never logs in. */
+/* Every public key the URI fits and the token shows; never logs in. */
 int pkcs11_look(const char *uri, seckey_visit *visit, void *arg, struct err *e) MUST_CHECK;
 
 #endif

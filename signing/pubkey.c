@@ -151,6 +151,39 @@ static int from_pkey(struct pubkey **out, EVP_PKEY **pkey, struct err *e)
 	return 0;
 }
 
+static int no_password(char *out, int cap, int writing, void *arg)
+{
+	(void)out;
+	(void)cap;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+/*
+ * The first block called PUBLIC KEY. Not PEM_read_bio_PUBKEY(): given an
+ * encrypted private key, wherever it came from, that asks for its passphrase
+ * on the terminal.
+ */
+static EVP_PKEY *read_pem(BIO *bio)
+{
+	unsigned char *der = NULL;
+	const unsigned char *at;
+	long len = 0;
+	EVP_PKEY *pkey = NULL;
+
+	if (PEM_bytes_read_bio(&der, &len, NULL, PEM_STRING_PUBLIC, bio, no_password, NULL) == 1) {
+		at = der;
+		pkey = d2i_PUBKEY(NULL, &at, len);
+		if (pkey && at != der + len) {
+			EVP_PKEY_free(pkey);
+			pkey = NULL;
+		}
+	}
+	OPENSSL_free(der);
+	return pkey;
+}
+
 int pubkey_from_pem(struct pubkey **out, const char *pem, size_t len, struct err *e)
 {
 	BIO *bio;
@@ -162,7 +195,7 @@ int pubkey_from_pem(struct pubkey **out, const char *pem, size_t len, struct err
 	bio = BIO_new_mem_buf(pem, (int)len);
 	if (!bio)
 		return err_memory(e);
-	pkey = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+	pkey = read_pem(bio);
 	BIO_free(bio);
 	code = pkey ? from_pkey(out, &pkey, e) : err_set(e, ERR_FORMAT, "no PEM public key (SubjectPublicKeyInfo)");
 	EVP_PKEY_free(pkey);

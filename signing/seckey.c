@@ -100,12 +100,12 @@ int seckey_generate_token(struct seckey **out, const char *uri, enum pubkey_type
 
 /* ---- where ---- */
 
-static bool is_uri(const char *where)
+bool seckey_is_uri(const char *where)
 {
 	return strncmp(where, SECKEY_URI, strlen(SECKEY_URI)) == 0;
 }
 
-static bool is_uri_file(const char *where)
+bool seckey_is_uri_file(const char *where)
 {
 	size_t len = strlen(where), suffix = strlen(SECKEY_URI_FILE);
 
@@ -121,7 +121,7 @@ static int read_uri(struct buf **out, const char *path, struct err *e)
 	if (file_read_secret(&text, path, URI_FILE_MAX, e) < 0)
 		return e->code;
 	len = strcspn(text->data, "\r\n");
-	if (!is_uri(text->data) || text->data[len + strspn(text->data + len, "\r\n")] != '\0' || strlen(text->data) != text->len)
+	if (!seckey_is_uri(text->data) || text->data[len + strspn(text->data + len, "\r\n")] != '\0' || strlen(text->data) != text->len)
 		return err_set(e, ERR_FORMAT, "%s: not one line with a %s URI", path, SECKEY_URI);
 	text->data[len] = '\0';
 	text->len = len;
@@ -139,9 +139,9 @@ int seckey_load(struct seckey **out, const char *where, seckey_ask *ask, void *a
 {
 	AUTO(buf) struct buf *uri = NULL;
 
-	if (is_uri(where))
+	if (seckey_is_uri(where))
 		return token_load(out, where, ask, arg, e);
-	if (!is_uri_file(where))
+	if (!seckey_is_uri_file(where))
 		return seckey_file_load(out, where, ask, arg, e);
 	if (read_uri(&uri, where, e) < 0)
 		return e->code;
@@ -152,9 +152,9 @@ int seckey_look(const char *where, seckey_visit *visit, void *arg, struct err *e
 {
 	AUTO(buf) struct buf *uri = NULL;
 
-	if (is_uri(where))
+	if (seckey_is_uri(where))
 		return pkcs11_look(where, visit, arg, e);
-	if (!is_uri_file(where))
+	if (!seckey_is_uri_file(where))
 		return seckey_file_look(where, visit, arg, e);
 	if (read_uri(&uri, where, e) < 0)
 		return e->code;

@@ -18,6 +18,9 @@
 
 struct seckey;
 
+bool seckey_is_uri(const char *where);
+bool seckey_is_uri_file(const char *where);     /* by its name */
+
 /*
  * Writes the passphrase of the file, or the PIN of the token, that `where` names
  * (never a URI's own PIN) into secret, NUL-terminated; negative refuses with e set.
@@ -63,7 +66,7 @@ typedef int seckey_visit(void *arg, const struct seckey_seen *seen, struct err *
 /*
  * The key of a file, or every key a URI fits (a token shows public keys without
  * a PIN). An encrypted file's public half is what the file says: seckey_load()
- * holds it to that. ERR_NOT_FOUND when there is none.
+ * holds it to that. A token may show none.
  */
 int seckey_look(const char *where, seckey_visit *visit, void *arg, struct err *e) MUST_CHECK;
 
