@@ -122,8 +122,7 @@ static void place(const struct json_doc *d, size_t at, unsigned *line, unsigned 
 	*column = (unsigned)(stop - start) + 1;
 }
 
-/* Sentences quote what documents say: no control characters, nothing that is no UTF-8 (a quote may be cut). */
-static void make_printable(char *s)
+void json_make_printable(char *s)
 {
 	while (*s) {
 		unsigned char c = (unsigned char)*s;
@@ -148,7 +147,7 @@ static int PRINTF_LIKE(5, 0) error_at(const struct json_doc *d, size_t at, struc
 
 	place(d, at, &line, &column);
 	vsnprintf(what, sizeof what, fmt, ap);
-	make_printable(what);
+	json_make_printable(what);
 	return err_set(e, code, "%s:%u:%u: %s", d->name, line, column, what);
 }
 

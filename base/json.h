@@ -85,6 +85,9 @@ void json_place(const struct json_doc *d, const struct json *v, unsigned *line, 
 int json_error(const struct json_doc *d, const struct json *v, struct err *e, int code,
 	       const char *fmt, ...) PRINTF_LIKE(5, 6);
 
+/* Sentences quote what documents say: control characters and what is no UTF-8 (a quote may be cut) become '?', in place. */
+void json_make_printable(char *text);
+
 const char *json_type_name(enum json_type type);        /* "an object", "a string", ... */
 const struct json *json_get(const struct json *object, const char *key);       /* NULL: absent, or no object */
 bool json_is(const struct json *v, const char *text);   /* a string equal to text */
@@ -93,6 +96,7 @@ bool json_equal(const struct json *a, const struct json *b);   /* as JSON Schema
 int json_compare(const struct json *a, const struct json *b);  /* two numbers, exactly: below, equal to or above zero */
 uint64_t json_hash(const struct json *v);               /* equal values, equal hashes; keyed per process, so nobody can */
 uint64_t json_hash_text(const char *text, size_t len);  /* prepare collisions, and nobody may store it */
+int json_divides(const struct json *divisor, const struct json *v);    /* two numbers: is v a whole multiple, exactly? 1, 0; -1: a divisor of more than 18 digits. Nothing is one of 0 or less */
 bool json_is_integer(const struct json *v);             /* mathematically: 1.0 and 1e2 are */
 bool json_to_int(const struct json *v, int64_t *out);   /* an integer lexeme in range; "1.0" and "1e2" are not */
 bool json_to_double(const struct json *v, double *out); /* the nearest; false when it is no number or too large */

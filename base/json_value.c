@@ -161,6 +161,67 @@ int json_compare(const struct json *a, const struct json *b)
 	return sign_x * compare_magnitude(&x, &y);
 }
 
+/* ---- multiples ---- */
+
+#define DIVISOR_DIGITS 18
+
+/* The digits of n as a number modulo m. */
+static uint64_t digits_modulo(const struct decimal *n, uint64_t m)
+{
+	const char *at = n->digits, *end = at + n->span;
+	uint64_t v = 0;
+
+	while (at < end)
+		v = (uint64_t)(((unsigned __int128)v * 10 + (unsigned)next_digit(&at, end)) % m);
+	return v;
+}
+
+static uint64_t times_power_of_ten(uint64_t v, int64_t power, uint64_t m)
+{
+	unsigned __int128 base = 10 % m, out = v % m;
+
+	for (; power; power >>= 1) {
+		if (power & 1)
+			out = out * base % m;
+		base = base * base % m;
+	}
+	return (uint64_t)out;
+}
+
+static size_t digit_count(const struct decimal *n)
+{
+	return n->span - (memchr(n->digits, '.', n->span) != NULL);
+}
+
+/* Both as whole numbers times a power of ten, the whole numbers without zeros at their ends. */
+static int decimal_divides(const struct json *divisor, const struct json *v)
+{
+	struct decimal d = decimal(divisor), n = decimal(v);
+	int64_t shift;
+	uint64_t m;
+
+	if (!d.digits || d.negative)
+		return 0;
+	if (digit_count(&d) > DIVISOR_DIGITS)
+		return -1;
+	if (!n.digits)
+		return 1;
+	m = digits_modulo(&d, UINT64_MAX);
+	shift = (n.power - (int64_t)digit_count(&n)) - (d.power - (int64_t)digit_count(&d));
+	if (shift < 0)          /* v would have to end in a zero */
+		return 0;
+	return times_power_of_ten(digits_modulo(&n, m), shift, m) == 0;
+}
+
+int json_divides(const struct json *divisor, const struct json *v)
+{
+	int64_t d, n;
+
+	if (small_integer(divisor, &d) && small_integer(v, &n))
+		return d > 0 && n % d == 0;
+	return decimal_divides(divisor, v);
+}
+
 bool json_is_integer(const struct json *v)
 {
 	struct decimal n;
@@ -187,6 +248,8 @@ bool json_to_int(const struct json *v, int64_t *out)
 
 	if (!v || v->type != JSON_NUMBER)
 		return false;
+	if (small_integer(v, out))
+		return true;
 	errno = 0;
 	n = strtoll(v->u.text, &end, 10);
 	if (errno || *end)

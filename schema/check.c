@@ -1,237 +1,111 @@
-/* check: one value against a compiled schema. */
+/*
+ * check: the answer, valid or not, for one value against a compiled schema.
+ *
+ * The first pass only answers and stops at the first failure. For what is
+ * invalid a second pass with a report finds the sentences (report.c); it may
+ * run out of steps, the answer stands.
+ */
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "schema/program.h"
+#include "schema/checker.h"
 
-#define DEPTH_MAX 4096          /* schemas inside schemas, on one way down */
-#define STEPS_MIN 1000000       /* of one check, plus STEPS_PER_BYTE of the document */
+#define STEPS_MIN 1000000       /* of one pass, plus STEPS_PER_BYTE of the document */
 #define STEPS_PER_BYTE 64
 #define FEW_ITEMS 16            /* up to here uniqueItems compares every pair */
-#define QUOTE 48                /* bytes of a value that a sentence shows */
+#define NEAR 4                  /* names looked at behind the last one before the table is */
+#define FEW_MARKS 64            /* up to here they need no memory of their own */
+#define MARKS_MAX ((size_t)64 << 20)
 
-struct check {
-	const struct schema *s;
-	const struct json_doc *d;
-	const struct json *top;         /* the instance's "" */
-	struct schema_errors *errors;
-	unsigned quiet;                 /* inside a branch whose failure is no error by itself */
-	unsigned depth;
-	uint64_t steps;
-	int fatal;                      /* ERR_LIMIT, ERR_MEMORY: the answer is unknown */
-	struct err *e;
-	char shown[2][QUOTE + 16];      /* what sentences quote; here, so that frames stay small */
-};
+#define LIKELY(x) __builtin_expect(!!(x), 1)
 
-/* Only the unlucky come here: kept out of the functions that run for every value. */
-#define COLD __attribute__((cold, noinline))
-
-static bool check(struct check *c, const struct node *n, const struct json *v);
-
-/* ---- where things stand ---- */
-
-static void add_token(char *out, const char *text, size_t len)
+static inline bool spend(struct check *c, const struct json *v, uint64_t steps)
 {
-	size_t at = strlen(out);
-
-	if (at + 2 > SCHEMA_POINTER_MAX)
-		return;
-	out[at++] = '/';
-	for (size_t i = 0; i < len && at + 3 < SCHEMA_POINTER_MAX; i++) {
-		unsigned char ch = (unsigned char)text[i];
-
-		if (ch == '~' || ch == '/') {
-			out[at++] = '~';
-			ch = ch == '~' ? '0' : '1';
-		}
-		out[at++] = ch < 0x20 || ch == 0x7f ? '?' : (char)ch;
-	}
-	out[at] = '\0';
-}
-
-/* Children stand in the order of the source, so the last one that begins at or before v holds it. */
-static uint32_t child_holding(const struct json *parent, uint32_t at)
-{
-	uint32_t low = 0, high = parent->count;
-
-	while (high - low > 1) {
-		uint32_t mid = low + (high - low) / 2;
-		uint32_t begins = parent->type == JSON_ARRAY ? parent->u.items[mid].at : parent->u.members[mid].value.at;
-
-		if (begins <= at)
-			low = mid;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-/* RFC 6901 pointer from `from` to v, which stands beneath it. */
-static void pointer_to(char *out, const struct json *from, const struct json *v)
-{
-	out[0] = '\0';
-	while (from != v && (from->type == JSON_ARRAY || from->type == JSON_OBJECT) && from->count) {
-		uint32_t i = child_holding(from, v->at);
-
-		if (from->type == JSON_ARRAY) {
-			char number[12];
-
-			add_token(out, number, (size_t)snprintf(number, sizeof number, "%" PRIu32, i));
-			from = &from->u.items[i];
-		} else {
-			add_token(out, from->u.members[i].key.text, from->u.members[i].key.len);
-			from = &from->u.members[i].value;
-		}
-	}
-}
-
-/* ---- errors ---- */
-
-/* What was found, short enough for a sentence. */
-static COLD const char *show(struct check *c, unsigned which, const struct json *v)
-{
-	char *out = c->shown[which];
-
-	if (v->type == JSON_STRING)
-		snprintf(out, QUOTE + 16, "\"%.*s%s\"", QUOTE, v->u.text, v->count > QUOTE ? "..." : "");
-	else if (v->type == JSON_NUMBER)
-		snprintf(out, QUOTE + 16, "%.*s%s", QUOTE, v->u.text, v->count > QUOTE ? "..." : "");
-	else
-		snprintf(out, QUOTE + 16, "%s", json_type_name(v->type));
-	return out;
-}
-
-/* Always false, so that a rule says: return wrong(...). `member`: the place is that member's key. */
-static COLD bool PRINTF_LIKE(6, 7) wrong(struct check *c, const struct node *n, const struct json *v,
-					 const struct json_member *member, const char *keyword, const char *fmt, ...)
-{
-	struct json place = member ? json_key(c->d, member) : *v;
-	struct schema_error *s;
-	va_list ap;
-
-	if (c->quiet)
-		return false;
-	if (c->errors->count++ >= SCHEMA_ERRORS)
-		return false;
-	s = &c->errors->at[c->errors->count - 1];
-	json_place(c->d, &place, &s->line, &s->column);
-	pointer_to(s->pointer, c->top, v);
-	if (member)
-		add_token(s->pointer, member->key.text, member->key.len);
-	pointer_to(s->keyword, c->s->at, n->at);
-	if (keyword)
-		add_token(s->keyword, keyword, strlen(keyword));
-	va_start(ap, fmt);
-	vsnprintf(s->text, sizeof s->text, fmt, ap);
-	va_end(ap);
-	if (c->errors->count == 1)      /* once more, in the form every reader's error has */
-		json_error(c->d, &place, c->e, ERR_FORMAT, "%s%s%s", s->pointer, s->pointer[0] ? ": " : "", s->text);
-	return false;
-}
-
-static COLD bool give_up(struct check *c, const struct json *v, int code, const char *why)
-{
-	if (!c->fatal)
-		c->fatal = json_error(c->d, v, c->e, code, "%s", why);
-	return false;
-}
-
-static bool spend(struct check *c, const struct json *v, uint64_t steps)
-{
-	if (c->steps >= steps) {
+	if (LIKELY(c->steps >= steps)) {
 		c->steps -= steps;
 		return true;
 	}
-	return give_up(c, v, ERR_LIMIT, "checking this document against its schema takes too many steps");
+	return report_fatal(c, v, ERR_LIMIT, "checking this document against its schema takes too many steps");
 }
 
 /* Whether a rule may go on looking for further errors after the first. */
-static bool go_on(const struct check *c, bool valid)
+static inline bool go_on(const struct check *c, bool valid)
 {
-	return !c->fatal && (valid || !c->quiet);
+	return LIKELY(!c->fatal) && (valid || c->report);
 }
 
-/* ---- any value ---- */
+/* ---- const and enum ---- */
 
-static bool has_type(const struct node *n, const struct json *v)
+static bool has_text(const struct values *e, const struct json *v)
 {
-	static const uint8_t bits[] = {
-		[JSON_NULL] = IS_NULL,     [JSON_FALSE] = IS_BOOLEAN, [JSON_TRUE] = IS_BOOLEAN, [JSON_NUMBER] = IS_NUMBER,
-		[JSON_STRING] = IS_STRING, [JSON_ARRAY] = IS_ARRAY,   [JSON_OBJECT] = IS_OBJECT,
-	};
+	uint64_t head = text_head(v->u.text, v->count), at;
 
-	if (n->types & bits[v->type])
-		return true;
-	return (n->types & IS_INTEGER) && json_is_integer(v);
-}
-
-static COLD bool wrong_type(struct check *c, const struct node *n, const struct json *v)
-{
-	static const struct { uint8_t bit; const char *name; } names[] = {
-		{ IS_OBJECT, "an object" }, { IS_ARRAY, "an array" },   { IS_STRING, "a string" },
-		{ IS_NUMBER, "a number" },  { IS_INTEGER, "an integer" }, { IS_BOOLEAN, "true or false" },
-		{ IS_NULL, "null" },
-	};
-	char list[96] = "";
-	uint8_t left = n->types & IS_NUMBER ? n->types & (uint8_t)~IS_INTEGER : n->types;
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (!(left & names[i].bit))
-			continue;
-		snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", list[0] ? " or " : "", names[i].name);
+	if (!e->table) {
+		for (uint32_t i = 0; i < e->text_count; i++)
+			if (text_equal(&e->texts[i], head, v->u.text, v->count))
+				return true;
+		return false;
 	}
-	return wrong(c, n, v, NULL, "type", "expected %s, found %s", list,
-		     v->type == JSON_NUMBER ? show(c, 1, v) : json_type_name(v->type));
+	at = json_hash_text(v->u.text, v->count) & e->table_mask;
+	for (; e->table[at]; at = (at + 1) & e->table_mask)
+		if (text_equal(&e->texts[e->table[at] - 1], head, v->u.text, v->count))
+			return true;
+	return false;
 }
 
-static COLD bool not_listed(struct check *c, const struct node *n, const struct json *v)
+static bool has_value(struct check *c, const struct values *e, const struct json *v)
 {
-	char list[160] = "";
+	const struct json *number;
+	size_t at = 0;
 
-	for (uint32_t i = 0; i < n->values->count; i++) {
-		size_t at = strlen(list);
-
-		if (at + QUOTE + 20 > sizeof list) {
-			snprintf(list + at, sizeof list - at, ", ...");
-			break;
-		}
-		snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", show(c, 0, &n->values->u.items[i]));
+	if (v->type == JSON_STRING)
+		return has_text(e, v);
+	if (v->type == JSON_NUMBER && e->numbers.cap) {
+		while ((number = table_next(&e->numbers, json_hash(v), &at)))
+			if (json_equal(number, v))
+				return true;
+		return false;
 	}
-	return wrong(c, n, v, NULL, "enum", "expected one of %s, found %s", list, show(c, 1, v));
+	if (!spend(c, v, e->weight))
+		return false;
+	for (uint32_t i = 0; i < e->other_count; i++)
+		if (json_equal(e->others[i], v))
+			return true;
+	return false;
 }
 
-static bool check_values(struct check *c, const struct node *n, const struct json *v)
+static inline bool check_values(struct check *c, const struct node *n, const struct json *v)
 {
 	if (n->constant && !json_equal(n->constant, v))
-		return wrong(c, n, v, NULL, "const", "expected %s, found %s", show(c, 0, n->constant), show(c, 1, v));
-	if (!n->values)
-		return true;
-	for (uint32_t i = 0; i < n->values->count; i++)
-		if (json_equal(&n->values->u.items[i], v))
-			return true;
-	return not_listed(c, n, v);
+		return report_constant(c, n, v);
+	if (n->values && !has_value(c, n->values, v))
+		return report_values(c, n, v);
+	return true;
 }
 
 /* ---- numbers and strings ---- */
 
-static bool check_number(struct check *c, const struct node *n, const struct json *v)
+static bool in_bounds(const struct number_rules *r, const struct json *v)
+{
+	return (!r->least || json_compare(v, r->least) >= 0) && (!r->most || json_compare(v, r->most) <= 0) &&
+	       (!r->above || json_compare(v, r->above) > 0) && (!r->below || json_compare(v, r->below) < 0) &&
+	       (!r->multiple || json_divides(r->multiple, v) == 1);
+}
+
+static inline bool check_number(struct check *c, const struct node *n, const struct json *v)
 {
 	const struct number_rules *r = n->number;
+	int64_t x;
+	bool small = json_to_int(v, &x);
 
-	if (r->least && json_compare(v, r->least) < 0)
-		return wrong(c, n, v, NULL, "minimum", "expected at least %s, found %s", show(c, 0, r->least), show(c, 1, v));
-	if (r->most && json_compare(v, r->most) > 0)
-		return wrong(c, n, v, NULL, "maximum", "expected at most %s, found %s", show(c, 0, r->most), show(c, 1, v));
-	if (r->above && json_compare(v, r->above) <= 0)
-		return wrong(c, n, v, NULL, "exclusiveMinimum", "expected more than %s, found %s", show(c, 0, r->above),
-			     show(c, 1, v));
-	if (r->below && json_compare(v, r->below) >= 0)
-		return wrong(c, n, v, NULL, "exclusiveMaximum", "expected less than %s, found %s", show(c, 0, r->below),
-			     show(c, 1, v));
-	return true;
+	if (!small && n->whole && !json_is_integer(v))
+		return report_type(c, n, v);
+	if (!r)
+		return true;
+	if (small && r->small ? x >= r->small_least && x <= r->small_most : in_bounds(r, v))
+		return true;
+	return report_number(c, n, v);
 }
 
 static uint64_t code_points(const struct json *v)
@@ -243,39 +117,181 @@ static uint64_t code_points(const struct json *v)
 	return count;
 }
 
-/* 1, 0, or negative when the check is over. */
-static int match(struct check *c, const struct pattern *p, const struct json *place, const char *text, size_t len)
+static bool match(struct check *c, const struct pattern *p, const struct json *place, const char *text, size_t len)
 {
-	int rc = pattern_match(p, text, len);
+	int rc;
 
+	if (!spend(c, place, 1 + len / 16))
+		return false;
+	rc = pattern_match(p, text, len, &c->patterns, &c->steps);
+	if (rc == ERR_LIMIT)
+		return report_fatal(c, place, rc, "matching the pattern \"%.160s\" of the schema takes too many steps",
+				    pattern_text(p));
 	if (rc < 0)
-		give_up(c, place, rc, "matching a pattern of the schema takes too many steps");
+		return report_fatal(c, place, rc, "no memory to match a pattern");
 	return rc;
 }
 
-static bool check_string(struct check *c, const struct node *n, const struct json *v)
+static inline bool check_string(struct check *c, const struct node *n, const struct json *v)
 {
 	const struct string_rules *r = n->string;
 	uint64_t len;
-	int rc;
 
 	/* a character has one to four bytes: mostly there is no need to count */
-	if (v->count > r->max || v->count / 4 < r->min) {
+	if (v->count > r->max || (v->count + (uint64_t)3) / 4 < r->min) {
+		if (!spend(c, v, v->count / 16))
+			return false;
 		len = code_points(v);
-		if (len < r->min)
-			return wrong(c, n, v, NULL, "minLength", "expected at least %" PRIu64 " characters, found %" PRIu64,
-				     r->min, len);
-		if (len > r->max)
-			return wrong(c, n, v, NULL, "maxLength", "expected at most %" PRIu64 " characters, found %" PRIu64,
-				     r->max, len);
+		if (len < r->min || len > r->max)
+			return report_length(c, n, v, len);
 	}
-	if (!r->pattern || !spend(c, v, 1 + v->count / 16))
+	if (r->pattern && !match(c, r->pattern, v, v->u.text, v->count))
+		return c->fatal ? false : report_pattern(c, n, v);
+	if (r->format && (!spend(c, v, 1 + v->count / 16) || !r->format->fits(v->u.text, v->count)))
+		return c->fatal ? false : report_format(c, n, v);
+	return true;
+}
+
+/* ---- marks: which children of a value something has evaluated ---- */
+
+static COLD uint8_t *marks_take(struct check *c, const struct json *v, uint8_t small[FEW_MARKS])
+{
+	uint8_t *marks = small;
+
+	if (!spend(c, v, 1 + v->count / 16))
+		return NULL;
+	if (v->count > FEW_MARKS) {
+		marks = c->marks_total + v->count > MARKS_MAX ? NULL : malloc(v->count);
+		if (!marks) {
+			report_fatal(c, v, ERR_LIMIT, "keeping account of what its schema evaluates takes too much memory");
+			return NULL;
+		}
+		c->marks_total += v->count;
+	}
+	return marks;
+}
+
+static void marks_return(struct check *c, const struct json *v, uint8_t *marks, const uint8_t *small)
+{
+	if (marks && marks != small) {
+		c->marks_total -= v->count;
+		free(marks);
+	}
+}
+
+/* ---- applied to the same value ---- */
+
+/* Of a branch that does not fit, the marks are forgotten, too. */
+static COLD bool fits_marked(struct check *c, const struct node *n, const struct json *v)
+{
+	uint8_t small[FEW_MARKS], *before = marks_take(c, v, small);
+	bool valid;
+
+	if (!before)
+		return false;
+	if (v->count)
+		memcpy(before, c->marks, v->count);
+	valid = check_node(c, n, v);
+	if (!valid && v->count)
+		memcpy(c->marks, before, v->count);
+	marks_return(c, v, before, small);
+	return valid && !c->fatal;
+}
+
+/* Tries a branch without reporting: its failure alone is no error. */
+static bool fits(struct check *c, const struct node *n, const struct json *v)
+{
+	struct report *report = c->report;
+	bool valid;
+
+	c->report = NULL;
+	valid = c->marks ? fits_marked(c, n, v) : check_node(c, n, v);
+	c->report = report;
+	return valid && !c->fatal;
+}
+
+static bool check_any(struct check *c, const struct node *n, const struct json *v)
+{
+	bool valid = false;
+
+	for (uint32_t i = 0; i < n->any.count && !c->fatal && (!valid || c->marks); i++)
+		valid |= fits(c, n->any.at[i], v);
+	if (valid || c->fatal)
+		return valid;
+	return report_none(c, n, v, "anyOf", &n->any);
+}
+
+static bool check_one(struct check *c, const struct node *n, const struct json *v)
+{
+	uint32_t first = UINT32_MAX;
+
+	for (uint32_t i = 0; i < n->one.count && !c->fatal; i++) {
+		if (!fits(c, n->one.at[i], v))
+			continue;
+		if (first != UINT32_MAX)
+			return report_several(c, n, v, first, i);
+		first = i;
+	}
+	if (first != UINT32_MAX || c->fatal)
 		return !c->fatal;
-	rc = match(c, r->pattern, v, v->u.text, v->count);
-	if (rc == 0)
-		wrong(c, n, v, NULL, "pattern", "expected text that matches %s, found %s", show(c, 0, r->pattern_text),
-		      show(c, 1, v));
-	return rc > 0;
+	return report_none(c, n, v, "oneOf", &n->one);
+}
+
+static bool check_not(struct check *c, const struct node *n, const struct json *v)
+{
+	uint8_t *marks = c->marks;
+	bool found;
+
+	c->marks = NULL;
+	found = fits(c, n->not, v);
+	c->marks = marks;
+	return found ? report_not(c, n, v) : true;
+}
+
+/* The outermost resource on the way here that has such an anchor decides (2020-12, section 8.2.3.2). */
+static const struct node *dynamic_target(struct check *c, const struct node *n, const struct json *v)
+{
+	const struct dynamic *d = n->dynamic;
+
+	if (!d || d->count < 2 || !spend(c, v, c->depth))
+		return n->dynamic_ref;
+	for (unsigned i = 0; i < c->depth; i++) {
+		const struct resource *r = c->way[i]->resource;
+
+		if (i && r == c->way[i - 1]->resource)
+			continue;
+		if (!spend(c, v, d->count))
+			break;
+		for (size_t k = 0; k < d->count; k++)
+			if (d->targets[k].resource == r)
+				return d->targets[k].node;
+	}
+	return n->dynamic_ref;
+}
+
+static __attribute__((noinline)) bool check_in_place(struct check *c, const struct node *n, const struct json *v)
+{
+	bool valid = true;
+
+	if (n->ref)
+		valid = check_node(c, n->ref, v);
+	if (n->dynamic_ref && go_on(c, valid))
+		valid &= check_node(c, dynamic_target(c, n, v), v);
+	for (uint32_t i = 0; i < n->all.count && go_on(c, valid); i++)
+		valid &= check_node(c, n->all.at[i], v);
+	if (n->any.count && go_on(c, valid))
+		valid &= check_any(c, n, v);
+	if (n->one.count && go_on(c, valid))
+		valid &= check_one(c, n, v);
+	if (n->not && go_on(c, valid))
+		valid &= check_not(c, n, v);
+	if (n->when && go_on(c, valid)) {
+		const struct node *branch = fits(c, n->when, v) ? n->then : n->otherwise;
+
+		if (branch && !c->fatal)
+			valid &= check_node(c, branch, v);
+	}
+	return valid;
 }
 
 /* ---- arrays ---- */
@@ -285,8 +301,8 @@ static bool pairs_differ(struct check *c, const struct node *n, const struct jso
 	for (uint32_t i = 1; i < v->count; i++)
 		for (uint32_t j = 0; j < i; j++)
 			if (json_equal(&v->u.items[i], &v->u.items[j]))
-				return wrong(c, n, &v->u.items[i], NULL, "uniqueItems",
-					     "expected different elements, found one equal to element %" PRIu32, j);
+				return report_wrong(c, n, &v->u.items[i], NULL, "uniqueItems",
+						    "expected different elements, found one equal to element %" PRIu32, j);
 	return true;
 }
 
@@ -302,274 +318,364 @@ static bool items_differ(struct check *c, const struct node *n, const struct jso
 		cap *= 2;
 	table = calloc(cap, sizeof *table);
 	if (!table)
-		return give_up(c, v, ERR_MEMORY, "no memory to compare its elements");
+		return report_fatal(c, v, ERR_MEMORY, "no memory to compare its elements");
 	for (uint32_t i = 0; i < v->count; i++) {
 		uint64_t hash = json_hash(&v->u.items[i]) | 1;
 		size_t at = (hash >> 1) & (cap - 1);
 
 		for (; table[at].hash; at = (at + 1) & (cap - 1))
 			if (table[at].hash == hash && json_equal(&v->u.items[table[at].index], &v->u.items[i]))
-				return wrong(c, n, &v->u.items[i], NULL, "uniqueItems",
-					     "expected different elements, found one equal to element %" PRIu32,
-					     table[at].index);
+				return report_wrong(c, n, &v->u.items[i], NULL, "uniqueItems",
+						    "expected different elements, found one equal to element %" PRIu32,
+						    table[at].index);
 		table[at].hash = hash;
 		table[at].index = i;
 	}
 	return true;
 }
 
-static bool check_array(struct check *c, const struct node *n, const struct json *v)
+static COLD bool check_contains(struct check *c, const struct node *n, const struct json *v, uint8_t *marks)
 {
 	const struct array_rules *r = n->array;
+	uint64_t found = 0;
+
+	for (uint32_t i = 0; i < v->count && !c->fatal; i++) {
+		if (!marks && found >= r->contains_min && r->contains_max == UINT64_MAX)
+			break;
+		if (!fits(c, r->contains, &v->u.items[i]))
+			continue;
+		found++;
+		if (marks)
+			marks[i] = 1;
+	}
+	if (c->fatal)
+		return false;
+	if (found < r->contains_min)
+		return report_count(c, n, v, r->contains_min == 1 ? "contains" : "minContains", true, r->contains_min,
+				    "elements that fit", found);
+	if (found > r->contains_max)
+		return report_count(c, n, v, "maxContains", false, r->contains_max, "elements that fit", found);
+	return true;
+}
+
+static bool check_items(struct check *c, const struct array_rules *r, const struct json *v, uint8_t *marks)
+{
 	bool valid = true;
 
-	if (v->count < r->min)
-		valid = wrong(c, n, v, NULL, "minItems", "expected at least %" PRIu64 " elements, found %" PRIu32, r->min,
-			      v->count);
-	else if (v->count > r->max)
-		valid = wrong(c, n, v, NULL, "maxItems", "expected at most %" PRIu64 " elements, found %" PRIu32, r->max,
-			      v->count);
 	for (uint32_t i = 0; i < v->count && go_on(c, valid); i++) {
 		const struct node *item = i < r->prefix_count ? r->prefix[i] : r->items;
 
 		if (!item)
 			break;
-		valid &= check(c, item, &v->u.items[i]);
+		if (marks)
+			marks[i] = 1;
+		valid &= check_node(c, item, &v->u.items[i]);
 	}
-	if (r->unique && go_on(c, valid) && spend(c, v, v->count))
+	return valid;
+}
+
+static bool check_array(struct check *c, const struct node *n, const struct json *v)
+{
+	const struct array_rules *r = n->array;
+	uint8_t *marks = c->marks;
+	bool valid = true;
+
+	if (v->count < r->min)
+		valid = report_count(c, n, v, "minItems", true, r->min, "elements", v->count);
+	else if (v->count > r->max)
+		valid = report_count(c, n, v, "maxItems", false, r->max, "elements", v->count);
+	if (!go_on(c, valid))
+		return valid;
+	c->marks = NULL;
+	valid &= check_items(c, r, v, marks);
+	if (r->contains && go_on(c, valid))
+		valid &= check_contains(c, n, v, marks);
+	c->marks = marks;
+	if (r->unique && v->count > 1 && go_on(c, valid) && spend(c, v, 4 * (uint64_t)v->count))
 		valid &= items_differ(c, n, v);
 	return valid;
 }
 
 /* ---- objects ---- */
 
-static const struct property *find_property(const struct object_rules *o, const struct json_string *key, uint32_t guess)
+/* Documents mostly keep the schema's order: `next` is the property behind the last one found. */
+static inline const struct property *find_property(const struct object_rules *o, const struct json_string *key,
+						   const struct property *next)
 {
-	const struct property *p;
-	uint64_t at;
+	const struct property *end = o->properties + o->property_count;
+	uint64_t head = text_head(key->text, key->len), at;
 
-	/* documents mostly keep the schema's order */
-	if (guess < o->property_count) {
-		p = &o->properties[guess];
-		if (p->name.len == key->len && memcmp(p->name.text, key->text, key->len) == 0)
-			return p;
-	}
+	for (int i = 0; i < NEAR && next < end; i++, next++)
+		if (text_equal(&next->name, head, key->text, key->len))
+			return next;
 	at = json_hash_text(key->text, key->len) & o->table_mask;
-	for (; o->table[at]; at = (at + 1) & o->table_mask) {
-		p = &o->properties[o->table[at] - 1];
-		if (p->name.len == key->len && memcmp(p->name.text, key->text, key->len) == 0)
-			return p;
-	}
+	for (; o->table[at]; at = (at + 1) & o->table_mask)
+		if (text_equal(&o->properties[o->table[at] - 1].name, head, key->text, key->len))
+			return &o->properties[o->table[at] - 1];
 	return NULL;
 }
 
 static bool check_name(struct check *c, const struct node *n, const struct json *v, const struct json_member *m)
 {
 	struct json key = json_key(c->d, m);
-	bool valid;
 
-	c->quiet++;
-	valid = check(c, n->object->names, &key);
-	c->quiet--;
-	if (valid || c->fatal)
-		return valid;
-	return wrong(c, n, v, m, "propertyNames", "the member \"%.64s\" has a name that is not allowed", m->key.text);
+	if (fits(c, n->object->names, &key))
+		return true;
+	return c->fatal ? false : report_name(c, n, v, m);
 }
 
-/* Whether `properties` or `patternProperties` speak about the member goes to *known. */
-static bool check_known(struct check *c, const struct node *n, const struct json *v, const struct json_member *m,
-			const struct property *p, bool *known)
+/* One member, where more than `properties` speaks about it. */
+static bool check_member(struct check *c, const struct node *n, const struct json *v, const struct json_member *m,
+			 const struct property *p, uint8_t *mark)
 {
 	const struct object_rules *o = n->object;
-	bool valid = true;
+	bool known = p && p->node, valid = !known || check_node(c, p->node, &m->value);
 
-	*known = p && p->node;
-	if (*known)
-		valid = check(c, p->node, &m->value);
 	for (uint32_t i = 0; i < o->pattern_count && go_on(c, valid); i++) {
-		int rc = spend(c, v, 1 + m->key.len / 16) ? match(c, o->patterns[i].pattern, v, m->key.text, m->key.len) : -1;
-
-		if (rc <= 0)
+		if (!match(c, o->patterns[i].pattern, v, m->key.text, m->key.len))
 			continue;
-		*known = true;
-		valid &= check(c, o->patterns[i].node, &m->value);
+		known = true;
+		valid &= check_node(c, o->patterns[i].node, &m->value);
 	}
-	return valid;
-}
-
-static bool check_member(struct check *c, const struct node *n, const struct json *v, const struct json_member *m,
-			 const struct property *p)
-{
-	const struct node *more = n->object->additional;
-	bool known, valid = check_known(c, n, v, m, p, &known);
-
-	if (!known && more && go_on(c, valid)) {
-		if (more->never)
-			valid = wrong(c, n, v, m, "additionalProperties", "the member \"%.64s\" is not allowed here",
-				      m->key.text);
+	if (!known && o->additional && go_on(c, valid)) {
+		known = true;
+		if (o->additional->never)
+			valid = report_wrong(c, n, v, m, "additionalProperties", "the member \"%.64s\" is not allowed here",
+					     m->key.text);
 		else
-			valid &= check(c, more, &m->value);
+			valid &= check_node(c, o->additional, &m->value);
 	}
-	if (n->object->names && go_on(c, valid))
+	if (known && mark)
+		*mark = 1;
+	if (o->names && go_on(c, valid))
 		valid &= check_name(c, n, v, m);
 	return valid;
 }
 
-static COLD bool missing(struct check *c, const struct node *n, const struct json *v)
+static bool has_member(const struct json *v, const char *name, size_t len)
+{
+	for (uint32_t i = 0; i < v->count; i++)
+		if (v->u.members[i].key.len == len && memcmp(v->u.members[i].key.text, name, len) == 0)
+			return true;
+	return false;
+}
+
+static bool check_dependency(struct check *c, const struct node *n, const struct json *v, const struct dependency *d)
+{
+	bool valid = true;
+
+	if (!spend(c, v, 1 + v->count / 8) || !has_member(v, d->name.text, d->name.len))
+		return !c->fatal;
+	if (d->node)
+		return check_node(c, d->node, v);
+	for (uint32_t i = 0; i < d->required->count && go_on(c, valid); i++) {
+		const struct json *name = &d->required->u.items[i];
+
+		if (spend(c, v, 1 + v->count / 8) && !has_member(v, name->u.text, name->count))
+			valid = report_wrong(c, n, v, NULL, d->keyword,
+					     "expected a member \"%.64s\" beside \"%.64s\", found none", name->u.text,
+					     d->name.text);
+	}
+	return valid;
+}
+
+static bool check_members(struct check *c, const struct node *n, const struct json *v, uint8_t *marks)
 {
 	const struct object_rules *o = n->object;
+	const struct property *next = o->properties;
+	bool simple = !o->pattern_count && !o->names, valid = true;
+	uint32_t required = 0;
 
-	for (uint32_t i = 0; i < o->property_count && !c->quiet; i++) {
-		const struct property *p = &o->properties[i];
+	for (uint32_t i = 0; i < v->count; i++) {
+		const struct json_member *m = &v->u.members[i];
+		const struct property *p = find_property(o, &m->key, next);
+		bool fine;
 
-		if (p->required && !json_get(v, p->name.text))
-			wrong(c, n, v, NULL, "required", "expected a member \"%.64s\", found none", p->name.text);
+		if (LIKELY(p != NULL)) {
+			next = p + 1;
+			required += p->required;
+		}
+		if (LIKELY(p && p->node && simple)) {
+			fine = check_node(c, p->node, &m->value);
+			if (marks)
+				marks[i] = 1;
+		} else {
+			fine = check_member(c, n, v, m, p, marks ? &marks[i] : NULL);
+		}
+		valid &= fine;
+		if (!fine && !go_on(c, false))
+			return false;
 	}
-	return false;
+	if (required < o->required_count)
+		return report_missing(c, n, v);
+	return valid;
 }
 
 static bool check_object(struct check *c, const struct node *n, const struct json *v)
 {
 	const struct object_rules *o = n->object;
-	uint32_t guess = 0, required = 0;
+	uint8_t *marks = c->marks;
 	bool valid = true;
 
 	if (v->count < o->min)
-		valid = wrong(c, n, v, NULL, "minProperties", "expected at least %" PRIu64 " members, found %" PRIu32, o->min,
-			      v->count);
+		valid = report_count(c, n, v, "minProperties", true, o->min, "members", v->count);
 	else if (v->count > o->max)
-		valid = wrong(c, n, v, NULL, "maxProperties", "expected at most %" PRIu64 " members, found %" PRIu32, o->max,
-			      v->count);
-	for (uint32_t i = 0; i < v->count && go_on(c, valid); i++) {
-		const struct json_member *m = &v->u.members[i];
-		const struct property *p = find_property(o, &m->key, guess);
-
-		if (p) {
-			guess = (uint32_t)(p - o->properties) + 1;
-			required += p->required;
-		}
-		valid &= check_member(c, n, v, m, p);
-	}
-	if (required < o->required_count && go_on(c, valid))
-		valid = missing(c, n, v);
-	return valid;
-}
-
-/* ---- applicators on the same value ---- */
-
-/* Tries a branch without reporting: its failure alone is no error. */
-static bool fits(struct check *c, const struct node *n, const struct json *v)
-{
-	bool valid;
-
-	c->quiet++;
-	valid = check(c, n, v);
-	c->quiet--;
-	return valid && !c->fatal;
-}
-
-static uint32_t count_fits(struct check *c, const struct nodes *list, const struct json *v, uint32_t enough)
-{
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < list->count && count < enough && !c->fatal; i++)
-		count += fits(c, list->at[i], v);
-	return count;
-}
-
-static bool check_lists(struct check *c, const struct node *n, const struct json *v)
-{
-	bool valid = true;
-	uint32_t count;
-
-	for (uint32_t i = 0; i < n->all.count && go_on(c, valid); i++)
-		valid &= check(c, n->all.at[i], v);
-	if (n->any.count && go_on(c, valid) && !count_fits(c, &n->any, v, 1) && !c->fatal)
-		valid = wrong(c, n, v, NULL, "anyOf", "expected one of %" PRIu32 " alternatives to fit %s, found none",
-			      n->any.count, show(c, 1, v));
-	if (n->one.count && go_on(c, valid)) {
-		count = count_fits(c, &n->one, v, 2);
-		if (count != 1 && !c->fatal)
-			valid = wrong(c, n, v, NULL, "oneOf", "expected exactly one of %" PRIu32 " alternatives to fit %s, found %s",
-				      n->one.count, show(c, 1, v), count ? "more" : "none");
-	}
-	return valid;
-}
-
-static __attribute__((noinline)) bool check_in_place(struct check *c, const struct node *n, const struct json *v)
-{
-	bool valid = true;
-
-	if (n->ref)
-		valid = check(c, n->ref, v);
-	if ((n->all.count || n->any.count || n->one.count) && go_on(c, valid))
-		valid &= check_lists(c, n, v);
-	if (n->not && go_on(c, valid) && fits(c, n->not, v))
-		valid = wrong(c, n, v, NULL, "not", "expected anything but this, found %s", show(c, 1, v));
-	if (n->when && go_on(c, valid)) {
-		const struct node *branch = fits(c, n->when, v) ? n->then : n->otherwise;
-
-		if (branch && !c->fatal)
-			valid &= check(c, branch, v);
-	}
+		valid = report_count(c, n, v, "maxProperties", false, o->max, "members", v->count);
+	if (!go_on(c, valid))
+		return valid;
+	c->marks = NULL;
+	valid &= check_members(c, n, v, marks);
+	c->marks = marks;
+	for (uint32_t i = 0; i < o->dependency_count && go_on(c, valid); i++)
+		valid &= check_dependency(c, n, v, &o->dependencies[i]);
 	return valid;
 }
 
 /* ---- all of it ---- */
 
-static bool check_rules(struct check *c, const struct node *n, const struct json *v)
+static inline bool check_rules(struct check *c, const struct node *n, const struct json *v)
 {
 	bool valid = true;
 
-	if (!has_type(n, v))
-		return wrong_type(c, n, v);
+	if (!(n->types >> v->type & 1))
+		return report_type(c, n, v);
 	if (n->constant || n->values)
 		valid = check_values(c, n, v);
 	if (!go_on(c, valid))
 		return valid;
-	if (v->type == JSON_OBJECT && n->object)
-		valid &= check_object(c, n, v);
-	else if (v->type == JSON_ARRAY && n->array)
-		valid &= check_array(c, n, v);
-	else if (v->type == JSON_STRING && n->string)
-		valid &= check_string(c, n, v);
-	else if (v->type == JSON_NUMBER && n->number)
+	if (v->type == JSON_STRING) {
+		if (n->string)
+			valid &= check_string(c, n, v);
+	} else if (v->type == JSON_OBJECT) {
+		if (n->object)
+			valid &= check_object(c, n, v);
+	} else if (v->type == JSON_ARRAY) {
+		if (n->array)
+			valid &= check_array(c, n, v);
+	} else if (v->type == JSON_NUMBER && (n->number || n->whole)) {
 		valid &= check_number(c, n, v);
+	}
 	if (n->in_place && go_on(c, valid))
 		valid &= check_in_place(c, n, v);
 	return valid;
 }
 
-static bool check(struct check *c, const struct node *n, const struct json *v)
+/* Every child that nothing else has evaluated. */
+static bool check_rest(struct check *c, const struct node *n, const struct json *v, const uint8_t *marks)
+{
+	bool object = v->type == JSON_OBJECT, valid = true;
+	const struct node *rest = object ? n->unevaluated_properties : n->unevaluated_items;
+
+	for (uint32_t i = 0; i < v->count && go_on(c, valid); i++) {
+		if (marks[i])
+			continue;
+		if (object && rest->never)
+			valid = report_wrong(c, n, v, &v->u.members[i], "unevaluatedProperties",
+					     "the member \"%.64s\" is not allowed here", v->u.members[i].key.text);
+		else
+			valid &= check_node(c, rest, object ? &v->u.members[i].value : &v->u.items[i]);
+	}
+	return valid;
+}
+
+static COLD bool check_unevaluated(struct check *c, const struct node *n, const struct json *v)
+{
+	uint8_t small[FEW_MARKS], *marks, *outer = c->marks;
+	bool valid;
+
+	if (!(v->type == JSON_OBJECT ? n->unevaluated_properties : v->type == JSON_ARRAY ? n->unevaluated_items : NULL))
+		return check_rules(c, n, v);
+	marks = marks_take(c, v, small);
+	if (!marks)
+		return false;
+	if (v->count)
+		memset(marks, 0, v->count);
+	c->marks = marks;
+	valid = check_rules(c, n, v);
+	c->marks = NULL;
+	if (go_on(c, valid))
+		valid &= check_rest(c, n, v, marks);
+	c->marks = outer;
+	marks_return(c, v, marks, small);
+	if (outer && valid && v->count)
+		memset(outer, 1, v->count);
+	return valid;
+}
+
+bool check_node(struct check *c, const struct node *n, const struct json *v)
 {
 	bool valid;
 
+	if (n->free)
+		return true;
+	while (n->alias && !c->report)
+		n = n->alias;
 	if (n->never)
-		return wrong(c, n, v, NULL, NULL, "expected nothing here, found %s", json_type_name(v->type));
+		return report_wrong(c, n, v, NULL, NULL, "expected nothing here, found %s", json_type_name(v->type));
 	if (c->depth == DEPTH_MAX)
-		return give_up(c, v, ERR_LIMIT, "its schema nests too deeply");
+		return report_fatal(c, v, ERR_LIMIT, "its schema nests too deeply");
 	if (!spend(c, v, 1))
 		return false;
-	c->depth++;
-	valid = check_rules(c, n, v);
+	c->way[c->depth++] = n;
+	valid = LIKELY(!n->unevaluated) ? check_rules(c, n, v) : check_unevaluated(c, n, v);
 	c->depth--;
 	return valid && !c->fatal;
+}
+
+static bool run(struct check *c, const struct json *v, struct report *report)
+{
+	bool valid;
+
+	c->steps = STEPS_MIN + STEPS_PER_BYTE * (uint64_t)c->d->source_len;
+	c->report = report;
+	valid = check_node(c, c->s->root, v);
+	pattern_memory_free(TAKE(c->patterns));
+	return valid;
+}
+
+int schema_check_each(const struct schema *s, const struct json_doc *d, const struct json *v, unsigned most,
+		      void (*each)(void *context, const struct schema_error *error), void *context,
+		      unsigned *count, struct err *e)
+{
+	struct report report = { .each = each, .context = context, .most = most, .e = e };
+	const struct node *way[DEPTH_MAX];      /* filled from below: most of it is never touched */
+	struct check c = { .s = s, .d = d, .top = v, .way = way, .e = e };
+	struct err unheard;
+	bool valid = run(&c, v, NULL);
+
+	if (count)
+		*count = 0;
+	if (c.fatal || valid)
+		return c.fatal;
+	c.e = &unheard;
+	run(&c, v, &report);
+	if (!report.count) {            /* there was no step left to find out why */
+		c.report = &report;
+		report_wrong(&c, s->root, v, NULL, NULL, "expected something that fits its schema, found %s",
+			     json_type_name(v->type));
+	}
+	if (count)
+		*count = report.count;
+	return ERR_FORMAT;
+}
+
+static void keep(void *context, const struct schema_error *error)
+{
+	struct schema_errors *errors = context;
+
+	errors->at[errors->count++] = *error;
 }
 
 int schema_check(const struct schema *s, const struct json_doc *d, const struct json *v,
 		 struct schema_errors *errors, struct err *e)
 {
-	struct schema_errors own;
-	struct check c = {
-		/* cppcheck-suppress uninitvar ; its count is set below, and its entries before they count */
-		.s = s, .d = d, .top = v, .errors = errors ? errors : &own, .e = e,
-		.steps = STEPS_MIN + STEPS_PER_BYTE * (uint64_t)d->source_len,
-	};
-	bool valid;
+	unsigned count;
+	int rc;
 
-	c.errors->count = 0;
-	valid = check(&c, s->root, v);
-	if (c.fatal)
-		return c.fatal;
-	return valid ? 0 : ERR_FORMAT;
+	if (!errors)
+		return schema_check_each(s, d, v, 0, NULL, NULL, NULL, e);
+	errors->count = 0;
+	rc = schema_check_each(s, d, v, SCHEMA_ERRORS, keep, errors, &count, e);
+	errors->count = count;
+	return rc;
 }

@@ -2,75 +2,67 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hex.h"
 #include "schema/compiler.h"
 
-#define DIALECT "https://json-schema.org/draft/2020-12/schema"
+#define KEYWORD(name) static int k_##name(struct compiler *c, struct node *n, const struct json *v)
 
 /* ---- arguments of keywords ---- */
 
-static int want(struct compiler *c, const struct json *v, const char *keyword, enum json_type type)
+static int want(struct compiler *c, const struct node *n, const struct json *v, const char *keyword, enum json_type type)
 {
 	if (v->type == type)
 		return 0;
-	return json_error(c->s->doc, v, c->e, ERR_FORMAT, "\"%s\": expected %s, found %s", keyword,
-			  json_type_name(type), json_type_name(v->type));
+	return resource_error(c, n->resource, v, ERR_FORMAT, "\"%s\": expected %s, found %s", keyword, json_type_name(type),
+			      json_type_name(v->type));
 }
 
-static int want_count(struct compiler *c, const struct json *v, const char *keyword, uint64_t *out)
+static int want_count(struct compiler *c, const struct node *n, const struct json *v, const char *keyword, uint64_t *out)
 {
-	int64_t n;
+	int64_t i;
 	double x;
 
-	if (json_to_int(v, &n) && n >= 0) {
-		*out = (uint64_t)n;
+	if (json_to_int(v, &i) && i >= 0) {
+		*out = (uint64_t)i;
 		return 0;
 	}
-	/* 2.0 and 1e3 are whole, too */
-	if (json_is_integer(v) && json_to_double(v, &x) && x >= 0 && x <= 9007199254740992.0) {
-		*out = (uint64_t)x;
+	/* 2.0 and 1e3 are whole, too; nothing has more than 2^53 of anything */
+	if (json_is_integer(v) && v->u.text[0] != '-') {
+		*out = json_to_double(v, &x) && x <= 9007199254740992.0 ? (uint64_t)x : UINT64_MAX;
 		return 0;
 	}
-	return json_error(c->s->doc, v, c->e, ERR_FORMAT, "\"%s\": expected a whole number from 0 on", keyword);
+	return resource_error(c, n->resource, v, ERR_FORMAT, "\"%s\": expected a whole number from 0 on", keyword);
 }
 
-static int want_node(struct compiler *c, const struct json *v, const struct node **out)
+static int want_node(struct compiler *c, const struct node *n, const struct json *v, const struct node **out)
 {
-	*out = compiler_node(c, v);
+	*out = compiler_node(c, n->resource, v);
 	return *out ? 0 : c->e->code;
 }
 
-static int want_nodes(struct compiler *c, const struct json *v, const char *keyword, struct nodes *out)
+static int want_nodes(struct compiler *c, const struct node *n, const struct json *v, const char *keyword, bool some,
+		      struct nodes *out)
 {
-	if (want(c, v, keyword, JSON_ARRAY) < 0)
+	if (want(c, n, v, keyword, JSON_ARRAY) < 0)
 		return c->e->code;
-	if (!v->count)
-		return json_error(c->s->doc, v, c->e, ERR_FORMAT, "\"%s\": expected at least one schema", keyword);
+	if (!v->count && some)
+		return resource_error(c, n->resource, v, ERR_FORMAT, "\"%s\": expected at least one schema", keyword);
 	out->at = compiler_take(c, v->count, sizeof(*out->at));
 	if (!out->at)
 		return c->e->code;
 	for (uint32_t i = 0; i < v->count; i++)
-		if (want_node(c, &v->u.items[i], &out->at[i]) < 0)
+		if (want_node(c, n, &v->u.items[i], &out->at[i]) < 0)
 			return c->e->code;
 	out->count = v->count;
 	return 0;
 }
 
-static int want_pattern(struct compiler *c, const struct json *place, const char *text, size_t len,
-			struct pattern **out)
+static int want_names(struct compiler *c, const struct node *n, const struct json *v, const char *keyword)
 {
-	struct schema *s = c->s;
-	struct pattern *p;
-	struct err why;
-	int rc;
-
-	if (compiler_room(c, (void **)&s->patterns, s->pattern_count, &s->pattern_cap) < 0)
+	if (want(c, n, v, keyword, JSON_ARRAY) < 0)
 		return c->e->code;
-	rc = pattern_compile(&p, text, len, &why);
-	if (rc < 0)
-		return json_error(s->doc, place, c->e, rc, "%s", why.msg);
-	s->patterns[s->pattern_count++] = p;
-	*out = p;
+	for (uint32_t i = 0; i < v->count; i++)
+		if (want(c, n, &v->u.items[i], keyword, JSON_STRING) < 0)
+			return c->e->code;
 	return 0;
 }
 
@@ -85,8 +77,10 @@ static struct object_rules *object_rules(struct compiler *c, struct node *n)
 
 static struct array_rules *array_rules(struct compiler *c, struct node *n)
 {
-	if (!n->array && (n->array = compiler_take(c, 1, sizeof *n->array)))
-		n->array->max = UINT64_MAX;
+	if (!n->array && (n->array = compiler_take(c, 1, sizeof *n->array))) {
+		n->array->max = n->array->contains_max = UINT64_MAX;
+		n->array->contains_min = 1;
+	}
 	return n->array;
 }
 
@@ -104,24 +98,26 @@ static struct number_rules *number_rules(struct compiler *c, struct node *n)
 	return n->number;
 }
 
-/* ---- keywords ---- */
-
-#define KEYWORD(name) static int k_##name(struct compiler *c, struct node *n, const struct json *v)
+/* ---- any value ---- */
 
 static int add_type(struct compiler *c, struct node *n, const struct json *v)
 {
-	static const struct { const char *name; uint8_t bit; } types[] = {
-		{ "null", IS_NULL },   { "boolean", IS_BOOLEAN }, { "number", IS_NUMBER | IS_INTEGER },
-		{ "string", IS_STRING }, { "array", IS_ARRAY },   { "object", IS_OBJECT },
-		{ "integer", IS_INTEGER },
+	static const struct { const char *name; uint8_t bits; } types[] = {
+		{ "null", IS_NULL },     { "boolean", IS_BOOLEAN }, { "number", IS_NUMBER }, { "string", IS_STRING },
+		{ "array", IS_ARRAY },   { "object", IS_OBJECT },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		if (json_is(v, types[i].name)) {
-			n->types |= types[i].bit;
+			n->types |= types[i].bits;
+			n->whole &= types[i].bits != IS_NUMBER;
 			return 0;
 		}
-	return json_error(c->s->doc, v, c->e, ERR_FORMAT, "\"type\": not one of the seven type names");
+	if (!json_is(v, "integer"))
+		return resource_error(c, n->resource, v, ERR_FORMAT, "\"type\": not one of the seven type names");
+	n->whole |= !(n->types & IS_NUMBER);
+	n->types |= IS_NUMBER;
+	return 0;
 }
 
 KEYWORD(type)
@@ -130,17 +126,11 @@ KEYWORD(type)
 	if (v->type != JSON_ARRAY)
 		return add_type(c, n, v);
 	if (!v->count)
-		return json_error(c->s->doc, v, c->e, ERR_FORMAT, "\"type\": expected at least one type name");
+		return resource_error(c, n->resource, v, ERR_FORMAT, "\"type\": expected at least one type name");
 	for (uint32_t i = 0; i < v->count; i++)
 		if (add_type(c, n, &v->u.items[i]) < 0)
 			return c->e->code;
 	return 0;
-}
-
-KEYWORD(enum)
-{
-	n->values = v;
-	return want(c, v, "enum", JSON_ARRAY);
 }
 
 KEYWORD(const)
@@ -150,98 +140,108 @@ KEYWORD(const)
 	return 0;
 }
 
-static struct property *add_property(struct object_rules *o, struct json_string name)
-{
-	struct property *p;
+#define FEW_VALUES 8            /* up to here enum compares one by one */
 
-	for (uint32_t i = 0; i < o->property_count; i++) {
-		p = &o->properties[i];
-		if (p->name.len == name.len && memcmp(p->name.text, name.text, name.len) == 0)
-			return p;
-	}
-	p = &o->properties[o->property_count++];
-	p->name = name;
-	return p;
+static uint64_t weight(const struct json *v)
+{
+	uint64_t sum = 1;
+
+	for (uint32_t i = 0; i < v->count && (v->type == JSON_ARRAY || v->type == JSON_OBJECT); i++)
+		sum += weight(v->type == JSON_ARRAY ? &v->u.items[i] : &v->u.members[i].value);
+	return sum;
 }
 
-/* `properties` and `required` share one table; room for both is made by whichever comes first. */
-static int property_room(struct compiler *c, struct node *n)
+static int hash_texts(struct compiler *c, struct values *e)
 {
-	const struct json *known = json_get(n->at, "properties"), *required = json_get(n->at, "required");
-	struct object_rules *o = object_rules(c, n);
+	uint32_t cap = 8;
 
-	if (!o || o->properties)
-		return o ? 0 : c->e->code;
-	o->properties = compiler_take(c, (known ? known->count : 0) + (required ? required->count : 0), sizeof *o->properties);
-	return o->properties ? 0 : c->e->code;
-}
-
-#define PROPERTIES_MAX 1024
-
-KEYWORD(properties)
-{
-	if (want(c, v, "properties", JSON_OBJECT) < 0)
+	while (cap < 2 * (uint64_t)e->text_count)
+		cap *= 2;
+	e->table = compiler_take(c, cap, sizeof *e->table);
+	if (!e->table)
 		return c->e->code;
-	if (v->count > PROPERTIES_MAX)
-		return json_error(c->s->doc, v, c->e, ERR_LIMIT, "more than %d properties", PROPERTIES_MAX);
-	if (property_room(c, n) < 0)
-		return c->e->code;
-	for (uint32_t i = 0; i < v->count; i++) {
-		const struct json_member *m = &v->u.members[i];
+	e->table_mask = cap - 1;
+	for (uint32_t i = 0; i < e->text_count; i++) {
+		uint64_t at = json_hash_text(e->texts[i].text, e->texts[i].len) & e->table_mask;
 
-		if (want_node(c, &m->value, &add_property(n->object, m->key)->node) < 0)
-			return c->e->code;
+		while (e->table[at])
+			at = (at + 1) & e->table_mask;
+		e->table[at] = i + 1;
 	}
 	return 0;
+}
+
+static int add_value(struct compiler *c, struct values *e, const struct json *v, bool many)
+{
+	if (v->type == JSON_STRING) {
+		e->texts[e->text_count++] =
+			(struct text){ text_head(v->u.text, v->count), v->u.text, v->count };
+		return 0;
+	}
+	if (v->type == JSON_NUMBER && many)
+		return table_add(&e->numbers, json_hash(v), (void *)(uintptr_t)v, c->e);
+	e->others[e->other_count++] = v;
+	e->weight += weight(v);
+	return 0;
+}
+
+KEYWORD(enum)
+{
+	struct values *e = compiler_take(c, 1, sizeof *e);
+	struct schema *s = c->s;
+
+	if (!e || want(c, n, v, "enum", JSON_ARRAY) < 0 ||
+	    compiler_room(c, (void **)&s->values, s->values_count, &s->values_cap) < 0)
+		return c->e->code;
+	s->values[s->values_count++] = n->values = e;
+	e->list = v;
+	e->texts = compiler_take(c, v->count, sizeof *e->texts);
+	e->others = compiler_take(c, v->count, sizeof *e->others);
+	if (!e->texts || !e->others)
+		return c->e->code;
+	for (uint32_t i = 0; i < v->count; i++)
+		if (add_value(c, e, &v->u.items[i], v->count > FEW_VALUES) < 0)
+			return c->e->code;
+	return e->text_count > FEW_VALUES ? hash_texts(c, e) : 0;
+}
+
+/* ---- objects ---- */
+
+/* `properties` and `required` become one table, in keywords_finish(). */
+KEYWORD(properties)
+{
+	c->properties = v;
+	return object_rules(c, n) ? want(c, n, v, "properties", JSON_OBJECT) : c->e->code;
 }
 
 KEYWORD(required)
 {
-	if (want(c, v, "required", JSON_ARRAY) < 0)
-		return c->e->code;
-	if (v->count > PROPERTIES_MAX)
-		return json_error(c->s->doc, v, c->e, ERR_LIMIT, "more than %d required members", PROPERTIES_MAX);
-	if (property_room(c, n) < 0)
-		return c->e->code;
-	for (uint32_t i = 0; i < v->count; i++) {
-		const struct json *name = &v->u.items[i];
-		struct property *p;
-
-		if (want(c, name, "required", JSON_STRING) < 0)
-			return c->e->code;
-		if (strlen(name->u.text) != name->count)
-			return json_error(c->s->doc, name, c->e, ERR_UNSUPPORTED, "\"required\": a name with a NUL character inside");
-		p = add_property(n->object, (struct json_string){ name->u.text, name->count });
-		if (p->required)
-			return json_error(c->s->doc, name, c->e, ERR_FORMAT, "\"required\": a name a second time");
-		p->required = true;
-		n->object->required_count++;
-	}
-	return 0;
+	c->required = v;
+	return object_rules(c, n) ? want_names(c, n, v, "required") : c->e->code;
 }
 
 KEYWORD(additionalProperties)
 {
 	struct object_rules *o = object_rules(c, n);
 
-	return o ? want_node(c, v, &o->additional) : c->e->code;
+	return o ? want_node(c, n, v, &o->additional) : c->e->code;
 }
 
 KEYWORD(patternProperties)
 {
 	struct object_rules *o = object_rules(c, n);
 
-	if (!o || want(c, v, "patternProperties", JSON_OBJECT) < 0)
+	if (!o || want(c, n, v, "patternProperties", JSON_OBJECT) < 0)
 		return c->e->code;
 	o->patterns = compiler_take(c, v->count, sizeof *o->patterns);
 	if (!o->patterns)
 		return c->e->code;
 	for (uint32_t i = 0; i < v->count; i++) {
 		const struct json_member *m = &v->u.members[i];
-		struct json key = json_key(c->s->doc, m);
+		struct json key = json_key(n->resource->doc, m);
 
-		if (want_pattern(c, &key, m->key.text, m->key.len, &o->patterns[i].pattern) < 0 ||
-		    want_node(c, &m->value, &o->patterns[i].node) < 0)
+		if (compiler_pattern(c, n->resource, &key, m->key.text, m->key.len, &o->patterns[i].pattern) < 0 ||
+		    want_node(c, n, &m->value, &o->patterns[i].node) < 0)
 			return c->e->code;
 	}
 	o->pattern_count = v->count;
@@ -252,54 +252,98 @@ KEYWORD(propertyNames)
 {
 	struct object_rules *o = object_rules(c, n);
 
-	return o ? want_node(c, v, &o->names) : c->e->code;
+	return o ? want_node(c, n, v, &o->names) : c->e->code;
 }
 
-KEYWORD(minProperties)
+static int add_dependencies(struct compiler *c, struct node *n, const struct json *v, const char *keyword, bool names,
+			    bool schemas)
 {
 	struct object_rules *o = object_rules(c, n);
+	struct dependency *all;
 
-	return o ? want_count(c, v, "minProperties", &o->min) : c->e->code;
+	if (!o || want(c, n, v, keyword, JSON_OBJECT) < 0)
+		return c->e->code;
+	all = compiler_take(c, (size_t)o->dependency_count + v->count, sizeof *all);
+	if (!all)
+		return c->e->code;
+	if (o->dependency_count)
+		memcpy(all, o->dependencies, o->dependency_count * sizeof *all);
+	o->dependencies = all;
+	for (uint32_t i = 0; i < v->count; i++) {
+		const struct json_member *m = &v->u.members[i];
+		struct dependency *d = &all[o->dependency_count++];
+		int rc;
+
+		*d = (struct dependency){ .name = m->key, .keyword = keyword };
+		if (names && (m->value.type == JSON_ARRAY || !schemas)) {
+			d->required = &m->value;
+			rc = want_names(c, n, &m->value, keyword);
+		} else {
+			rc = want_node(c, n, &m->value, &d->node);
+		}
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }
 
-KEYWORD(maxProperties)
+KEYWORD(dependencies)
 {
-	struct object_rules *o = object_rules(c, n);
-
-	return o ? want_count(c, v, "maxProperties", &o->max) : c->e->code;
+	return add_dependencies(c, n, v, "dependencies", true, true);
 }
 
-KEYWORD(items)
+KEYWORD(dependentRequired)
 {
-	struct array_rules *a = array_rules(c, n);
-
-	return a ? want_node(c, v, &a->items) : c->e->code;
+	return add_dependencies(c, n, v, "dependentRequired", true, false);
 }
+
+KEYWORD(dependentSchemas)
+{
+	return add_dependencies(c, n, v, "dependentSchemas", false, true);
+}
+
+/* ---- arrays ---- */
 
 KEYWORD(prefixItems)
 {
 	struct array_rules *a = array_rules(c, n);
 	struct nodes list = { 0 };
 
-	if (!a || want_nodes(c, v, "prefixItems", &list) < 0)
+	if (!a || want_nodes(c, n, v, n->resource->draft_07 ? "items" : "prefixItems", !n->resource->draft_07, &list) < 0)
 		return c->e->code;
 	a->prefix = list.at;
 	a->prefix_count = list.count;
 	return 0;
 }
 
-KEYWORD(minItems)
+KEYWORD(items)
 {
 	struct array_rules *a = array_rules(c, n);
 
-	return a ? want_count(c, v, "minItems", &a->min) : c->e->code;
+	if (n->resource->draft_07 && v->type == JSON_ARRAY)
+		return k_prefixItems(c, n, v);
+	return a ? want_node(c, n, v, &a->items) : c->e->code;
 }
 
-KEYWORD(maxItems)
+/* Without an array in `items` it means nothing. */
+KEYWORD(additionalItems)
+{
+	const struct json *items = json_get(n->at, "items");
+	struct array_rules *a = array_rules(c, n);
+	const struct node *node;
+
+	if (!a || want_node(c, n, v, &node) < 0)
+		return c->e->code;
+	if (items && items->type == JSON_ARRAY)
+		a->items = node;
+	return 0;
+}
+
+KEYWORD(contains)
 {
 	struct array_rules *a = array_rules(c, n);
 
-	return a ? want_count(c, v, "maxItems", &a->max) : c->e->code;
+	return a ? want_node(c, n, v, &a->contains) : c->e->code;
 }
 
 KEYWORD(uniqueItems)
@@ -309,31 +353,54 @@ KEYWORD(uniqueItems)
 	if (!a)
 		return c->e->code;
 	a->unique = v->type == JSON_TRUE;
-	return a->unique ? 0 : want(c, v, "uniqueItems", JSON_FALSE);
+	return a->unique || v->type == JSON_FALSE ?
+		0 : resource_error(c, n->resource, v, ERR_FORMAT, "\"uniqueItems\": expected true or false, found %s",
+				   json_type_name(v->type));
 }
 
-KEYWORD(minLength)
-{
-	struct string_rules *s = string_rules(c, n);
+#define COUNT(keyword, rules, member)                                                   \
+	KEYWORD(keyword)                                                                \
+	{                                                                               \
+		struct rules *r = rules(c, n);                                          \
+											\
+		return r ? want_count(c, n, v, #keyword, &r->member) : c->e->code;      \
+	}
+COUNT(minProperties, object_rules, min)
+COUNT(maxProperties, object_rules, max)
+COUNT(minItems, array_rules, min)
+COUNT(maxItems, array_rules, max)
+COUNT(minContains, array_rules, contains_min)
+COUNT(maxContains, array_rules, contains_max)
+COUNT(minLength, string_rules, min)
+COUNT(maxLength, string_rules, max)
 
-	return s ? want_count(c, v, "minLength", &s->min) : c->e->code;
-}
-
-KEYWORD(maxLength)
-{
-	struct string_rules *s = string_rules(c, n);
-
-	return s ? want_count(c, v, "maxLength", &s->max) : c->e->code;
-}
+/* ---- strings and numbers ---- */
 
 KEYWORD(pattern)
 {
 	struct string_rules *s = string_rules(c, n);
 
-	if (!s || want(c, v, "pattern", JSON_STRING) < 0)
+	if (!s || want(c, n, v, "pattern", JSON_STRING) < 0)
 		return c->e->code;
-	s->pattern_text = v;
-	return want_pattern(c, v, v->u.text, v->count, &s->pattern);
+	return compiler_pattern(c, n->resource, v, v->u.text, v->count, &s->pattern);
+}
+
+/* A name that nobody knows asserts nothing. */
+KEYWORD(format)
+{
+	const struct format *format;
+	struct string_rules *s;
+
+	if (want(c, n, v, "format", JSON_STRING) < 0)
+		return c->e->code;
+	format = n->resource->formats ? format_find(v->u.text) : NULL;
+	if (!format)
+		return 0;
+	s = string_rules(c, n);
+	if (!s)
+		return c->e->code;
+	s->format = format;
+	return 0;
 }
 
 #define BOUND(keyword, member)                                                  \
@@ -341,7 +408,7 @@ KEYWORD(pattern)
 	{                                                                       \
 		struct number_rules *r = number_rules(c, n);                    \
 										\
-		if (!r || want(c, v, #keyword, JSON_NUMBER) < 0)                \
+		if (!r || want(c, n, v, #keyword, JSON_NUMBER) < 0)             \
 			return c->e->code;                                      \
 		r->member = v;                                                  \
 		return 0;                                                       \
@@ -351,157 +418,310 @@ BOUND(maximum, most)
 BOUND(exclusiveMinimum, above)
 BOUND(exclusiveMaximum, below)
 
-#define LIST(keyword, member)                                                   \
+KEYWORD(multipleOf)
+{
+	struct number_rules *r = number_rules(c, n);
+
+	if (!r || want(c, n, v, "multipleOf", JSON_NUMBER) < 0)
+		return c->e->code;
+	r->multiple = v;
+	switch (json_divides(v, v)) {
+	case 1:
+		return 0;
+	case 0:
+		return resource_error(c, n->resource, v, ERR_FORMAT, "\"multipleOf\": expected a number above 0");
+	default:
+		return resource_error(c, n->resource, v, ERR_LIMIT, "\"multipleOf\": a number with more than 18 digits");
+	}
+}
+
+/* ---- applied to the same value ---- */
+
+#define ALL_OF(keyword, member)                                                 \
 	KEYWORD(keyword)                                                        \
 	{                                                                       \
-		return want_nodes(c, v, #keyword, &n->member);                  \
+		return want_nodes(c, n, v, #keyword, true, &n->member);         \
 	}
-LIST(allOf, all)
-LIST(anyOf, any)
-LIST(oneOf, one)
+ALL_OF(allOf, all)
+ALL_OF(anyOf, any)
+ALL_OF(oneOf, one)
 
 #define ONE(keyword, member)                                                    \
 	KEYWORD(keyword)                                                        \
 	{                                                                       \
-		return want_node(c, v, &n->member);                             \
+		return want_node(c, n, v, &n->member);                          \
 	}
 ONE(not, not)
 ONE(if, when)
 ONE(then, then)
 ONE(else, otherwise)
+ONE(unevaluatedItems, unevaluated_items)
+ONE(unevaluatedProperties, unevaluated_properties)
 
-/* Each definition must be a sound schema, used or not. */
+KEYWORD(ref)
+{
+	const struct resource *r;
+	const struct json *at;
+
+	if (want(c, n, v, "$ref", JSON_STRING) < 0 ||
+	    resource_resolve(c, n->resource, v, "$ref", &at, &r, NULL) < 0)
+		return c->e->code;
+	n->ref = compiler_node(c, r, at);
+	return n->ref ? 0 : c->e->code;
+}
+
+KEYWORD(dynamicRef)
+{
+	const struct anchor *anchor = NULL;
+	const struct resource *r;
+	const struct json *at;
+
+	if (want(c, n, v, "$dynamicRef", JSON_STRING) < 0 ||
+	    resource_resolve(c, n->resource, v, "$dynamicRef", &at, &r, &anchor) < 0)
+		return c->e->code;
+	n->dynamic_ref = compiler_node(c, r, at);
+	if (!n->dynamic_ref)
+		return c->e->code;
+	if (anchor && anchor->dynamic && !(n->dynamic = compiler_dynamic(c, anchor->name)))
+		return c->e->code;
+	return 0;
+}
+
+/* ---- who a schema is ---- */
+
+/* An author wants to know of broken definitions that nothing refers to; a reader of other people's schemas does not. */
 KEYWORD(defs)
 {
-	(void)n;
-	if (want(c, v, "$defs", JSON_OBJECT) < 0)
+	if (want(c, n, v, "$defs", JSON_OBJECT) < 0)
 		return c->e->code;
-	for (uint32_t i = 0; i < v->count; i++)
-		if (!compiler_node(c, &v->u.members[i].value))
+	for (uint32_t i = 0; i < v->count && c->options.strict; i++)
+		if (!compiler_node(c, n->resource, &v->u.members[i].value))
 			return c->e->code;
 	return 0;
 }
 
-/* Steps into v by one token of a JSON pointer; answers NULL when there is nothing. */
-static const struct json *step(const struct json *v, const char *token)
-{
-	char *end;
-	unsigned long i;
-
-	if (v->type != JSON_ARRAY)
-		return json_get(v, token);
-	i = strtoul(token, &end, 10);
-	return *token >= '0' && *token <= '9' && !*end && i < v->count ? &v->u.items[i] : NULL;
-}
-
-/* One token at *at, percent and tilde escapes decoded into out. */
-static bool next_token(const char **at, char *out, size_t cap)
-{
-	const char *s = *at;
-	size_t len = 0;
-
-	while (*s && *s != '/') {
-		char ch = *s++;
-
-		if (ch == '%') {
-			if (!s[0] || !s[1] || !hex_decode(&ch, 1, s, 2))
-				return false;
-			s += 2;
-		}
-		if (ch == '~') {
-			if (*s != '0' && *s != '1')
-				return false;
-			ch = *s++ == '0' ? '~' : '/';
-		}
-		if (len + 1 >= cap)
-			return false;
-		out[len++] = ch;
-	}
-	out[len] = '\0';
-	*at = s;
-	return true;
-}
-
-KEYWORD(ref)
-{
-	const struct json *target = c->s->at;
-	const char *s;
-	char token[256];
-
-	if (want(c, v, "$ref", JSON_STRING) < 0)
-		return c->e->code;
-	s = v->u.text;
-	if (s[0] != '#' || (s[1] && s[1] != '/'))
-		return json_error(c->s->doc, v, c->e, ERR_UNSUPPORTED,
-				  "\"$ref\": only pointers into the same schema (\"#/...\") are supported, found \"%.100s\"", s);
-	for (s++; target && *s == '/';) {
-		s++;
-		if (!next_token(&s, token, sizeof token))
-			target = NULL;
-		else
-			target = step(target, token);
-	}
-	if (!target)
-		return json_error(c->s->doc, v, c->e, ERR_FORMAT, "\"$ref\": nothing stands at \"%.100s\"", v->u.text);
-	return want_node(c, target, &n->ref);
-}
-
 KEYWORD(schema)
 {
-	(void)n;
-	if (want(c, v, "$schema", JSON_STRING) < 0)
-		return c->e->code;
-	if (json_is(v, DIALECT) || json_is(v, DIALECT "#"))
-		return 0;
-	return json_error(c->s->doc, v, c->e, ERR_UNSUPPORTED, "the dialect \"%.100s\" is not supported, " DIALECT " is",
-			  v->u.text);
+	return want(c, n, v, "$schema", JSON_STRING);
 }
 
-/* Below the root it would change what $ref means. */
 KEYWORD(id)
 {
-	if (n->at != c->s->at)
-		return json_error(c->s->doc, v, c->e, ERR_UNSUPPORTED, "\"$id\" below the root is not supported");
-	return want(c, v, "$id", JSON_STRING);
-}
+	const char *fragment;
 
-KEYWORD(annotation)
-{
-	(void)c;
-	(void)n;
-	(void)v;
+	if (want(c, n, v, "$id", JSON_STRING) < 0)
+		return c->e->code;
+	fragment = strchr(v->u.text, '#');
+	if (fragment && fragment[1] && !n->resource->draft_07)
+		return resource_error(c, n->resource, v, ERR_FORMAT, "\"$id\": expected a URI without fragment");
 	return 0;
 }
 
-static const struct {
-	const char *name;
-	int (*compile)(struct compiler *c, struct node *n, const struct json *v);
-} keywords[] = {
-	{ "type", k_type }, { "enum", k_enum }, { "const", k_const },
-	{ "properties", k_properties }, { "required", k_required },
-	{ "additionalProperties", k_additionalProperties }, { "patternProperties", k_patternProperties },
-	{ "propertyNames", k_propertyNames }, { "minProperties", k_minProperties }, { "maxProperties", k_maxProperties },
-	{ "items", k_items }, { "prefixItems", k_prefixItems }, { "minItems", k_minItems }, { "maxItems", k_maxItems },
-	{ "uniqueItems", k_uniqueItems },
-	{ "minLength", k_minLength }, { "maxLength", k_maxLength }, { "pattern", k_pattern },
-	{ "minimum", k_minimum }, { "maximum", k_maximum },
-	{ "exclusiveMinimum", k_exclusiveMinimum }, { "exclusiveMaximum", k_exclusiveMaximum },
-	{ "allOf", k_allOf }, { "anyOf", k_anyOf }, { "oneOf", k_oneOf }, { "not", k_not },
-	{ "if", k_if }, { "then", k_then }, { "else", k_else },
-	{ "$ref", k_ref }, { "$defs", k_defs }, { "$schema", k_schema }, { "$id", k_id },
-	{ "$comment", k_annotation }, { "title", k_annotation }, { "description", k_annotation },
-	{ "format", k_annotation }, { "default", k_annotation }, { "examples", k_annotation },
-	{ "deprecated", k_annotation }, { "readOnly", k_annotation }, { "writeOnly", k_annotation },
+KEYWORD(anchor)
+{
+	return want(c, n, v, "$anchor", JSON_STRING);
+}
+
+KEYWORD(dynamicAnchor)
+{
+	return want(c, n, v, "$dynamicAnchor", JSON_STRING);
+}
+
+#define BOTH (DRAFT_07 | DRAFT_2020)
+
+static const struct keyword keywords[] = {
+	{ "$id", BOTH, V_CORE, PLAIN, k_id },
+	{ "$schema", BOTH, V_CORE, PLAIN, k_schema },
+	{ "$ref", BOTH, V_CORE, PLAIN, k_ref },
+	{ "$comment", BOTH, V_CORE, PLAIN, NULL },
+	{ "$anchor", DRAFT_2020, V_CORE, PLAIN, k_anchor },
+	{ "$dynamicRef", DRAFT_2020, V_CORE, PLAIN, k_dynamicRef },
+	{ "$dynamicAnchor", DRAFT_2020, V_CORE, PLAIN, k_dynamicAnchor },
+	{ "$vocabulary", DRAFT_2020, V_CORE, PLAIN, NULL },
+	{ "$defs", DRAFT_2020, V_CORE, MAP, k_defs },
+	{ "definitions", BOTH, V_CORE, MAP, k_defs },
+	{ "type", BOTH, V_VALIDATION, PLAIN, k_type },
+	{ "enum", BOTH, V_VALIDATION, PLAIN, k_enum },
+	{ "const", BOTH, V_VALIDATION, PLAIN, k_const },
+	{ "properties", BOTH, V_APPLICATOR, MAP, k_properties },
+	{ "required", BOTH, V_VALIDATION, PLAIN, k_required },
+	{ "additionalProperties", BOTH, V_APPLICATOR, SCHEMA, k_additionalProperties },
+	{ "patternProperties", BOTH, V_APPLICATOR, MAP, k_patternProperties },
+	{ "propertyNames", BOTH, V_APPLICATOR, SCHEMA, k_propertyNames },
+	{ "dependencies", DRAFT_07, V_APPLICATOR, MAP_OR_NAMES, k_dependencies },
+	{ "dependentRequired", DRAFT_2020, V_VALIDATION, PLAIN, k_dependentRequired },
+	{ "dependentSchemas", DRAFT_2020, V_APPLICATOR, MAP, k_dependentSchemas },
+	{ "minProperties", BOTH, V_VALIDATION, PLAIN, k_minProperties },
+	{ "maxProperties", BOTH, V_VALIDATION, PLAIN, k_maxProperties },
+	{ "items", BOTH, V_APPLICATOR, SCHEMA_OR_LIST, k_items },
+	{ "prefixItems", DRAFT_2020, V_APPLICATOR, LIST, k_prefixItems },
+	{ "additionalItems", DRAFT_07, V_APPLICATOR, SCHEMA, k_additionalItems },
+	{ "contains", BOTH, V_APPLICATOR, SCHEMA, k_contains },
+	{ "minContains", DRAFT_2020, V_VALIDATION, PLAIN, k_minContains },
+	{ "maxContains", DRAFT_2020, V_VALIDATION, PLAIN, k_maxContains },
+	{ "minItems", BOTH, V_VALIDATION, PLAIN, k_minItems },
+	{ "maxItems", BOTH, V_VALIDATION, PLAIN, k_maxItems },
+	{ "uniqueItems", BOTH, V_VALIDATION, PLAIN, k_uniqueItems },
+	{ "minLength", BOTH, V_VALIDATION, PLAIN, k_minLength },
+	{ "maxLength", BOTH, V_VALIDATION, PLAIN, k_maxLength },
+	{ "pattern", BOTH, V_VALIDATION, PLAIN, k_pattern },
+	{ "format", BOTH, V_FORMAT, PLAIN, k_format },
+	{ "minimum", BOTH, V_VALIDATION, PLAIN, k_minimum },
+	{ "maximum", BOTH, V_VALIDATION, PLAIN, k_maximum },
+	{ "exclusiveMinimum", BOTH, V_VALIDATION, PLAIN, k_exclusiveMinimum },
+	{ "exclusiveMaximum", BOTH, V_VALIDATION, PLAIN, k_exclusiveMaximum },
+	{ "multipleOf", BOTH, V_VALIDATION, PLAIN, k_multipleOf },
+	{ "allOf", BOTH, V_APPLICATOR, LIST, k_allOf },
+	{ "anyOf", BOTH, V_APPLICATOR, LIST, k_anyOf },
+	{ "oneOf", BOTH, V_APPLICATOR, LIST, k_oneOf },
+	{ "not", BOTH, V_APPLICATOR, SCHEMA, k_not },
+	{ "if", BOTH, V_APPLICATOR, SCHEMA, k_if },
+	{ "then", BOTH, V_APPLICATOR, SCHEMA, k_then },
+	{ "else", BOTH, V_APPLICATOR, SCHEMA, k_else },
+	{ "unevaluatedItems", DRAFT_2020, V_UNEVALUATED, SCHEMA, k_unevaluatedItems },
+	{ "unevaluatedProperties", DRAFT_2020, V_UNEVALUATED, SCHEMA, k_unevaluatedProperties },
+	{ "title", BOTH, V_NOTES, PLAIN, NULL },
+	{ "description", BOTH, V_NOTES, PLAIN, NULL },
+	{ "default", BOTH, V_NOTES, PLAIN, NULL },
+	{ "examples", BOTH, V_NOTES, PLAIN, NULL },
+	{ "deprecated", DRAFT_2020, V_NOTES, PLAIN, NULL },
+	{ "readOnly", BOTH, V_NOTES, PLAIN, NULL },
+	{ "writeOnly", BOTH, V_NOTES, PLAIN, NULL },
+	{ "contentEncoding", BOTH, V_CONTENT, PLAIN, NULL },
+	{ "contentMediaType", BOTH, V_CONTENT, PLAIN, NULL },
+	{ "contentSchema", DRAFT_2020, V_CONTENT, SCHEMA, NULL },
 };
+
+const struct keyword *keyword_find(const struct resource *r, const struct json_string *name)
+{
+	uint8_t draft = r->draft_07 ? DRAFT_07 : DRAFT_2020;
+
+	for (size_t i = 0; i < ARRAY_LEN(keywords); i++) {
+		const struct keyword *k = &keywords[i];
+
+		if (k->name[0] != name->text[0] || strlen(k->name) != name->len ||
+		    memcmp(k->name, name->text, name->len) != 0)
+			continue;
+		return (k->drafts & draft) && (k->vocabulary & r->vocabularies) ? k : NULL;
+	}
+	return NULL;
+}
 
 int keyword_compile(struct compiler *c, struct node *n, const struct json_member *m)
 {
+	const struct keyword *k = keyword_find(n->resource, &m->key);
 	struct json key;
 
-	for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
-		if (strlen(keywords[i].name) == m->key.len && memcmp(keywords[i].name, m->key.text, m->key.len) == 0)
-			return keywords[i].compile(c, n, &m->value);
-	key = json_key(c->s->doc, m);
-	return json_error(c->s->doc, &key, c->e, ERR_UNSUPPORTED, "the schema keyword \"%.64s\" is not supported",
-			  m->key.text);
+	if (k)
+		return k->compile ? k->compile(c, n, &m->value) : 0;
+	if (!c->options.strict)
+		return 0;
+	key = json_key(n->resource->doc, m);
+	return resource_error(c, n->resource, &key, ERR_UNSUPPORTED, "the schema keyword \"%.64s\" is not supported",
+			      m->key.text);
+}
+
+/* ---- what several keywords say together ---- */
+
+static struct property *find_property(struct object_rules *o, const struct text *name, uint64_t *at)
+{
+	*at = json_hash_text(name->text, name->len) & o->table_mask;
+	for (; o->table[*at]; *at = (*at + 1) & o->table_mask) {
+		struct property *p = &o->properties[o->table[*at] - 1];
+
+		if (text_equal(&p->name, name->head, name->text, name->len))
+			return p;
+	}
+	return NULL;
+}
+
+static struct property *add_property(struct object_rules *o, const char *name, size_t len)
+{
+	struct text text = { text_head(name, len), name, (uint32_t)len };
+	uint64_t at;
+	struct property *p = find_property(o, &text, &at);
+
+	if (p)
+		return p;
+	p = &o->properties[o->property_count++];
+	p->name = text;
+	o->table[at] = o->property_count;
+	return p;
+}
+
+static int finish_properties(struct compiler *c, struct node *n)
+{
+	const struct json *known = c->properties, *required = c->required;
+	size_t most = (known ? known->count : 0) + (required ? required->count : 0);
+	struct object_rules *o = n->object;
+	uint32_t cap = 8;
+
+	while (cap < 2 * most)
+		cap *= 2;
+	o->properties = compiler_take(c, most, sizeof *o->properties);
+	o->table = compiler_take(c, cap, sizeof *o->table);
+	if (!o->properties || !o->table)
+		return c->e->code;
+	o->table_mask = cap - 1;
+	for (uint32_t i = 0; known && i < known->count; i++) {
+		const struct json_member *m = &known->u.members[i];
+
+		if (want_node(c, n, &m->value, &add_property(o, m->key.text, m->key.len)->node) < 0)
+			return c->e->code;
+	}
+	for (uint32_t i = 0; required && i < required->count; i++) {
+		const struct json *name = &required->u.items[i];
+		struct property *p = add_property(o, name->u.text, name->count);
+
+		if (p->required)
+			return resource_error(c, n->resource, name, ERR_FORMAT, "\"required\": a name a second time");
+		p->required = true;
+		o->required_count++;
+	}
+	return 0;
+}
+
+static void raise_to(int64_t *bound, int64_t v)
+{
+	*bound = MAX(*bound, v);
+}
+
+static void lower_to(int64_t *bound, int64_t v)
+{
+	*bound = MIN(*bound, v);
+}
+
+/* Bounds that are machine integers are compared as such. */
+static void finish_number(struct number_rules *r)
+{
+	int64_t v;
+
+	r->small_least = INT64_MIN;
+	r->small_most = INT64_MAX;
+	r->small = !r->multiple;
+#define TIGHTEN(member, limit, tighten)                                                 \
+	if (r->member && json_to_int(r->member, &v) && v > -(int64_t)1e18 && v < (int64_t)1e18) \
+		tighten;                                                                \
+	else if (r->member)                                                             \
+		r->small = false
+	TIGHTEN(least, small_least, raise_to(&r->small_least, v));
+	TIGHTEN(above, small_least, raise_to(&r->small_least, v + 1));
+	TIGHTEN(most, small_most, lower_to(&r->small_most, v));
+	TIGHTEN(below, small_most, lower_to(&r->small_most, v - 1));
+#undef TIGHTEN
+}
+
+int keywords_finish(struct compiler *c, struct node *n)
+{
+	if (n->object && finish_properties(c, n) < 0)
+		return c->e->code;
+	c->properties = c->required = NULL;
+	if (n->number)
+		finish_number(n->number);
+	if (!n->when)
+		n->then = n->otherwise = NULL;
+	if (n->array && !n->array->contains)
+		n->array->contains_min = 0;
+	n->unevaluated = n->unevaluated_items || n->unevaluated_properties;
+	return 0;
 }

@@ -8,6 +8,8 @@ struct pool_block;
 
 struct pool {                   /* starts as {0} */
 	struct pool_block *blocks;
+	char *free;             /* in the newest block */
+	size_t left;
 };
 
 void *pool_take(struct pool *p, size_t count, size_t size);     /* at least one byte; NULL when there is no memory */

@@ -1,30 +1,53 @@
 /*
- * program: what schema_compile() makes and schema_check() runs; private to the two.
+ * program: what schema_compile() makes and schema_check() runs; private to the room.
  *
  * One node per schema object or boolean, found by its address in the parsed
- * schema, so that $ref and cycles are plain pointers. A node holds its rules
- * grouped by the type of value they speak about; a check looks only at the
- * group that fits. Later keywords (contains, dependent*, unevaluated*,
- * $dynamicRef) become further rules of a group or further applicators.
+ * schema, so that references and cycles are plain pointers. A node holds its
+ * rules grouped by the type of value they speak about; a check looks only at
+ * the group that fits. What may be decided before a document is seen is
+ * decided here: which types pass as a mask, which bounds are machine integers,
+ * which names follow each other, which nodes accept everything.
  */
 #ifndef SCHEMA_PROGRAM_H
 #define SCHEMA_PROGRAM_H
 
+#include "schema/format.h"
 #include "schema/pattern.h"
 #include "schema/pool.h"
 #include "schema/schema.h"
+#include "schema/table.h"
 
-/* As a mask; an integer is a number, too. */
-enum {
-	IS_NULL = 1, IS_BOOLEAN = 2, IS_NUMBER = 4, IS_STRING = 8, IS_ARRAY = 16, IS_OBJECT = 32,
-	IS_INTEGER = 64,
+#define DEPTH_MAX 2048          /* schemas inside schemas, on one way down */
+
+enum {                          /* types as a mask: 1 << enum json_type */
+	IS_NULL = 1 << JSON_NULL, IS_BOOLEAN = 1 << JSON_FALSE | 1 << JSON_TRUE, IS_NUMBER = 1 << JSON_NUMBER,
+	IS_STRING = 1 << JSON_STRING, IS_ARRAY = 1 << JSON_ARRAY, IS_OBJECT = 1 << JSON_OBJECT,
 	IS_ANY = IS_NULL | IS_BOOLEAN | IS_NUMBER | IS_STRING | IS_ARRAY | IS_OBJECT,
 };
 
 struct node;
 
+/* A schema with an identity of its own: the root of a document, or what has an $id. */
+struct resource {
+	const char *uri;                /* "" when it has none */
+	const struct json_doc *doc;
+	const struct json *root;
+	const struct json *top;         /* where pointers of its document start */
+	const struct json *unknown;     /* its $schema, when nobody knows that dialect */
+	bool draft_07, formats;
+	bool ambiguous;                 /* another one has the same URI */
+	bool reached;                   /* there is a node of it */
+	uint8_t vocabularies;           /* mask */
+};
+
+struct text {                   /* a string that others are compared with */
+	uint64_t head;                  /* its first bytes, see text_head() */
+	const char *text;
+	uint32_t len;
+};
+
 struct property {               /* a name that `properties` or `required` knows */
-	struct json_string name;
+	struct text name;
 	const struct node *node;        /* NULL: only required */
 	bool required;
 };
@@ -34,6 +57,13 @@ struct pattern_property {
 	const struct node *node;
 };
 
+struct dependency {             /* when `name` is there */
+	struct json_string name;
+	const struct json *required;    /* an array of names; NULL: none */
+	const struct node *node;        /* NULL: none */
+	const char *keyword;            /* what says so */
+};
+
 struct object_rules {
 	struct property *properties;    /* in the schema's order */
 	uint32_t property_count, required_count;
@@ -41,6 +71,8 @@ struct object_rules {
 	uint32_t table_mask;
 	struct pattern_property *patterns;
 	uint32_t pattern_count;
+	struct dependency *dependencies;
+	uint32_t dependency_count;
 	const struct node *additional;  /* NULL: anything */
 	const struct node *names;       /* propertyNames; NULL: anything */
 	uint64_t min, max;
@@ -50,6 +82,8 @@ struct array_rules {
 	const struct node **prefix;
 	uint32_t prefix_count;
 	const struct node *items;       /* behind the prefix; NULL: anything */
+	const struct node *contains;
+	uint64_t contains_min, contains_max;
 	uint64_t min, max;
 	bool unique;
 };
@@ -57,11 +91,25 @@ struct array_rules {
 struct string_rules {
 	uint64_t min, max;              /* code points */
 	struct pattern *pattern;
-	const struct json *pattern_text;
+	const struct format *format;    /* asserted; NULL: none */
 };
 
 struct number_rules {
-	const struct json *least, *most, *above, *below;        /* NULL: none */
+	const struct json *least, *most, *above, *below, *multiple;     /* NULL: none */
+	bool small;                     /* no rule but these bounds, for values that fit */
+	int64_t small_least, small_most;
+};
+
+struct values {                 /* enum */
+	const struct json *list;        /* the array */
+	struct text *texts;             /* its strings */
+	uint32_t text_count;
+	uint32_t *table;                /* of texts, as in object_rules; NULL when they are few */
+	uint32_t table_mask;
+	const struct json **others;     /* its other values */
+	uint32_t other_count;
+	struct table numbers;           /* by json_hash(), when they are many */
+	uint64_t weight;                /* steps that comparing with all others takes */
 };
 
 struct nodes {
@@ -69,32 +117,75 @@ struct nodes {
 	uint32_t count;
 };
 
+/* Where $dynamicRef may lead: the resources that have a dynamic anchor of this name. */
+struct dynamic {
+	struct json_string name;
+	struct dynamic_target { const struct resource *resource; const struct node *node; } *targets;
+	size_t count, cap;
+};
+
 struct node {
-	const struct json *at;          /* where it stands in the schema */
+	uint8_t types;                  /* mask */
+	bool whole;                     /* numbers must be integers */
+	bool free;                      /* accepts everything and notes nothing */
 	bool never;                     /* the schema `false` */
-	uint8_t types;                  /* mask; IS_INTEGER without IS_NUMBER: only whole numbers */
-	const struct json *constant, *values;   /* const, enum */
+	bool in_place;                  /* applies others to the same value */
+	bool unevaluated;               /* has unevaluatedItems or unevaluatedProperties */
+	uint8_t colour;                 /* while looking for cycles */
+	const struct node *alias;       /* nothing but a reference inside the same resource: checks may start there */
+	const struct json *constant;
+	struct values *values;
 	struct object_rules *object;
 	struct array_rules *array;
 	struct string_rules *string;
 	struct number_rules *number;
 	/* applied to the same value */
-	bool in_place;                  /* there is any of these */
 	const struct node *ref, *not, *when, *then, *otherwise;
+	const struct node *dynamic_ref; /* where it leads when no scope says otherwise */
+	const struct dynamic *dynamic;  /* NULL: nowhere else */
 	struct nodes all, any, one;
-	uint8_t colour;                 /* while looking for cycles */
-	uint32_t edge;
+	const struct node *unevaluated_items, *unevaluated_properties;
+	/* who it is */
+	const struct json *at;          /* where it stands in the schema */
+	const struct resource *resource;
+	uint32_t edge;                  /* while looking for cycles */
 };
 
 struct schema {
 	const struct json_doc *doc;
 	const struct json *at;          /* "#" */
 	const struct node *root;
-	struct node **nodes;            /* open addressing by address of the JSON value */
-	size_t node_count, node_cap;
 	struct pattern **patterns;      /* owned */
 	size_t pattern_count, pattern_cap;
+	struct json_doc **builtin;      /* metaschemas that were needed; owned */
+	size_t builtin_count, builtin_cap;
+	struct values **values;         /* whose tables are to be released */
+	size_t values_count, values_cap;
+	struct dynamic **dynamics;
+	size_t dynamic_count, dynamic_cap;
 	struct pool pool;               /* all other memory */
 };
+
+/* The first eight bytes of a text of a parsed document, shorter ones filled with zeros: json.h's copies may be read so far. */
+static inline uint64_t text_head(const char *text, size_t len)
+{
+	uint64_t head;
+
+	__builtin_memcpy(&head, text, sizeof head);
+	if (len >= sizeof head)
+		return head;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return head & ~(~(uint64_t)0 << 8 * len);
+#else
+	return len ? head & ~(uint64_t)0 << 8 * (sizeof head - len) : 0;
+#endif
+}
+
+static inline bool text_equal(const struct text *t, uint64_t head, const char *text, size_t len)
+{
+	if (t->len != len || t->head != head)
+		return false;
+	return len <= sizeof head || __builtin_memcmp(t->text + sizeof head, text + sizeof head, len - sizeof head) == 0;
+}
 
 #endif

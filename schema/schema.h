@@ -66,7 +66,7 @@ void schema_free(struct schema *s);     /* NULL is fine */
 /* ---- checking ---- */
 
 #define SCHEMA_ERRORS 8         /* kept by schema_check(); the rest is only counted */
-#define SCHEMA_POINTER_MAX 192
+#define SCHEMA_POINTER_MAX 512
 
 struct schema_error {
 	unsigned line, column;                  /* in the instance; 1-based */

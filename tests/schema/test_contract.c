@@ -100,7 +100,7 @@ static void malformed_contracts_are_refused_with_their_place(void **state)
 		{ "{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"r\":{\"versions\":[1],\"limits\":{\"files\":-1}}}}",
 		  ERR_FORMAT, "\"files\": expected an integer" },
 		{ "{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"r\":{\"versions\":[1],"
-		  "\"schema\":{\"contains\":{}}}}}", ERR_UNSUPPORTED, "keyword \"contains\"" },
+		  "\"schema\":{\"contians\":{}}}}}", ERR_UNSUPPORTED, "keyword \"contians\"" },
 		{ "{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"r\":{\"versions\":[1],"
 		  "\"templates\":{\"a b\":{\"fields\":[]}}}}}", ERR_FORMAT, "no template name" },
 		{ "{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"r\":{\"versions\":[1],"
