@@ -228,52 +228,7 @@ int publish_prepare(struct publish *p, struct remote *r, struct err *e)
 	return sign(p, r, x, role, e);
 }
 
-/* The digest of a registered contract named SENSOR/VERSION. */
-static int find_contract(const struct json *contracts, const char *name, char digest[DIGEST_HEX_LEN + 1], struct err *e)
-{
-	const struct json *items = json_get(contracts, "items");
-
-	for (size_t i = 0; items && items->type == JSON_ARRAY && i < items->count; i++) {
-		char sensor[80], version[80], both[168];
-
-		remote_text(&items->u.items[i], "sensor", sensor, sizeof sensor);
-		remote_text(&items->u.items[i], "version", version, sizeof version);
-		snprintf(both, sizeof both, "%s/%s", sensor, version);
-		if (strcmp(both, name) == 0) {
-			remote_text(&items->u.items[i], "digest", digest, DIGEST_HEX_LEN + 1);
-			return 0;
-		}
-	}
-	return err_set(e, ERR_NOT_FOUND, "no contract %s is registered", name);
-}
-
-static int put_override(struct json_writer *w, const struct publish *p, struct remote *r, struct err *e)
-{
-	AUTO_ANSWER contracts = { 0 };
-	char digest[DIGEST_HEX_LEN + 1];
-
-	if (p->overrides.count == 0)
-		return 0;
-	if (!p->reason)
-		return err_set(e, ERR_USAGE, "an override needs a --reason: it is kept and shown");
-	if (remote_call(r, "GET", "/v1/contracts", NULL, &contracts, e) < 0)
-		return e->code;
-	json_open_object(w, "override");
-	json_open_array(w, "contracts");
-	for (size_t i = 0; i < p->overrides.count; i++) {
-		if (strcmp(p->overrides.items[i], "*") == 0)
-			strcpy(digest, "*");
-		else if (find_contract(contracts.doc->root, p->overrides.items[i], digest, e) < 0)
-			return e->code;
-		json_put_text(w, NULL, digest);
-	}
-	json_close_array(w);
-	json_put_text(w, "reason", p->reason);
-	json_close_object(w);
-	return 0;
-}
-
-static int write_request(struct buf *body, const struct publish *p, struct remote *r, const char *archive, const char *delta, struct err *e)
+static int write_request(struct buf *body, const struct publish *p, const char *archive, const char *delta, struct err *e)
 {
 	AUTO(json) struct json_doc *role = NULL;
 	struct json_writer w = { .out = body };
@@ -294,8 +249,14 @@ static int write_request(struct buf *body, const struct publish *p, struct remot
 	json_close_array(&w);
 	if (p->reason)
 		json_put_text(&w, "reason", p->reason);
-	if (put_override(&w, p, r, e) < 0)
-		return e->code;
+	if (p->allowed.count) {
+		json_open_array(&w, "allow_refused");
+		for (size_t i = 0; i < p->allowed.count; i++)
+			json_put_text(&w, NULL, p->allowed.items[i]);
+		json_close_array(&w);
+	}
+	if (p->dry_run)
+		json_put_bool(&w, "dry_run", true);
 	json_close_object(&w);
 	return buf_check(body, e);
 }
@@ -308,7 +269,7 @@ int publish_send(struct publish *p, struct remote *r, struct remote_answer *answ
 	if (!body)
 		return err_memory(e);
 	if (remote_upload(r, p->bytes, archive, e) < 0 || (p->delta && remote_upload(r, p->delta, delta, e) < 0) ||
-	    write_request(body, p, r, archive, p->delta ? delta : NULL, e) < 0)
+	    write_request(body, p, archive, p->delta ? delta : NULL, e) < 0)
 		return e->code;
 	return remote_call(r, "POST", "/v1/bundles", body, answer, e);
 }

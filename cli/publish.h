@@ -14,7 +14,8 @@ struct publish {
 	const char *archive;            /* path */
 	const struct keyring *keys;
 	const char *reason;             /* why; may be NULL */
-	struct cli_list overrides;      /* "SENSOR/VERSION" whose refusal is overridden, "*": all */
+	struct cli_list allowed;        /* "SENSOR/VERSION" whose refusal is overridden */
+	bool dry_run;                   /* the server checks and answers, and publishes nothing */
 	bool no_delta, adopt;
 	int64_t now;
 	/* filled in by publish_prepare(): */

@@ -11,7 +11,7 @@
 struct publish_options {
 	struct remote_options remote;
 	struct keys_options keys;
-	struct cli_list overrides;
+	struct cli_list allowed;
 	const char *reason;
 	bool dry_run, no_delta, adopt;
 };
@@ -21,11 +21,11 @@ struct publish_options {
 static const struct cli_option publish_rows[] = {
 	KEYS_ROWS(AT(keys)),
 	{ "reason", 0, CLI_TEXT, AT(reason), "TEXT", "why, for the record" },
-	{ "override-contract", 0, CLI_MANY, AT(overrides), "SENSOR/VERSION",
-	  "publish although this contract refuses it (every host still refuses by its own); \"*\": all; needs --reason" },
+	{ "allow-refused", 0, CLI_MANY, AT(allowed), "SENSOR/VERSION",
+	  "publish although this sensor refuses it (its hosts still do); may be given again; needs --reason" },
 	{ "no-delta", 0, CLI_FLAG, AT(no_delta), NULL, "the whole archive only" },
 	{ "adopt", 0, CLI_FLAG, AT(adopt), NULL, "sign although none of these keys signed what is published now" },
-	{ "dry-run", 'n', CLI_FLAG, AT(dry_run), NULL, "do all but send it" },
+	{ "dry-run", 'n', CLI_FLAG, AT(dry_run), NULL, "sign it, let the server check it and print the matrix; nothing is published" },
 	REMOTE_ROWS(AT(remote)),
 };
 
@@ -65,7 +65,26 @@ static void print_findings(const struct remote_answer *a)
 		print_finding(&findings->u.items[i]);
 }
 
-static void print_prepared(const struct publish *p, bool dry_run)
+/* What each registered sensor says of it, and how many devices of the target rings that concerns. */
+static int print_matrix(const struct remote_answer *a, struct err *e)
+{
+	static const struct remote_column columns[] = {
+		{ "SENSOR", "sensor" }, { "VERSION", "version" }, { "ANSWER", "answer" }, { "DEVICES", "devices" }, { "WHY", "why" },
+	};
+	const struct json *root = a->doc ? a->doc->root : NULL, *matrix = root ? json_get(root, "matrix") : NULL;
+	int64_t unknown = 0;
+
+	if (!matrix || matrix->type != JSON_ARRAY || matrix->count == 0)
+		return 0;
+	if (remote_table(matrix, columns, ARRAY_LEN(columns), e) < 0)
+		return e->code;
+	if (json_to_int(json_get(root, "unknown_sensors"), &unknown) && unknown > 0)
+		printf("%lld devices run a sensor whose contract is not registered\n", (long long)unknown);
+	fflush(stdout);         /* before the findings, which go to the other stream */
+	return 0;
+}
+
+static void print_prepared(const struct publish *p)
 {
 	char hex[DIGEST_HEX_LEN + 1];
 
@@ -76,8 +95,6 @@ static void print_prepared(const struct publish *p, bool dry_run)
 		printf("delta from serial %llu: %zu bytes\n", (unsigned long long)p->delta_from, p->delta->len);
 	else
 		printf("no delta: %s\n", p->note);
-	if (dry_run)
-		printf("signed, not sent\n");
 	fflush(stdout);         /* before the findings, which go to the other stream */
 }
 
@@ -85,20 +102,25 @@ static int finish(struct publish *p, struct remote *r, const struct publish_opti
 {
 	AUTO_ANSWER answer = { 0 };
 	char rollout[32];
+	struct err later;
+	int code;
 
 	if (publish_prepare(p, r, e) < 0)
 		return e->code;
 	if (!o->remote.json)
-		print_prepared(p, o->dry_run);
-	if (o->dry_run)
-		return 0;
-	if (publish_send(p, r, &answer, e) < 0) {
-		print_findings(&answer);
-		return e->code;
-	}
+		print_prepared(p);
+	code = publish_send(p, r, &answer, e);
+	if (o->remote.json && answer.doc && remote_print(answer.doc->root, &later) < 0)
+		return code < 0 ? code : later.code;
+	if (!o->remote.json && print_matrix(&answer, &later) < 0)
+		log_warn("%s", later.msg);
 	print_findings(&answer);
-	if (o->remote.json)
-		return remote_print(answer.doc->root, e);
+	if (code < 0 || o->remote.json)
+		return code;
+	if (o->dry_run) {
+		printf("it would be published; nothing was\n");
+		return 0;
+	}
 	remote_text(answer.doc->root, "rollout", rollout, sizeof rollout);
 	printf("%s; rollout %s\n", answer.status == 200 ? "it was published before" : "published", rollout);
 	return 0;
@@ -109,13 +131,14 @@ static int publish(int argc, char **argv, const void *options, struct err *e)
 	const struct publish_options *o = options;
 	AUTO(remote) struct remote *r = NULL;
 	AUTO(keyring) struct keyring *keys = NULL;
-	struct publish p = { .archive = argv[0], .reason = o->reason, .overrides = o->overrides, .no_delta = o->no_delta, .adopt = o->adopt,
+	struct publish p = { .archive = argv[0], .reason = o->reason, .allowed = o->allowed, .dry_run = o->dry_run,
+			     .no_delta = o->no_delta, .adopt = o->adopt,
 			     .now = clock_now() };
 	int code;
 
 	(void)argc;
-	if (o->overrides.count > 0 && !o->reason)
-		return err_set(e, ERR_USAGE, "an override needs a --reason: it is kept and shown");
+	if (o->allowed.count > 0 && !o->reason)
+		return err_set(e, ERR_USAGE, "--allow-refused needs a --reason: it is kept and shown");
 	if (keys_open(&keys, &o->keys, e) < 0 || remote_open(&r, &o->remote, e) < 0)
 		return e->code;
 	p.keys = keys;

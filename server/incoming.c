@@ -2,6 +2,7 @@
 #include "server/incoming.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/json.h"
 #include "server/control.h"
@@ -59,12 +60,28 @@ static int note_refusal(struct server *s, const struct incoming *b, const struct
 	return server_write(s, &batch, e);
 }
 
+/* Who let out what sensors refuse, before anything of it is visible. */
+static int note_overridden(struct server *s, const struct incoming *b, const struct trial *t, int64_t now, struct err *e)
+{
+	struct server_batch batch = { .count = 0 };
+	char names[400], subject[NAME_LEN_MAX + 32], detail[800];
+
+	if (trial_overridden(t, names, sizeof names) == 0)
+		return 0;
+	snprintf(subject, sizeof subject, "%s %" PRIu64, b->channel, b->serial);
+	snprintf(detail, sizeof detail, "although refused by %s: %.300s", names, b->reason);
+	server_audit(&batch, now, b->by, "publish-allow-refused", subject, detail);
+	return server_write(s, &batch, e);
+}
+
 int incoming_try(struct trial **out, struct server *s, const struct incoming *b, const struct trial_override *override, int64_t now,
 		 struct err *e)
 {
 	if (trial_run(out, s, b->archive, b->channel, b->serial, b->version, &b->digest, b->size, override, e) < 0)
 		return e->code;
-	return trial_refuses(*out) ? note_refusal(s, b, *out, now, e) : 0;
+	if (b->dry_run)
+		return 0;
+	return trial_refuses(*out) ? note_refusal(s, b, *out, now, e) : note_overridden(s, b, *out, now, e);
 }
 
 int incoming_start(struct server *s, const struct incoming *b, const struct trial *t, int64_t now, uint64_t *rollout, struct err *e)

@@ -17,11 +17,12 @@ struct incoming {
 	uint64_t size, length;          /* of the uncompressed archive; of the target */
 	const char *archive;            /* file with the target's bytes */
 	const char *by, *reason;
+	bool dry_run;                   /* it is only asked about: nothing is kept */
 };
 
 /* *same: this very bundle began its way before. ERR_CONFLICT: the serial or the digest is taken, or the serial does not rise. */
 int incoming_known(struct server *s, const struct incoming *b, bool *same, struct err *e) MUST_CHECK;
-/* Contracts and self-tests (trial.h); a refusal is kept and audited. */
+/* Contracts and self-tests (trial.h); a refusal, and one that is overridden, is kept and audited. */
 int incoming_try(struct trial **out, struct server *s, const struct incoming *b, const struct trial_override *override, int64_t now,
 		 struct err *e) MUST_CHECK;
 int incoming_start(struct server *s, const struct incoming *b, const struct trial *t, int64_t now, uint64_t *rollout, struct err *e) MUST_CHECK;

@@ -24,7 +24,7 @@
 #include "server/trial.h"
 
 #define DELTAS_MAX 64
-#define OVERRIDES_MAX 64
+#define ALLOWED_MAX 64
 
 /* ---- uploads ---- */
 
@@ -91,28 +91,26 @@ struct publish {
 	int64_t size;                   /* of the uncompressed archive */
 	const char *version;
 	struct trial *trial;            /* unpacked and checked */
+	const char *allowed[ALLOWED_MAX];       /* "SENSOR/VERSION" whose refusal is overridden */
+	size_t allowed_count;
+	bool dry_run;                   /* answer, and publish nothing */
 };
 
-static int parse_override(struct publish *p, struct trial_override *o, struct err *e)
+static int parse_allowed(struct publish *p, struct err *e)
 {
-	static const char *const members[] = { "contracts", "reason", NULL };
-	const struct json *object = NULL, *list;
+	const struct json *list = NULL;
 
-	if (json_may_object(p->doc, p->doc->root, "override", &object, e) < 0)
+	if (json_may_array(p->doc, p->doc->root, "allow_refused", ALLOWED_MAX, &list, e) < 0 ||
+	    json_may_bool(p->doc, p->doc->root, "dry_run", &p->dry_run, e) < 0)
 		return e->code;
-	if (!object)
-		return 0;
-	if (json_only(p->doc, object, members, e) < 0 ||
-	    json_want_array(p->doc, object, "contracts", OVERRIDES_MAX, &list, e) < 0 ||
-	    json_want_text(p->doc, object, "reason", REASON_LEN_MAX, &o->reason, e) < 0)
-		return e->code;
-	for (uint32_t i = 0; i < list->count; i++) {
+	if (list && list->count > 0 && !p->reason[0])
+		return json_error(p->doc, list, e, ERR_FORMAT, "what sensors refuse goes out with a reason only: it is kept and shown");
+	for (uint32_t i = 0; list && i < list->count; i++) {
 		const struct json *v = &list->u.items[i];
 
-		if (json_is(v, "*"))
-			o->everything = true;
-		else if (v->type != JSON_STRING || !digest_parse(&o->contracts[o->count++], v->u.text, v->count))
-			return json_error(p->doc, v, e, ERR_FORMAT, "an overridden contract is named by its digest, or \"*\"");
+		if (v->type != JSON_STRING || strlen(v->u.text) != v->count)
+			return json_error(p->doc, v, e, ERR_FORMAT, "a sensor is named SENSOR/VERSION");
+		p->allowed[p->allowed_count++] = v->u.text;
 	}
 	return 0;
 }
@@ -244,6 +242,8 @@ static void reply_done(struct request *q, const struct publish *p, uint64_t roll
 		json_put_null(&w, "rollout");
 	if (p->trial)
 		trial_write_matrix(p->trial, &w);
+	if (p->dry_run)
+		json_put_bool(&w, "dry_run", true);
 	json_close_object(&w);
 }
 
@@ -264,6 +264,7 @@ static struct incoming incoming_of(const struct publish *p)
 	return (struct incoming){
 		.channel = p->channel, .serial = (uint64_t)p->serial, .digest = p->digest, .version = p->version, .path = p->files[0].path,
 		.size = (uint64_t)p->size, .length = p->target.length, .archive = p->files[0].from, .by = p->who, .reason = p->reason,
+		.dry_run = p->dry_run,
 	};
 }
 
@@ -281,16 +282,17 @@ static int make_visible(struct publish *p, const struct incoming *b, uint64_t *r
 
 static void publish(struct request *q, struct publish *p)
 {
-	struct trial_override override = { .count = 0 };
+	struct trial_override override = { p->allowed, 0 };
 	struct incoming b;
 	uint64_t rollout = 0;
 	bool same = false;
 	struct err e;
 
-	if (parse(p, &e) < 0 || parse_override(p, &override, &e) < 0 || check_target(p, &e) < 0) {
+	if (parse(p, &e) < 0 || parse_allowed(p, &e) < 0 || check_target(p, &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;
 	}
+	override.count = p->allowed_count;
 	b = incoming_of(p);
 	if (incoming_known(p->s, &b, &same, &e) < 0) {
 		reply_error(&q->reply, &e);
@@ -310,6 +312,8 @@ static void publish(struct request *q, struct publish *p)
 		reply_error(&q->reply, &e);
 	} else if (trial_refuses(p->trial)) {
 		reply_findings(q, p);
+	} else if (p->dry_run) {
+		reply_done(q, p, 0, 200);
 	} else if (make_visible(p, &b, &rollout, &e) < 0) {
 		reply_error(&q->reply, &e);
 	} else {
@@ -319,7 +323,8 @@ static void publish(struct request *q, struct publish *p)
 
 void operator_publish(struct request *q)
 {
-	static const char *const members[] = { "channel", "serial", "digest", "role", "archive", "deltas", "reason", "override", NULL };
+	static const char *const members[] = { "channel", "serial", "digest", "role", "archive", "deltas", "reason", "allow_refused", "dry_run",
+						NULL };
 	struct publish p = { .s = q->server, .who = q->who, .now = clock_now(), .doc = handler_body(q, members) };
 
 	if (!p.doc)

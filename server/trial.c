@@ -13,6 +13,7 @@
 #include "content/canary.h"
 #include "content/check.h"
 #include "schema/contract.h"
+#include "server/publish_check.h"
 
 #define SELF "/proc/self/exe"
 #define CONTRACTS_MAX 256
@@ -26,7 +27,7 @@ struct opinion {
 	struct check_report *report;
 	bool tried;                     /* the canary ran */
 	struct canary_result canary;
-	bool overridden;
+	char why[600];                  /* of a refusal */
 };
 
 struct trial {
@@ -35,8 +36,9 @@ struct trial {
 	char digest[DIGEST_HEX_LEN + 1];
 	struct manifest *manifest;
 	struct opinion *opinions;
+	struct publish_opinion *said;   /* of each opinion */
 	size_t count;
-	char *reason;                   /* of the override; NULL */
+	struct publish_check *check;
 };
 
 void trial_free(struct trial *t)
@@ -45,6 +47,7 @@ void trial_free(struct trial *t)
 
 	if (!t)
 		return;
+	publish_check_free(t->check);
 	if (t->tree && file_remove_tree(t->tree, &e) < 0)
 		log_warn("%s", e.msg);
 	for (size_t i = 0; i < t->count; i++) {
@@ -55,7 +58,7 @@ void trial_free(struct trial *t)
 	free(t->opinions);
 	manifest_free(t->manifest);
 	free(t->tree);
-	free(t->reason);
+	free(t->said);
 	free(t);
 }
 
@@ -132,11 +135,60 @@ static int ask(struct trial *t, int dir, struct opinion *o, struct err *e)
 	return canary_spawn(SELF, &job, &o->canary, e);
 }
 
-static void mark(struct opinion *o, const struct trial_override *override)
+static bool accepts(const struct opinion *o)
 {
-	o->overridden = override->everything;
-	for (size_t i = 0; o->contract && i < override->count; i++)
-		o->overridden = o->overridden || digest_equal(&override->contracts[i], &o->contract->digest);
+	return o->report->errors == 0 && (!o->tried || o->canary.outcome == CANARY_OK);
+}
+
+/* A bundle addresses a sensor that accepts at least one of its content types. */
+static bool addresses(const struct trial *t, const struct contract *c)
+{
+	for (size_t i = 0; c && i < t->manifest->file_count; i++)
+		if (contract_find_type(c, t->manifest->files[i].type))
+			return true;
+	return !c;
+}
+
+static int explain(struct opinion *o, struct err *e)
+{
+	AUTO(buf) struct buf *text = buf_new(0);
+	size_t i = 0;
+
+	if (!text)
+		return err_memory(e);
+	if (o->report->errors == 0) {
+		snprintf(o->why, sizeof o->why, "canary: %s: %s", canary_outcome_name(o->canary.outcome), o->canary.sentence);
+		return 0;
+	}
+	while (i < o->report->count && o->report->items[i].severity != CHECK_ERROR)
+		i++;
+	if (i < o->report->count)
+		check_finding_text(text, &o->report->items[i]);
+	if (buf_check(text, e) < 0)
+		return e->code;
+	snprintf(o->why, sizeof o->why, "%s%s", text->data ? text->data : "refused", o->report->errors > 1 ? " (and more)" : "");
+	return 0;
+}
+
+static int sum_up(struct trial *t, struct err *e)
+{
+	t->said = calloc(t->count, sizeof *t->said);
+	if (!t->said)
+		return err_memory(e);
+	for (size_t i = 0; i < t->count; i++) {
+		struct opinion *o = &t->opinions[i];
+		struct publish_opinion *said = &t->said[i];
+
+		*said = (struct publish_opinion){ .accepts = accepts(o), .addressed = addresses(t, o->contract), .why = o->why };
+		if (o->contract) {
+			said->contract = o->contract->digest;
+			said->sensor = o->contract->sensor;
+			said->version = o->contract->version;
+		}
+		if (!said->accepts && explain(o, e) < 0)
+			return e->code;
+	}
+	return 0;
 }
 
 static int run(struct trial *t, const struct trial_override *override, struct err *e)
@@ -149,12 +201,12 @@ static int run(struct trial *t, const struct trial_override *override, struct er
 		return e->code;
 	if (t->count == 0 && add_opinion(t, NULL, 0, e) < 0)
 		return e->code;
-	for (size_t i = 0; i < t->count; i++) {
-		mark(&t->opinions[i], override);
+	for (size_t i = 0; i < t->count; i++)
 		if (ask(t, dir, &t->opinions[i], e) < 0)
 			return e->code;
-	}
-	return 0;
+	if (sum_up(t, e) < 0)
+		return e->code;
+	return publish_check_new(&t->check, t->s, t->manifest->channel, t->said, t->count, override->sensors, override->count, e);
 }
 
 int trial_run(struct trial **out, struct server *s, const char *archive, const char *channel, uint64_t serial, const char *version,
@@ -165,7 +217,6 @@ int trial_run(struct trial **out, struct server *s, const char *archive, const c
 	if (!t)
 		return err_memory(e);
 	t->s = s;
-	t->reason = override->reason ? strdup(override->reason) : NULL;
 	if (unpack(t, archive, channel, serial, version, digest, size, e) < 0 || run(t, override, e) < 0) {
 		trial_free(t);
 		return e->code;
@@ -176,17 +227,24 @@ int trial_run(struct trial **out, struct server *s, const char *archive, const c
 
 /* ---- what came of it ---- */
 
-static bool accepts(const struct opinion *o)
-{
-	return o->report->errors == 0 && (!o->tried || o->canary.outcome == CANARY_OK);
-}
-
 bool trial_refuses(const struct trial *t)
 {
-	for (size_t i = 0; i < t->count; i++)
-		if (!accepts(&t->opinions[i]) && !t->opinions[i].overridden)
-			return true;
-	return false;
+	return publish_matrix_blocks(publish_check_matrix(t->check));
+}
+
+void trial_sentence(const struct trial *t, char *out, size_t cap)
+{
+	publish_matrix_sentence(publish_check_matrix(t->check), out, cap);
+}
+
+size_t trial_overridden(const struct trial *t, char *out, size_t cap)
+{
+	return publish_matrix_allowed(publish_check_matrix(t->check), out, cap);
+}
+
+void trial_write_matrix(const struct trial *t, struct json_writer *w)
+{
+	publish_matrix_write(publish_check_matrix(t->check), w);
 }
 
 static void contract_name(const struct opinion *o, char *out, size_t cap)
@@ -195,31 +253,6 @@ static void contract_name(const struct opinion *o, char *out, size_t cap)
 		snprintf(out, cap, "%s %s", o->contract->sensor, o->contract->version);
 	else
 		snprintf(out, cap, "every sensor");
-}
-
-void trial_sentence(const struct trial *t, char *out, size_t cap)
-{
-	AUTO(buf) struct buf *text = buf_new(1024);
-	char name[160];
-
-	snprintf(out, cap, "refused");
-	for (size_t i = 0; i < t->count; i++) {
-		const struct opinion *o = &t->opinions[i];
-
-		if (accepts(o) || o->overridden)
-			continue;
-		contract_name(o, name, sizeof name);
-		if (o->report->errors == 0) {
-			snprintf(out, cap, "canary for %s: %s: %s", name, canary_outcome_name(o->canary.outcome), o->canary.sentence);
-			return;
-		}
-		for (size_t k = 0; text && k < o->report->count; k++)
-			if (o->report->items[k].severity == CHECK_ERROR) {
-				check_finding_text(text, &o->report->items[k]);
-				snprintf(out, cap, "%s%s", text->data ? text->data : "", o->report->errors > 1 ? " (and more)" : "");
-				return;
-			}
-	}
 }
 
 static void write_finding(const struct opinion *o, const struct check_finding *f, struct json_writer *w)
@@ -270,31 +303,4 @@ void trial_write_findings(const struct trial *t, struct json_writer *w)
 			write_canary(o, w);
 	}
 	json_close_array(w);
-}
-
-void trial_write_matrix(const struct trial *t, struct json_writer *w)
-{
-	char digest[DIGEST_HEX_LEN + 1];
-
-	json_open_array(w, "matrix");
-	for (size_t i = 0; i < t->count; i++) {
-		const struct opinion *o = &t->opinions[i];
-
-		json_open_object(w, NULL);
-		if (o->contract) {
-			digest_hex(digest, &o->contract->digest);
-			json_put_text(w, "contract", digest);
-			json_put_text(w, "sensor", o->contract->sensor);
-			json_put_text(w, "version", o->contract->version);
-		}
-		json_put_int(w, "errors", (int64_t)o->report->errors);
-		json_put_int(w, "warnings", (int64_t)o->report->warnings);
-		json_put_text(w, "canary", o->tried ? canary_outcome_name(o->canary.outcome) : NULL);
-		json_put_bool(w, "accepted", accepts(o));
-		json_put_bool(w, "overridden", o->overridden && !accepts(o));
-		json_close_object(w);
-	}
-	json_close_array(w);
-	if (t->reason)
-		json_put_text(w, "override_reason", t->reason);
 }

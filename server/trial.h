@@ -10,12 +10,10 @@
 
 struct trial;
 
-/* What a person decided not to wait for. Texts are borrowed. */
+/* Sensors whose refusal a person overrides, by name: "SENSOR/VERSION". Borrowed. */
 struct trial_override {
-	struct digest contracts[64];
+	const char *const *sensors;
 	size_t count;
-	bool everything;
-	const char *reason;             /* NULL: nothing is overridden */
 };
 
 /*
@@ -27,9 +25,10 @@ int trial_run(struct trial **out, struct server *s, const char *archive, const c
 	      const struct digest *digest, uint64_t size, const struct trial_override *override, struct err *e) MUST_CHECK;
 void trial_free(struct trial *t);       /* removes the unpacked tree; NULL is fine */
 
-bool trial_refuses(const struct trial *t);
-void trial_sentence(const struct trial *t, char *out, size_t cap);      /* the first refusal */
-/* Members "findings" and "matrix" of the object that is open in w. */
+bool trial_refuses(const struct trial *t);      /* it must not go out: publish_matrix.h says when */
+void trial_sentence(const struct trial *t, char *out, size_t cap);      /* why */
+size_t trial_overridden(const struct trial *t, char *out, size_t cap); /* refusals that count for nothing here, by name: how many */
+/* Members "findings", and "matrix" and "unknown_sensors", of the object that is open in w. */
 void trial_write_findings(const struct trial *t, struct json_writer *w);
 void trial_write_matrix(const struct trial *t, struct json_writer *w);
 
