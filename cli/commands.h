@@ -25,6 +25,8 @@ extern const struct cli_command rollout_commands[];
 extern const size_t rollout_command_count;
 extern const struct cli_command fleet_commands[];
 extern const size_t fleet_command_count;
+extern const struct cli_command sign_commands[];
+extern const size_t sign_command_count;
 extern const struct cli_command authority_commands[];
 extern const size_t authority_command_count;
 extern const struct cli_command promoter_commands[];

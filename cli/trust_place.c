@@ -1,0 +1,195 @@
+/* trust_place: where trust is kept: a server, or a repository's directory. */
+#include "cli/trust_place.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "signing/repo.h"
+
+struct trust_place {
+	struct remote *remote;          /* NULL: a directory */
+	struct repo *repo;
+	struct keyring *online;
+};
+
+/* ---- opening ---- */
+
+static int open_directory(struct trust_place *p, const struct trust_options *o, struct err *e)
+{
+	AUTO_FREE char *beside = file_join(o->repository, "../keys");
+	const char *keys = o->online ? o->online : beside;
+
+	if (!beside)
+		return err_memory(e);
+	if (repo_open(&p->repo, o->repository, e) < 0)
+		return e->code;
+	if (o->online || file_exists(keys))
+		return keyring_load(&p->online, keys, NULL, NULL, e);
+	p->online = keyring_new();
+	return p->online ? 0 : err_memory(e);
+}
+
+int trust_place_open(struct trust_place **out, const struct trust_options *o, struct err *e)
+{
+	AUTO(trust_place) struct trust_place *p = calloc(1, sizeof *p);
+
+	if (!p)
+		return err_memory(e);
+	if (o->repository && o->remote.server)
+		return err_set(e, ERR_USAGE, "--repository and --server name two places");
+	if (o->repository ? open_directory(p, o, e) < 0 : remote_open(&p->remote, &o->remote, e) < 0)
+		return e->code;
+	*out = TAKE(p);
+	return 0;
+}
+
+void trust_place_free(struct trust_place *p)
+{
+	if (!p)
+		return;
+	remote_free(p->remote);
+	repo_free(p->repo);
+	keyring_free(p->online);
+	free(p);
+}
+
+/* ---- roles ---- */
+
+static enum metadata_type type_of(const char *role)
+{
+	return strcmp(role, "root") == 0 ? METADATA_ROOT : METADATA_TARGETS;
+}
+
+int trust_place_role(struct trust_place *p, const char *role, struct metadata **out, struct err *e)
+{
+	AUTO(buf) struct buf *path = buf_new(0);
+	AUTO_ANSWER answer = { 0 };
+
+	if (!path)
+		return err_memory(e);
+	if (p->repo) {
+		const struct metadata *m = type_of(role) == METADATA_ROOT ? repo_root(p->repo) : repo_role(p->repo, role);
+
+		return m ? metadata_parse(out, m->type, role, m->raw->data, m->raw->len, e)
+			 : err_set(e, ERR_NOT_FOUND, "no role %s is published", role);
+	}
+	buf_adds(path, "/v1/roles/");
+	remote_escape(path, role);
+	if (buf_check(path, e) < 0 || remote_call(p->remote, "GET", path->data, NULL, &answer, e) < 0)
+		return err_wrap(e, "role %s", role);
+	return metadata_parse(out, type_of(role), role, answer.text->data, answer.text->len, e);
+}
+
+/* ---- handing in ---- */
+
+static int publish_here(struct trust_place *p, const struct sigreq *q, struct trust_result *out, struct err *e)
+{
+	if (sigreq_publish(q, p->repo, p->online, clock_now(), e) < 0)
+		return e->code;
+	snprintf(out->id, sizeof out->id, "%s", q->id);
+	snprintf(out->state, sizeof out->state, "published");
+	return 0;
+}
+
+int trust_place_submit(struct trust_place *p, const struct sigreq *q, struct trust_result *out, struct err *e)
+{
+	AUTO(buf) struct buf *body = buf_new(0);
+	AUTO_ANSWER answer = { 0 };
+
+	*out = (struct trust_result){ .added = 0 };
+	if (!body)
+		return err_memory(e);
+	if (p->repo)
+		return publish_here(p, q, out, e);
+	if (sigreq_write(body, q, e) < 0 || remote_call(p->remote, "POST", "/v1/signing-requests", body, &answer, e) < 0)
+		return e->code;
+	remote_text(answer.doc->root, "id", out->id, sizeof out->id);
+	remote_text(answer.doc->root, "state", out->state, sizeof out->state);
+	return json_want_int(answer.doc, answer.doc->root, "added", 0, INT64_MAX, &out->added, e);
+}
+
+void trust_result_print(const struct trust_result *r, bool json)
+{
+	if (json)
+		printf("{\"id\":\"%s\",\"state\":\"%s\",\"added\":%lld}\n", r->id, r->state, (long long)r->added);
+	else if (strcmp(r->state, "open") == 0)
+		printf("request %s: open, %lld new signature%s; others must sign, too\n", r->id, (long long)r->added, r->added == 1 ? "" : "s");
+	else
+		printf("request %s: %s\n", r->id, r->state);
+}
+
+/* ---- a server's requests ---- */
+
+static int want_server(const struct trust_place *p, struct err *e)
+{
+	return p->remote ? 0 : err_set(e, ERR_USAGE, "a directory keeps no requests: carry the file itself");
+}
+
+int trust_place_list(struct trust_place *p, bool all, struct remote_answer *out, struct err *e)
+{
+	if (want_server(p, e) < 0)
+		return e->code;
+	return remote_call(p->remote, "GET", all ? "/v1/signing-requests?state=all" : "/v1/signing-requests", NULL, out, e);
+}
+
+int trust_place_find(struct trust_place *p, const char *prefix, char id[SIGREQ_ID_LEN + 1], struct err *e)
+{
+	AUTO_ANSWER answer = { 0 };
+	const struct json *items;
+	size_t found = 0;
+
+	if (trust_place_list(p, true, &answer, e) < 0)
+		return e->code;
+	items = json_get(answer.doc->root, "items");
+	for (uint32_t i = 0; items && items->type == JSON_ARRAY && i < items->count; i++) {
+		char one[SIGREQ_ID_LEN + 1];
+
+		remote_text(&items->u.items[i], "id", one, sizeof one);
+		if (strncmp(one, prefix, strlen(prefix)) != 0)
+			continue;
+		memcpy(id, one, sizeof one);
+		found++;
+	}
+	if (found == 1)
+		return 0;
+	return found ? err_set(e, ERR_CONFLICT, "%zu requests begin with %s: name more of the id", found, prefix)
+		     : err_set(e, ERR_NOT_FOUND, "there is no request %s", prefix);
+}
+
+static int request_path(struct buf *out, const char *id, struct err *e)
+{
+	buf_adds(out, "/v1/signing-requests/");
+	remote_escape(out, id);
+	return buf_check(out, e);
+}
+
+int trust_place_request(struct trust_place *p, const char *id, struct sigreq **out, struct err *e)
+{
+	AUTO(buf) struct buf *path = buf_new(0);
+	AUTO_ANSWER answer = { 0 };
+
+	if (!path)
+		return err_memory(e);
+	if (want_server(p, e) < 0 || request_path(path, id, e) < 0 || remote_call(p->remote, "GET", path->data, NULL, &answer, e) < 0)
+		return e->code;
+	return sigreq_parse(out, "the server's request", answer.text->data, answer.text->len, e);
+}
+
+int trust_place_withdraw(struct trust_place *p, const char *id, const char *reason, struct err *e)
+{
+	AUTO(buf) struct buf *path = buf_new(0);
+	AUTO_ANSWER answer = { 0 };
+
+	if (!path)
+		return err_memory(e);
+	if (want_server(p, e) < 0 || request_path(path, id, e) < 0)
+		return e->code;
+	if (reason) {
+		buf_adds(path, "?reason=");
+		remote_escape(path, reason);
+	}
+	return buf_check(path, e) < 0 ? e->code : remote_call(p->remote, "DELETE", path->data, NULL, &answer, e);
+}
