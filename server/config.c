@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/ini.h"
+#include "base/name.h"
 #include "base/number.h"
 
 #define AT(member) offsetof(struct config, member)
@@ -34,6 +35,53 @@ static const struct ini_key keys[] = {
 	{ "", "keep-bundles", INI_INT, AT(keep.bundles), "20", 1, 100000, "archives of a channel that stay, listed or not: the newest" },
 	{ "", "keep-days", INI_INT, AT(keep.days), "14", 1, 36500, "for which replaced metadata, and what it lists, stays" },
 };
+
+#undef AT
+#define AT(member) offsetof(struct config_follow, member)
+
+static const struct ini_key follow_keys[] = {
+	{ "follow", "url", INI_TEXT, AT(url), NULL, 0, 0, "of a vendor's repository, above its metadata/ and targets/" },
+	{ "follow", "root", INI_TEXT, AT(root), NULL, 0, 0, "file with the vendor's root that is trusted" },
+	{ "follow", "pin", INI_TEXT, AT(pin), "", 0, 0, "sha256//BASE64 of that server's public key" },
+	{ "follow", "ca-file", INI_TEXT, AT(ca_file), "", 0, 0, "PEM file of authorities for that server" },
+	{ "follow", "channels", INI_LIST, AT(channels), NULL, 0, 0, "whose new bundles go into the rings here" },
+	{ "follow", "automatic", INI_BOOL, AT(automatic), "yes", 0, 0, "no: an operator begins each rollout" },
+	{ "follow", "poll", INI_SECONDS, AT(poll_s), "5m", 1, 86400, "between looks" },
+};
+
+#undef AT
+#define AT(member) offsetof(struct config, member)
+
+static void *follow_begin(void *config, const char *label)
+{
+	struct config *c = config;
+	struct config_follow *f = &c->follows[c->follow_count];
+
+	if (c->follow_count == CONFIG_FOLLOWS_MAX || strlen(label) >= sizeof f->name)
+		return NULL;
+	c->follow_count++;
+	memcpy(f->name, label, strlen(label) + 1);
+	return f;
+}
+
+/* The name is a directory's, the channels are looked for: neither may be odd. One channel has one vendor. */
+static int check_follow(const struct config *c, const struct config_follow *f, const char *path, struct err *e)
+{
+	if (!name_valid(f->name, strlen(f->name)))
+		return err_set(e, ERR_USAGE, "%s: [follow %s]: a name is lower-case letters, digits and inner hyphens", path, f->name);
+	if (strncmp(f->url, "https://", 8) != 0 && strncmp(f->url, "http://", 7) != 0 && strncmp(f->url, "file://", 7) != 0)
+		return err_set(e, ERR_USAGE, "%s: [follow %s] url: \"%s\" is no http, https or file URL", path, f->name, f->url);
+	for (char **channel = f->channels; *channel; channel++) {
+		if (!name_valid(*channel, strlen(*channel)))
+			return err_set(e, ERR_USAGE, "%s: [follow %s] channels: \"%s\" is no name", path, f->name, *channel);
+		for (const struct config_follow *o = c->follows; o < f; o++)
+			for (char **other = o->channels; *other; other++)
+				if (!strcmp(*other, *channel))
+					return err_set(e, ERR_USAGE, "%s: [follow %s]: channel %s comes from %s already", path, f->name,
+						       *channel, o->name);
+	}
+	return 0;
+}
 
 /* "host:port", "[v6]:port"; the host is an address, so that nothing is looked up. */
 static int split_listen(struct config *c, const char *path, struct err *e)
@@ -81,12 +129,21 @@ static int fill(char **slot, const char *data, const char *name, struct err *e)
 
 int config_read(struct config **out, const char *path, struct err *e)
 {
+	static const struct ini_many many[] = {
+		{ "follow", follow_keys, ARRAY_LEN(follow_keys), follow_begin },
+		{ NULL, NULL, 0, NULL },
+	};
 	AUTO(config) struct config *c = calloc(1, sizeof *c);
 
 	if (!c)
 		return err_memory(e);
-	if (ini_read(c, path, keys, ARRAY_LEN(keys), NULL, e) < 0)
+	if (ini_read(c, path, keys, ARRAY_LEN(keys), many, e) < 0) {
+		free(TAKE(c));
 		return e->code;
+	}
+	for (size_t i = 0; i < c->follow_count; i++)
+		if (check_follow(c, &c->follows[i], path, e) < 0)
+			return e->code;
 	if (split_listen(c, path, e) < 0)
 		return e->code;
 	if (c->data[0] != '/')
@@ -104,6 +161,8 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
+	for (size_t i = 0; i < c->follow_count; i++)
+		ini_release(&c->follows[i], follow_keys, ARRAY_LEN(follow_keys));
 	ini_release(c, keys, ARRAY_LEN(keys));
 	free(c);
 }
@@ -112,4 +171,8 @@ void config_help(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		printf("  %-16s %s [%s]\n", keys[i].key, keys[i].help, keys[i].fallback ? keys[i].fallback : "required");
+	printf("\nand for each vendor's repository that is followed, [follow NAME]:\n");
+	for (size_t i = 0; i < ARRAY_LEN(follow_keys); i++)
+		printf("  %-16s %s [%s]\n", follow_keys[i].key, follow_keys[i].help,
+		       follow_keys[i].fallback ? follow_keys[i].fallback : "required");
 }

@@ -7,6 +7,19 @@
 #include "base/err.h"
 #include "rollout/retention.h"
 
+#define CONFIG_FOLLOWS_MAX 8
+
+/* [follow NAME]: a vendor's repository whose bundles go into the rings of this server. */
+struct config_follow {
+	char name[64];
+	char *url;              /* above its metadata/ and targets/ */
+	char *root;             /* file: the vendor's root that is trusted */
+	char *pin, *ca_file;    /* of the vendor's server; "": the system's authorities */
+	char **channels;
+	bool automatic;         /* a rollout begins by itself; else an operator begins it */
+	int64_t poll_s;
+};
+
 struct config {
 	char *listen;           /* "127.0.0.1:8443", "[::]:8443"; port 0: the kernel's choice */
 	char *data;             /* directory: store, secrets, certificate, uploads, `listening` */
@@ -23,6 +36,8 @@ struct config {
 	int64_t head_s, body_s, idle_s, write_s;        /* time-outs of a connection */
 	char **benign;          /* directories of benign events for the self-tests at publish */
 	struct retention keep;  /* of the repository's files */
+	struct config_follow follows[CONFIG_FOLLOWS_MAX];
+	size_t follow_count;
 	/* derived: */
 	char host[256];         /* of `listen` */
 	int port;

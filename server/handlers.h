@@ -57,6 +57,10 @@ void operator_enrolments(struct request *q);
 void operator_add_enrolment(struct request *q);
 void operator_end_enrolment(struct request *q);
 
+/* operator_follow.c */
+void operator_follows(struct request *q);
+void operator_begin(struct request *q);
+
 /* operator_status.c */
 void operator_status(struct request *q);
 void health(struct request *q);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "content/canary.h"
 #include "server/cert.h"
+#include "server/follow.h"
 #include "server/loop.h"
 #include "server/server.h"
 #include "server/ticker.h"
@@ -97,11 +98,14 @@ static int serve(struct server *s, struct err *e)
 	sigaction(SIGINT, &stop, NULL);
 	got = ticker_start(s, e);
 	if (got == 0)
+		got = follow_start(s, e);
+	if (got == 0)
 		got = announce(s, e);
 	if (got == 0) {
 		loop_run(&loop);
 		log_info("stopping");
 	}
+	follow_stop(s);
 	ticker_stop(s);
 	loop_close(&loop);
 	return got;

@@ -43,6 +43,8 @@ const struct route routes[] = {
 	{ GET,    "/v1/rollouts/{id}",                ROLE_VIEWER,    BODY_NONE, 0, operator_rollout },
 	{ POST,   "/v1/rollouts/{id}/{move}",         ROLE_OPERATOR,  BODY_JSON, SMALL, operator_move },
 	{ POST,   "/v1/channels/{channel}/rollback",  ROLE_OPERATOR,  BODY_JSON, SMALL, operator_rollback },
+	{ POST,   "/v1/channels/{channel}/rollouts",  ROLE_OPERATOR,  BODY_JSON, SMALL, operator_begin },
+	{ GET,    "/v1/followed",                     ROLE_VIEWER,    BODY_NONE, 0, operator_follows },
 	{ GET,    "/v1/gate-records",                 ROLE_VIEWER,    BODY_NONE, 0, operator_gate_records },
 	{ GET,    "/v1/gate-records/{sha256}",        ROLE_VIEWER,    BODY_NONE, 0, operator_gate_record },
 	{ GET,    "/v1/devices",                      ROLE_VIEWER,    BODY_NONE, 0, operator_devices },

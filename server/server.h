@@ -20,6 +20,7 @@
 #include "server/writer.h"
 
 struct ticker;
+struct follow;
 
 struct server {
 	struct config *config;
@@ -34,6 +35,7 @@ struct server {
 	int metadata_dir, targets_dir;  /* of the repository */
 	int64_t started;
 	struct ticker *ticker;
+	struct follow *follow;          /* NULL: no vendor's repository is followed */
 
 	pthread_rwlock_t operators_lock;
 	struct operators *operators;

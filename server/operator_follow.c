@@ -1,0 +1,39 @@
+/* operator_follow: the vendors' repositories that are followed, and beginning the rollout of a bundle of theirs. */
+#include "base/clock.h"
+#include "server/follow.h"
+#include "server/handlers.h"
+
+void operator_follows(struct request *q)
+{
+	struct json_writer w = reply_json(&q->reply, 200);
+
+	json_open_object(&w, NULL);
+	follow_write(q->server, &w);
+	json_close_object(&w);
+}
+
+void operator_begin(struct request *q)
+{
+	static const char *const members[] = { "serial", "reason", NULL };
+	AUTO(json) struct json_doc *d = handler_body(q, members);
+	const char *reason = "";
+	struct json_writer w;
+	uint64_t rollout = 0;
+	int64_t serial;
+	struct err e;
+
+	if (!d)
+		return;
+	if (json_want_int(d, d->root, "serial", 1, INT64_MAX, &serial, &e) < 0 ||
+	    json_may_text(d, d->root, "reason", REASON_LEN_MAX, &reason, &e) < 0 ||
+	    follow_begin(q->server, q->params[0], (uint64_t)serial, q->who, reason, clock_now(), &rollout, &e) < 0) {
+		reply_error(&q->reply, &e);
+		return;
+	}
+	w = reply_json(&q->reply, 201);
+	json_open_object(&w, NULL);
+	json_put_text(&w, "channel", q->params[0]);
+	json_put_int(&w, "serial", serial);
+	json_put_int(&w, "rollout", (int64_t)rollout);
+	json_close_object(&w);
+}
