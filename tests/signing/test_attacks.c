@@ -5,227 +5,15 @@
  * never takes the place of the one that is trusted.
  */
 #include <ctype.h>
-#include <dirent.h>
-#include <sys/stat.h>
-#include <time.h>
 
-#include "base/file.h"
-#include "base/proc.h"
-#include "loopback.h"
-#include "tests/program.h"
+#include "served.h"
 
-#define PATH "one/t"
-#define CONTENT "what the sensor loads"
-#define DAY 86400
 #define SLACK ((unsigned long long)16 << 20)    /* what sockets may swallow before the server notices */
-
-struct attack {
-	struct forge *f;                /* targets delegates "one/?*" to one (key a), "two/?*" to two (key b) */
-	struct forge_files targets;
-	struct loopback *web;
-	char tool[1024], dir[128], root[160], md[160], td[160], mu[64], tu[64];
-	const char *patience;           /* seconds */
-	char said[8192];                /* by the last run */
-};
-
-/* ---- the repository ---- */
-
-static struct forge_doc *one(struct attack *x)
-{
-	return forge_doc(x->f, "one");
-}
-
-/* Role one with a second key under the id "alias" (NULL: none), and its threshold. */
-static void delegate(struct attack *x, const char *alias, int threshold)
-{
-	AUTO(buf) struct buf *keys = buf_new(0);
-	struct forge *f = x->f;
-
-	forge_key_member(keys, NULL, f->a);
-	forge_key_member(keys, NULL, f->b);
-	if (alias)
-		buf_addf(keys, ",\"alias\":%s", alias);
-	snprintf(f->docs[TARGETS].body, sizeof f->docs[TARGETS].body,
-		 "\"targets\":{},\"delegations\":{\"keys\":{%s},\"roles\":["
-		 "{\"name\":\"one\",\"keyids\":[\"%s\"%s],\"threshold\":%d,\"terminating\":true,\"paths\":[\"one/?*\"]},"
-		 "{\"name\":\"two\",\"keyids\":[\"%s\"],\"threshold\":1,\"terminating\":true,\"paths\":[\"two/?*\"]}]}",
-		 keys->data, forge_keyid(f->a), alias ? ",\"alias\"" : "", threshold, forge_keyid(f->b));
-}
-
-static void serve_content(struct attack *x, const char *bytes)
-{
-	char name[128], hex[DIGEST_HEX_LEN + 1];
-	struct digest d;
-
-	hash_bytes(&d, CONTENT, strlen(CONTENT));
-	digest_hex(hex, &d);
-	snprintf(name, sizeof name, "one/%s.t", hex);
-	forge_put(&x->targets, name, bytes, strlen(bytes));
-}
-
-static void publish(struct attack *x)
-{
-	forge_publish(x->f);
-}
-
-/* The next version of everything, root aside. */
-static void publish_next(struct attack *x)
-{
-	forge_bump(x->f);
-	publish(x);
-}
-
-static int setup(void **state)
-{
-	struct attack *x = calloc(1, sizeof *x);
-	/* In memory where there is such a place: a store is synced file by file. */
-	const char *tmp = getenv("TMPDIR") ? getenv("TMPDIR") : access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-	struct forge_doc *two;
-	char target[512];
-
-	snprintf(x->tool, sizeof x->tool, "%s", test_program("ringhold-tuf"));
-	snprintf(x->dir, sizeof x->dir, "%s/ringhold-attack.XXXXXX", tmp);
-	assert_non_null(mkdtemp(x->dir));
-	snprintf(x->root, sizeof x->root, "%s/root.json", x->dir);
-	snprintf(x->md, sizeof x->md, "%s/md", x->dir);
-	snprintf(x->td, sizeof x->td, "%s/td", x->dir);
-	x->f = forge_new();
-	forge_target(target, PATH, CONTENT);
-	snprintf(forge_add(x->f, "one", "targets", x->f->a)->body, sizeof x->f->docs[0].body, "\"targets\":{%s}", target);
-	two = forge_add(x->f, "two", "targets", x->f->b);
-	forge_target(target, "two/t", CONTENT);
-	snprintf(two->body, sizeof two->body, "\"targets\":{%s}", target);
-	/* The tool has a clock of its own. */
-	for (size_t i = 0; i < x->f->doc_count; i++)
-		x->f->docs[i].expires = time(NULL) + 10 * DAY;
-	delegate(x, NULL, 1);
-	serve_content(x, CONTENT);
-	x->patience = "60";
-	publish(x);
-	x->web = loopback_new(&x->f->net, &x->targets);
-	snprintf(x->mu, sizeof x->mu, "http://127.0.0.1:%d/metadata/", x->web->port);
-	snprintf(x->tu, sizeof x->tu, "http://127.0.0.1:%d/targets", x->web->port);
-	*state = x;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct attack *x = *state;
-	struct err e;
-
-	loopback_free(x->web);
-	forge_free(x->f);
-	forge_clear(&x->targets);
-	assert_ok(file_remove_tree(x->dir, &e));
-	free(x);
-	return 0;
-}
-
-/* ---- the client ---- */
-
-static int run(struct attack *x, const char *const *args)
-{
-	const char *argv[24] = { x->tool };
-	struct proc_run r = { .path = x->tool, .argv = (char *const *)(uintptr_t)argv, .stdin_fd = -1, .timeout_ms = 120000,
-			      .output_max = sizeof x->said - 1 };
-	struct proc_result result;
-	struct err e;
-	int status;
-
-	for (int i = 0; args[i]; i++)
-		argv[i + 1] = args[i];
-	assert_ok(proc_run(&r, &result, &e));
-	status = result.signal ? -result.signal : result.exit_status;
-	snprintf(x->said, sizeof x->said, "%s", result.output->data ? result.output->data : "");
-	proc_result_release(&result);
-	return status;
-}
-
-static int init(struct attack *x)
-{
-	return run(x, (const char *const[]){ "--metadata-dir", x->md, "init", x->root, NULL });
-}
-
-/* A client that knows the first root and nothing else. */
-static void fresh(struct attack *x)
-{
-	struct buf *root = forge_get(&x->f->net, "1.root.json");
-	struct err e;
-
-	assert_ok(file_remove_tree(x->md, &e));
-	assert_ok(file_remove_tree(x->td, &e));
-	assert_int_equal(mkdir(x->md, 0755) + mkdir(x->td, 0755), 0);
-	assert_ok(file_replace(x->root, root->data, root->len, 0644, &e));
-	assert_int_equal(init(x), 0);
-	x->web->log[0] = '\0';
-	x->web->bytes = 0;
-}
-
-static int download(struct attack *x, const char *path)
-{
-	return run(x, (const char *const[]){ "--metadata-url", x->mu, "--metadata-dir", x->md, "--target-name", path, "--target-dir",
-					     x->td, "--target-base-url", x->tu, "--patience", x->patience, "download", NULL });
-}
-
-static bool same(const struct buf *a, const struct buf *b)
-{
-	return a && b ? a->len == b->len && !memcmp(a->data, b->data, a->len) : a == b;
-}
-
-static struct buf *stored(struct attack *x, const char *name)
-{
-	AUTO_FREE char *path = file_join(x->md, name);
-	struct buf *out = NULL;
-	struct err e;
-
-	return file_read(&out, path, METADATA_LISTED_MAX, &e) < 0 ? NULL : out;
-}
-
-static void no_content(struct attack *x)
-{
-	DIR *d = opendir(x->td);
-	int entries = -2;
-
-	assert_non_null(d);
-	while (readdir(d))
-		entries++;
-	closedir(d);
-	assert_int_equal(entries, 0);
-}
-
-static void accepted(struct attack *x)
-{
-	AUTO_FREE char *path = file_join(x->td, "one%2Ft");
-	AUTO(buf) struct buf *got = NULL;
-	struct err e;
-
-	if (download(x, PATH) != 0)
-		fail_msg("what nobody forged was refused: %s", x->said);
-	assert_ok(file_read(&got, path, 1000, &e));
-	assert_string_equal(got->data, CONTENT);
-	assert_int_equal(unlink(path), 0);
-}
-
-/* Refused with these words; `name` in the store is what it was, and nothing is left of the content. */
-static void refused(struct attack *x, const char *name, const char *words)
-{
-	AUTO(buf) struct buf *before = stored(x, name);
-	int status = download(x, PATH);
-	AUTO(buf) struct buf *after = stored(x, name);
-
-	if (status != 1)
-		fail_msg("status %d instead of a refusal with \"%s\": %s", status, words, x->said);
-	if (!strstr(x->said, words))
-		fail_msg("refused without \"%s\": %s", words, x->said);
-	assert_true(same(before, after));
-	no_content(x);
-}
 
 /* ---- mix and match ---- */
 
 /* Serves the old file of a role under its newest name; the caller publishes anew afterwards. */
-static void swap_for_old(struct attack *x, const char *role, int64_t version)
+static void swap_for_old(struct served *x, const char *role, int64_t version)
 {
 	char new_name[64], old_name[64];
 
@@ -237,7 +25,7 @@ static void swap_for_old(struct attack *x, const char *role, int64_t version)
 static void files_of_different_times_do_not_mix(void **state)
 {
 	static const char *const roles[] = { "snapshot", "targets", "one" };
-	struct attack *x = *state;
+	struct served *x = *state;
 
 	fresh(x);
 	accepted(x);
@@ -269,7 +57,7 @@ static void no_role_goes_back(void **state)
 		{ "targets", "snapshot: lists version 2 of targets.json, but 3 was seen" },
 		{ "one", "snapshot: lists version 2 of one.json, but 3 was seen" },
 	};
-	struct attack *x = *state;
+	struct served *x = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct forge_doc *role = forge_doc(x->f, rows[i].role);
@@ -292,7 +80,7 @@ static void no_role_goes_back(void **state)
 
 static void no_role_vanishes(void **state)
 {
-	struct attack *x = *state;
+	struct served *x = *state;
 
 	fresh(x);
 	accepted(x);
@@ -306,7 +94,7 @@ static void no_role_vanishes(void **state)
 
 static void a_root_is_not_replayed(void **state)
 {
-	struct attack *x = *state;
+	struct served *x = *state;
 	struct forge_files *net = &x->f->net;
 
 	x->f->docs[ROOT].version = 2;
@@ -328,7 +116,7 @@ static void a_root_is_not_replayed(void **state)
 
 static void neither_old_nor_new_keys_alone_make_a_root(void **state)
 {
-	struct attack *x = *state;
+	struct served *x = *state;
 	struct forge *f = x->f;
 	struct forge_doc *root = &f->docs[ROOT];
 	struct seckey *old[2] = { f->root[0], f->root[1] };
@@ -359,7 +147,7 @@ static void neither_old_nor_new_keys_alone_make_a_root(void **state)
 static void no_role_is_frozen(void **state)
 {
 	static const char *const roles[] = { "root", "timestamp", "snapshot", "targets", "one" };
-	struct attack *x = *state;
+	struct served *x = *state;
 
 	fresh(x);
 	accepted(x);
@@ -386,7 +174,7 @@ static void no_role_is_frozen(void **state)
 /* Nothing newer is shown to a client than what it has. */
 static void a_timestamp_already_trusted_freezes_too(void **state)
 {
-	struct attack *x = *state;
+	struct served *x = *state;
 	AUTO_FREE char *path = NULL;
 	struct buf *held;
 	struct err e;
@@ -408,7 +196,7 @@ static void a_timestamp_already_trusted_freezes_too(void **state)
 
 static void endless_data_ends_at_the_limit(void **state)
 {
-	struct attack *x = *state;
+	struct served *x = *state;
 	char artifact[128];
 	const struct {
 		const char *name;
@@ -444,7 +232,7 @@ static void endless_data_ends_at_the_limit(void **state)
 
 static void slow_data_is_given_up(void **state)
 {
-	struct attack *x = *state;
+	struct served *x = *state;
 	const char *const names[] = { "timestamp.json", x->targets.list[0].name };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -488,7 +276,7 @@ static void a_file_that_is_not_the_listed_one_is_refused(void **state)
 		{ "snapshot", "targets.json", "\"length\":", "targets" },
 		{ "snapshot", "one.json", "\"length\":", "one" },
 	};
-	struct attack *x = *state;
+	struct served *x = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		for (int up = 0; up < 2; up++) {
@@ -520,7 +308,7 @@ static void content_that_is_not_the_listed_one_is_refused(void **state)
 		{ "what the sensor loads!", "more than 21 bytes" },
 		{ "", "one/t: 0 bytes instead of the listed 21" },
 	};
-	struct attack *x = *state;
+	struct served *x = *state;
 
 	fresh(x);
 	accepted(x);
@@ -537,7 +325,7 @@ static void content_that_is_not_the_listed_one_is_refused(void **state)
 static void a_file_of_another_type_is_refused(void **state)
 {
 	static const char *const types[] = { "root", "timestamp", "snapshot", "targets" };
-	struct attack *x = *state;
+	struct served *x = *state;
 
 	for (size_t i = TIMESTAMP; i < x->f->doc_count; i++)
 		for (size_t k = 0; k < ARRAY_LEN(types); k++) {
@@ -560,7 +348,7 @@ static void a_file_of_another_type_is_refused(void **state)
 
 static void the_key_of_another_role_signs_nothing(void **state)
 {
-	struct attack *x = *state;
+	struct served *x = *state;
 	struct forge *f = x->f;
 	const struct {
 		const char *role;
@@ -591,7 +379,7 @@ static void the_key_of_another_role_signs_nothing(void **state)
 /* Role two's file, well signed by its own key, under the name of role one. */
 static void one_role_does_not_stand_in_for_another(void **state)
 {
-	struct attack *x = *state;
+	struct served *x = *state;
 
 	for (int bare = 0; bare < 2; bare++) {
 		one(x)->bare = forge_doc(x->f, "two")->bare = bare;
@@ -607,7 +395,7 @@ static void one_role_does_not_stand_in_for_another(void **state)
 /* Role one may speak for one/ only, whatever it lists. */
 static void a_role_speaks_for_no_path_it_was_not_given(void **state)
 {
-	struct attack *x = *state;
+	struct served *x = *state;
 	char target[512];
 	AUTO_FREE char *body = strdup(one(x)->body);
 
@@ -627,7 +415,7 @@ static void a_role_speaks_for_no_path_it_was_not_given(void **state)
 
 static void a_key_id_twice_in_the_signatures_refuses_the_file(void **state)
 {
-	struct attack *x = *state;
+	struct served *x = *state;
 
 	for (size_t i = 0; i < x->f->doc_count; i++) {
 		struct forge_doc *role = &x->f->docs[i];
@@ -650,7 +438,7 @@ static void a_key_id_twice_in_the_signatures_refuses_the_file(void **state)
 }
 
 /* Root with a second key under the id "alias" for one of its roles, and that role's threshold at 2. */
-static void root_with_alias(struct attack *x, int which, const char *alias)
+static void root_with_alias(struct served *x, int which, const char *alias)
 {
 	static const char *const names[] = { "root", "timestamp", "snapshot", "targets" };
 	struct forge *f = x->f;
@@ -690,7 +478,7 @@ static void also_by(struct forge_doc *d, const struct seckey *k)
 /* A threshold of two, reached by one key under two ids; then, for control, by two keys. */
 static void one_key_under_two_ids_is_one_key(void **state)
 {
-	struct attack *x = *state;
+	struct served *x = *state;
 	struct forge *f = x->f;
 	struct seckey *const keys[] = { f->root[0], f->timestamp, f->snapshot, f->targets };
 
@@ -727,7 +515,7 @@ static void one_key_under_two_ids_is_one_key(void **state)
 
 static void one_key_under_two_ids_is_one_key_in_delegations_too(void **state)
 {
-	struct attack *x = *state;
+	struct served *x = *state;
 
 	for (int loud = 0; loud < 2; loud++) {
 		AUTO_FREE char *same_key = key_object(x->f->a, loud), *other = key_object(x->f->timestamp, false);
@@ -744,7 +532,7 @@ static void one_key_under_two_ids_is_one_key_in_delegations_too(void **state)
 	}
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, served_setup, served_teardown)
 
 int main(void)
 {
