@@ -16,6 +16,7 @@ static const struct {
 	{ publish_commands, &publish_command_count },
 	{ contract_commands, &contract_command_count },
 	{ rollout_commands, &rollout_command_count },
+	{ trust_commands, &trust_command_count },
 	{ sign_commands, &sign_command_count },
 	{ authority_commands, &authority_command_count },
 	{ fleet_commands, &fleet_command_count },

@@ -237,6 +237,10 @@ const struct cli_command sign_commands[] = {
 	  .run = sign, .options = sign_rows, .option_count = ARRAY_LEN(sign_rows), .options_size = sizeof(struct sign_options),
 	  .more = "Shows what will be trusted and what no longer, asks, and adds the signatures to the file. A request\n"
 		  "that builds on something older or other than --trusted is refused." },
+	{ .name = "root sign", .args = "REQUEST", .help = "the same, for a request that changes root", .min_args = 1, .max_args = 1,
+	  .run = sign, .options = sign_rows, .option_count = ARRAY_LEN(sign_rows), .options_size = sizeof(struct sign_options) },
+	{ .name = "root publish", .args = "REQUEST", .help = "hand a signed request in; with enough signatures the new root is published",
+	  .min_args = 1, .max_args = 1, .run = import, ROWS(import_rows) },
 	{ .name = "request list", .args = "", .help = "what waits for signatures", .run = list, ROWS(list_rows) },
 	{ .name = "request show", .args = "ID|FILE", .help = "what a request would change, and who signed", .min_args = 1, .max_args = 1,
 	  .run = show, ROWS(show_rows) },
