@@ -138,7 +138,7 @@ static int with_status(const void *options, int (*print)(const struct json *, st
 static int print_status(const struct json *status, struct err *e)
 {
 	static const struct remote_column roles[] = {
-		{ "ROLE", "role" }, { "VERSION", "version" }, { "EXPIRES", "expires" }, { "THRESHOLD", "threshold" }, { "KEYS HERE", "held" },
+		{ "ROLE", "role" }, { "VERSION", "version" }, { "EXPIRES", "expires" }, { "THRESHOLD", "threshold" }, { "KEYS", "keys" }, { "HERE", "held" },
 	};
 	char now[32], total[24], silent[24];
 

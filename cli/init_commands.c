@@ -43,8 +43,10 @@ static void print_next(const struct install_plan *p)
 	       "\n"
 	       "Take %s/offline-keys away from this machine, each key to another person: whoever holds %d of\n"
 	       "the root keys decides whom every endpoint trusts. Keep operator-keys and vendor-keys with those who use them.\n"
-	       "Until a promoter signs too, the server's keys alone assign content to every ring; `ringhold status` says so.\n",
-	       dir, dir, p->rings[0], dir, dir, channel, channel, channel, dir, dir, dir, INSTALL_ROOT_THRESHOLD);
+	       "Move %s/promoter to another machine, or at least to another user: it co-signs what every ring after %s\n"
+	       "gets (`ringhold promoter DIR`, unit ringhold-promoter.service). Write the server's pin into its promoter.ini, and\n"
+	       "bring it each new policy yourself: it takes none from the server. Without it these rings wait for a person's key.\n",
+	       dir, dir, p->rings[0], dir, dir, channel, channel, channel, dir, dir, dir, INSTALL_ROOT_THRESHOLD, dir, p->rings[0]);
 }
 
 static int init(int argc, char **argv, const void *options, struct err *e)

@@ -19,14 +19,15 @@
 #define ROLE_NAME_MAX (NAME_LEN_MAX + 16)
 
 /* Where the keys of a role live. */
-enum place { OFFLINE, OPERATOR, VENDOR, SERVER };
-static const char *const places[] = { "offline-keys", "operator-keys", "vendor-keys", "server/keys" };
+enum place { OFFLINE, OPERATOR, VENDOR, SERVER, PROMOTED };
+static const char *const places[] = { "offline-keys", "operator-keys", "vendor-keys", "server/keys", "server/keys" };
+static const char promoter_keys[] = "promoter/keys";
 /* In this order: the server's directory is what makes an installation. */
-static const char *const parts[] = { "offline-keys", "operator-keys", "vendor-keys", "policies", "root.json", "server" };
+static const char *const parts[] = { "offline-keys", "operator-keys", "vendor-keys", "policies", "root.json", "promoter", "server" };
 
 struct role {
 	char name[ROLE_NAME_MAX];
-	enum place place;
+	enum place place;       /* PROMOTED: of its two keys the second is the promoter's, the same for every ring */
 	size_t keys;
 	int64_t threshold;
 	const struct pubkey *public[INSTALL_ROOT_KEYS]; /* borrowed from the ring */
@@ -37,6 +38,7 @@ struct making {
 	struct role roles[ROLES_MAX];
 	size_t count;
 	struct keyring *ring;
+	const struct pubkey *promoter;  /* borrowed from the ring */
 	char *dir;              /* being filled */
 };
 
@@ -62,7 +64,7 @@ static void list_roles(struct making *m)
 	for (size_t i = 0; i < p->channel_count; i++)
 		add_role(m, VENDOR, 1, 1, "content-", p->channels[i]);
 	for (size_t i = 0; i < p->ring_count; i++)
-		add_role(m, SERVER, 1, 1, "ring-", p->rings[i]);
+		add_role(m, i ? PROMOTED : SERVER, i ? 2 : 1, i ? 2 : 1, "ring-", p->rings[i]);
 	add_role(m, OPERATOR, 1, 1, "fleet", "");
 	add_role(m, SERVER, 1, 1, "stop", "");
 	add_role(m, OPERATOR, 1, 1, "recall", "");
@@ -109,22 +111,32 @@ static int make_dir(const struct making *m, const char *name, struct err *e)
 	return path ? file_mkdirs(path, 0700, e) : err_memory(e);
 }
 
-static int make_key(struct making *m, struct role *r, size_t n, struct err *e)
+static int make_key_file(struct making *m, const char *dir, const char *name, const struct pubkey **public, struct err *e)
 {
 	AUTO(seckey) struct seckey *k = NULL;
 	AUTO_FREE char *path = NULL;
-	char name[ROLE_NAME_MAX + 8];
 
-	if (r->keys > 1)
-		snprintf(name, sizeof name, "%s-%zu", r->name, n + 1);
-	else
-		snprintf(name, sizeof name, "%s", r->name);
-	if (asprintf(&path, "%s/%s/%s.pem", m->dir, places[r->place], name) < 0)
+	if (asprintf(&path, "%s/%s/%s.pem", m->dir, dir, name) < 0)
 		return err_memory(e);
 	if (seckey_generate(&k, e) < 0 || seckey_save(k, path, NULL, e) < 0)
 		return e->code;
-	r->public[n] = seckey_public(k);
+	*public = seckey_public(k);
 	return keyring_add(m->ring, name, TAKE(k), e);
+}
+
+static int make_key(struct making *m, struct role *r, size_t n, struct err *e)
+{
+	char name[ROLE_NAME_MAX + 8];
+
+	if (r->place == PROMOTED && n == 1) {
+		r->public[n] = m->promoter;
+		return 0;
+	}
+	if (r->keys > 1 && r->place != PROMOTED)
+		snprintf(name, sizeof name, "%s-%zu", r->name, n + 1);
+	else
+		snprintf(name, sizeof name, "%s", r->name);
+	return make_key_file(m, places[r->place], name, &r->public[n], e);
 }
 
 static int make_keys(struct making *m, struct err *e)
@@ -132,6 +144,8 @@ static int make_keys(struct making *m, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
 		if (make_dir(m, places[i], e) < 0)
 			return e->code;
+	if (make_dir(m, promoter_keys, e) < 0 || make_key_file(m, promoter_keys, "promoter", &m->promoter, e) < 0)
+		return e->code;
 	for (size_t i = 0; i < m->count; i++)
 		for (size_t n = 0; n < m->roles[i].keys; n++)
 			if (make_key(m, &m->roles[i], n, e) < 0)
@@ -170,16 +184,19 @@ static int make_repository(struct making *m, struct err *e)
 	AUTO_FREE char *dir = file_join(m->dir, "server/repository");
 	AUTO_FREE char *root = file_join(m->dir, "server/repository/metadata/1.root.json");
 	AUTO_FREE char *copy = file_join(m->dir, "root.json");
+	AUTO_FREE char *promoted = file_join(m->dir, "promoter/root.json");
 	AUTO(buf) struct buf *bytes = NULL;
 
-	if (!dir || !root || !copy)
+	if (!dir || !root || !copy || !promoted)
 		return err_memory(e);
 	for (size_t i = 4; i < m->count; i++)
 		delegated[i - 4] = author_role(&m->roles[i]);
 	if (file_mkdirs(dir, 0755, e) < 0 || repo_create(dir, &plan, m->ring, m->plan->now, e) < 0 || publish_ringmap(m, dir, e) < 0 ||
 	    file_read(&bytes, root, METADATA_ROOT_MAX, e) < 0)
 		return e->code;
-	return file_replace(copy, bytes->data, bytes->len, 0644, e);
+	if (file_replace(copy, bytes->data, bytes->len, 0644, e) < 0)
+		return e->code;
+	return file_replace(promoted, bytes->data, bytes->len, 0644, e);
 }
 
 /* ---- the server's files ---- */
@@ -210,15 +227,15 @@ static int write_config(const struct making *m, struct err *e)
 	return write_file(m, "server/ringholdd.ini", text, 0644, e);
 }
 
-/* The token itself for whoever runs `ringhold` here; the server keeps only its hash. */
-static int write_token(const struct making *m, struct err *e)
+/* A new token: itself into a file, its hash with role and name onto the server's list. */
+static int make_token(const struct making *m, const char *file, const char *role, const char *name, struct buf *list, struct err *e)
 {
-	AUTO(buf) struct buf *token = buf_new(0), *line = buf_new(0);
+	AUTO(buf) struct buf *token = buf_new(0);
 	uint8_t bytes[32];
 	char text[BASE64URL_LEN(sizeof bytes) + 1], hex[DIGEST_HEX_LEN + 1];
 	struct digest hash;
 
-	if (!token || !line)
+	if (!token)
 		return err_memory(e);
 	if (random_bytes(bytes, sizeof bytes, e) < 0)
 		return e->code;
@@ -228,22 +245,45 @@ static int write_token(const struct making *m, struct err *e)
 		return e->code;
 	hash_bytes(&hash, token->data, token->len);
 	digest_hex(hex, &hash);
-	buf_addf(line, "# SHA-256 of the token, role, name\n%s admin admin\n", hex);
+	buf_addf(list, "%s %s %s\n", hex, role, name);
 	buf_addc(token, '\n');
-	if (write_file(m, "server/operator-tokens", line, 0600, e) < 0)
+	return write_file(m, file, token, 0600, e);
+}
+
+/* The tokens themselves for whoever runs `ringhold` here, and for the promoter, who may look; the server keeps their hashes. */
+static int write_tokens(const struct making *m, struct err *e)
+{
+	AUTO(buf) struct buf *list = buf_new(0);
+
+	if (!list)
+		return err_memory(e);
+	buf_adds(list, "# SHA-256 of the token, role, name\n");
+	if (make_token(m, "server/operator-token", "admin", "admin", list, e) < 0 ||
+	    make_token(m, "promoter/token", "viewer", "promoter", list, e) < 0)
 		return e->code;
-	return write_file(m, "server/operator-token", token, 0600, e);
+	return write_file(m, "server/operator-tokens", list, 0600, e);
+}
+
+static int write_promoter(const struct making *m, struct err *e)
+{
+	AUTO(buf) struct buf *text = buf_new(0);
+
+	if (!text)
+		return err_memory(e);
+	buf_addf(text, "# where the server is, and the pin of its key, which stands in its file `pin` once it ran\n"
+		       "server = https://%s\n; pin = sha256//...\n", m->plan->listen);
+	return make_dir(m, "promoter/state", e) < 0 ? e->code : write_file(m, "promoter/promoter.ini", text, 0644, e);
 }
 
 /* What is in force anyway, written out to be changed and put with `ringhold policy set`. */
 static int write_policies(const struct making *m, struct err *e)
 {
-	if (make_dir(m, "policies", e) < 0)
+	if (make_dir(m, "policies", e) < 0 || make_dir(m, "promoter/policies", e) < 0)
 		return e->code;
 	for (size_t i = 0; i < m->plan->channel_count; i++) {
 		AUTO(policy) struct policy *p = NULL;
 		AUTO(buf) struct buf *text = buf_new(POLICY_MAX);
-		char name[NAME_LEN_MAX + 32];
+		char name[NAME_LEN_MAX + 48];
 
 		if (!text)
 			return err_memory(e);
@@ -251,6 +291,9 @@ static int write_policies(const struct making *m, struct err *e)
 			return e->code;
 		buf_addc(text, '\n');
 		snprintf(name, sizeof name, "policies/%s.json", m->plan->channels[i]);
+		if (write_file(m, name, text, 0644, e) < 0)
+			return e->code;
+		snprintf(name, sizeof name, "promoter/policies/%s.json", m->plan->channels[i]);
 		if (write_file(m, name, text, 0644, e) < 0)
 			return e->code;
 	}
@@ -273,8 +316,8 @@ static int move_into_place(const struct making *m, struct err *e)
 
 static int make_all(struct making *m, struct err *e)
 {
-	if (make_keys(m, e) < 0 || make_repository(m, e) < 0 || write_config(m, e) < 0 || write_token(m, e) < 0 ||
-	    write_policies(m, e) < 0)
+	if (make_keys(m, e) < 0 || make_repository(m, e) < 0 || write_config(m, e) < 0 || write_tokens(m, e) < 0 ||
+	    write_policies(m, e) < 0 || write_promoter(m, e) < 0)
 		return e->code;
 	return move_into_place(m, e);
 }
@@ -319,7 +362,7 @@ int install_summary(const struct install_plan *plan, FILE *to, struct err *e)
 		bool delegated = repo_pattern(pattern, r->name);
 
 		snprintf(threshold, sizeof threshold, "%lld of %zu", (long long)r->threshold, r->keys);
-		cli_table_row(t, (const char *const[]){ r->name, threshold, places[r->place],
+		cli_table_row(t, (const char *const[]){ r->name, threshold, r->place == PROMOTED ? "server/keys, promoter/keys" : places[r->place],
 							delegated ? pattern : i == 0 ? "the keys of the next three and its own"
 								    : i == 1 ? "the keys of all below"
 								    : i == 2 ? "which versions belong together"

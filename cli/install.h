@@ -4,6 +4,7 @@
  *   DIR/offline-keys/    root-*.pem, targets-*.pem: to be taken away
  *   DIR/operator-keys/   fleet.pem, recall.pem: with the operators
  *   DIR/vendor-keys/     content-<channel>.pem: with whoever publishes
+ *   DIR/promoter/        for the machine or user that signs later rings as well: promoter.h
  *   DIR/server/          ringholdd.ini, operator-token(s), keys/, repository/
  *   DIR/root.json        what every endpoint is given to begin trust with
  *

@@ -71,7 +71,8 @@ static void an_installation_is_a_repository_whose_every_role_is_signed(void **st
 
 		repo_role_status(r, i, NULL, &s);
 		assert_true(s.version > 0);
-		assert_int_equal(s.threshold, i == 0 || strcmp(s.role, "targets") == 0 ? INSTALL_ROOT_THRESHOLD : 1);
+		assert_int_equal(s.threshold, i == 0 || strcmp(s.role, "targets") == 0 ? INSTALL_ROOT_THRESHOLD :
+				 strcmp(s.role, "ring-early") == 0 || strcmp(s.role, "ring-broad") == 0 ? 2 : 1);
 	}
 	assert_int_equal(repo_role_count(r), 4 + 2 + 3 + 3);
 	assert_ok(repo_read_target(r, RINGMAP_PATH, RINGMAP_MAX, &map, &e));
@@ -94,7 +95,7 @@ static void what_endpoints_are_given_is_the_first_root(void **state)
 
 static void the_servers_keys_cannot_move_the_ring_map_recall_or_publish(void **state)
 {
-	static const char *const beyond[] = { "root", "targets", "fleet", "recall", "content-edr", "content-yara" };
+	static const char *const beyond[] = { "root", "targets", "fleet", "recall", "content-edr", "content-yara", "ring-early", "ring-broad" };
 	static const char *const within[] = { "snapshot", "timestamp", "stop", "ring-canary" };
 	struct install_plan plan = plan_for(*state);
 	AUTO_FREE char *dir = below(*state, "server/repository"), *keys = below(*state, "server/keys");
@@ -111,10 +112,37 @@ static void the_servers_keys_cannot_move_the_ring_map_recall_or_publish(void **s
 		assert_true(repo_can_sign(r, within[i], ring));
 }
 
+static void server_and_promoter_together_sign_later_rings_and_the_promoter_nothing_else(void **state)
+{
+	static const char *const later[] = { "ring-early", "ring-broad" };
+	struct install_plan plan = plan_for(*state);
+	AUTO_FREE char *dir = below(*state, "server/repository"), *keys = below(*state, "server/keys"), *more = below(*state, "promoter/keys");
+	AUTO(repo) struct repo *r = NULL;
+	AUTO(keyring) struct keyring *ring = NULL, *promoter = NULL;
+	struct err e;
+
+	assert_ok(install(&plan, &e));
+	assert_ok(repo_open(&r, dir, &e));
+	assert_ok(keyring_load(&ring, keys, NULL, NULL, &e));
+	assert_ok(keyring_load(&promoter, more, NULL, NULL, &e));
+	assert_int_equal(promoter->count, 1);
+	for (size_t i = 0; i < repo_role_count(r); i++) {
+		struct repo_status s;
+
+		repo_role_status(r, i, promoter, &s);
+		assert_int_equal(s.held, strcmp(s.role, later[0]) == 0 || strcmp(s.role, later[1]) == 0);
+		assert_false(repo_can_sign(r, s.role, promoter));
+	}
+	assert_ok(keyring_add(ring, "promoter", TAKE(promoter->keys[0].key), &e));
+	for (size_t i = 0; i < ARRAY_LEN(later); i++)
+		assert_true(repo_can_sign(r, later[i], ring));
+}
+
 static void secrets_are_readable_by_their_owner_only(void **state)
 {
 	static const char *const secrets[] = { "offline-keys/root-1.pem", "operator-keys/fleet.pem", "vendor-keys/content-edr.pem",
-					       "server/keys/stop.pem", "server/operator-token", "server/operator-tokens" };
+					       "server/keys/stop.pem", "server/operator-token", "server/operator-tokens",
+					       "promoter/keys/promoter.pem", "promoter/token" };
 	struct install_plan plan = plan_for(*state);
 	struct err e;
 
@@ -206,6 +234,7 @@ int main(void)
 		DIR_TEST(an_installation_is_a_repository_whose_every_role_is_signed),
 		DIR_TEST(what_endpoints_are_given_is_the_first_root),
 		DIR_TEST(the_servers_keys_cannot_move_the_ring_map_recall_or_publish),
+		DIR_TEST(server_and_promoter_together_sign_later_rings_and_the_promoter_nothing_else),
 		DIR_TEST(secrets_are_readable_by_their_owner_only),
 		DIR_TEST(the_server_keeps_the_tokens_hash_and_not_the_token),
 		DIR_TEST(a_second_init_changes_nothing),

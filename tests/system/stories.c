@@ -110,7 +110,7 @@ static int every_agent_refuses_what_bypassed_the_server(struct world *w, struct 
 {
 	struct watch look = { .bundle = &fields21 };
 
-	world_say(w, "the server is taken over: every key it and the vendor have signs serial 101 for all rings");
+	world_say(w, "server, promoter and vendor are taken over: every key they have signs serial 101 for all rings");
 	if (world_server_stop(w, SIGTERM, e) < 0 || takeover_assign_everywhere(w, &fields21, e) < 0 ||
 	    world_server_start(w, e) < 0)
 		return e->code;

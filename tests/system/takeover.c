@@ -1,9 +1,10 @@
-/* takeover: an attacker with every key of server and vendor signs what they like. */
+/* takeover: an attacker with keys of the server, and of others, signs what they like. */
 #include "takeover.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -12,20 +13,25 @@
 #include "signing/keyring.h"
 #include "signing/repo.h"
 
-static int all_keys(struct keyring **out, const struct world *w, struct err *e)
+static int add_keys(struct keyring *ring, const struct world *w, const char *dir, struct err *e)
 {
-	AUTO_FREE char *server = file_join(w->dir, "server/keys");
-	AUTO_FREE char *vendor = file_join(w->dir, "vendor-keys");
-	AUTO(keyring) struct keyring *ring = NULL, *more = NULL;
+	AUTO_FREE char *path = file_join(w->dir, dir);
+	AUTO(keyring) struct keyring *more = NULL;
+	uid_t owner = strncmp(dir, "promoter", 8) == 0 ? WORLD_PROMOTER_UID : geteuid();
 
-	if (!server || !vendor)
+	if (!path)
 		return err_memory(e);
-	if (keyring_load(&ring, server, NULL, NULL, e) < 0 || keyring_load(&more, vendor, NULL, NULL, e) < 0)
+	/* Keys that are not ours are not read: the attacker is their owner for a moment. */
+	if (geteuid() == 0 && seteuid(owner) < 0)
+		return err_errno(e, "seteuid");
+	(void)!keyring_load(&more, path, NULL, NULL, e);
+	if (geteuid() == owner && owner != 0 && seteuid(0) < 0)
+		return err_errno(e, "seteuid");
+	if (!more)
 		return e->code;
 	for (size_t i = 0; i < more->count; i++)
 		if (keyring_add(ring, more->keys[i].name, TAKE(more->keys[i].key), e) < 0)
 			return e->code;
-	*out = TAKE(ring);
 	return 0;
 }
 
@@ -71,6 +77,7 @@ static int assign(struct repo *r, const struct world *w, const struct bundle_mad
 int takeover_assign_everywhere(struct world *w, const struct bundle_made *b, struct err *e)
 {
 	static const char *const rings[] = { "canary", "early", "broad" };
+	static const char *const dirs[] = { "server/keys", "vendor-keys", "promoter/keys" };
 	AUTO_FREE char *dir = file_join(w->dir, "server/repository");
 	AUTO(keyring) struct keyring *ring = NULL;
 	AUTO(repo) struct repo *r = NULL;
@@ -79,7 +86,13 @@ int takeover_assign_everywhere(struct world *w, const struct bundle_made *b, str
 	if (!dir)
 		return err_memory(e);
 	bundle_path(path, w->channel, b->serial);
-	if (all_keys(&ring, w, e) < 0 || repo_open(&r, dir, e) < 0 || list_bundle(r, w, b, path, e) < 0)
+	ring = keyring_new();
+	if (!ring)
+		return err_memory(e);
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+		if (add_keys(ring, w, dirs[i], e) < 0)
+			return e->code;
+	if (repo_open(&r, dir, e) < 0 || list_bundle(r, w, b, path, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < ARRAY_LEN(rings); i++)
 		if (assign(r, w, b, path, rings[i], e) < 0)

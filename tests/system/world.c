@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -51,7 +52,7 @@ static int clock_file(struct world *w, struct err *e)
 
 	if (!path)
 		return err_memory(e);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0 || ftruncate(fd, sizeof *w->clock_ms) < 0)
 		return err_errno(e, "%s", path);
 	at = mmap(NULL, sizeof *w->clock_ms, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -98,7 +99,7 @@ int world_new(struct world **out, const char *channel, bool narrate, struct err 
 	*out = w;
 	w->channel = channel;
 	w->narrate = narrate;
-	w->server = -1;
+	w->server = w->promoter = -1;
 	w->real_start_ms = clock_work_ms();
 	snprintf(path, sizeof path, "%s/ringhold-world-XXXXXX", tmp);
 	if (!mkdtemp(path))
@@ -122,6 +123,7 @@ void world_free(struct world *w)
 		return;
 	for (size_t i = 0; i < w->machine_count; i++)
 		machine_release(&w->machines[i]);
+	(void)!world_promoter_stop(w, SIGKILL, &e);
 	(void)!world_server_stop(w, SIGKILL, &e);
 	fetch_free(w->http);
 	if (w->dir && getenv("RINGHOLD_KEEP"))
@@ -276,23 +278,106 @@ int world_server_start(struct world *w, struct err *e)
 	return fetch_new(&w->http, &settings, e);
 }
 
-int world_server_stop(struct world *w, int signal, struct err *e)
+/* Whether it ended as it should is the caller's to judge. */
+static int end_process(pid_t *pid, const char *what, int signal, int *status, struct err *e)
 {
 	int64_t until = clock_work_ms() + SERVER_LIMIT_MS;
-	int status;
 
-	if (w->server <= 0)
-		return 0;
-	kill(w->server, signal);
-	while (waitpid(w->server, &status, WNOHANG) != w->server) {
+	kill(*pid, signal);
+	while (waitpid(*pid, status, WNOHANG) != *pid) {
 		if (clock_work_ms() > until)
-			return err_set(e, ERR_TIMEOUT, "ringholdd did not stop");
+			return err_set(e, ERR_TIMEOUT, "%s did not stop", what);
 		poll(NULL, 0, TURN_MS);
 	}
-	w->server = -1;
-	if (signal == SIGTERM && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
-		return err_set(e, ERR_CRASH, "ringholdd left with wait status %d", status);
+	*pid = -1;
+	if (signal == SIGTERM && !(WIFEXITED(*status) && WEXITSTATUS(*status) == 0))
+		return err_set(e, ERR_CRASH, "%s left with wait status %d", what, *status);
 	return 0;
+}
+
+int world_server_stop(struct world *w, int signal, struct err *e)
+{
+	int status;
+
+	return w->server > 0 ? end_process(&w->server, "ringholdd", signal, &status, e) : 0;
+}
+
+/* ---- the promoter ---- */
+
+static int own_file(const char *rel, bool is_dir, void *arg, struct err *e)
+{
+	AUTO_FREE char *path = file_join(arg, rel);
+
+	(void)is_dir;
+	if (!path)
+		return err_memory(e);
+	return lchown(path, WORLD_PROMOTER_UID, WORLD_PROMOTER_UID) < 0 ? err_errno(e, "%s: chown", path) : 0;
+}
+
+/* What `ringhold init` left open, and the whole directory to its user. */
+static int furnish_promoter(struct world *w, struct err *e)
+{
+	AUTO_FREE char *dir = file_join(w->dir, "promoter");
+	AUTO_FREE char *ini = file_join(w->dir, "promoter/promoter.ini");
+	AUTO_FREE char *text = NULL;
+
+	if (!dir || !ini || asprintf(&text, "server = %s\npin = %s\npoll = 1s\n", w->url, w->pin) < 0)
+		return err_memory(e);
+	if (file_replace(ini, text, strlen(text), 0644, e) < 0)
+		return e->code;
+	if (geteuid() != 0)
+		return 0;
+	if (lchown(dir, WORLD_PROMOTER_UID, WORLD_PROMOTER_UID) < 0)
+		return err_errno(e, "%s: chown", dir);
+	return file_walk(dir, own_file, dir, e);
+}
+
+static void become_promoter(int program, int log, char *dir)
+{
+	char *argv[] = { (char *)"ringhold", (char *)"promoter", dir, NULL };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(log, STDOUT_FILENO);
+	dup2(log, STDERR_FILENO);
+	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(WORLD_PROMOTER_UID, WORLD_PROMOTER_UID, WORLD_PROMOTER_UID) < 0 ||
+			       setresuid(WORLD_PROMOTER_UID, WORLD_PROMOTER_UID, WORLD_PROMOTER_UID) < 0))
+		_exit(126);
+	/* A change of user forgets it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* By descriptor: the directory it was built in may be closed to that user. */
+	fexecve(program, argv, environ);
+	_exit(127);
+}
+
+int world_promoter_start(struct world *w, struct err *e)
+{
+	AUTO_FREE char *path = file_join(w->bin, "ringhold");
+	AUTO_FREE char *dir = file_join(w->dir, "promoter");
+	AUTO_FREE char *log_path = file_join(w->dir, "promoter.log");
+	AUTO_FD int log = -1;
+	AUTO_FD int program = -1;
+
+	if (!path || !dir || !log_path)
+		return err_memory(e);
+	if (furnish_promoter(w, e) < 0)
+		return e->code;
+	log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	program = open(path, O_RDONLY | O_CLOEXEC);
+	if (log < 0 || program < 0)
+		return err_errno(e, "%s: open", log < 0 ? log_path : path);
+	w->promoter = fork();
+	if (w->promoter < 0)
+		return err_errno(e, "fork");
+	if (w->promoter == 0)
+		become_promoter(program, log, dir);
+	return 0;
+}
+
+int world_promoter_stop(struct world *w, int signal, struct err *e)
+{
+	int status;
+
+	return w->promoter > 0 ? end_process(&w->promoter, "ringhold promoter", signal, &status, e) : 0;
 }
 
 int world_get(struct world *w, const char *path, struct world_reply *out, struct err *e)
@@ -443,6 +528,9 @@ int world_install(struct world *w, struct err *e)
 	if (world_server_start(w, e) < 0 || keep_port(w, e) < 0)
 		return e->code;
 	world_say(w, "ringholdd listens on %s, TLS, its key pinned", w->url);
+	if (world_promoter_start(w, e) < 0)
+		return e->code;
+	world_say(w, "a promoter, another process and user, watches it and co-signs for every ring but the first");
 	return world_expect(w, 0, NULL, e, "ringhold", "contract", "register", contract, "--home", server, NULL);
 }
 

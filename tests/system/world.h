@@ -31,7 +31,7 @@ struct world {
 	volatile int64_t *clock_ms;     /* the offset that every process reads */
 	int64_t real_start_ms;
 	int64_t all_seen_at;            /* clock_now() when every machine had checked in since the time before */
-	pid_t server;
+	pid_t server, promoter;         /* -1: does not run */
 	char *url;                      /* https://127.0.0.1:port */
 	char *pin;
 	struct fetch *http;             /* as an operator */
@@ -50,6 +50,11 @@ void world_say(const struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int world_install(struct world *w, struct err *e) MUST_CHECK;
 int world_server_start(struct world *w, struct err *e) MUST_CHECK;
 int world_server_stop(struct world *w, int signal, struct err *e) MUST_CHECK;
+
+/* The process that co-signs for later rings, as a user of its own when we are root. world_install() starts one. */
+#define WORLD_PROMOTER_UID 61184
+int world_promoter_start(struct world *w, struct err *e) MUST_CHECK;
+int world_promoter_stop(struct world *w, int signal, struct err *e) MUST_CHECK;
 
 /* Machines of the three rings, four each, enrolled, booted and checked in. */
 int world_populate(struct world *w, struct err *e) MUST_CHECK;
