@@ -1,16 +1,13 @@
-/* Public and private keys: three kinds, one identity each, nothing else accepted. */
+/* Public keys: three kinds, one identity each, nothing else accepted. */
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "base/hex.h"
-#include "signing/keyring.h"
+#include "signing/seckey.h"
 #include "test.h"
 
 /* ---- keys that OpenSSL makes ---- */
@@ -280,165 +277,6 @@ static void the_id_is_the_hash_of_the_canonical_key(void **state)
 	assert_string_equal(id, want);
 }
 
-/* ---- files ---- */
-
-static int setup(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-	char *dir;
-
-	assert_true(asprintf(&dir, "%s/ringhold-key.XXXXXX", tmp ? tmp : "/tmp") > 0);
-	assert_non_null(mkdtemp(dir));
-	*state = dir;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct err e;
-
-	assert_ok(file_remove_tree(*state, &e));
-	free(*state);
-	return 0;
-}
-
-static int answer(void *arg, const char *path, char *pass, size_t cap, struct err *e)
-{
-	(void)path;
-	if (!arg)
-		return err_set(e, ERR_AUTH, "nobody answered");
-	snprintf(pass, cap, "%s", (const char *)arg);
-	return 0;
-}
-
-static void a_saved_key_is_private_and_never_overwritten(void **state)
-{
-	AUTO_FREE char *path = file_join(*state, "a.pem");
-	AUTO(seckey) struct seckey *k = NULL, *back = NULL;
-	struct stat st;
-	struct err e;
-
-	assert_ok(seckey_generate(&k, &e));
-	assert_ok(seckey_save(k, path, NULL, &e));
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_ok(seckey_load(&back, path, NULL, NULL, &e));
-	assert_true(pubkey_equal(seckey_public(k), seckey_public(back)));
-	assert_refused(seckey_save(k, path, NULL, &e), ERR_CONFLICT, "exists");
-}
-
-static void a_key_file_that_others_can_read_is_refused(void **state)
-{
-	static const mode_t modes[] = { 0640, 0604, 0660, 0644, 0610, 0601 };
-	AUTO_FREE char *path = file_join(*state, "a.pem");
-	AUTO(seckey) struct seckey *k = NULL;
-	AUTO(keyring) struct keyring *ring = NULL;
-	struct err e;
-
-	assert_ok(seckey_generate(&k, &e));
-	assert_ok(seckey_save(k, path, NULL, &e));
-	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
-		struct seckey *back = NULL;
-
-		assert_int_equal(chmod(path, modes[i]), 0);
-		assert_refused(seckey_load(&back, path, NULL, NULL, &e), ERR_REFUSED, "a.pem");
-		assert_refused(keyring_load(&ring, *state, NULL, NULL, &e), ERR_REFUSED, "a.pem");
-	}
-}
-
-static void an_encrypted_key_wants_its_passphrase(void **state)
-{
-	AUTO_FREE char *path = file_join(*state, "a.pem");
-	AUTO(seckey) struct seckey *k = NULL, *back = NULL;
-	AUTO(buf) struct buf *text = NULL;
-	struct err e;
-
-	assert_ok(seckey_generate(&k, &e));
-	assert_ok(seckey_save(k, path, "open sesame", &e));
-	assert_ok(file_read(&text, path, 10000, &e));
-	assert_non_null(strstr(text->data, "ENCRYPTED"));
-	assert_refused(seckey_load(&back, path, NULL, NULL, &e), ERR_AUTH, "nobody to ask");
-	assert_refused(seckey_load(&back, path, answer, NULL, &e), ERR_AUTH, "nobody answered");
-	assert_refused(seckey_load(&back, path, answer, (void *)(uintptr_t)"wrong", &e), ERR_AUTH, "does not open it");
-	assert_ok(seckey_load(&back, path, answer, (void *)(uintptr_t)"open sesame", &e));
-	assert_true(pubkey_equal(seckey_public(k), seckey_public(back)));
-}
-
-static void what_is_no_key_is_refused(void **state)
-{
-	AUTO_FREE char *path = file_join(*state, "a.pem");
-	struct seckey *back = NULL;
-	struct err e;
-
-	assert_refused(seckey_load(&back, path, NULL, NULL, &e), ERR_NOT_FOUND, "a.pem");
-	assert_ok(file_replace(path, "", 0, 0600, &e));
-	assert_refused(seckey_load(&back, path, NULL, NULL, &e), ERR_FORMAT, "no PEM private key");
-	assert_ok(file_replace(path, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", 58, 0600, &e));
-	assert_refused(seckey_load(&back, path, NULL, NULL, &e), ERR_FORMAT, "no PEM private key");
-}
-
-static void a_keyring_finds_keys_by_public_half_and_by_name(void **state)
-{
-	AUTO(keyring) struct keyring *ring = NULL;
-	AUTO(seckey) struct seckey *stranger = NULL;
-	struct pubkey *want = NULL;
-	AUTO_FREE char *public = file_join(*state, "b.pub"), *other = file_join(*state, ".hidden.pem");
-	AUTO(buf) struct buf *text = buf_new(0);
-	struct err e;
-
-	for (int i = 0; i < 3; i++) {
-		AUTO(seckey) struct seckey *k = NULL;
-		AUTO_FREE char *path = NULL;
-
-		assert_true(asprintf(&path, "%s/%c.pem", (char *)*state, 'a' + i) > 0);
-		assert_ok(seckey_generate(&k, &e));
-		assert_ok(seckey_save(k, path, NULL, &e));
-		if (i == 1)
-			pubkey_json(seckey_public(k), text);
-	}
-	assert_ok(file_replace(public, text->data, text->len, 0644, &e));
-	assert_ok(file_replace(other, "x", 1, 0644, &e));
-	assert_ok(pubkey_read(&want, public, &e));
-	assert_ok(keyring_load(&ring, *state, NULL, NULL, &e));
-	assert_int_equal(ring->count, 3);
-	assert_ptr_equal(keyring_find(ring, want), keyring_named(ring, "b"));
-	assert_null(keyring_named(ring, "d"));
-	assert_ok(seckey_generate(&stranger, &e));
-	assert_null(keyring_find(ring, seckey_public(stranger)));
-	pubkey_free(want);
-}
-
-static void an_ecdsa_key_file_signs_and_an_rsa_one_is_refused(void **state)
-{
-	EVP_PKEY *made[] = { ec_key("P-256"), rsa_key(2048) };
-
-	for (size_t i = 0; i < ARRAY_LEN(made); i++) {
-		AUTO_FREE char *path = NULL;
-		AUTO(seckey) struct seckey *k = NULL;
-		AUTO(buf) struct buf *sig = buf_new(0);
-		BIO *bio = BIO_new(BIO_s_mem());
-		char *data;
-		long len;
-		struct err e;
-
-		assert_true(asprintf(&path, "%s/%zu.pem", (char *)*state, i) > 0);
-		assert_int_equal(PEM_write_bio_PrivateKey(bio, made[i], NULL, NULL, 0, NULL, NULL), 1);
-		len = BIO_get_mem_data(bio, &data);
-		assert_ok(file_replace(path, data, (size_t)len, 0600, &e));
-		if (i == 0) {
-			assert_ok(seckey_load(&k, path, NULL, NULL, &e));
-			assert_ok(seckey_sign(k, "text", 4, sig, &e));
-			assert_true(pubkey_verify(seckey_public(k), "text", 4, sig->data, sig->len));
-		} else {
-			assert_refused(seckey_load(&k, path, NULL, NULL, &e), ERR_UNSUPPORTED, "verified, not made");
-		}
-		BIO_free(bio);
-		EVP_PKEY_free(made[i]);
-	}
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -451,12 +289,6 @@ int main(void)
 		cmocka_unit_test(what_we_do_not_know_is_unsupported_or_malformed),
 		cmocka_unit_test(what_we_write_reads_back_with_the_same_id),
 		cmocka_unit_test(the_id_is_the_hash_of_the_canonical_key),
-		T(a_saved_key_is_private_and_never_overwritten),
-		T(a_key_file_that_others_can_read_is_refused),
-		T(an_encrypted_key_wants_its_passphrase),
-		T(what_is_no_key_is_refused),
-		T(a_keyring_finds_keys_by_public_half_and_by_name),
-		T(an_ecdsa_key_file_signs_and_an_rsa_one_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
