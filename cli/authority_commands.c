@@ -1,10 +1,15 @@
-/* authority_commands: what people decide about single bundles and sign themselves: recalls and approvals. */
+/*
+ * authority_commands: what people decide about single bundles: recalls and
+ * approvals, which they sign themselves, and which of a vendor's bundles begin
+ * their way here.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/name.h"
+#include "base/number.h"
 #include "cli/commands.h"
 #include "cli/document_edit.h"
 #include "cli/keys.h"
@@ -36,7 +41,13 @@ static const struct cli_option approve_rows[] = {
 	SIGN_ROWS,
 };
 
-/* ---- what both do ---- */
+static const struct cli_option start_rows[] = {
+	{ "reason", 'r', CLI_TEXT, AT(reason), "TEXT", "why; it is kept and shown" },
+	REMOTE_ROWS(AT(remote)),
+};
+static const struct cli_option plain_rows[] = { REMOTE_ROWS(AT(remote)) };
+
+/* ---- what recall and approve both do ---- */
 
 static int open_both(struct remote **r, struct keyring **keys, const struct authority_options *o, const char *channel, struct err *e)
 {
@@ -179,6 +190,76 @@ static int approve(int argc, char **argv, const void *options, struct err *e)
 	return put(d, text, o, clock_now(), e);
 }
 
+/* ---- a vendor's bundles ---- */
+
+static int start(int argc, char **argv, const void *options, struct err *e)
+{
+	const struct authority_options *o = options;
+	AUTO(buf) struct buf *body = buf_new(0), *path = buf_new(0);
+	struct json_writer w = { .out = body };
+	AUTO(remote) struct remote *r = NULL;
+	AUTO_ANSWER answer = { 0 };
+	char rollout[24];
+	int64_t serial;
+
+	(void)argc;
+	if (!body || !path)
+		return err_memory(e);
+	if (!number_parse(&serial, argv[1]) || serial < 1)
+		return err_set(e, ERR_USAGE, "\"%.40s\" is no serial", argv[1]);
+	buf_adds(path, "/v1/channels/");
+	remote_escape(path, argv[0]);
+	buf_adds(path, "/rollouts");
+	json_open_object(&w, NULL);
+	json_put_int(&w, "serial", serial);
+	if (o->reason)
+		json_put_text(&w, "reason", o->reason);
+	json_close_object(&w);
+	if (buf_check(path, e) < 0 || remote_open(&r, &o->remote, e) < 0 || remote_call(r, "POST", path->data, body, &answer, e) < 0)
+		return e->code;
+	if (o->remote.json)
+		return remote_print(answer.doc->root, e);
+	remote_text(answer.doc->root, "rollout", rollout, sizeof rollout);
+	printf("channel %s, serial %" PRId64 ": rollout %s\n", argv[0], serial, rollout);
+	return 0;
+}
+
+static int print_followed(const struct json *repo, struct err *e)
+{
+	static const struct remote_column columns[] = {
+		{ "CHANNEL", "channel" }, { "STATE", "state" }, { "SERIAL", "serial" }, { "VERSION", "version" }, { "ROLLOUT", "rollout" },
+		{ "SAYS", "sentence" },
+	};
+	char name[80], url[200], fresh[40], trouble[300];
+
+	remote_text(repo, "name", name, sizeof name);
+	remote_text(repo, "url", url, sizeof url);
+	remote_text(repo, "fresh_at", fresh, sizeof fresh);
+	remote_text(repo, "trouble", trouble, sizeof trouble);
+	printf("%s, %s: found fresh %s%s%s\n", name, url, fresh, strcmp(trouble, "-") ? "; " : "", strcmp(trouble, "-") ? trouble : "");
+	return remote_table(json_get(repo, "channels"), columns, ARRAY_LEN(columns), e);
+}
+
+static int followed(int argc, char **argv, const void *options, struct err *e)
+{
+	const struct authority_options *o = options;
+	AUTO(remote) struct remote *r = NULL;
+	AUTO_ANSWER answer = { 0 };
+	const struct json *items;
+
+	(void)argc;
+	(void)argv;
+	if (remote_open(&r, &o->remote, e) < 0 || remote_call(r, "GET", "/v1/followed", NULL, &answer, e) < 0)
+		return e->code;
+	if (o->remote.json)
+		return remote_print(answer.doc->root, e);
+	items = json_get(answer.doc->root, "items");
+	for (uint32_t i = 0; items && items->type == JSON_ARRAY && i < items->count; i++)
+		if (print_followed(&items->u.items[i], e) < 0)
+			return e->code;
+	return 0;
+}
+
 #define COMMAND(function, what, rows_)                                                                                   \
 	.args = "CHANNEL DIGEST|SERIAL...", .help = what, .min_args = 2, .max_args = -1, .run = function, .options = rows_, \
 	.option_count = ARRAY_LEN(rows_), .options_size = sizeof(struct authority_options)
@@ -190,5 +271,10 @@ const struct cli_command authority_commands[] = {
 	{ .name = "approve", COMMAND(approve, "sign a third party's consent to bundles, and publish it", approve_rows),
 	  .more = "Hosts whose agent.ini says `require-approval = PARTY` activate nothing without it.\n"
 		  "A serial is looked up at the server; who does not trust it that far names the digest." },
+	{ .name = "rollout start", .args = "CHANNEL SERIAL", .help = "begin the rollout of a followed vendor's bundle that waits",
+	  .min_args = 2, .max_args = 2, .run = start, .options = start_rows, .option_count = ARRAY_LEN(start_rows),
+	  .options_size = sizeof(struct authority_options) },
+	{ .name = "followed", .help = "vendors' repositories that the server follows, and their newest bundles", .run = followed,
+	  .options = plain_rows, .option_count = ARRAY_LEN(plain_rows), .options_size = sizeof(struct authority_options) },
 };
 const size_t authority_command_count = ARRAY_LEN(authority_commands);
