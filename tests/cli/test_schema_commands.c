@@ -9,6 +9,12 @@
 #include "tests/program.h"
 #include "tests/test.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#define SLACK ((int64_t)600 << 20)      /* what was freed is kept for a while */
+#else
+#define SLACK ((int64_t)8 << 20)
+#endif
+
 static struct err e;
 static char dir[256];
 static struct proc_result ran;
@@ -249,12 +255,6 @@ static void unknown_keywords_are_refused_when_asked(void **state)
 }
 
 /* ---- memory ---- */
-
-#ifdef __SANITIZE_ADDRESS__
-#define SLACK ((int64_t)600 << 20)      /* what was freed is kept for a while */
-#else
-#define SLACK ((int64_t)8 << 20)
-#endif
 
 /* Lines of about 3.5 KB, this many. */
 static void put_lines(const char *name, int lines)
