@@ -153,7 +153,7 @@ static int try_round(const struct examination *x, struct author_round *r, const 
 	struct canary_job job = {
 		.slot = x->tree->slot, .digest = digest, .contract = contract ? contract->data : NULL,
 		.contract_len = contract ? contract->len : 0, .benign = x->how->benign.items, .benign_count = x->how->benign.count,
-		.uid = root ? NOBODY : 0, .gid = root ? NOBODY : 0,
+		.uid = root ? NOBODY : 0, .gid = root ? NOBODY : 0, .checked = true,
 	};
 
 	r->untried_type = foreign_type(x->tree->manifest);
