@@ -19,6 +19,7 @@ static const struct {
 	{ rollout_commands, &rollout_command_count },
 	{ trust_commands, &trust_command_count },
 	{ sign_commands, &sign_command_count },
+	{ repo_commands, &repo_command_count },
 	{ authority_commands, &authority_command_count },
 	{ fleet_commands, &fleet_command_count },
 	{ promoter_commands, &promoter_command_count },

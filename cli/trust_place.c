@@ -60,7 +60,10 @@ void trust_place_free(struct trust_place *p)
 
 static enum metadata_type type_of(const char *role)
 {
-	return strcmp(role, "root") == 0 ? METADATA_ROOT : METADATA_TARGETS;
+	for (int type = 0; type < METADATA_TYPES; type++)
+		if (strcmp(role, metadata_type_name(type)) == 0)
+			return type;
+	return METADATA_TARGETS;
 }
 
 int trust_place_role(struct trust_place *p, const char *role, struct metadata **out, struct err *e)
@@ -81,6 +84,22 @@ int trust_place_role(struct trust_place *p, const char *role, struct metadata **
 	if (buf_check(path, e) < 0 || remote_call(p->remote, "GET", path->data, NULL, &answer, e) < 0)
 		return err_wrap(e, "role %s", role);
 	return metadata_parse(out, type_of(role), role, answer.text->data, answer.text->len, e);
+}
+
+int64_t trust_place_held(struct trust_place *p, const struct authority *by)
+{
+	const struct pubkey *keys[KEYRING_MAX];
+	size_t count = authority_keys(by, keys, ARRAY_LEN(keys));
+	int64_t held = 0;
+
+	for (size_t i = 0; p->online && i < count; i++)
+		held += keyring_find(p->online, keys[i]) != NULL;
+	return held;
+}
+
+int trust_place_server_status(struct trust_place *p, struct remote_answer *out, struct err *e)
+{
+	return remote_call(p->remote, "GET", "/v1/status", NULL, out, e);
 }
 
 /* ---- handing in ---- */

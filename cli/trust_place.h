@@ -32,6 +32,10 @@ void trust_place_free(struct trust_place *p);   /* NULL is fine */
 /* "root", "targets" or a delegated role as it stands; ERR_NOT_FOUND: never published. The caller frees. */
 int trust_place_role(struct trust_place *p, const char *role, struct metadata **out, struct err *e) MUST_CHECK;
 
+/* How many keys of an authority a directory has beside it; of a server its own status tells. */
+int64_t trust_place_held(struct trust_place *p, const struct authority *by);
+int trust_place_server_status(struct trust_place *p, struct remote_answer *out, struct err *e) MUST_CHECK;
+
 /* What became of a request that was handed in. */
 struct trust_result {
 	char id[SIGREQ_ID_LEN + 1];
