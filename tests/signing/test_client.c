@@ -375,6 +375,20 @@ static void files_of_different_snapshots_do_not_mix(void **state)
 	assert_refused(forge_refresh(f, &e), ERR_ROLLBACK, "version 1 where the snapshot lists 3");
 }
 
+/* The version is what counts for a file that was verified once: the timestamp's hash is for the wire. */
+static void the_stored_snapshot_of_the_named_version_serves(void **state)
+{
+	struct forge *f = *state;
+	struct err e;
+
+	assert_ok(forge_refresh(f, &e));
+	f->docs[SNAPSHOT].expires++;
+	f->docs[TIMESTAMP].version++;
+	forge_publish(f);
+	assert_ok(forge_refresh(f, &e));
+	assert_string_equal(f->log, " 2.root.json timestamp.json");
+}
+
 static void a_snapshot_of_another_version_is_refused(void **state)
 {
 	struct forge *f = *state;
@@ -760,6 +774,7 @@ int main(void)
 		T(an_expired_local_timestamp_still_bars_older_ones),
 		T(an_expired_local_snapshot_is_requested_again),
 		T(files_of_different_snapshots_do_not_mix),
+		T(the_stored_snapshot_of_the_named_version_serves),
 		T(a_snapshot_of_another_version_is_refused),
 		T(rotating_the_timestamp_key_recovers_from_fast_forward),
 		T(rotating_the_snapshot_key_alone_recovers_the_snapshot),

@@ -296,6 +296,83 @@ static void succinct_bins_are_named_by_the_first_bits(void **state)
 	assert_string_equal(who, name);
 }
 
+/* Bins end the search, as a terminating delegation does. */
+static void succinct_bins_terminate(void **state)
+{
+	struct forge *f = *state;
+	char who[256];
+	struct err e;
+
+	role(f, "one", NULL);
+	role(f, "two", "t");
+	role(f, "bin-0", NULL);
+	role(f, "bin-1", NULL);
+	SHAPE(f, "targets", NULL, { "one", ALL, false }, { "two", ALL, false });
+	forge_publish(f);
+	assert_ok(forge_find(f, "t", who, &e));
+	assert_string_equal(who, "two");
+	AUTO(buf) struct buf *keys = buf_new(0);
+
+	forge_key_member(keys, NULL, f->a);
+	snprintf(forge_doc(f, "one")->body, sizeof f->docs[0].body,
+		 "\"targets\":{},\"delegations\":{\"keys\":{%s},\"succinct_roles\":{\"keyids\":[\"%s\"],\"threshold\":1,"
+		 "\"bit_length\":1,\"name_prefix\":\"bin\"}}", keys->data, forge_keyid(f->a));
+	forge_bump(f);
+	forge_publish(f);
+	assert_ok(forge_find(f, "t", who, &e));
+	assert_string_equal(who, "");
+}
+
+/* A NUL is a character like others, in paths, patterns and key ids. */
+static void strings_may_hold_nul(void **state)
+{
+	struct forge *f = *state;
+	struct err e;
+
+	role(f, "one", "a\\u0000b");
+	SHAPE(f, "targets", NULL, { "one", "\"paths\":[\"a\\u0000?\"]", true });
+	forge_publish(f);
+	AUTO(tuf_client) struct tuf_client *c = forge_client(f, TUF_ANY);
+
+	tuf_client_refresh(c, FORGE_NOW);
+	assert_ok(forge_drive(f, c, &e));
+	assert_ok(tuf_client_find(c, "a\0b", 3, &e));
+	assert_ok(forge_drive(f, c, &e));
+	assert_string_equal(tuf_client_target(c)->role, "one");
+	assert_int_equal(tuf_client_target(c)->target->path.len, 3);
+	assert_ok(tuf_client_find(c, "a", 1, &e));
+	assert_ok(forge_drive(f, c, &e));
+	assert_null(tuf_client_target(c));
+	assert_ok(tuf_client_find(c, "a\0c", 3, &e));
+	assert_ok(forge_drive(f, c, &e));
+	assert_null(tuf_client_target(c));
+
+	/* Two ids that differ behind a NUL are two; the one that signs is listed, the other is not. */
+	AUTO(buf) struct buf *keys = buf_new(0);
+
+	forge_key_member(keys, "k\\u0000x", f->a);
+	forge_key_member(keys, "k\\u0000y", f->b);
+	snprintf(f->docs[TARGETS].body, sizeof f->docs[TARGETS].body,
+		 "\"targets\":{},\"delegations\":{\"keys\":{%s},\"roles\":[{\"name\":\"one\",\"keyids\":[\"k\\u0000x\"],"
+		 "\"threshold\":1,\"terminating\":true,\"paths\":[\"a*\"]}]}", keys->data);
+	for (int good = 0; good < 2; good++) {
+		AUTO(tuf_client) struct tuf_client *d = NULL;
+
+		forge_doc(f, "one")->signers[0] =
+			good ? (struct forge_signer){ f->a, "k\\u0000x" } : (struct forge_signer){ f->b, "k\\u0000y" };
+		forge_bump(f);
+		forge_publish(f);
+		d = forge_client(f, TUF_ANY);
+		tuf_client_refresh(d, FORGE_NOW);
+		assert_ok(forge_drive(f, d, &e));
+		assert_ok(tuf_client_find(d, "a\0b", 3, &e));
+		if (good)
+			assert_ok(forge_drive(f, d, &e));
+		else
+			assert_refused(forge_drive(f, d, &e), ERR_AUTH, "one: 0 of 1");
+	}
+}
+
 static void names_are_quoted_in_requests_and_in_the_store(void **state)
 {
 	struct forge *f = *state;
@@ -458,6 +535,8 @@ int main(void)
 		T(keys_are_looked_up_only_at_the_delegator),
 		T(path_hash_prefixes_choose),
 		T(succinct_bins_are_named_by_the_first_bits),
+		T(succinct_bins_terminate),
+		T(strings_may_hold_nul),
 		T(names_are_quoted_in_requests_and_in_the_store),
 		T(at_most_32_delegated_roles_are_searched),
 		T(what_the_store_holds_is_not_requested_again),
