@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/name.h"
 #include "server/handlers.h"
 
@@ -78,12 +79,83 @@ static int parse_range(const char *text, uint64_t size, uint64_t *from, uint64_t
 	return 1;
 }
 
-static void send_file(struct request *q, int dir, const char *path, const char *cache, const char *type)
+/* ---- entity tags ---- */
+
+/*
+ * The same bytes have the same tag on every server that has them, and other
+ * bytes another one: a target is named by its hash, versioned metadata by what
+ * is never written twice, and the timestamp is small enough to be hashed.
+ */
+static void tag_target(char out[80], const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct digest d;
+
+	path = slash ? slash + 1 : path;
+	if (strlen(path) > DIGEST_HEX_LEN && digest_parse(&d, path, DIGEST_HEX_LEN))
+		snprintf(out, 80, "\"%.*s\"", DIGEST_HEX_LEN, path);
+}
+
+static void tag_metadata(char out[80], const char *name, uint64_t size)
+{
+	if (strlen(name) < 56)
+		snprintf(out, 80, "\"%s-%" PRIx64 "\"", name, size);
+}
+
+static void tag_timestamp(char out[80], int fd)
+{
+	char hex[DIGEST_HEX_LEN + 1];
+	struct digest d;
+	uint64_t size;
+	struct err e;
+
+	if (hash_fd(&d, fd, &size, &e) < 0)
+		return;
+	digest_hex(hex, &d);
+	snprintf(out, 80, "\"%s\"", hex);
+}
+
+/* If-None-Match: "*", or a list of tags, weak ones included (RFC 9110, 13.1.2). */
+static bool matches(const char *list, const char *tag)
+{
+	size_t len = strlen(tag);
+
+	if (!list || !len)
+		return false;
+	if (strcmp(list, "*") == 0)
+		return true;
+	while (*list) {
+		list += strspn(list, " \t,");
+		if (strncmp(list, "W/", 2) == 0)
+			list += 2;
+		if (strncmp(list, tag, len) == 0 && strchr(" \t,", list[len]))
+			return true;
+		/* to the end of this tag: commas may stand between its quotes */
+		if (*list == '"')
+			list += 1 + strcspn(list + 1, "\"");
+		list += strcspn(list, ",");
+	}
+	return false;
+}
+
+/* ---- files ---- */
+
+enum kind { TIMESTAMP, METADATA, TARGET };
+
+static const struct {
+	const char *cache, *type;
+} kinds[] = {
+	[TIMESTAMP] = { "no-cache", "application/json" },
+	[METADATA]  = { IMMUTABLE, "application/json" },
+	[TARGET]    = { IMMUTABLE, "application/octet-stream" },
+};
+
+static void send_file(struct request *q, int dir, const char *path, enum kind kind)
 {
 	struct reply *r = &q->reply;
 	struct stat st;
 	int fd = name_path_valid(path, strlen(path)) ? open_beneath(dir, path) : -1;
-	const char *match = http_header(q->http, "if-none-match"), *only_if = http_header(q->http, "if-range");
+	const char *only_if = http_header(q->http, "if-range");
 	const char *range;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -95,12 +167,19 @@ static void send_file(struct request *q, int dir, const char *path, const char *
 	r->fd = fd;
 	r->total = r->length = (uint64_t)st.st_size;
 	r->status = 200;
-	r->type = type;
-	r->cache = cache;
-	/* Files are replaced as a whole, never written in place: inode, size and time name the bytes. */
-	snprintf(r->etag, sizeof r->etag, "\"%" PRIx64 "-%" PRIx64 "-%" PRIx64 "\"", (uint64_t)st.st_ino, r->total,
-		 (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec);
-	if (match && (strcmp(match, r->etag) == 0 || strcmp(match, "*") == 0)) {
+	r->type = kinds[kind].type;
+	r->cache = kinds[kind].cache;
+	switch (kind) {
+	case TIMESTAMP:
+		tag_timestamp(r->etag, fd);
+		break;
+	case METADATA:
+		tag_metadata(r->etag, path, r->total);
+		break;
+	case TARGET:
+		tag_target(r->etag, path);
+	}
+	if (matches(http_header(q->http, "if-none-match"), r->etag)) {
 		r->status = 304;
 		r->length = 0;
 		return;
@@ -121,12 +200,10 @@ static void send_file(struct request *q, int dir, const char *path, const char *
 
 void content_metadata(struct request *q)
 {
-	bool fresh = strcmp(q->params[0], "timestamp.json") == 0;
-
-	send_file(q, q->server->metadata_dir, q->params[0], fresh ? "no-cache" : IMMUTABLE, "application/json");
+	send_file(q, q->server->metadata_dir, q->params[0], strcmp(q->params[0], "timestamp.json") == 0 ? TIMESTAMP : METADATA);
 }
 
 void content_target(struct request *q)
 {
-	send_file(q, q->server->targets_dir, q->params[0], IMMUTABLE, "application/octet-stream");
+	send_file(q, q->server->targets_dir, q->params[0], TARGET);
 }
