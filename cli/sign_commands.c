@@ -242,13 +242,13 @@ const struct cli_command sign_commands[] = {
 	{ .name = "root publish", .args = "REQUEST", .help = "hand a signed request in; with enough signatures the new root is published",
 	  .min_args = 1, .max_args = 1, .run = import, ROWS(import_rows) },
 	{ .name = "request list", .args = "", .help = "what waits for signatures", .run = list, ROWS(list_rows) },
-	{ .name = "request show", .args = "ID|FILE", .help = "what a request would change, and who signed", .min_args = 1, .max_args = 1,
+	{ .name = "request show", .args = "ID|ROLE|FILE", .help = "what a request would change, and who signed", .min_args = 1, .max_args = 1,
 	  .run = show, ROWS(show_rows) },
-	{ .name = "request export", .args = "ID", .help = "write a request into a file, to be carried and signed", .min_args = 1, .max_args = 1,
+	{ .name = "request export", .args = "ID|ROLE", .help = "write a request into a file, to be carried and signed", .min_args = 1, .max_args = 1,
 	  .run = export, ROWS(export_rows) },
 	{ .name = "request import", .args = "FILE...", .help = "bring signatures back; the last one that lacked publishes", .min_args = 1,
 	  .max_args = -1, .run = import, ROWS(import_rows) },
-	{ .name = "request withdraw", .args = "ID", .help = "close a request that nobody shall sign", .min_args = 1, .max_args = 1,
+	{ .name = "request withdraw", .args = "ID|ROLE", .help = "close a request that nobody shall sign", .min_args = 1, .max_args = 1,
 	  .run = withdraw, ROWS(withdraw_rows) },
 };
 const size_t sign_command_count = ARRAY_LEN(sign_commands);

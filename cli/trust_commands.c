@@ -266,13 +266,13 @@ static int renew(int argc, char **argv, const void *options, struct err *e)
 
 static const struct cli_option root_rows[] = {
 	{ "add", 0, CLI_MANY, AT(add), "ROLE=FILE", "a key more for root, targets, snapshot or timestamp; may be given again" },
-	{ "remove", 0, CLI_MANY, AT(remove), "ROLE=ID", "a key less, by its id or the beginning of it; may be given again" },
+	{ "remove", 0, CLI_MANY, AT(remove), "ROLE=ID|FILE", "a key less, by its id, the beginning of it, or its file; may be given again" },
 	{ "threshold", 0, CLI_MANY, AT(thresholds), "ROLE=N", "how many keys must sign; may be given again" },
 	CHANGE_ROWS,
 };
 static const struct cli_option role_rows[] = {
 	{ "public", 0, CLI_MANY, AT(public), "FILE", "a key that may sign the role; may be given again" },
-	{ "remove", 0, CLI_MANY, AT(remove), "ID", "a key that no longer may, by its id or the beginning of it" },
+	{ "remove", 0, CLI_MANY, AT(remove), "ID|FILE", "a key that no longer may, by its id, the beginning of it, or its file" },
 	{ "threshold", 0, CLI_INT, AT(threshold), "N", "how many of its keys must sign" },
 	{ "path", 0, CLI_MANY, AT(paths), "PATTERN", "what it may sign, instead of what its name says" },
 	CHANGE_ROWS,
@@ -280,7 +280,7 @@ static const struct cli_option role_rows[] = {
 static const struct cli_option remove_rows[] = { CHANGE_ROWS };
 static const struct cli_option rotate_rows[] = {
 	{ "add", 0, CLI_MANY, AT(add), "FILE", "a new key; may be given again" },
-	{ "remove", 0, CLI_MANY, AT(remove), "ID", "an old key, by its id or the beginning of it; may be given again" },
+	{ "remove", 0, CLI_MANY, AT(remove), "ID|FILE", "an old key, by its id, the beginning of it, or its file; may be given again" },
 	{ "threshold", 0, CLI_INT, AT(threshold), "N", "how many of the keys must sign" },
 	CHANGE_ROWS,
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "signing/author.h"
 #include "signing/repo.h"
 #include "signing/seckey.h"
@@ -229,10 +230,18 @@ int trust_edit_add_key(struct trust_edit *x, const char *role, const char *file,
 int trust_edit_remove_key(struct trust_edit *x, const char *role, const char *id, struct err *e)
 {
 	struct edited *r = want(x, role, e);
+	char whole[DIGEST_HEX_LEN + 1];
 	size_t found = 0, at = 0;
 
 	if (!r)
 		return e->code;
+	if (file_exists(id)) {
+		AUTO(pubkey) struct pubkey *k = NULL;
+
+		if (public_of(&k, id, e) < 0 || pubkey_id(k, whole, e) < 0)
+			return e->code;
+		id = whole;
+	}
 	for (size_t i = 0; i < r->key_count; i++) {
 		char is[DIGEST_HEX_LEN + 1];
 

@@ -19,7 +19,7 @@ int trust_edit_add_role(struct trust_edit *x, const char *role, struct err *e) M
 int trust_edit_remove_role(struct trust_edit *x, const char *role, struct err *e) MUST_CHECK;
 /* A file with a public key, or with a private one whose public half counts. ERR_CONFLICT: the role has it. */
 int trust_edit_add_key(struct trust_edit *x, const char *role, const char *file, struct err *e) MUST_CHECK;
-/* By its id or the beginning of it. ERR_NOT_FOUND, ERR_CONFLICT when several begin so. */
+/* By its id, the beginning of it, or a file that holds the key. ERR_NOT_FOUND, ERR_CONFLICT when several begin so. */
 int trust_edit_remove_key(struct trust_edit *x, const char *role, const char *id, struct err *e) MUST_CHECK;
 int trust_edit_set_threshold(struct trust_edit *x, const char *role, int64_t threshold, struct err *e) MUST_CHECK;
 int trust_edit_set_paths(struct trust_edit *x, const char *role, const struct cli_list *paths, struct err *e) MUST_CHECK;

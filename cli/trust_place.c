@@ -154,6 +154,28 @@ int trust_place_list(struct trust_place *p, bool all, struct remote_answer *out,
 	return remote_call(p->remote, "GET", all ? "/v1/signing-requests?state=all" : "/v1/signing-requests", NULL, out, e);
 }
 
+/* The newest open request that drafts the role of this name. */
+static bool find_by_role(const struct json *items, const char *role, char id[SIGREQ_ID_LEN + 1])
+{
+	bool found = false;
+
+	for (uint32_t i = 0; items && items->type == JSON_ARRAY && i < items->count; i++) {
+		const struct json *roles = json_get(&items->u.items[i], "roles"), *state = json_get(&items->u.items[i], "state");
+
+		if (!state || !json_is(state, "open"))
+			continue;
+		for (uint32_t k = 0; roles && roles->type == JSON_ARRAY && k < roles->count; k++) {
+			const struct json *name = json_get(&roles->u.items[k], "role");
+
+			if (!name || !json_is(name, role))
+				continue;
+			remote_text(&items->u.items[i], "id", id, SIGREQ_ID_LEN + 1);
+			found = true;
+		}
+	}
+	return found;
+}
+
 int trust_place_find(struct trust_place *p, const char *prefix, char id[SIGREQ_ID_LEN + 1], struct err *e)
 {
 	AUTO_ANSWER answer = { 0 };
@@ -163,6 +185,8 @@ int trust_place_find(struct trust_place *p, const char *prefix, char id[SIGREQ_I
 	if (trust_place_list(p, true, &answer, e) < 0)
 		return e->code;
 	items = json_get(answer.doc->root, "items");
+	if (find_by_role(items, prefix, id))
+		return 0;
 	for (uint32_t i = 0; items && items->type == JSON_ARRAY && i < items->count; i++) {
 		char one[SIGREQ_ID_LEN + 1];
 

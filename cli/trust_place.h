@@ -48,7 +48,7 @@ void trust_result_print(const struct trust_result *r, bool json);
 /* ---- a server's requests; a directory has none ---- */
 
 int trust_place_list(struct trust_place *p, bool all, struct remote_answer *out, struct err *e) MUST_CHECK;
-/* The whole id from its beginning; ERR_CONFLICT when several begin so. */
+/* The whole id from its beginning, or from a role that an open request drafts; ERR_CONFLICT when several begin so. */
 int trust_place_find(struct trust_place *p, const char *prefix, char id[SIGREQ_ID_LEN + 1], struct err *e) MUST_CHECK;
 int trust_place_request(struct trust_place *p, const char *id, struct sigreq **out, struct err *e) MUST_CHECK;
 int trust_place_withdraw(struct trust_place *p, const char *id, const char *reason /* may be NULL */, struct err *e) MUST_CHECK;
