@@ -1,4 +1,7 @@
-/* program: where a test finds the programs it runs: $RINGHOLD_BIN, else bin/ of its own build. */
+/*
+ * program: where a test finds the programs it runs: ours in $RINGHOLD_BIN, else
+ * bin/ of its own build; those of others on $PATH.
+ */
 #ifndef TESTS_PROGRAM_H
 #define TESTS_PROGRAM_H
 
@@ -27,6 +30,21 @@ static inline const char *test_program(const char *name)
 	else
 		snprintf(path, sizeof path, "%s/bin/%s", self, name);
 	return path;
+}
+
+/* A program of others; NULL: not installed. The path lives until the next call. */
+static inline const char *test_other_program(const char *name)
+{
+	static char path[1024];
+	const char *at = getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin";
+
+	for (size_t len; *at; at += len + (at[len] == ':')) {
+		len = strcspn(at, ":");
+		snprintf(path, sizeof path, "%.*s/%s", (int)len, at, name);
+		if (*path == '/' && access(path, X_OK) == 0)
+			return path;
+	}
+	return NULL;
 }
 
 #endif

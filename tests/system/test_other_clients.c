@@ -5,10 +5,10 @@
 #include "tests/test.h"
 
 #include <glob.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/proc.h"
+#include "tests/program.h"
 #include "watch.h"
 
 #define PEERS "tests/peers"
@@ -20,22 +20,15 @@
 static struct world *world;
 static struct bundle_made bundle;
 
-static char *node(void)
+static bool peer_is_here(void)
 {
-	static const char *const places[] = { "/usr/bin/node", "/usr/local/bin/node", "/usr/bin/nodejs" };
-
-	for (size_t i = 0; i < ARRAY_LEN(places); i++)
-		if (access(places[i], X_OK) == 0)
-			return (char *)(uintptr_t)places[i];
-	return NULL;
+	return test_other_program("node") && file_exists(PEERS "/node_modules/tuf-js");
 }
 
-#define NEEDS_PEER()                                                   \
-	do {                                                           \
-		if (!node())                                           \
-			skip_missing_program("node");                  \
-		if (!file_exists(PEERS "/node_modules/tuf-js"))        \
-			skip_missing_program("tuf-js (from npm)");     \
+#define NEEDS_PEER()                                                  \
+	do {                                                          \
+		if (!peer_is_here())                                  \
+			skip_missing_program("node with tuf-js");     \
 	} while (0)
 
 static char *in_world(const char *name)
@@ -79,7 +72,7 @@ static int setup(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	if (!node() || !file_exists(PEERS "/node_modules/tuf-js"))
+	if (!peer_is_here())
 		return 0;
 	if (world_new(&world, "edr", false, &e) == 0 && world_install(world, &e) == 0 &&
 	    bundle_make(&bundle, world, "deploy/demo/edr-good", 100, &e) == 0 && bundle_publish(&bundle, world, &e) == 0 &&
@@ -107,7 +100,7 @@ static int peer(const char *repository, const char *home)
 	char *argv[] = { (char *)"node", (char *)PEERS "/tuf.mjs", root, (char *)(uintptr_t)repository, (char *)(uintptr_t)home,
 			 (char *)ASSIGNMENT, (char *)ARCHIVE, NULL };
 	char *env[] = { (char *)"PATH=/usr/bin:/bin", (char *)"LANG=C", NULL, NULL };
-	struct proc_run r = { .path = node(), .argv = argv, .env = env, .stdin_fd = -1, .timeout_ms = PEER_LIMIT_MS,
+	struct proc_run r = { .path = test_other_program("node"), .argv = argv, .env = env, .stdin_fd = -1, .timeout_ms = PEER_LIMIT_MS,
 			      .output_max = sizeof said - 1 };
 	struct proc_result result;
 	struct err e;
