@@ -1,7 +1,13 @@
 /* test_follow: a server whose rings take in what another authority's repository publishes, and nothing else. */
+#include <sys/mman.h>
+
 #include "base/json.h"
 #include "office.h"
 #include "rollout/stops.h"
+
+/* Time is injected: looks are a second apart, and nobody waits for it. */
+static volatile int64_t *clock_ms;
+static char clock_path[256];
 
 struct both {
 	struct fixture *vendor;         /* a repository with keys of its own, served as files; no server */
@@ -117,7 +123,8 @@ static void until_said(struct office *o, const char *const *command, const char 
 			return;
 		if (clock_work_ms() > until)
 			fail_msg("never \"%s\"...: %s", words[0], o->said);
-		poll(NULL, 0, 100);
+		*clock_ms += 1000;
+		poll(NULL, 0, 20);
 	}
 }
 
@@ -235,6 +242,29 @@ static void another_authoritys_root_lets_nothing_in(void **state)
 	assert_null(strstr(b->ours->said, one));
 }
 
+static int clock_up(void **state)
+{
+	const char *tmp = getenv("TMPDIR");
+	int fd;
+
+	(void)state;
+	snprintf(clock_path, sizeof clock_path, "%s/ringhold-clock.XXXXXX", tmp ? tmp : "/tmp");
+	fd = mkstemp(clock_path);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, sizeof *clock_ms), 0);
+	clock_ms = mmap(NULL, sizeof *clock_ms, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(clock_ms != MAP_FAILED);
+	close(fd);
+	return setenv("RINGHOLD_TEST_CLOCK", clock_path, 1);
+}
+
+static int clock_down(void **state)
+{
+	(void)state;
+	munmap((void *)(uintptr_t)clock_ms, sizeof *clock_ms);
+	return unlink(clock_path);
+}
+
 #define TEST(name, up) cmocka_unit_test_setup_teardown(name, up, teardown)
 
 int main(void)
@@ -248,5 +278,5 @@ int main(void)
 		TEST(another_authoritys_root_lets_nothing_in, setup_stranger),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, clock_up, clock_down);
 }
