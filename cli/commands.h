@@ -19,6 +19,8 @@ extern const struct cli_command lint_commands[];
 extern const size_t lint_command_count;
 extern const struct cli_command publish_commands[];
 extern const size_t publish_command_count;
+extern const struct cli_command diff_commands[];
+extern const size_t diff_command_count;
 extern const struct cli_command schema_commands[];
 extern const size_t schema_command_count;
 extern const struct cli_command contract_commands[];

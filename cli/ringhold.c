@@ -15,6 +15,7 @@ static const struct {
 	{ lint_commands, &lint_command_count },
 	{ publish_commands, &publish_command_count },
 	{ contract_commands, &contract_command_count },
+	{ diff_commands, &diff_command_count },
 	{ schema_commands, &schema_command_count },
 	{ rollout_commands, &rollout_command_count },
 	{ trust_commands, &trust_command_count },

@@ -138,6 +138,13 @@ bool contract_protects(const struct contract *c, const char *path);
 int contract_accepts(const struct contract *c, const char *type, const char *version, struct err *e) MUST_CHECK;
 
 /*
+ * Does it contradict itself? ERR_REFUSED: no content could keep to it, or the
+ * header made from it would not compile. For authors; a host takes what its
+ * sensor came with.
+ */
+int contract_check(const struct contract *c, struct err *e) MUST_CHECK;
+
+/*
  * Appends a C11 header for the sensor's own source: per template an enum of
  * field indexes, RINGHOLD_<TEMPLATE>_FIELDS (its arity), an X-macro of fields
  * with their types, and RINGHOLD_<TEMPLATE>_SUPPLIED_BY(array), which does not
