@@ -13,6 +13,7 @@ struct publish_options {
 	struct keys_options keys;
 	struct cli_list allowed;
 	const char *reason;
+	int64_t deltas, keep;
 	bool dry_run, no_delta, adopt;
 };
 
@@ -23,7 +24,9 @@ static const struct cli_option publish_rows[] = {
 	{ "reason", 0, CLI_TEXT, AT(reason), "TEXT", "why, for the record" },
 	{ "allow-refused", 0, CLI_MANY, AT(allowed), "SENSOR/VERSION",
 	  "publish although this sensor refuses it (its hosts still do); may be given again; needs --reason" },
+	{ "deltas", 0, CLI_INT, AT(deltas), "N", "make deltas from so many bundles before it [3]" },
 	{ "no-delta", 0, CLI_FLAG, AT(no_delta), NULL, "the whole archive only" },
+	{ "keep", 0, CLI_INT, AT(keep), "N", "so many newest bundles stay listed, and those that rings name [50]" },
 	{ "adopt", 0, CLI_FLAG, AT(adopt), NULL, "sign although none of these keys signed what is published now" },
 	{ "dry-run", 'n', CLI_FLAG, AT(dry_run), NULL, "sign it, let the server check it and print the matrix; nothing is published" },
 	REMOTE_ROWS(AT(remote)),
@@ -91,10 +94,14 @@ static void print_prepared(const struct publish *p)
 	digest_hex(hex, &p->digest);
 	printf("channel %s, serial %llu, %s\n", p->manifest->channel, (unsigned long long)p->manifest->serial, hex);
 	printf("archive %zu bytes; ", p->bytes->len);
-	if (p->delta)
-		printf("delta from serial %llu: %zu bytes\n", (unsigned long long)p->delta_from, p->delta->len);
-	else
+	for (size_t i = 0; i < p->made_count; i++)
+		printf("%sdelta from serial %llu: %zu bytes\n", i ? "  and " : "", (unsigned long long)p->made[i].from, p->made[i].bytes->len);
+	if (p->made_count == 0)
 		printf("no delta: %s\n", p->note);
+	if (p->dropped)
+		printf("%zu old files leave the list\n", p->dropped);
+	if (p->kept[0])
+		printf("nothing leaves the list: %s\n", p->kept);
 	fflush(stdout);         /* before the findings, which go to the other stream */
 }
 
@@ -132,13 +139,15 @@ static int publish(int argc, char **argv, const void *options, struct err *e)
 	AUTO(remote) struct remote *r = NULL;
 	AUTO(keyring) struct keyring *keys = NULL;
 	struct publish p = { .archive = argv[0], .reason = o->reason, .allowed = o->allowed, .dry_run = o->dry_run,
-			     .no_delta = o->no_delta, .adopt = o->adopt,
-			     .now = clock_now() };
+			     .adopt = o->adopt, .deltas = o->no_delta ? 0 : o->deltas ? o->deltas : PUBLISH_DELTAS,
+			     .keep = o->keep ? o->keep : PUBLISH_KEEP, .now = clock_now() };
 	int code;
 
 	(void)argc;
 	if (o->allowed.count > 0 && !o->reason)
 		return err_set(e, ERR_USAGE, "--allow-refused needs a --reason: it is kept and shown");
+	if (o->deltas < 0 || o->deltas > PUBLISH_DELTAS_MAX || o->keep < 0)
+		return err_set(e, ERR_USAGE, "--deltas is a number up to %d, --keep one from 1", PUBLISH_DELTAS_MAX);
 	if (keys_open(&keys, &o->keys, e) < 0 || remote_open(&r, &o->remote, e) < 0)
 		return e->code;
 	p.keys = keys;

@@ -6,6 +6,7 @@
 #include "cli/install.h"
 #include "cli/publish.h"
 #include "content/bundle.h"
+#include "rollout/assignment.h"
 #include "signing/repo.h"
 #include "tests/test.h"
 
@@ -16,6 +17,7 @@ struct vendor {
 	struct remote *remote;
 	struct keyring *keys;
 	struct publish p;
+	int64_t keep;
 };
 
 static char *below(const struct vendor *v, const char *name)
@@ -127,7 +129,7 @@ static char *make_bundle(const struct vendor *v, int serial, unsigned char seed)
 static int prepare(struct vendor *v, const char *archive, struct err *e)
 {
 	publish_release(&v->p);
-	v->p = (struct publish){ .archive = archive, .keys = v->keys, .now = NOW };
+	v->p = (struct publish){ .archive = archive, .keys = v->keys, .now = NOW, .deltas = PUBLISH_DELTAS, .keep = v->keep };
 	return publish_prepare(&v->p, v->remote, e);
 }
 
@@ -146,10 +148,10 @@ static void take_in(struct vendor *v, const char *archive, int version)
 	assert_ok(repo_open(&r, dir, &e));
 	assert_ok(keyring_load(&ring, keys, NULL, NULL, &e));
 	assert_ok(repo_stage_file(r, path, archive, &length, &sha, &e));
-	if (v->p.delta) {
-		snprintf(path, sizeof path, "bundles/edr/%llu-%llu.zst", (unsigned long long)v->p.delta_from,
+	for (size_t i = 0; i < v->p.made_count; i++) {
+		snprintf(path, sizeof path, "bundles/edr/%llu-%llu.zst", (unsigned long long)v->p.made[i].from,
 			 (unsigned long long)v->p.manifest->serial);
-		assert_ok(repo_stage(r, path, v->p.delta->data, v->p.delta->len, NULL, &e));
+		assert_ok(repo_stage(r, path, v->p.made[i].bytes->data, v->p.made[i].bytes->len, NULL, &e));
 	}
 	assert_ok(repo_put_signed(r, "content-edr", v->p.role->data, v->p.role->len, NOW, &e));
 	assert_ok(repo_publish(r, ring, NOW, &e));
@@ -163,7 +165,7 @@ static void what_is_signed_here_is_taken_in_there(void **state)
 	struct err e;
 
 	assert_ok(prepare(v, archive, &e));
-	assert_null(v->p.delta);
+	assert_int_equal(v->p.made_count, 0);
 	assert_string_equal(v->p.note, "this is the channel's first bundle");
 	take_in(v, archive, 2);
 }
@@ -179,9 +181,9 @@ static void the_second_bundle_brings_a_delta_much_smaller_than_itself(void **sta
 	assert_ok(prepare(v, one, &e));
 	take_in(v, one, 2);
 	assert_ok(prepare(v, two, &e));
-	assert_non_null(v->p.delta);
-	assert_int_equal(v->p.delta_from, 1);
-	assert_true(v->p.delta->len * 10 < v->p.bytes->len);
+	assert_int_equal(v->p.made_count, 1);
+	assert_int_equal(v->p.made[0].from, 1);
+	assert_true(v->p.made[0].bytes->len * 10 < v->p.bytes->len);
 	assert_ok(metadata_parse(&m, METADATA_TARGETS, "role", v->p.role->data, v->p.role->len, &e));
 	assert_int_equal(m->version, 3);
 	assert_int_equal(m->expires, NOW + REPO_PEOPLE_LIFE);
@@ -276,8 +278,139 @@ static void without_the_old_bytes_the_archive_goes_alone_and_says_why(void **sta
 	take_in(v, one, 2);
 	assert_ok(file_remove_tree(targets, &e));
 	assert_ok(prepare(v, two, &e));
-	assert_null(v->p.delta);
+	assert_int_equal(v->p.made_count, 0);
 	assert_non_null(strstr(v->p.note, "bundles/edr/1.tar.gz"));
+}
+
+static const struct metadata_target *listed(const struct vendor *v, const char *path)
+{
+	static struct metadata *m;
+	struct err e;
+
+	metadata_free(m);
+	m = NULL;
+	if (!v)
+		return NULL;
+	assert_ok(metadata_parse(&m, METADATA_TARGETS, "role", v->p.role->data, v->p.role->len, &e));
+	return metadata_target(m, path, strlen(path));
+}
+
+/* Serials first to last, published one after the other. */
+static void publish_many(struct vendor *v, int first, int last)
+{
+	struct err e;
+
+	for (int serial = first; serial <= last; serial++) {
+		AUTO_FREE char *archive = make_bundle(v, serial, (unsigned char)('a' + serial));
+
+		assert_ok(prepare(v, archive, &e));
+		take_in(v, archive, serial + 1);
+	}
+}
+
+static void deltas_come_from_the_last_bundles_that_are_still_listed(void **state)
+{
+	struct vendor *v = *state;
+	AUTO_FREE char *next = make_bundle(v, 6, 'x'), *gone = NULL;
+	char name[160], hex[DIGEST_HEX_LEN + 1];
+	const struct metadata_target *t;
+	struct err e;
+
+	publish_many(v, 1, 5);
+	assert_ok(prepare(v, next, &e));
+	assert_int_equal(v->p.made_count, 3);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(v->p.made[i].from, 5 - i);
+	assert_non_null(listed(v, "bundles/edr/3-6.zst"));
+	assert_null(listed(v, "bundles/edr/2-6.zst"));
+	/* one that cannot be had is no reason to go without the others */
+	t = listed(v, "bundles/edr/4.tar.gz");
+	digest_hex(hex, &t->sha256);
+	snprintf(name, sizeof name, "server/repository/targets/bundles/edr/%s.4.tar.gz", hex);
+	gone = below(v, name);
+	assert_int_equal(unlink(gone), 0);
+	assert_ok(prepare(v, next, &e));
+	assert_int_equal(v->p.made_count, 2);
+	assert_int_equal(v->p.made[1].from, 3);
+	assert_non_null(strstr(v->p.note, "4.tar.gz"));
+	listed(NULL, NULL);
+}
+
+/* The ring's assignment as the server would answer for it. */
+static void assign(struct vendor *v, const char *ring, uint64_t serial, uint64_t previous)
+{
+	struct assignment a = { .channel = "edr", .attempt = 1, .issued = NOW, .reason = "r" };
+	AUTO_FREE char *dir = below(v, "server/repository"), *keys = below(v, "server/keys");
+	AUTO(keyring) struct keyring *ring_keys = NULL;
+	AUTO(repo) struct repo *r = NULL;
+	AUTO(buf) struct buf *text = buf_new(0);
+	char path[PATH_LEN_MAX + 1], role[80], from[160], to[160];
+	struct err e;
+
+	snprintf(a.ring, sizeof a.ring, "%s", ring);
+	for (int i = 0; i < 2; i++) {
+		struct bundle_ref *b = i ? &a.previous : &a.bundle;
+
+		b->serial = i ? previous : serial;
+		snprintf(b->version, sizeof b->version, "v");
+		bundle_path(b->path, "edr", b->serial);
+		hash_bytes(&b->digest, &b->serial, sizeof b->serial);
+	}
+	assert_ok(assignment_write(text, &a, &e));
+	assignment_path(path, ring, "edr");
+	snprintf(role, sizeof role, "ring-%s", ring);
+	assert_ok(repo_open(&r, dir, &e));
+	assert_ok(keyring_load(&ring_keys, keys, NULL, NULL, &e));
+	assert_ok(repo_put_target(r, role, path, text->data, text->len, NULL, &e));
+	assert_ok(repo_publish(r, ring_keys, NOW, &e));
+	snprintf(from, sizeof from, "server/repository/metadata/%lld.%s.json", (long long)repo_role(r, role)->version, role);
+	snprintf(to, sizeof to, "mirror/v1/roles/%s", role);
+	copy(v, from, to);
+}
+
+static void old_bundles_leave_the_list_but_none_that_a_ring_runs_or_would_go_back_to(void **state)
+{
+	struct vendor *v = *state;
+	AUTO_FREE char *next = make_bundle(v, 9, 'x');
+	struct err e;
+
+	publish_many(v, 1, 8);
+	assign(v, "canary", 4, 2);
+	v->keep = 3;
+	assert_ok(prepare(v, next, &e));
+	assert_string_equal(v->p.kept, "");
+	for (int serial = 1; serial <= 9; serial++) {
+		char path[64];
+
+		snprintf(path, sizeof path, "bundles/edr/%d.tar.gz", serial);
+		assert_int_equal(listed(v, path) != NULL, serial == 2 || serial == 4 || serial >= 7);
+	}
+	/* a delta goes with the bundle it leads to */
+	assert_non_null(listed(v, "bundles/edr/3-4.zst"));
+	assert_non_null(listed(v, "bundles/edr/5-8.zst"));
+	assert_null(listed(v, "bundles/edr/4-5.zst"));
+	assert_null(listed(v, "bundles/edr/5-6.zst"));
+	/* 1, 3, 5, 6 and the deltas to 3, 5 and 6 */
+	assert_int_equal(v->p.dropped, 4 + 2 + 3 + 3);
+	take_in(v, next, 10);
+	listed(NULL, NULL);
+}
+
+static void when_assignments_cannot_be_read_nothing_leaves_the_list(void **state)
+{
+	struct vendor *v = *state;
+	AUTO_FREE char *next = make_bundle(v, 5, 'x'), *bytes = below(v, "server/repository/targets/rings");
+	struct err e;
+
+	publish_many(v, 1, 4);
+	assign(v, "canary", 4, 2);
+	assert_ok(file_remove_tree(bytes, &e));
+	v->keep = 1;
+	assert_ok(prepare(v, next, &e));
+	assert_int_equal(v->p.dropped, 0);
+	assert_non_null(strstr(v->p.kept, "ring-canary"));
+	assert_non_null(listed(v, "bundles/edr/1.tar.gz"));
+	listed(NULL, NULL);
 }
 
 #define VENDOR_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -292,7 +425,12 @@ int main(void)
 		VENDOR_TEST(keys_of_another_role_sign_nothing),
 		VENDOR_TEST(a_damaged_archive_is_refused_before_anything_is_signed),
 		VENDOR_TEST(without_the_old_bytes_the_archive_goes_alone_and_says_why),
+		VENDOR_TEST(deltas_come_from_the_last_bundles_that_are_still_listed),
+		VENDOR_TEST(old_bundles_leave_the_list_but_none_that_a_ring_runs_or_would_go_back_to),
+		VENDOR_TEST(when_assignments_cannot_be_read_nothing_leaves_the_list),
 	};
 
+	if (!getenv("TMPDIR") && access("/dev/shm", W_OK) == 0)
+		setenv("TMPDIR", "/dev/shm", 1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
