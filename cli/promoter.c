@@ -394,11 +394,16 @@ static bool same_target(const struct metadata_target *a, const struct metadata_t
 	return a->has_sha256 && b->has_sha256 && digest_equal(&a->sha256, &b->sha256) && a->file.length == b->file.length;
 }
 
-static const struct sigreq_document *document_of(const struct sigreq *q, const char *path)
+/* The bytes that the draft lists; what was published before may travel along under the same path. */
+static const struct sigreq_document *document_of(const struct sigreq *q, const struct metadata_target *t)
 {
-	for (size_t i = 0; i < q->document_count; i++)
-		if (strcmp(q->documents[i].path, path) == 0)
-			return &q->documents[i];
+	for (size_t i = 0; i < q->document_count; i++) {
+		const struct sigreq_document *d = &q->documents[i];
+		struct err e;
+
+		if (strcmp(d->path, t->path.text) == 0 && metadata_file_check(&t->file, d->path, d->bytes->data, d->bytes->len, &e) == 0)
+			return d;
+	}
 	return NULL;
 }
 
@@ -428,12 +433,11 @@ static int evidence_record(const struct judging *j, struct gate_record **out, st
 
 static int wanted_of(const struct judging *j, const struct metadata_target *t, const char *channel, struct assignment **out, struct err *e)
 {
-	const struct sigreq_document *doc = document_of(j->q, t->path.text);
+	const struct sigreq_document *doc = document_of(j->q, t);
 
 	if (!doc)
 		return err_set(e, ERR_REFUSED, "%s: the request does not carry it", t->path.text);
-	if (metadata_file_check(&t->file, t->path.text, doc->bytes->data, doc->bytes->len, e) < 0 ||
-	    assignment_parse(out, t->path.text, doc->bytes->data, doc->bytes->len, e) < 0)
+	if (assignment_parse(out, t->path.text, doc->bytes->data, doc->bytes->len, e) < 0)
 		return e->code;
 	return assignment_check_place(*out, channel, j->ring, e);
 }
