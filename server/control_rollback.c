@@ -188,6 +188,9 @@ static int find_target(struct server *s, struct target *t, struct err *e)
 		return err_set(e, ERR_NOT_FOUND, "channel %s: there is no such bundle to go back to", t->channel);
 	if (desk_stopped(s->desk, t->channel, &t->found.digest))
 		return err_set(e, ERR_CONFLICT, "channel %s: serial %" PRIu64 " is stopped for good", t->channel, t->found.serial);
+	if (desk_dropped(s->desk, t->channel, t->found.path))
+		return err_set(e, ERR_CONFLICT, "channel %s: the vendor no longer lists serial %" PRIu64 ": no endpoint would install it", t->channel,
+			       t->found.serial);
 	return 0;
 }
 

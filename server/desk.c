@@ -315,6 +315,20 @@ bool desk_lists(struct desk *d, const char *role, const char *path, const struct
 	return lists;
 }
 
+bool desk_dropped(struct desk *d, const char *channel, const char *path)
+{
+	char role[NAME_LEN_MAX + 16];
+	const struct metadata *m;
+	bool dropped;
+
+	snprintf(role, sizeof role, "content-%s", channel);
+	pthread_mutex_lock(&d->lock);
+	m = repo_role(d->repo, role);
+	dropped = m && m->target_count > 0 && !metadata_target(m, path, strlen(path));
+	pthread_mutex_unlock(&d->lock);
+	return dropped;
+}
+
 static int make_signed(struct desk *d, const struct change *c, struct err *e)
 {
 	uint64_t length;

@@ -61,6 +61,8 @@ const char *desk_signed_path(const struct desk_signed *s, const struct digest *s
 
 /* Does the published role already list this path with these bytes? */
 bool desk_lists(struct desk *d, const char *role, const char *path, const struct digest *sha256);
+/* The channel's role lists targets, and this path is no longer among them. */
+bool desk_dropped(struct desk *d, const char *channel, const char *path);
 int desk_publish(struct desk *d, const char *role, const void *envelope, size_t len, const struct desk_file *files, size_t count,
 		 int64_t now, struct err *e) MUST_CHECK;
 /* The signed file of a role as published. The caller frees. ERR_NOT_FOUND. */
