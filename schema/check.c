@@ -19,6 +19,12 @@
 #define MARKS_MAX ((size_t)64 << 20)
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
+#define NOINLINE __attribute__((noinline))
+
+static COLD bool out_of_steps(struct check *c, const struct json *v)
+{
+	return report_fatal(c, v, ERR_LIMIT, "checking this document against its schema takes too many steps");
+}
 
 static inline bool spend(struct check *c, const struct json *v, uint64_t steps)
 {
@@ -26,7 +32,7 @@ static inline bool spend(struct check *c, const struct json *v, uint64_t steps)
 		c->steps -= steps;
 		return true;
 	}
-	return report_fatal(c, v, ERR_LIMIT, "checking this document against its schema takes too many steps");
+	return out_of_steps(c, v);
 }
 
 /* Whether a rule may go on looking for further errors after the first. */
@@ -35,9 +41,15 @@ static inline bool go_on(const struct check *c, bool valid)
 	return LIKELY(!c->fatal) && (valid || c->report);
 }
 
+/* Most values need no more than a look at their type. */
+static inline bool check_child(struct check *c, const struct node *n, const struct json *v)
+{
+	return (n->enough >> v->type & 1) || check_node(c, n, v);
+}
+
 /* ---- const and enum ---- */
 
-static bool has_text(const struct values *e, const struct json *v)
+static bool has_text(const struct check *c, const struct values *e, const struct json *v)
 {
 	uint64_t head = text_head(v->u.text, v->count), at;
 
@@ -47,7 +59,7 @@ static bool has_text(const struct values *e, const struct json *v)
 				return true;
 		return false;
 	}
-	at = json_hash_text(v->u.text, v->count) & e->table_mask;
+	at = text_hash(c->s->seed, head, v->u.text, v->count) & e->table_mask;
 	for (; e->table[at]; at = (at + 1) & e->table_mask)
 		if (text_equal(&e->texts[e->table[at] - 1], head, v->u.text, v->count))
 			return true;
@@ -60,7 +72,7 @@ static bool has_value(struct check *c, const struct values *e, const struct json
 	size_t at = 0;
 
 	if (v->type == JSON_STRING)
-		return has_text(e, v);
+		return has_text(c, e, v);
 	if (v->type == JSON_NUMBER && e->numbers.cap) {
 		while ((number = table_next(&e->numbers, json_hash(v), &at)))
 			if (json_equal(number, v))
@@ -75,7 +87,7 @@ static bool has_value(struct check *c, const struct values *e, const struct json
 	return false;
 }
 
-static inline bool check_values(struct check *c, const struct node *n, const struct json *v)
+static NOINLINE bool check_values(struct check *c, const struct node *n, const struct json *v)
 {
 	if (n->constant && !json_equal(n->constant, v))
 		return report_constant(c, n, v);
@@ -93,7 +105,7 @@ static bool in_bounds(const struct number_rules *r, const struct json *v)
 	       (!r->multiple || json_divides(r->multiple, v) == 1);
 }
 
-static inline bool check_number(struct check *c, const struct node *n, const struct json *v)
+static NOINLINE bool check_number(struct check *c, const struct node *n, const struct json *v)
 {
 	const struct number_rules *r = n->number;
 	int64_t x;
@@ -132,12 +144,11 @@ static bool match(struct check *c, const struct pattern *p, const struct json *p
 	return rc;
 }
 
-static inline bool check_string(struct check *c, const struct node *n, const struct json *v)
+static NOINLINE bool check_text(struct check *c, const struct node *n, const struct json *v)
 {
 	const struct string_rules *r = n->string;
 	uint64_t len;
 
-	/* a character has one to four bytes: mostly there is no need to count */
 	if (v->count > r->max || (v->count + (uint64_t)3) / 4 < r->min) {
 		if (!spend(c, v, v->count / 16))
 			return false;
@@ -150,6 +161,16 @@ static inline bool check_string(struct check *c, const struct node *n, const str
 	if (r->format && (!spend(c, v, 1 + v->count / 16) || !r->format->fits(v->u.text, v->count)))
 		return c->fatal ? false : report_format(c, n, v);
 	return true;
+}
+
+/* A character has one to four bytes: mostly there is no need to count. */
+static inline bool check_string(struct check *c, const struct node *n, const struct json *v)
+{
+	const struct string_rules *r = n->string;
+
+	if (!r || (v->count <= r->max && (v->count + (uint64_t)3) / 4 >= r->min && !r->pattern && !r->format))
+		return true;
+	return check_text(c, n, v);
 }
 
 /* ---- marks: which children of a value something has evaluated ---- */
@@ -369,12 +390,12 @@ static bool check_items(struct check *c, const struct array_rules *r, const stru
 			break;
 		if (marks)
 			marks[i] = 1;
-		valid &= check_node(c, item, &v->u.items[i]);
+		valid &= check_child(c, item, &v->u.items[i]);
 	}
 	return valid;
 }
 
-static bool check_array(struct check *c, const struct node *n, const struct json *v)
+static NOINLINE bool check_array(struct check *c, const struct node *n, const struct json *v)
 {
 	const struct array_rules *r = n->array;
 	uint8_t *marks = c->marks;
@@ -384,8 +405,8 @@ static bool check_array(struct check *c, const struct node *n, const struct json
 		valid = report_count(c, n, v, "minItems", true, r->min, "elements", v->count);
 	else if (v->count > r->max)
 		valid = report_count(c, n, v, "maxItems", false, r->max, "elements", v->count);
-	if (!go_on(c, valid))
-		return valid;
+	if (!go_on(c, valid) || !spend(c, v, v->count))
+		return false;
 	c->marks = NULL;
 	valid &= check_items(c, r, v, marks);
 	if (r->contains && go_on(c, valid))
@@ -398,21 +419,50 @@ static bool check_array(struct check *c, const struct node *n, const struct json
 
 /* ---- objects ---- */
 
-/* Documents mostly keep the schema's order: `next` is the property behind the last one found. */
-static inline const struct property *find_property(const struct object_rules *o, const struct json_string *key,
-						   const struct property *next)
+static NOINLINE const struct property *search_property(const struct check *c, const struct object_rules *o,
+						       const struct json_string *key, uint64_t head)
 {
-	const struct property *end = o->properties + o->property_count;
-	uint64_t head = text_head(key->text, key->len), at;
+	uint64_t at = text_hash(c->s->seed, head, key->text, key->len) & o->table_mask;
 
-	for (int i = 0; i < NEAR && next < end; i++, next++)
-		if (text_equal(&next->name, head, key->text, key->len))
-			return next;
-	at = json_hash_text(key->text, key->len) & o->table_mask;
 	for (; o->table[at]; at = (at + 1) & o->table_mask)
 		if (text_equal(&o->properties[o->table[at] - 1].name, head, key->text, key->len))
 			return &o->properties[o->table[at] - 1];
 	return NULL;
+}
+
+/* Documents mostly keep the schema's order: `next` is the property behind the last one found. */
+static inline const struct property *find_property(const struct check *c, const struct object_rules *o,
+						   const struct json_string *key, const struct property *next,
+						   const struct property *end)
+{
+	uint64_t head = text_head(key->text, key->len);
+
+	for (int i = 0; i < NEAR && next < end; i++, next++)
+		if (text_equal(&next->name, head, key->text, key->len))
+			return next;
+	return search_property(c, o, key, head);
+}
+
+/* Only the answer, for rules without patterns and names. */
+static NOINLINE bool check_simple(struct check *c, const struct object_rules *o, const struct json *v)
+{
+	const struct json_member *m = v->u.members, *end = m + v->count;
+	const struct property *next = o->properties, *last = next + o->property_count;
+	uint32_t required = 0;
+
+	for (; m < end; m++) {
+		const struct property *p = o->property_count ? find_property(c, o, &m->key, next, last) : NULL;
+		const struct node *n = o->additional;
+
+		if (p) {
+			next = p + 1;
+			required += p->required;
+			n = p->node ? p->node : n;
+		}
+		if (n && !check_child(c, n, &m->value))
+			return false;
+	}
+	return required == o->required_count;
 }
 
 static bool check_name(struct check *c, const struct node *n, const struct json *v, const struct json_member *m)
@@ -483,35 +533,28 @@ static bool check_members(struct check *c, const struct node *n, const struct js
 {
 	const struct object_rules *o = n->object;
 	const struct property *next = o->properties;
-	bool simple = !o->pattern_count && !o->names, valid = true;
 	uint32_t required = 0;
+	bool valid = true;
 
 	for (uint32_t i = 0; i < v->count; i++) {
 		const struct json_member *m = &v->u.members[i];
-		const struct property *p = find_property(o, &m->key, next);
-		bool fine;
+		const struct property *p = find_property(c, o, &m->key, next, o->properties + o->property_count);
 
-		if (LIKELY(p != NULL)) {
+		if (p) {
 			next = p + 1;
 			required += p->required;
 		}
-		if (LIKELY(p && p->node && simple)) {
-			fine = check_node(c, p->node, &m->value);
-			if (marks)
-				marks[i] = 1;
-		} else {
-			fine = check_member(c, n, v, m, p, marks ? &marks[i] : NULL);
-		}
-		valid &= fine;
-		if (!fine && !go_on(c, false))
-			return false;
+		if (go_on(c, valid))
+			valid &= check_member(c, n, v, m, p, marks ? &marks[i] : NULL);
 	}
+	if (!go_on(c, valid))
+		return false;
 	if (required < o->required_count)
 		return report_missing(c, n, v);
 	return valid;
 }
 
-static bool check_object(struct check *c, const struct node *n, const struct json *v)
+static NOINLINE bool check_object(struct check *c, const struct node *n, const struct json *v)
 {
 	const struct object_rules *o = n->object;
 	uint8_t *marks = c->marks;
@@ -521,8 +564,8 @@ static bool check_object(struct check *c, const struct node *n, const struct jso
 		valid = report_count(c, n, v, "minProperties", true, o->min, "members", v->count);
 	else if (v->count > o->max)
 		valid = report_count(c, n, v, "maxProperties", false, o->max, "members", v->count);
-	if (!go_on(c, valid))
-		return valid;
+	if (!go_on(c, valid) || !spend(c, v, v->count))
+		return false;
 	c->marks = NULL;
 	valid &= check_members(c, n, v, marks);
 	c->marks = marks;
@@ -533,28 +576,37 @@ static bool check_object(struct check *c, const struct node *n, const struct jso
 
 /* ---- all of it ---- */
 
-static inline bool check_rules(struct check *c, const struct node *n, const struct json *v)
+static inline __attribute__((always_inline)) bool check_type(struct check *c, const struct node *n, const struct json *v)
 {
-	bool valid = true;
-
 	if (!(n->types >> v->type & 1))
 		return report_type(c, n, v);
-	if (n->constant || n->values)
-		valid = check_values(c, n, v);
-	if (!go_on(c, valid))
-		return valid;
-	if (v->type == JSON_STRING) {
-		if (n->string)
-			valid &= check_string(c, n, v);
-	} else if (v->type == JSON_OBJECT) {
-		if (n->object)
-			valid &= check_object(c, n, v);
-	} else if (v->type == JSON_ARRAY) {
-		if (n->array)
-			valid &= check_array(c, n, v);
-	} else if (v->type == JSON_NUMBER && (n->number || n->whole)) {
-		valid &= check_number(c, n, v);
+	switch (v->type) {
+	case JSON_STRING:
+		return check_string(c, n, v);
+	case JSON_OBJECT:
+		if (!n->object)
+			return true;
+		if (!n->object->simple || c->report || c->marks)
+			return check_object(c, n, v);
+		return v->count >= n->object->min && v->count <= n->object->max && spend(c, v, v->count) &&
+		       check_simple(c, n->object, v);
+	case JSON_ARRAY:
+		return !n->array || check_array(c, n, v);
+	case JSON_NUMBER:
+		return !(n->number || n->whole) || check_number(c, n, v);
+	default:
+		return true;
 	}
+}
+
+static NOINLINE bool check_rules(struct check *c, const struct node *n, const struct json *v)
+{
+	bool valid = check_type(c, n, v);
+
+	if (!(n->types >> v->type & 1))
+		return valid;
+	if ((n->constant || n->values) && go_on(c, valid))
+		valid &= check_values(c, n, v);
 	if (n->in_place && go_on(c, valid))
 		valid &= check_in_place(c, n, v);
 	return valid;
@@ -602,22 +654,34 @@ static COLD bool check_unevaluated(struct check *c, const struct node *n, const 
 	return valid;
 }
 
+static NOINLINE bool check_special(struct check *c, const struct node *n, const struct json *v)
+{
+	if (n->never)
+		return report_wrong(c, n, v, NULL, NULL, "expected nothing here, found %s", json_type_name(v->type));
+	return n->unevaluated ? check_unevaluated(c, n, v) : check_rules(c, n, v);
+}
+
+static COLD bool too_deep(struct check *c, const struct json *v)
+{
+	return report_fatal(c, v, ERR_LIMIT, "its schema nests too deeply");
+}
+
 bool check_node(struct check *c, const struct node *n, const struct json *v)
 {
 	bool valid;
 
-	if (n->free)
-		return true;
 	while (n->alias && !c->report)
 		n = n->alias;
-	if (n->never)
-		return report_wrong(c, n, v, NULL, NULL, "expected nothing here, found %s", json_type_name(v->type));
+	if (n->enough >> v->type & 1)
+		return true;
+	if (v->type == JSON_STRING && !n->special)      /* ends here: neither depth nor the way matter */
+		return n->types & IS_STRING ? check_string(c, n, v) : report_type(c, n, v);
 	if (c->depth == DEPTH_MAX)
-		return report_fatal(c, v, ERR_LIMIT, "its schema nests too deeply");
+		return too_deep(c, v);
 	if (!spend(c, v, 1))
 		return false;
 	c->way[c->depth++] = n;
-	valid = LIKELY(!n->unevaluated) ? check_rules(c, n, v) : check_unevaluated(c, n, v);
+	valid = n->special ? check_special(c, n, v) : check_type(c, n, v);
 	c->depth--;
 	return valid && !c->fatal;
 }

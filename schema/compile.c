@@ -257,12 +257,15 @@ static const struct node *in_place(const struct node *n, uint32_t i)
 
 static void find_shortcuts(struct node *n)
 {
-	bool rules = n->types != IS_ANY || n->whole || n->never || n->constant || n->values || n->object || n->array ||
-		     n->string || n->number || n->unevaluated;
+	bool any_type = n->never || n->constant || n->values || n->unevaluated;
+	uint8_t ruled = (n->object ? IS_OBJECT : 0) | (n->array ? IS_ARRAY : 0) | (n->string ? IS_STRING : 0) |
+			(n->number || n->whole ? IS_NUMBER : 0);
 
 	n->in_place = n->dynamic_ref || n->not || n->when || n->ref || n->all.count || n->any.count || n->one.count;
-	n->free = !rules && !n->in_place;
-	if (!rules && n->ref && !in_place(n, 1) && n->ref->resource == n->resource)
+	n->special = any_type || n->in_place;
+	if (!n->special)
+		n->enough = n->types & (uint8_t)~ruled;
+	if (!any_type && !ruled && n->types == IS_ANY && n->ref && !in_place(n, 1) && n->ref->resource == n->resource)
 		n->alias = n->ref;
 }
 
@@ -339,6 +342,7 @@ int schema_compile_as(struct schema **out, const struct json_doc *d, const struc
 		c.options = *options;
 	s->doc = d;
 	s->at = at;
+	s->seed = json_hash_text("seed", 4);
 	rc = compile(&c, d, at);
 	free(c.todo);
 	free(c.all);

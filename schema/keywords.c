@@ -162,7 +162,8 @@ static int hash_texts(struct compiler *c, struct values *e)
 		return c->e->code;
 	e->table_mask = cap - 1;
 	for (uint32_t i = 0; i < e->text_count; i++) {
-		uint64_t at = json_hash_text(e->texts[i].text, e->texts[i].len) & e->table_mask;
+		const struct text *t = &e->texts[i];
+		uint64_t at = text_hash(c->s->seed, t->head, t->text, t->len) & e->table_mask;
 
 		while (e->table[at])
 			at = (at + 1) & e->table_mask;
@@ -623,9 +624,10 @@ int keyword_compile(struct compiler *c, struct node *n, const struct json_member
 
 /* ---- what several keywords say together ---- */
 
-static struct property *find_property(struct object_rules *o, const struct text *name, uint64_t *at)
+static struct property *find_property(const struct compiler *c, struct object_rules *o, const struct text *name,
+				      uint64_t *at)
 {
-	*at = json_hash_text(name->text, name->len) & o->table_mask;
+	*at = text_hash(c->s->seed, name->head, name->text, name->len) & o->table_mask;
 	for (; o->table[*at]; *at = (*at + 1) & o->table_mask) {
 		struct property *p = &o->properties[o->table[*at] - 1];
 
@@ -635,11 +637,11 @@ static struct property *find_property(struct object_rules *o, const struct text 
 	return NULL;
 }
 
-static struct property *add_property(struct object_rules *o, const char *name, size_t len)
+static struct property *add_property(const struct compiler *c, struct object_rules *o, const char *name, size_t len)
 {
 	struct text text = { text_head(name, len), name, (uint32_t)len };
 	uint64_t at;
-	struct property *p = find_property(o, &text, &at);
+	struct property *p = find_property(c, o, &text, &at);
 
 	if (p)
 		return p;
@@ -651,6 +653,7 @@ static struct property *add_property(struct object_rules *o, const char *name, s
 
 static int finish_properties(struct compiler *c, struct node *n)
 {
+	/* in the schema's order, then what is only required */
 	const struct json *known = c->properties, *required = c->required;
 	size_t most = (known ? known->count : 0) + (required ? required->count : 0);
 	struct object_rules *o = n->object;
@@ -666,12 +669,12 @@ static int finish_properties(struct compiler *c, struct node *n)
 	for (uint32_t i = 0; known && i < known->count; i++) {
 		const struct json_member *m = &known->u.members[i];
 
-		if (want_node(c, n, &m->value, &add_property(o, m->key.text, m->key.len)->node) < 0)
+		if (want_node(c, n, &m->value, &add_property(c, o, m->key.text, m->key.len)->node) < 0)
 			return c->e->code;
 	}
 	for (uint32_t i = 0; required && i < required->count; i++) {
 		const struct json *name = &required->u.items[i];
-		struct property *p = add_property(o, name->u.text, name->count);
+		struct property *p = add_property(c, o, name->u.text, name->count);
 
 		if (p->required)
 			return resource_error(c, n->resource, name, ERR_FORMAT, "\"required\": a name a second time");
@@ -699,15 +702,15 @@ static void finish_number(struct number_rules *r)
 	r->small_least = INT64_MIN;
 	r->small_most = INT64_MAX;
 	r->small = !r->multiple;
-#define TIGHTEN(member, limit, tighten)                                                 \
-	if (r->member && json_to_int(r->member, &v) && v > -(int64_t)1e18 && v < (int64_t)1e18) \
-		tighten;                                                                \
-	else if (r->member)                                                             \
+#define TIGHTEN(member, sound, tighten)                                 \
+	if (r->member && json_to_int(r->member, &v) && (sound))         \
+		tighten;                                                \
+	else if (r->member)                                             \
 		r->small = false
-	TIGHTEN(least, small_least, raise_to(&r->small_least, v));
-	TIGHTEN(above, small_least, raise_to(&r->small_least, v + 1));
-	TIGHTEN(most, small_most, lower_to(&r->small_most, v));
-	TIGHTEN(below, small_most, lower_to(&r->small_most, v - 1));
+	TIGHTEN(least, true, raise_to(&r->small_least, v));
+	TIGHTEN(above, v < INT64_MAX, raise_to(&r->small_least, v + 1));
+	TIGHTEN(most, true, lower_to(&r->small_most, v));
+	TIGHTEN(below, v > INT64_MIN, lower_to(&r->small_most, v - 1));
 #undef TIGHTEN
 }
 
@@ -716,6 +719,8 @@ int keywords_finish(struct compiler *c, struct node *n)
 	if (n->object && finish_properties(c, n) < 0)
 		return c->e->code;
 	c->properties = c->required = NULL;
+	if (n->object)
+		n->object->simple = !n->object->pattern_count && !n->object->names && !n->object->dependency_count;
 	if (n->number)
 		finish_number(n->number);
 	if (!n->when)

@@ -19,13 +19,22 @@
 struct item {
 	uint64_t set[4];        /* of bytes */
 	uint32_t min, max;      /* MANY: no end */
+	uint32_t number;        /* of its set, among different ones */
 	bool open;              /* a complement: holds all characters beyond ASCII */
 };
 
+#define SETS_MAX 32
+
+struct step {
+	uint32_t set;           /* one bit of the table's masks */
+	uint32_t min, max;
+};
+
 struct pattern_simple {
+	uint32_t members[256];  /* byte -> mask of the sets that hold it */
 	bool tail;              /* ends in $ */
 	uint32_t count;
-	struct item items[];
+	struct step steps[];
 };
 
 struct reader {
@@ -201,11 +210,42 @@ static bool never_goes_back(const struct item *items, uint32_t count)
 	return true;
 }
 
+/* The number of the item's set among those of the items before it and its own. */
+static uint32_t set_number(const struct item *items, uint32_t which, uint32_t *sets)
+{
+	for (uint32_t i = 0; i < which; i++)
+		if (memcmp(items[i].set, items[which].set, sizeof items[i].set) == 0)
+			return items[i].number;
+	return (*sets)++;
+}
+
+static struct pattern_simple *make(struct item *items, uint32_t count, bool tail)
+{
+	struct pattern_simple *p;
+	uint32_t sets = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		items[i].number = set_number(items, i, &sets);
+	if (sets > SETS_MAX)
+		return NULL;
+	p = calloc(1, sizeof *p + count * sizeof *p->steps);
+	if (!p)
+		return NULL;
+	p->tail = tail;
+	p->count = count;
+	for (uint32_t i = 0; i < count; i++) {
+		p->steps[i] = (struct step){ (uint32_t)1 << items[i].number, items[i].min, items[i].max };
+		for (unsigned c = 0; c < 256; c++)
+			if (has(&items[i], (unsigned char)c))
+				p->members[c] |= p->steps[i].set;
+	}
+	return p;
+}
+
 struct pattern_simple *pattern_simple_new(const char *text, size_t len)
 {
 	struct reader r = { .s = text + 1, .end = text + len };
 	struct item items[ITEMS_MAX];
-	struct pattern_simple *p;
 	uint32_t count = 0;
 	bool tail = false;
 
@@ -222,15 +262,7 @@ struct pattern_simple *pattern_simple_new(const char *text, size_t len)
 			return NULL;
 		count++;
 	}
-	if (!never_goes_back(items, count))
-		return NULL;
-	p = malloc(sizeof *p + count * sizeof *items);
-	if (!p)
-		return NULL;
-	p->tail = tail;
-	p->count = count;
-	memcpy(p->items, items, count * sizeof *items);
-	return p;
+	return never_goes_back(items, count) ? make(items, count, tail) : NULL;
 }
 
 bool pattern_simple_match(const struct pattern_simple *p, const char *text, size_t len)
@@ -238,13 +270,12 @@ bool pattern_simple_match(const struct pattern_simple *p, const char *text, size
 	const unsigned char *s = (const unsigned char *)text, *end = s + len;
 
 	for (uint32_t i = 0; i < p->count; i++) {
-		const struct item *item = &p->items[i];
-		size_t left = (size_t)(end - s);
-		const unsigned char *stop = left > item->max ? s + item->max : end, *start = s;
+		const struct step *step = &p->steps[i];
+		const unsigned char *stop = (size_t)(end - s) > step->max ? s + step->max : end, *start = s;
 
-		while (s < stop && has(item, *s))
+		while (s < stop && (p->members[*s] & step->set))
 			s++;
-		if ((size_t)(s - start) < item->min)
+		if ((size_t)(s - start) < step->min)
 			return false;
 	}
 	return !p->tail || s == end;

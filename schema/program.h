@@ -67,8 +67,9 @@ struct dependency {             /* when `name` is there */
 struct object_rules {
 	struct property *properties;    /* in the schema's order */
 	uint32_t property_count, required_count;
-	uint32_t *table;                /* hash -> index + 1 in properties; a power of two long */
+	uint32_t *table;                /* text_hash() -> index + 1 in properties; a power of two long */
 	uint32_t table_mask;
+	bool simple;                    /* nothing but properties, additionalProperties and counts */
 	struct pattern_property *patterns;
 	uint32_t pattern_count;
 	struct dependency *dependencies;
@@ -126,11 +127,12 @@ struct dynamic {
 
 struct node {
 	uint8_t types;                  /* mask */
-	bool whole;                     /* numbers must be integers */
-	bool free;                      /* accepts everything and notes nothing */
+	uint8_t enough;                 /* mask: values of these types fit, whatever they are */
+	bool special;                   /* never, in_place, unevaluated, constant or values */
 	bool never;                     /* the schema `false` */
 	bool in_place;                  /* applies others to the same value */
 	bool unevaluated;               /* has unevaluatedItems or unevaluatedProperties */
+	bool whole;                     /* numbers must be integers */
 	uint8_t colour;                 /* while looking for cycles */
 	const struct node *alias;       /* nothing but a reference inside the same resource: checks may start there */
 	const struct json *constant;
@@ -163,6 +165,7 @@ struct schema {
 	size_t values_count, values_cap;
 	struct dynamic **dynamics;
 	size_t dynamic_count, dynamic_cap;
+	uint64_t seed;                  /* of text_hash() */
 	struct pool pool;               /* all other memory */
 };
 
@@ -186,6 +189,20 @@ static inline bool text_equal(const struct text *t, uint64_t head, const char *t
 	if (t->len != len || t->head != head)
 		return false;
 	return len <= sizeof head || __builtin_memcmp(t->text + sizeof head, text + sizeof head, len - sizeof head) == 0;
+}
+
+/* Keyed, so that nobody prepares names that collide. */
+static inline uint64_t text_hash(uint64_t seed, uint64_t head, const char *text, size_t len)
+{
+	unsigned __int128 wide;
+	uint64_t tail = 0;
+
+	if (len > 2 * sizeof head)
+		return json_hash_text(text, len);
+	if (len > sizeof head)
+		__builtin_memcpy(&tail, text + len - sizeof tail, sizeof tail);
+	wide = (unsigned __int128)(head ^ seed) * ((tail ^ seed >> 7) + 2 * len + 1);
+	return (uint64_t)wide ^ (uint64_t)(wide >> 64);
 }
 
 #endif
