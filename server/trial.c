@@ -12,6 +12,7 @@
 #include "content/bundle.h"
 #include "content/canary.h"
 #include "content/check.h"
+#include "content/loader.h"
 #include "schema/contract.h"
 #include "server/publish_check.h"
 
@@ -140,13 +141,25 @@ static bool accepts(const struct opinion *o)
 	return o->report->errors == 0 && (!o->tried || o->canary.outcome == CANARY_OK);
 }
 
-/* A bundle addresses a sensor that accepts at least one of its content types. */
+/* A bundle addresses the sensors that accept one of the content types it holds or requires; one without any, all. */
 static bool addresses(const struct trial *t, const struct contract *c)
 {
-	for (size_t i = 0; c && i < t->manifest->file_count; i++)
-		if (contract_find_type(c, t->manifest->files[i].type))
+	const struct manifest *m = t->manifest;
+	bool none = true;
+
+	for (size_t i = 0; c && i < m->file_count; i++) {
+		if (loader_is_data(m->files[i].type))
+			continue;
+		none = false;
+		if (contract_find_type(c, m->files[i].type))
 			return true;
-	return !c;
+	}
+	for (size_t i = 0; c && i < m->require_count; i++) {
+		none = false;
+		if (contract_find_type(c, m->requires[i].type))
+			return true;
+	}
+	return none;
 }
 
 static int explain(struct opinion *o, struct err *e)

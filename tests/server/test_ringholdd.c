@@ -272,18 +272,24 @@ static void upload(struct world *w, const struct fixture_bundle *b, long want)
 	answer_release(&a);
 }
 
-static void publish(struct world *w, struct answer *a, const struct fixture_bundle *b, const char *signer)
+/* `more`: members of the request beside those it needs. */
+static void publish_with(struct world *w, struct answer *a, const struct fixture_bundle *b, const char *signer, const char *more)
 {
 	AUTO(buf) struct buf *role = fixture_role(w->f, b, signer), *body = buf_new(0);
 	char digest[DIGEST_HEX_LEN + 1], archive[DIGEST_HEX_LEN + 1];
 
 	digest_hex(digest, &b->bundle->digest);
 	digest_hex(archive, &b->archive);
-	buf_addf(body, "{\"channel\":\"edr\",\"serial\":%llu,\"digest\":\"%s\",\"archive\":\"%s\",\"reason\":\"test\",\"role\":",
-		 (unsigned long long)b->bundle->manifest->serial, digest, archive);
+	buf_addf(body, "{\"channel\":\"edr\",\"serial\":%llu,\"digest\":\"%s\",\"archive\":\"%s\",%s\"role\":",
+		 (unsigned long long)b->bundle->manifest->serial, digest, archive, more);
 	buf_add(body, role->data, role->len);
 	buf_addc(body, '}');
 	call(w, a, "POST", "/v1/bundles", FIXTURE_TOKEN, body->data, body->len, NULL);
+}
+
+static void publish(struct world *w, struct answer *a, const struct fixture_bundle *b, const char *signer)
+{
+	publish_with(w, a, b, signer, "\"reason\":\"test\",");
 }
 
 /* The state of a ring of the newest rollout. */
@@ -458,6 +464,89 @@ static void a_bundle_is_published_offered_and_survives_kill_9(void **state)
 	assert_non_null(strstr(a.text->data, "\"action\":\"publish\""));
 	fixture_bundle_release(&b);
 	fixture_bundle_release(&other);
+	answer_release(&a);
+}
+
+/* A check-in that says which contract it runs. */
+static void checkin_with(struct world *w, struct device *d, const char *contract)
+{
+	struct answer a = { 0 };
+	char body[1024];
+
+	snprintf(body, sizeof body,
+		 "{\"format\":1,\"epoch\":\"00000000000000aa\",\"seq\":%d,\"sent\":1,\"boot_id\":\"b\",\"facts\":{\"sensor\":\"s\",\"contract\":\"%s\"},"
+		 "\"channels\":[{\"channel\":\"edr\",\"ring\":\"canary\",\"phase\":\"IDLE\",\"rung\":\"current\",\"running\":null,"
+		 "\"drop\":null,\"high_water\":0,\"held\":null}],\"events\":[],\"want\":[]}", ++d->seq, contract);
+	post(w, &a, "/device/v1/checkin", d->token, body);
+	assert_status(&a, 200);
+	answer_release(&a);
+}
+
+static void bundle_that_requires(struct fixture *f, struct fixture_bundle *out)
+{
+	const struct bundle_options o = { .channel = FIXTURE_CHANNEL, .serial = 7, .created = 1700000000 };
+	AUTO_FREE char *dir = fixture_path(f, "needy");
+	struct err e;
+
+	fixture_write(f, "needy/bundle.json", "{\"format\":1,\"types\":[{\"match\":\"*.txt\",\"type\":\"doc\"}],"
+					      "\"requires\":[{\"type\":\"doc\",\"version\":\"1\"}]}");
+	fixture_write(f, "needy/rules.txt", "text");
+	assert_ok(bundle_build(&out->bundle, dir, &o, &e));
+	hash_bytes(&out->archive, out->bundle->archive->data, out->bundle->archive->len);
+}
+
+static void a_bundle_goes_to_a_fleet_that_accepts_it_or_out_by_name(void **state)
+{
+	static const char *const contracts[] = {
+		"{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"doc\":{\"versions\":[9]}}}",
+		"{\"format\":1,\"sensor\":\"s\",\"version\":\"2\",\"accepts\":{\"doc\":{\"versions\":[1]}}}",
+		"{\"format\":1,\"sensor\":\"waf\",\"version\":\"1\",\"accepts\":{\"waf\":{\"versions\":[1]}}}",
+	};
+	struct world *w = *state;
+	struct fixture_bundle b;
+	struct device d = { .seq = 0 }, old = { .seq = 0 };
+	struct answer a = { 0 };
+	char digests[3][DIGEST_HEX_LEN + 1];
+
+	NEED_PROGRAM(w);
+	for (size_t i = 0; i < ARRAY_LEN(contracts); i++) {
+		post(w, &a, "/v1/contracts", FIXTURE_TOKEN, contracts[i]);
+		assert_status(&a, 201);
+		snprintf(digests[i], sizeof digests[i], "%s", text_of(&a, "digest"));
+	}
+	enrol(w, &d, "canary");
+	checkin_with(w, &d, digests[1]);
+	bundle_that_requires(w->f, &b);
+	upload(w, &b, 201);
+	/* asked about: an answer, and nothing else */
+	publish_with(w, &a, &b, "content-edr", "\"dry_run\":true,");
+	assert_status(&a, 200);
+	assert_non_null(strstr(a.text->data, "\"version\":\"1\",\"answer\":\"refuse\",\"why\":\"manifest.json: requires doc 1:"));
+	assert_non_null(strstr(a.text->data, "\"version\":\"2\",\"answer\":\"pass\",\"why\":null,\"devices\":1,\"rings\":{\"canary\":1}"));
+	assert_non_null(strstr(a.text->data, "\"sensor\":\"waf\",\"version\":\"1\",\"answer\":\"not addressed\""));
+	get(w, &a, "/v1/bundles");
+	assert_string_equal(a.text->data, "{\"items\":[]}");
+	/* a device of the old build appears */
+	enrol(w, &old, "early");
+	checkin_with(w, &old, digests[0]);
+	publish(w, &a, &b, "content-edr");
+	assert_status(&a, 422);
+	assert_non_null(strstr(text_of(&a, "detail"), "s 1 refuses it (1 device in early)"));
+	assert_non_null(strstr(a.text->data, "\"blocks\":true"));
+	/* by name, with a reason, or not at all */
+	publish_with(w, &a, &b, "content-edr", "\"allow_refused\":[\"s/1\"],");
+	assert_status(&a, 400);
+	publish_with(w, &a, &b, "content-edr", "\"reason\":\"x\",\"allow_refused\":[\"*\"],");
+	assert_status(&a, 404);
+	publish_with(w, &a, &b, "content-edr", "\"reason\":\"x\",\"allow_refused\":[\"s/2\"],");
+	assert_status(&a, 422);
+	publish_with(w, &a, &b, "content-edr", "\"reason\":\"the last two leave on Monday\",\"allow_refused\":[\"s/1\"],");
+	assert_status(&a, 201);
+	assert_non_null(strstr(a.text->data, "\"allowed\":true,\"blocks\":false"));
+	get(w, &a, "/v1/audit");
+	assert_non_null(strstr(a.text->data, "\"action\":\"publish-allow-refused\""));
+	assert_non_null(strstr(a.text->data, "although refused by s/1: the last two leave on Monday"));
+	fixture_bundle_release(&b);
 	answer_release(&a);
 }
 
@@ -730,6 +819,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(only_the_pinned_key_is_the_server, setup, teardown),
 		cmocka_unit_test_setup_teardown(devices_enrol_check_in_and_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_bundle_is_published_offered_and_survives_kill_9, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_bundle_goes_to_a_fleet_that_accepts_it_or_out_by_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_archive_that_is_not_what_was_signed_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(attributes_of_operators_move_a_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_request_gets_a_problem_and_the_door, setup_plain, teardown),
