@@ -19,7 +19,7 @@
 #define HOSTS 3         /* of the canary ring: the fewest that pass by coverage */
 
 static struct world *vendor, *customer;
-static struct bundle_made one, two, bad, own;
+static struct bundle_made baseline, one, two, bad, own;
 
 static char *at(const struct world *w, const char *name)
 {
@@ -105,6 +105,12 @@ static int enrol(const struct machine *m, struct err *e)
 	return world_expect(customer, 0, NULL, e, "ringhold-agent", "enrol", string, "--root", m->root, NULL);
 }
 
+/* What came with the sensor. */
+static int install_baseline(const struct machine *m, struct err *e)
+{
+	return world_expect(customer, 0, NULL, e, "ringhold-agent", "baseline", "edr", baseline.archive, "--root", m->root, NULL);
+}
+
 /* Learns the ids that the server gave. Positive once every host was heard of. */
 static int all_heard(struct world *w, void *arg, struct err *e)
 {
@@ -131,6 +137,8 @@ static int all_heard(struct world *w, void *arg, struct err *e)
 
 static int populate(struct err *e)
 {
+	if (bundle_make(&baseline, customer, "deploy/demo/edr-good", 1000, e) < 0)
+		return e->code;
 	for (size_t i = 0; i < HOSTS; i++) {
 		struct machine *m = &customer->machines[i];
 
@@ -138,7 +146,7 @@ static int populate(struct err *e)
 			return e->code;
 		m->at = i;
 		customer->machine_count = i + 1;
-		if (furnish(m, e) < 0 || enrol(m, e) < 0 || machine_boot(m, customer, e) < 0)
+		if (furnish(m, e) < 0 || install_baseline(m, e) < 0 || enrol(m, e) < 0 || machine_boot(m, customer, e) < 0)
 			return err_wrap(e, "%s", m->name);
 	}
 	return world_until(customer, false, "every host checked in", all_heard, NULL, e);
@@ -303,6 +311,18 @@ static void the_customer_stops_what_the_vendor_ships_while_the_vendor_is_down(vo
 		assert_int_equal(customer->machines[i].panics, 0);
 }
 
+/* The online key took one bundle of the day; people take as many as they must, the vendor is still down. */
+static void what_people_recall_is_left_on_the_same_day(void **state)
+{
+	AUTO_FREE char *home = at(customer, "server"), *keys = at(customer, "operator-keys");
+	struct err e;
+
+	(void)state;
+	assert_ok(world_expect(customer, 0, NULL, &e, "ringhold", "recall", "edr", "1", "--reason", "and so does this", "--keys", keys, "--home",
+			       home, NULL));
+	assert_ok(world_until(customer, true, "every host left that one, too", all_run, &baseline.digest, &e));
+}
+
 /* Its bundle is real, and the customer's own checks refuse it; the rings that name it are not the vendor's to sign. */
 static void a_vendor_taken_over_assigns_nothing(void **state)
 {
@@ -317,7 +337,7 @@ static void a_vendor_taken_over_assigns_nothing(void **state)
 	assert_ok(world_until(customer, true, "the customer's server refused it by its own contract", server_refused, field, &e));
 	assert_ok(world_until(customer, true, "every host says what counts", all_explain, assigned, &e));
 	expect_untouched(&bad);
-	assert_true(everywhere(&one.digest));
+	assert_true(everywhere(&baseline.digest));
 }
 
 static void a_customers_server_taken_over_ships_nothing_of_its_own(void **state)
@@ -333,7 +353,7 @@ static void a_customers_server_taken_over_ships_nothing_of_its_own(void **state)
 	assert_ok(world_until(customer, true, "every host saw the customer's new metadata", all_refreshed, customer, &e));
 	assert_ok(world_until(customer, true, "every host says what is missing", all_explain, unlisted, &e));
 	expect_untouched(&own);
-	assert_true(everywhere(&one.digest));
+	assert_true(everywhere(&baseline.digest));
 }
 
 int main(void)
@@ -341,6 +361,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_the_vendor_publishes_goes_through_the_customers_rings),
 		cmocka_unit_test(the_customer_stops_what_the_vendor_ships_while_the_vendor_is_down),
+		cmocka_unit_test(what_people_recall_is_left_on_the_same_day),
 		cmocka_unit_test(a_vendor_taken_over_assigns_nothing),
 		cmocka_unit_test(a_customers_server_taken_over_ships_nothing_of_its_own),
 	};
