@@ -54,8 +54,11 @@ static int load_enrolment(struct credentials *c, const char *root, struct err *e
 
 	if (home_path(path, root, ENROL_PATH, e) < 0)
 		return e->code;
-	if (file_read(&text, path, FILE_MAX, e) < 0)
-		return e->code == ERR_NOT_FOUND ? 0 : e->code;
+	if (file_read_secret(&text, path, FILE_MAX, e) < 0) {
+		if (e->code == ERR_REFUSED)     /* delivery goes on; a secret that others could read makes no device */
+			log_warn("this host does not enrol: %s", e->msg);
+		return e->code == ERR_NOT_FOUND || e->code == ERR_REFUSED ? 0 : e->code;
+	}
 	if (enrolment_parse(&en, text->data, e) < 0 || text->len >= sizeof c->enrolment)
 		return err_wrap(e, "%s", path);
 	snprintf(c->enrolment, sizeof c->enrolment, "%.*s", (int)strcspn(text->data, "\r\n"), text->data);

@@ -25,7 +25,9 @@ no_test_code_in_release() {
 }
 
 agent_links_no_signing_code() {
-  ! nm "$bin/ringhold-agent" | grep -E ' (T|U) (seckey_|keyring_|author_|repo_|EVP_DigestSign)'
+  ! nm "$bin/ringhold-agent" | grep -E ' (T|U) (seckey_|keyring_|author_|repo_|pkcs11_|p11_kit_|EVP_DigestSign)' &&
+    ! objdump -p "$bin/ringhold-agent" | grep -q 'NEEDED *libp11-kit' &&
+    objdump -p "$bin/ringhold" | grep -q 'NEEDED *libp11-kit' # so the line before can fail
 }
 
 bootguard_needs_only_libc() {
