@@ -11,6 +11,8 @@ install -d "$dest/usr/bin" "$dest/usr/sbin" "$dest/lib/systemd/system" \
   "$dest/etc/ringhold/health.d/wanted.d" "$dest/etc/ringhold/benign.d"
 install -d -m 0700 "$dest/var/lib/ringhold"
 install -d -m 0755 "$dest/var/lib/ringhold/channels"
+# Filled with the directory promoter/ that `ringhold init` makes; owned by its own user, ringhold-promoter.
+install -d -m 0700 "$dest/etc/ringhold-promoter"
 install -m 0755 "$bin/ringhold" "$dest/usr/bin/"
 for program in ringholdd ringhold-agent ringhold-bootguard ringhold-sensor; do
   install -m 0755 "$bin/$program" "$dest/usr/sbin/"

@@ -2,6 +2,7 @@
 #include "rollout/approvals.h"
 #include "rollout/assignment.h"
 #include "rollout/checkin.h"
+#include "rollout/gate_record.h"
 #include "rollout/policy.h"
 #include "rollout/ringmap.h"
 #include "rollout/stops.h"
@@ -70,6 +71,13 @@ static int read_answer(const char *text, size_t len, struct err *e)
 	return checkin_answer_parse(&a, text, len, e);
 }
 
+static int read_gate_record(const char *text, size_t len, struct err *e)
+{
+	AUTO(gate_record) struct gate_record *r = NULL;
+
+	return gate_record_parse(&r, "gate record", text, len, e);
+}
+
 #define READER(name, reader)                                  \
 	static void the_reader_of_##reader##_agrees(void **state) \
 	{                                                     \
@@ -86,6 +94,7 @@ READER("approvals", approvals)
 READER("floor", floor)
 READER("checkin", checkin)
 READER("checkin-answer", answer)
+READER("gate-record", gate_record)
 
 int main(void)
 {
@@ -99,6 +108,7 @@ int main(void)
 		cmocka_unit_test(the_reader_of_floor_agrees),
 		cmocka_unit_test(the_reader_of_checkin_agrees),
 		cmocka_unit_test(the_reader_of_answer_agrees),
+		cmocka_unit_test(the_reader_of_gate_record_agrees),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

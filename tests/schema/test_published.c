@@ -36,7 +36,7 @@ static void hold(const char *name, const struct loaded *l, const struct publishe
 	const struct json *items = json_get(p->doc->root, list);
 
 	for (uint32_t i = 0; i < items->count; i++) {
-		const struct json *item = &items->u.items[i], *why = json_get(item, "why"), *at = json_get(item, "at");
+		const struct json *item = &items->u.items[i], *why = json_get(item, "why"), *at = valid ? NULL : json_get(item, "at");
 		AUTO(buf) struct buf *b = buf_new(0);
 		AUTO(json) struct json_doc *d = NULL;
 		struct schema_errors errors;
