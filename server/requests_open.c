@@ -161,6 +161,18 @@ struct wish {
 	int64_t now;
 };
 
+/* It may have been signed and published since the caller looked. */
+static bool fulfilled(struct server *s, const struct wish *w)
+{
+	AUTO(assignment) struct assignment *is = NULL;
+	struct err e;
+	int got = desk_assignment(s->desk, w->ring, w->channel, &is, &e);
+
+	if (got < 0 || !w->a)
+		return got == ERR_NOT_FOUND && !w->a;
+	return digest_equal(&is->bundle.digest, &w->a->bundle.digest) && is->attempt == w->a->attempt && is->granted == w->a->granted;
+}
+
 static int ask(struct server *s, const struct wish *w, struct requests_info *info, struct err *e)
 {
 	struct desk_asking asking = { "server", w->reason, w->evidence, w->now, w->now + SIGREQ_LIFE };
@@ -180,6 +192,10 @@ static int ask(struct server *s, const struct wish *w, struct requests_info *inf
 		return e->code;
 	if (there)
 		return info->state == REQUESTS_OPEN;
+	if (fulfilled(s, w)) {
+		info->state = REQUESTS_PUBLISHED;
+		return 0;
+	}
 	if (desk_draft_assign(s->desk, w->ring, w->channel, w->a, &asking, &q, e) < 0 ||
 	    requests_begin_and_try(s, q, subject, "server", w->now, info, e) < 0)
 		return e->code;
