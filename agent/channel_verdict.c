@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/channel.h"
+#include "agent/quarantine.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "schema/reason.h"
@@ -53,6 +54,9 @@ static void install(struct channel *c, const struct message_verdict *v)
 		return;
 	/* The judge was told of every stop; but nobody else's word starts a stopped digest. */
 	if (journal_stopped(c->host->journal, c->state.name, &v->digest, &e) != 0)
+		return;
+	/* Nor does a verdict begin again what was refused while it was on its way: the judge was told before that. */
+	if (quarantine_has(c->boot.dir, &v->digest, v->attempt, &e) != 0)
 		return;
 	if (c->state.phase == PHASE_IDLE) {
 		offered(c, v);

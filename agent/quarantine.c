@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -81,6 +82,20 @@ int quarantine_remove(int channel_dir, const struct digest *d, uint64_t attempt,
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 		return err_errno(e, "quarantine.d/%s", name);
 	return 0;
+}
+
+int quarantine_has(int channel_dir, const struct digest *d, uint64_t attempt, struct err *e)
+{
+	char name[NAME_MAX_LEN];
+	AUTO_FD int dir = open_dir(channel_dir, e);
+	struct stat st;
+
+	if (dir < 0)
+		return e->code;
+	name_of(name, d, attempt);
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : err_errno(e, "quarantine.d/%s", name);
 }
 
 static int read_entry(struct quarantine *q, int dir, const char *name, struct err *e)

@@ -24,6 +24,9 @@ struct quarantine {
 int quarantine_add(int channel_dir, const struct quarantine *q, struct err *e) MUST_CHECK;
 int quarantine_remove(int channel_dir, const struct digest *d, uint64_t attempt, struct err *e) MUST_CHECK;    /* absent is success */
 
+/* 1: there is an entry, readable or not; 0: none. */
+int quarantine_has(int channel_dir, const struct digest *d, uint64_t attempt, struct err *e) MUST_CHECK;
+
 typedef int quarantine_visit(void *arg, const struct quarantine *q, struct err *e);
 /* An entry that cannot be read still counts, with cause "internal". A negative answer stops. */
 int quarantine_each(int channel_dir, quarantine_visit *visit, void *arg, struct err *e) MUST_CHECK;

@@ -111,11 +111,48 @@ static void a_day_later_the_online_key_takes_another(void **state)
 	endpoint_until(p, "a day later it is obeyed", endpoint_runs_committed, &b[0], 3000);
 }
 
+static size_t times_in_history(struct endpoint *p, const char *word)
+{
+	char *out = NULL;
+	size_t n = 0;
+
+	assert_int_equal(endpoint_command(p, &out, "history", "edr", NULL), 0);
+	for (const char *at = out; (at = strstr(at, word)); at++)
+		n++;
+	free(out);
+	return n;
+}
+
+/* A verdict may be on its way from before the refusal; it must not begin the same attempt again. */
+static void what_was_declined_is_declined_once(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, refused;
+
+	NEED_AGENT(p);
+	one = endpoint_bundle(p, GOOD, 110, NULL);
+	endpoint_assign(p, &one, NULL, 1, 30, 0);
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	endpoint_until(p, "the first bundle is committed", endpoint_runs_committed, &one, 3000);
+	for (uint64_t attempt = 1; attempt <= 3; attempt++) {
+		refused = endpoint_bundle(p, "deploy/demo/edr-21", 111, NULL);
+		endpoint_assign(p, &refused, &one, attempt, 30, 0);
+		for (struct seen s = endpoint_look(p); s.state.last.attempt != attempt || !assigned_and_not_done(&s, &refused) ||
+						       strcmp(s.state.last.word, "quarantined") != 0; s = endpoint_look(p)) {
+			*p->clock_ms += 200;
+			poll(NULL, 0, 5);
+		}
+		assert_int_equal(times_in_history(p, "supplies 20"), attempt);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_killed_agent_forgets_neither_a_stop_nor_the_day_of_the_online_key, endpoint_setup,
 						endpoint_teardown),
+		cmocka_unit_test_setup_teardown(what_was_declined_is_declined_once, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_day_later_the_online_key_takes_another, endpoint_setup, endpoint_teardown),
 	};
 
