@@ -18,3 +18,6 @@ for program in ringholdd ringhold-agent ringhold-bootguard ringhold-sensor; do
   install -m 0755 "$bin/$program" "$dest/usr/sbin/"
 done
 install -m 0644 "$here"/systemd/*.service "$dest/lib/systemd/system/"
+# For editors and validators: the JSON Schemas of every document (docs/schemas.md).
+install -d "$dest/usr/share/ringhold/schema"
+install -m 0644 "$here"/../schema/*.schema.json "$dest/usr/share/ringhold/schema/"
