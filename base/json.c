@@ -13,11 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define DEFAULT_BYTES ((size_t)64 << 20)
 #define DEFAULT_DEPTH 128
 #define MOST_DEPTH 1024
-#define PAD 8                   /* zero bytes behind the copy, so that a word may be read at any offset */
+#define PAD 16                  /* zero bytes behind the copy, so that a word or a vector may be read at any offset */
+#define FIRST_STACK 4096
+#define FIRST_FRAMES 16
 #define FEW_MEMBERS 16          /* up to here every pair of keys is compared; beyond, they are hashed */
 
 struct chunk {
@@ -51,6 +56,8 @@ struct parser {
 	size_t top, cap;
 	struct frame *frames;
 	unsigned depth, depth_max, frames_cap;
+	char *first_stack;      /* what both start with, on the caller's stack: small documents need no more */
+	struct frame *first_frames;
 	uint32_t *table;        /* of keys, for large objects */
 	size_t table_cap;
 	struct err *e;
@@ -230,11 +237,13 @@ static void *arena_copy(struct parser *p, const void *bytes, size_t len)
 
 static int stack_more(struct parser *p)
 {
-	size_t cap = p->cap ? 2 * p->cap : 4096;
-	char *stack = realloc(p->stack, cap);
+	size_t cap = 2 * p->cap;
+	char *stack = realloc(p->stack == p->first_stack ? NULL : p->stack, cap);
 
 	if (!stack)
 		return err_memory(p->e);
+	if (p->stack == p->first_stack)
+		memcpy(stack, p->first_stack, p->top);
 	p->stack = stack;
 	p->cap = cap;
 	return 0;
@@ -281,14 +290,30 @@ static inline unsigned char skip_space(struct parser *p)
 	return (unsigned char)*s;
 }
 
-#define EACH(byte) (0x0101010101010101 * (uint64_t)(byte))
-
 /*
  * Bytes until one that needs a look: a quote, a backslash, a control character
  * or the start of a multi-byte character. The copy ends in zeros, so this ends.
- * A borrow only runs upwards from a byte that is itself a hit, so the lowest
- * hit is exact.
  */
+#ifdef __SSE2__
+static inline size_t plain_run(const char *s)
+{
+	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(' ');
+
+	for (const char *start = s;; s += sizeof quote) {
+		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)s);
+		/* signed: what is not ASCII is below a space, too */
+		__m128i hits = _mm_or_si128(_mm_cmplt_epi8(x, space),
+					    _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)));
+		unsigned mask = (unsigned)_mm_movemask_epi8(hits);
+
+		if (mask)
+			return (size_t)(s - start) + (size_t)__builtin_ctz(mask);
+	}
+}
+#else
+#define EACH(byte) (0x0101010101010101 * (uint64_t)(byte))
+
+/* A borrow only runs upwards from a byte that is itself a hit, so the lowest hit is exact. */
 static inline size_t plain_run(const char *s)
 {
 	const char *start = s;
@@ -302,6 +327,7 @@ static inline size_t plain_run(const char *s)
 			return (size_t)(s - start) + (size_t)__builtin_ctzll(hits) / 8;
 	}
 }
+#endif
 
 static int hex4(const char *s)
 {
@@ -536,11 +562,13 @@ static inline int keys_differ(struct parser *p, const struct json_member *m, siz
 
 static int frames_more(struct parser *p)
 {
-	unsigned cap = p->frames_cap ? 2 * p->frames_cap : 16;
-	struct frame *frames = realloc(p->frames, cap * sizeof *frames);
+	unsigned cap = 2 * p->frames_cap;
+	struct frame *frames = realloc(p->frames == p->first_frames ? NULL : p->frames, cap * sizeof *frames);
 
 	if (!frames)
 		return err_memory(p->e);
+	if (p->frames == p->first_frames)
+		memcpy(frames, p->first_frames, p->depth * sizeof *frames);
 	p->frames = frames;
 	p->frames_cap = cap;
 	return 0;
@@ -694,7 +722,11 @@ int json_parse_from(struct json_doc **out, const char *name, const char *text, s
 	static const struct json_limits defaults;
 	const struct json_limits *l = limits ? limits : &defaults;
 	struct json_arena *a;
-	struct parser p = { .e = e, .depth_max = l->depth ? MIN(l->depth, MOST_DEPTH) : DEFAULT_DEPTH };
+	_Alignas(8) char stack[FIRST_STACK];
+	struct frame frames[FIRST_FRAMES];
+	struct parser p = { .e = e, .depth_max = l->depth ? MIN(l->depth, MOST_DEPTH) : DEFAULT_DEPTH,
+			    .stack = stack, .first_stack = stack, .cap = sizeof stack,
+			    .frames = frames, .first_frames = frames, .frames_cap = FIRST_FRAMES };
 	unsigned line = MAX(origin->line, 1u);
 	int rc = check_limits(l, name, line, len, e);
 
@@ -714,8 +746,10 @@ int json_parse_from(struct json_doc **out, const char *name, const char *text, s
 	p.p = a->text;
 	p.end = p.nul = a->text + len;
 	rc = a->used > a->max ? over_arena(&p) : document(&p);
-	free(p.stack);
-	free(p.frames);
+	if (p.stack != stack)
+		free(p.stack);
+	if (p.frames != frames)
+		free(p.frames);
 	free(p.table);
 	if (rc < 0) {
 		a->marks = NULL;        /* still the caller's */

@@ -87,7 +87,7 @@ static bool has_value(struct check *c, const struct values *e, const struct json
 	return false;
 }
 
-static NOINLINE bool check_values(struct check *c, const struct node *n, const struct json *v)
+static bool check_values(struct check *c, const struct node *n, const struct json *v)
 {
 	if (n->constant && !json_equal(n->constant, v))
 		return report_constant(c, n, v);
@@ -580,6 +580,8 @@ static inline __attribute__((always_inline)) bool check_type(struct check *c, co
 {
 	if (!(n->types >> v->type & 1))
 		return report_type(c, n, v);
+	if (n->valued && !check_values(c, n, v))
+		return false;
 	switch (v->type) {
 	case JSON_STRING:
 		return check_string(c, n, v);
@@ -604,9 +606,7 @@ static NOINLINE bool check_rules(struct check *c, const struct node *n, const st
 	bool valid = check_type(c, n, v);
 
 	if (!(n->types >> v->type & 1))
-		return valid;
-	if ((n->constant || n->values) && go_on(c, valid))
-		valid &= check_values(c, n, v);
+		return false;
 	if (n->in_place && go_on(c, valid))
 		valid &= check_in_place(c, n, v);
 	return valid;
@@ -666,6 +666,13 @@ static COLD bool too_deep(struct check *c, const struct json *v)
 	return report_fatal(c, v, ERR_LIMIT, "its schema nests too deeply");
 }
 
+static inline bool check_leaf(struct check *c, const struct node *n, const struct json *v)
+{
+	if (!(n->types & IS_STRING))
+		return report_type(c, n, v);
+	return (!n->valued || check_values(c, n, v)) && check_string(c, n, v);
+}
+
 bool check_node(struct check *c, const struct node *n, const struct json *v)
 {
 	bool valid;
@@ -675,7 +682,7 @@ bool check_node(struct check *c, const struct node *n, const struct json *v)
 	if (n->enough >> v->type & 1)
 		return true;
 	if (v->type == JSON_STRING && !n->special)      /* ends here: neither depth nor the way matter */
-		return n->types & IS_STRING ? check_string(c, n, v) : report_type(c, n, v);
+		return check_leaf(c, n, v);
 	if (c->depth == DEPTH_MAX)
 		return too_deep(c, v);
 	if (!spend(c, v, 1))

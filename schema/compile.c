@@ -257,15 +257,16 @@ static const struct node *in_place(const struct node *n, uint32_t i)
 
 static void find_shortcuts(struct node *n)
 {
-	bool any_type = n->never || n->constant || n->values || n->unevaluated;
+	bool any_type = n->never || n->unevaluated;
 	uint8_t ruled = (n->object ? IS_OBJECT : 0) | (n->array ? IS_ARRAY : 0) | (n->string ? IS_STRING : 0) |
 			(n->number || n->whole ? IS_NUMBER : 0);
 
 	n->in_place = n->dynamic_ref || n->not || n->when || n->ref || n->all.count || n->any.count || n->one.count;
 	n->special = any_type || n->in_place;
-	if (!n->special)
+	n->valued = n->constant || n->values;
+	if (!n->special && !n->valued)
 		n->enough = n->types & (uint8_t)~ruled;
-	if (!any_type && !ruled && n->types == IS_ANY && n->ref && !in_place(n, 1) && n->ref->resource == n->resource)
+	if (!any_type && !n->valued && !ruled && n->types == IS_ANY && n->ref && !in_place(n, 1) && n->ref->resource == n->resource)
 		n->alias = n->ref;
 }
 

@@ -128,7 +128,8 @@ struct dynamic {
 struct node {
 	uint8_t types;                  /* mask */
 	uint8_t enough;                 /* mask: values of these types fit, whatever they are */
-	bool special;                   /* never, in_place, unevaluated, constant or values */
+	bool special;                   /* never, in_place or unevaluated */
+	bool valued;                    /* constant or values */
 	bool never;                     /* the schema `false` */
 	bool in_place;                  /* applies others to the same value */
 	bool unevaluated;               /* has unevaluatedItems or unevaluatedProperties */
