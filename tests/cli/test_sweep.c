@@ -40,7 +40,7 @@ static int setup(void **state)
 	assert_ok(repo_open(&r, p->repo, &e));
 	/* sixty days ago, and day by day since */
 	for (int i = 0; i < 6; i++) {
-		char body[8];
+		char body[16];
 
 		snprintf(body, sizeof body, "%d", i);
 		assert_ok(repo_put_target(r, "stop", STOPS, body, 1, NULL, &e));

@@ -68,12 +68,13 @@ static void no_reader_sees_a_gap_during_a_thousand_publications(void **state)
 		write_many(f, r);
 	for (; waitpid(writer, &status, WNOHANG) == 0; reads++) {
 		read_once(f, false, last);
-		read_once(&newcomer, true, last);
+		if (reads % 3 == 0)
+			read_once(&newcomer, true, last);
 	}
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	assert_true(reads > 1);
 	assert_client_reads(f, NOW, STOPS, "1000");
-	print_message("%d reads of each kind during %d publications\n", reads, PUBLICATIONS);
+	print_message("%d reads during %d publications, a third by newcomers as well\n", reads, PUBLICATIONS);
 }
 
 /* ---- versions ---- */
@@ -151,7 +152,8 @@ static void whoever_is_killed_at_any_call_never_signs_two_files_under_one_versio
 
 	if (!can_trace())
 		skip_named("no ptrace here");
-	for (int at = 0; killed; at += 6) {
+	/* every call is killed in test_repo.c; here every eleventh, and the publication after it */
+	for (int at = 0; killed; at += 22) {
 		char body[16];
 
 		/* the clock stands still, so that only the count keeps versions apart */
@@ -167,7 +169,7 @@ static void whoever_is_killed_at_any_call_never_signs_two_files_under_one_versio
 		check_unchanged(f, seen);
 		assert_client_reads(f, NOW + 20, STOPS, body);
 	}
-	assert_true(seen->count > 100);
+	assert_true(seen->count > 50);
 	free(seen);
 }
 
