@@ -7,6 +7,7 @@
 #include "base/number.h"
 #include "cli/commands.h"
 #include "cli/remote.h"
+#include "cli/rollout_explain.h"
 
 struct rollout_options {
 	struct remote_options remote;
@@ -128,6 +129,17 @@ static int show(int argc, char **argv, const void *options, struct err *e)
 	if (remote_call(r, "GET", path, NULL, &answer, e) < 0)
 		return e->code;
 	return o->remote.json ? remote_print(answer.doc->root, e) : print_rollout(answer.doc->root, e);
+}
+
+static int explain(int argc, char **argv, const void *options, struct err *e)
+{
+	const struct rollout_options *o = options;
+	AUTO(remote) struct remote *r = NULL;
+
+	(void)argc;
+	if (remote_open(&r, &o->remote, e) < 0)
+		return e->code;
+	return rollout_explain(r, argv[0], o->remote.json, e);
 }
 
 /* ---- moving ---- */
@@ -253,6 +265,7 @@ static int stop(int argc, char **argv, const void *options, struct err *e)
 const struct cli_command rollout_commands[] = {
 	{ .name = "rollout list", COMMAND(list, NULL, 0, list_rows, "rollouts, newest first") },
 	{ .name = "rollout show", COMMAND(show, "ID", 1, show_rows, "one rollout, ring by ring, and what its gates say") },
+	{ .name = "rollout explain", COMMAND(explain, "ID", 1, show_rows, "every gate's decision, decided again here from its recorded inputs") },
 	{ .name = "rollout promote", COMMAND(order_promote, "ID", 1, move_rows, "on to the next ring, where a person is asked") },
 	{ .name = "rollout pause", COMMAND(order_pause, "ID", 1, move_rows, "no new permits; what is under way finishes") },
 	{ .name = "rollout resume", COMMAND(order_resume, "ID", 1, move_rows, "go on after a pause or a hold that asks") },

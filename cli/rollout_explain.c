@@ -1,0 +1,145 @@
+#include "cli/rollout_explain.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/number.h"
+#include "rollout/replay.h"
+
+#define PAGE 1000
+
+struct explaining {
+	struct remote *remote;
+	int64_t rollout;
+	struct json_writer *json;       /* NULL: for people */
+	unsigned shown, wrong;
+};
+
+static int get_record(struct remote *r, const char *hex, struct gate_record **out, struct err *e)
+{
+	AUTO_ANSWER answer = { 0 };
+	struct digest is, want;
+	char path[128];
+
+	if (!digest_parse(&want, hex, strlen(hex)))
+		return err_set(e, ERR_FORMAT, "a gate record without a digest");
+	snprintf(path, sizeof path, "/v1/gate-records/%s", hex);
+	if (remote_call(r, "GET", path, NULL, &answer, e) < 0)
+		return e->code;
+	hash_bytes(&is, answer.text->data, answer.text->len);
+	if (!digest_equal(&is, &want))
+		return err_set(e, ERR_REFUSED, "gate record %.16s: the bytes are others than its name says", hex);
+	return gate_record_parse(out, "gate record", answer.text->data, answer.text->len, e);
+}
+
+static void show(struct explaining *x, const struct gate_record *r, const struct replay *replay, const char *wrong)
+{
+	const struct sequence_sums *s = &replay->facts.sums;
+	char at[CLOCK_TEXT_LEN + 1];
+
+	if (x->json) {
+		json_open_object(x->json, NULL);
+		json_put_text(x->json, "ring", r->ring);
+		json_put_time(x->json, "at", r->facts.now);
+		json_put_text(x->json, "event", r->event);
+		json_put_text(x->json, "verdict", verdict_name(replay->result.verdict));
+		json_put_text(x->json, "cause", verdict_cause_name(replay->result.cause));
+		json_put_text(x->json, "sentence", replay->result.sentence);
+		json_put_int(x->json, "offers", s->offers);
+		json_put_double(x->json, "lambda", replay->result.lambda);
+		json_put_double(x->json, "lambda_limit", replay->result.lambda_limit);
+		json_put_double(x->json, "e", replay->result.e);
+		json_put_double(x->json, "e_limit", replay->result.e_limit);
+		json_put_text(x->json, "differs", wrong);
+		json_close_object(x->json);
+		return;
+	}
+	clock_text(at, r->facts.now);
+	printf("%s  %-8s %-8s %s\n", at, r->ring, r->event, replay->result.sentence);
+	printf("%22s%u offers: %u survived, %u failed, %u lost, %u open; lambda = %.4g (passes at %.4g), E = %.4g (halts at %.4g)\n", "",
+	       s->offers, s->of[OUTCOME_SURVIVED], s->of[OUTCOME_FAILED], s->of[OUTCOME_LOST], s->open, replay->result.lambda,
+	       replay->result.lambda_limit, replay->result.e, replay->result.e_limit);
+	if (wrong)
+		printf("%22sNOT what was decided: %s\n", "", wrong);
+}
+
+static int explain_one(struct explaining *x, const char *hex, struct err *e)
+{
+	AUTO(gate_record) struct gate_record *r = NULL;
+	struct replay replay;
+	struct err why;
+	int got;
+
+	if (get_record(x->remote, hex, &r, e) < 0)
+		return e->code;
+	got = replay_record(&replay, r, &why);
+	show(x, r, &replay, got < 0 ? why.msg : NULL);
+	x->shown++;
+	x->wrong += got < 0;
+	return 0;
+}
+
+/* 1: there may be more. */
+static int explain_page(struct explaining *x, int64_t *after, struct err *e)
+{
+	AUTO_ANSWER answer = { 0 };
+	const struct json *items;
+	char path[96];
+
+	snprintf(path, sizeof path, "/v1/gate-records?after=%lld&limit=%d", (long long)*after, PAGE);
+	if (remote_call(x->remote, "GET", path, NULL, &answer, e) < 0 ||
+	    json_want_array(answer.doc, answer.doc->root, "items", PAGE, &items, e) < 0)
+		return e->code;
+	for (uint32_t i = 0; i < items->count; i++) {
+		const struct json *o = &items->u.items[i];
+		int64_t rollout;
+		char hex[80];
+
+		if (json_want_int(answer.doc, o, "id", 1, INT64_MAX, after, e) < 0 ||
+		    json_want_int(answer.doc, o, "rollout", 1, INT64_MAX, &rollout, e) < 0)
+			return e->code;
+		remote_text(o, "digest", hex, sizeof hex);
+		if (rollout == x->rollout && explain_one(x, hex, e) < 0)
+			return e->code;
+	}
+	return items->count == PAGE;
+}
+
+static int explain_all(struct explaining *x, struct err *e)
+{
+	int64_t after = 0;
+	int more;
+
+	while ((more = explain_page(x, &after, e)) > 0)
+		;
+	return more;
+}
+
+int rollout_explain(struct remote *r, const char *id, bool json, struct err *e)
+{
+	AUTO(buf) struct buf *text = buf_new(0);
+	struct json_writer w = { .out = text, .indent = true };
+	struct explaining x = { .remote = r, .json = json ? &w : NULL };
+
+	if (!text)
+		return err_memory(e);
+	if (!number_parse(&x.rollout, id) || x.rollout < 1)
+		return err_set(e, ERR_USAGE, "\"%.40s\" is no rollout's number", id);
+	if (json) {
+		json_open_object(&w, NULL);
+		json_open_array(&w, "items");
+	}
+	if (explain_all(&x, e) < 0)
+		return e->code;
+	if (json) {
+		json_close_array(&w);
+		json_close_object(&w);
+		if (buf_check(text, e) < 0)
+			return e->code;
+		puts(text->data);
+	}
+	if (x.shown == 0 && !json)
+		printf("no gate has decided anything about rollout %lld\n", (long long)x.rollout);
+	return x.wrong ? err_set(e, ERR_REFUSED, "%u of %u decisions are not what their inputs come to", x.wrong, x.shown) : 0;
+}

@@ -1,0 +1,574 @@
+/*
+ * The second signature: a promoter that is away, killed and back, and a server
+ * taken over with every key it has.
+ */
+#include "tests/test.h"
+
+#include <dlfcn.h>
+#include <grp.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "rollout/replay.h"
+#include "signing/repo.h"
+#include "signing/sigreq.h"
+#include "watch.h"
+
+#define CANARIES 4
+#define LOG_MAX ((size_t)8 << 20)
+
+static struct world *world;
+static struct bundle_made good, wanted;
+
+static char *in_world(const char *name)
+{
+	char *path = file_join(world->dir, name);
+
+	assert_non_null(path);
+	return path;
+}
+
+static int world_up(void **state)
+{
+	struct err e;
+
+	(void)state;
+	if (world_new(&world, "edr", false, &e) == 0 && world_install(world, &e) == 0 && world_populate(world, &e) == 0)
+		return 0;
+	print_error("%s\n", e.msg);
+	return -1;
+}
+
+static int world_down(void **state)
+{
+	(void)state;
+	world_free(TAKE(world));
+	return 0;
+}
+
+/* ---- what the world does meanwhile ---- */
+
+static int reboot_those_on_trial(struct watch *look, struct err *e)
+{
+	for (size_t i = 0; i < world->machine_count; i++) {
+		struct machine *m = &world->machines[i];
+
+		if (m->state != MACHINE_UP || m->rebooted_for == look->bundle->serial || !watch_phase_is(look, m, "ACTIVE"))
+			continue;
+		m->rebooted_for = look->bundle->serial;
+		if (machine_reboot(m, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+struct ring_wait {
+	struct watch look;
+	const char *ring, *state;       /* ring NULL: every ring */
+	unsigned turns, kill_every, kills;
+};
+
+/* The ring is in that state; a promoter is killed on the spot every so often. */
+static int ring_is(struct world *w, void *arg, struct err *e)
+{
+	struct ring_wait *r = arg;
+
+	if (watch_refresh(&r->look, w, e) < 0 || reboot_those_on_trial(&r->look, e) < 0)
+		return e->code;
+	if (r->kill_every && ++r->turns % r->kill_every == 0 && r->kills < 5) {
+		r->kills++;
+		if (world_promoter_stop(w, SIGKILL, e) < 0 || world_promoter_start(w, e) < 0)
+			return e->code;
+	}
+	return r->ring ? watch_ring_is(&r->look, r->ring, r->state) : r->look.ring_count == 3 && watch_all_rings(&r->look, r->state);
+}
+
+static int time_is(struct world *w, void *arg, struct err *e)
+{
+	(void)w;
+	(void)e;
+	return clock_now() >= *(int64_t *)arg;
+}
+
+static void let_pass(int64_t seconds)
+{
+	int64_t until = clock_now() + seconds;
+	struct err e;
+
+	assert_ok(world_until(world, true, "time passed", time_is, &until, &e));
+}
+
+/* How often the promoter's log holds a text; what it said of rounds before counts too. */
+static int said(struct world *w, void *arg, struct err *e)
+{
+	AUTO_FREE char *path = file_join(w->dir, "promoter.log");
+	AUTO(buf) struct buf *log = NULL;
+
+	if (!path)
+		return err_memory(e);
+	if (file_read(&log, path, LOG_MAX, e) < 0)
+		return e->code;
+	return log->len && strstr(log->data, arg);
+}
+
+static void promoter_says(bool advance, const char *text)
+{
+	struct err e;
+
+	assert_ok(world_until(world, advance, text, said, (void *)(uintptr_t)text, &e));
+}
+
+static void nobody_beyond_canary_ran(const struct digest *d)
+{
+	for (size_t i = CANARIES; i < world->machine_count; i++)
+		if (machine_ever_ran(&world->machines[i], d))
+			fail_msg("%s ran what no promoter signed", world->machines[i].name);
+}
+
+static int64_t rollout_of(const struct bundle_made *b)
+{
+	struct watch look = { .bundle = b };
+	struct err e;
+
+	assert_ok(watch_refresh(&look, world, &e));
+	assert_true(look.rollout > 0);
+	return look.rollout;
+}
+
+/* ---- apart from the server ---- */
+
+static bool readable_as_promoter(const char *path)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (setgroups(0, NULL) < 0 || setresgid(WORLD_PROMOTER_UID, WORLD_PROMOTER_UID, WORLD_PROMOTER_UID) < 0 ||
+		    setresuid(WORLD_PROMOTER_UID, WORLD_PROMOTER_UID, WORLD_PROMOTER_UID) < 0)
+			_exit(2);
+		_exit(access(path, R_OK) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+	return WEXITSTATUS(status) == 0;
+}
+
+static void the_promoter_is_another_user_who_reads_no_key_of_the_server(void **state)
+{
+	AUTO_FREE char *keys = in_world("server/keys"), *own = in_world("promoter/keys/promoter.pem");
+	AUTO_FREE char *early = in_world("server/keys/ring-early.pem"), *token = in_world("server/operator-token");
+	AUTO_FREE char *store = in_world("server/store.db"), *line = NULL;
+	AUTO(keyring) struct keyring *ring = NULL;
+	AUTO(buf) struct buf *status = NULL;
+	char path[64], uid[64];
+	struct err e;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip_named("only root can give it a user of its own");
+	snprintf(path, sizeof path, "/proc/%d/status", (int)world->promoter);
+	assert_ok(file_read(&status, path, 1 << 16, &e));
+	snprintf(uid, sizeof uid, "Uid:\t%d\t%d\t%d\t", WORLD_PROMOTER_UID, WORLD_PROMOTER_UID, WORLD_PROMOTER_UID);
+	assert_non_null(strstr(status->data, uid));
+	assert_true(readable_as_promoter(own));
+	assert_false(readable_as_promoter(early));
+	assert_false(readable_as_promoter(token));
+	assert_false(readable_as_promoter(store));
+	/* and the server has not the promoter's */
+	assert_ok(keyring_load(&ring, keys, NULL, NULL, &e));
+	assert_null(keyring_named(ring, "promoter"));
+	for (size_t i = 0; i < ring->count; i++) {
+		AUTO_FREE char *mine = NULL, *theirs = NULL;
+		AUTO(buf) struct buf *a = NULL, *b = NULL;
+
+		assert_true(asprintf(&mine, "%s/%s.pem", keys, ring->keys[i].name) > 0);
+		assert_ok(file_read(&a, mine, 65536, &e));
+		assert_ok(file_read(&b, own, 65536, &e));
+		assert_true(a->len != b->len || memcmp(a->data, b->data, a->len) != 0);
+	}
+}
+
+/* ---- away, killed, back ---- */
+
+static void a_ring_waits_for_a_promoter_that_is_away(void **state)
+{
+	AUTO_FREE char *home = in_world("server");
+	struct ring_wait until = { .look = { .bundle = &good }, .ring = "early", .state = "awaiting-signature" };
+	AUTO(buf) struct buf *status = NULL;
+	struct err e;
+
+	(void)state;
+	assert_ok(world_promoter_stop(world, SIGTERM, &e));
+	assert_ok(bundle_make(&good, world, "deploy/demo/edr-good", 100, &e));
+	assert_ok(bundle_publish(&good, world, &e));
+	assert_ok(world_until(world, true, "early waits for a signature", ring_is, &until, &e));
+	let_pass(3600);
+	assert_ok(watch_refresh(&until.look, world, &e));
+	assert_string_equal(watch_ring_state(&until.look, "early"), "awaiting-signature");
+	assert_ok(world_expect(world, 0, &status, &e, "ringhold", "status", "--home", home, NULL));
+	if (!strstr(status->data, "awaiting-signature") || !strstr(status->data, "waits for signatures of ring-early"))
+		fail_msg("the status does not say what is waited for: %s", status->data);
+	nobody_beyond_canary_ran(&good.digest);
+}
+
+static void it_goes_on_when_the_promoter_is_back_and_when_it_is_killed(void **state)
+{
+	struct ring_wait until = { .look = { .bundle = &good }, .state = "passed", .kill_every = 40 };
+	struct err e;
+
+	(void)state;
+	assert_ok(world_promoter_start(world, &e));
+	assert_ok(world_until(world, true, "every ring passed", ring_is, &until, &e));
+	assert_true(until.kills > 0);
+	for (size_t i = 0; i < world->machine_count; i++)
+		assert_true(machine_runs(&world->machines[i], world, &good.digest));
+	promoter_says(false, "s are missing");
+}
+
+static void every_decision_can_be_decided_again_by_anyone_who_may_look(void **state)
+{
+	AUTO_FREE char *home = in_world("server");
+	AUTO(buf) struct buf *text = NULL;
+	char id[24];
+	struct err e;
+
+	(void)state;
+	snprintf(id, sizeof id, "%lld", (long long)rollout_of(&good));
+	assert_ok(world_expect(world, 0, &text, &e, "ringhold", "rollout", "explain", id, "--home", home, NULL));
+	assert_non_null(strstr(text->data, "coverage: 4 of 4 endpoints survived and none failed"));
+	assert_non_null(strstr(text->data, "  broad    pass"));
+	assert_null(strstr(text->data, "NOT what was decided"));
+}
+
+/* ---- taken over ---- */
+
+static struct keyring *servers_keys(void)
+{
+	AUTO_FREE char *dir = in_world("server/keys");
+	struct keyring *ring = NULL;
+	struct err e;
+
+	assert_ok(keyring_load(&ring, dir, NULL, NULL, &e));
+	return ring;
+}
+
+/* What the attacker wants early to run, as the server would write it. */
+static void draft_for_early(struct repo *r, const struct keyring *ring, const char *reason, struct buf **document, struct buf **envelope)
+{
+	struct assignment a = { .attempt = 1, .issued = clock_now(), .permit_required = true, .probation_s = 600, .probation_boots = 1 };
+	struct buf *text = buf_new(ASSIGNMENT_MAX);
+	char path[PATH_LEN_MAX + 1];
+	struct err e;
+	bool met;
+
+	strcpy(a.channel, "edr");
+	strcpy(a.ring, "early");
+	snprintf(a.reason, sizeof a.reason, "%s", reason);
+	snprintf(a.bundle.version, sizeof a.bundle.version, "%llu", (unsigned long long)wanted.serial);
+	bundle_path(a.bundle.path, "edr", wanted.serial);
+	a.bundle.serial = wanted.serial;
+	a.bundle.digest = wanted.digest;
+	assert_ok(assignment_write(text, &a, &e));
+	assignment_path(path, "early", "edr");
+	assert_ok(repo_put_target(r, "ring-early", path, text->data, text->len, NULL, &e));
+	assert_ok(repo_draft(r, "ring-early", ring, clock_now(), envelope, &met, &e));
+	assert_false(met);
+	*document = text;
+}
+
+static void post(const char *path, const struct buf *body)
+{
+	AUTO_FREE char *url = NULL;
+	struct fetch_request q = { .method = "POST", .bearer = world->token, .body = body->data, .body_len = body->len, .max = 1 << 20 };
+	struct fetch_answer answer = { 0 };
+	struct err e;
+
+	assert_true(asprintf(&url, "%s%s", world->url, path) > 0);
+	q.url = url;
+	assert_ok(fetch_do(world->http, &q, &answer, &e));
+	if (answer.status / 100 != 2)
+		fail_msg("%s: %ld: %s", path, answer.status, answer.body->data);
+	fetch_answer_release(&answer);
+}
+
+/* A signing request as the server makes them, with the evidence the attacker likes. */
+static void ask_the_promoter(const char *reason, const char *evidence)
+{
+	AUTO_FREE char *dir = in_world("server/repository");
+	AUTO(keyring) struct keyring *ring = servers_keys();
+	AUTO(repo) struct repo *r = NULL;
+	AUTO(buf) struct buf *document = NULL, *envelope = NULL, *text = buf_new(SIGREQ_MAX);
+	AUTO(sigreq) struct sigreq *q = NULL;
+	char path[PATH_LEN_MAX + 1];
+	struct err e;
+
+	assert_ok(repo_open(&r, dir, &e));
+	draft_for_early(r, ring, reason, &document, &envelope);
+	assignment_path(path, "early", "edr");
+	assert_ok(sigreq_new(&q, "ringholdd", reason, repo_root(r), repo_role(r, "targets"), clock_now(), clock_now() + SIGREQ_LIFE, &e));
+	assert_ok(sigreq_add(q, "ring-early", repo_role(r, "ring-early"), envelope->data, envelope->len, &e));
+	assert_ok(sigreq_attach(q, path, document->data, document->len, &e));
+	if (evidence)
+		assert_ok(sigreq_set_evidence(q, evidence, &e));
+	assert_ok(sigreq_seal(q, &e));
+	assert_ok(sigreq_write(text, q, &e));
+	post("/v1/signing-requests", text);
+}
+
+/* The canary pass of a rollout, as recorded. */
+static struct gate_record *pass_of(int64_t rollout, char hex[DIGEST_HEX_LEN + 1])
+{
+	struct world_reply list, body;
+	struct gate_record *r = NULL;
+	const struct json *items;
+	char path[128];
+	struct err e;
+
+	assert_ok(world_get(world, "/v1/gate-records?limit=1000", &list, &e));
+	items = json_get(list.doc->root, "items");
+	hex[0] = '\0';
+	for (uint32_t i = 0; i < items->count; i++) {
+		const struct json *o = &items->u.items[i];
+		int64_t id;
+
+		if (json_is(json_get(o, "ring"), "canary") && json_is(json_get(o, "event"), "pass") &&
+		    json_to_int(json_get(o, "rollout"), &id) && id == rollout)
+			snprintf(hex, DIGEST_HEX_LEN + 1, "%s", json_get(o, "digest")->u.text);
+	}
+	assert_int_equal(strlen(hex), DIGEST_HEX_LEN);
+	world_reply_release(&list);
+	snprintf(path, sizeof path, "/v1/gate-records/%s", hex);
+	assert_ok(world_get(world, path, &body, &e));
+	assert_ok(gate_record_parse(&r, "record", body.text->data, body.text->len, &e));
+	world_reply_release(&body);
+	return r;
+}
+
+static void the_servers_keys_alone_buy_no_second_signature(void **state)
+{
+	struct ring_wait until = { .look = { .bundle = &wanted }, .ring = "canary", .state = "offering" };
+	AUTO(gate_record) struct gate_record *other = NULL;
+	char hex[DIGEST_HEX_LEN + 1], evidence[128];
+	struct err e;
+
+	(void)state;
+	/* what the vendor signed goes into the first ring: so far the attacker gets */
+	assert_ok(bundle_make(&wanted, world, "deploy/demo/edr-good", 101, &e));
+	assert_ok(bundle_publish(&wanted, world, &e));
+	assert_ok(world_until(world, true, "canary has serial 101", ring_is, &until, &e));
+	ask_the_promoter("no evidence", NULL);
+	promoter_says(false, "no gate record was given: nothing says that ring canary passed");
+	other = pass_of(rollout_of(&good), hex);
+	snprintf(evidence, sizeof evidence, "{\"kind\":\"promotion\",\"gate_record\":\"%s\"}", hex);
+	ask_the_promoter("the evidence of another", evidence);
+	promoter_says(false, "the gate record is of another bundle or attempt");
+}
+
+/* ---- with the server's store in the attacker's hands ---- */
+
+/* Statements in the server's own database; the library is what ringholdd links. */
+static void sql(const char *text)
+{
+	AUTO_FREE char *path = in_world("server/store.db");
+	void *lib = dlopen("libsqlite3.so.0", RTLD_NOW), *db = NULL;
+	int (*open_db)(const char *, void **), (*exec)(void *, const char *, void *, void *, char **), (*close_db)(void *),
+		(*wait_ms)(void *, int);
+	char *why = NULL;
+
+	assert_non_null(lib);
+	*(void **)&open_db = dlsym(lib, "sqlite3_open");
+	*(void **)&exec = dlsym(lib, "sqlite3_exec");
+	*(void **)&close_db = dlsym(lib, "sqlite3_close");
+	*(void **)&wait_ms = dlsym(lib, "sqlite3_busy_timeout");
+	assert_int_equal(open_db(path, &db), 0);
+	wait_ms(db, 20000);
+	if (exec(db, text, NULL, NULL, &why) != 0)
+		fail_msg("%s", why);
+	close_db(db);
+	dlclose(lib);
+}
+
+/* A record as if canary had passed with serial 101, made from how it passed with serial 100: it replays. */
+static void invent_record(struct gate_record *r, int64_t rollout, int64_t began)
+{
+	int64_t shift = began - r->facts.began;
+
+	r->rollout = (uint64_t)rollout;
+	r->bundle.serial = wanted.serial;
+	r->bundle.digest = wanted.digest;
+	bundle_path(r->bundle.path, "edr", wanted.serial);
+	r->facts.began += shift;
+	r->facts.now += shift;
+	r->facts.bound_at += shift;
+	r->quiet_until = 0;
+	for (uint32_t i = 0; i < r->offer_count; i++) {
+		struct outcome_facts *f = &r->offers[i].facts;
+
+		f->offered += shift;
+		f->last_seen += shift;
+		f->survived += shift;
+		f->goodbye += f->goodbye ? shift : 0;
+		f->renewed += f->renewed ? shift : 0;
+		f->environment += f->environment ? shift : 0;
+	}
+}
+
+static void put_record(const struct gate_record *r)
+{
+	AUTO(buf) struct buf *body = buf_new(GATE_RECORD_MAX), *text = buf_new(0);
+	char hex[DIGEST_HEX_LEN + 1];
+	struct digest digest;
+	struct replay replay;
+	struct gate_record *back = NULL;
+	struct err e;
+
+	assert_ok(gate_record_write(body, r, &digest, &e));
+	assert_ok(gate_record_parse(&back, "invented", body->data, body->len, &e));
+	assert_ok(replay_record(&replay, back, &e));
+	gate_record_free(back);
+	digest_hex(hex, &digest);
+	assert_null(strchr(body->data, '\''));
+	buf_addf(text, "INSERT INTO gate_record SELECT max(id) + 1, %llu, 0, 'edr', 'canary', 'pass', 'pass', 'coverage', 'invented', %lld,"
+		 " x'%s', '%s' FROM gate_record", (unsigned long long)r->rollout, (long long)r->facts.now, hex, body->data);
+	assert_ok(buf_check(text, &e));
+	sql(text->data);
+}
+
+static void an_invented_history_is_too_early_and_a_rewritten_one_is_never_believed(void **state)
+{
+	AUTO(gate_record) struct gate_record *r = NULL;
+	struct ring_wait until = { .look = { .bundle = &wanted }, .ring = "early", .state = "awaiting-signature" };
+	char hex[DIGEST_HEX_LEN + 1], text[256];
+	int64_t rollout = rollout_of(&wanted), now = clock_now();
+	struct err e;
+
+	(void)state;
+	r = pass_of(rollout_of(&good), hex);
+	assert_ok(world_server_stop(world, SIGKILL, &e));
+	invent_record(r, rollout, now);
+	/* ended just now, by a clock that is said to have been there for hours */
+	r->facts.now = MIN(r->facts.now, r->facts.bound_at + 3600);
+	put_record(r);
+	snprintf(text, sizeof text, "UPDATE rollout_ring SET state = 5, passed_at = %lld, by_coverage = 1 WHERE rollout = %lld AND ring = 0",
+		 (long long)now, (long long)rollout);
+	sql(text);
+	assert_ok(world_server_start(world, &e));
+	assert_ok(world_until(world, false, "the server asks for early", ring_is, &until, &e));
+	promoter_says(false, "s are missing");
+	/* the attacker corrects the story: an endpoint survived at another time */
+	r->offers[0].facts.survived += 60;
+	r->facts.now += 60;
+	put_record(r);
+	promoter_says(false, "history was rewritten: offer 1 survived at another time");
+	let_pass(6 * 3600);
+	promoter_says(false, "is not believed any more: history was rewritten");
+	assert_ok(watch_refresh(&until.look, world, &e));
+	assert_string_equal(watch_ring_state(&until.look, "early"), "awaiting-signature");
+	nobody_beyond_canary_ran(&wanted.digest);
+}
+
+/* ---- forging metadata ---- */
+
+static void sign_online(struct repo *r, const struct keyring *ring, const char *role, enum metadata_type type, const char *file,
+			const char *listed, const struct metadata *what, int64_t version)
+{
+	AUTO_FREE char *path = NULL;
+	AUTO(author) struct author *a = NULL;
+	AUTO(buf) struct buf *plain = NULL, *text = NULL;
+	struct authority by;
+	struct digest sha256;
+	struct err e;
+	bool met;
+
+	assert_ok(author_load(&a, repo_role(r, role), &e));
+	hash_bytes(&sha256, what->raw->data, what->raw->len);
+	assert_ok(author_put_meta(a, listed, what->version, (int64_t)what->raw->len, &sha256, &e));
+	author_set_version(a, version);
+	author_set_expires(a, clock_now() + 86400 * 5);
+	assert_ok(author_finish(a, &plain, &e));
+	assert_true(authority_of(&by, repo_root(r), role));
+	assert_ok(author_sign(&text, plain->data, plain->len, type, ring, &by, &met, &e));
+	assert_true(met);
+	assert_true(asprintf(&path, "%s/server/repository/metadata/%s", world->dir, file) > 0);
+	assert_ok(file_replace(path, text->data, text->len, 0644, &e));
+}
+
+static struct metadata *read_metadata(const char *file, enum metadata_type type)
+{
+	AUTO_FREE char *path = NULL;
+	AUTO(buf) struct buf *text = NULL;
+	struct metadata *m = NULL;
+	struct err e;
+
+	assert_true(asprintf(&path, "%s/server/repository/metadata/%s", world->dir, file) > 0);
+	assert_ok(file_read(&text, path, METADATA_LISTED_MAX, &e));
+	assert_ok(metadata_parse(&m, type, file, text->data, text->len, &e));
+	return m;
+}
+
+/* Everything that the server's keys can sign says that early runs serial 101; one signature of two is on it. */
+static void forge_early(void)
+{
+	AUTO_FREE char *dir = in_world("server/repository"), *path = NULL;
+	AUTO(keyring) struct keyring *ring = servers_keys();
+	AUTO(repo) struct repo *r = NULL;
+	AUTO(buf) struct buf *document = NULL, *envelope = NULL;
+	AUTO(metadata) struct metadata *early = NULL, *snapshot = NULL;
+	int64_t version = clock_now() + 5;
+	char file[64];
+	struct err e;
+
+	assert_ok(repo_open(&r, dir, &e));
+	draft_for_early(r, ring, "forged", &document, &envelope);
+	assert_ok(metadata_parse(&early, METADATA_TARGETS, "ring-early", envelope->data, envelope->len, &e));
+	assert_int_equal(early->signature_count, 1);
+	assert_true(asprintf(&path, "%s/metadata/%lld.ring-early.json", dir, (long long)early->version) > 0);
+	assert_ok(file_replace(path, envelope->data, envelope->len, 0644, &e));
+	snprintf(file, sizeof file, "%lld.snapshot.json", (long long)version);
+	sign_online(r, ring, "snapshot", METADATA_SNAPSHOT, file, "ring-early.json", early, version);
+	snapshot = read_metadata(file, METADATA_SNAPSHOT);
+	sign_online(r, ring, "timestamp", METADATA_TIMESTAMP, "timestamp.json", "snapshot.json", snapshot, version);
+}
+
+static int canaries_ran(struct world *w, void *arg, struct err *e)
+{
+	(void)arg;
+	(void)e;
+	for (size_t i = 0; i < CANARIES; i++)
+		if (!machine_ever_ran(&w->machines[i], &wanted.digest))
+			return 0;
+	return 1;
+}
+
+static void one_signature_of_two_moves_no_endpoint(void **state)
+{
+	struct err e;
+
+	(void)state;
+	assert_ok(world_until(world, true, "the canaries ran serial 101", canaries_ran, NULL, &e));
+	forge_early();
+	/* longer than an endpoint goes without looking, and than any minimum age */
+	let_pass(14 * 3600);
+	nobody_beyond_canary_ran(&wanted.digest);
+	for (size_t i = CANARIES; i < world->machine_count; i++)
+		assert_true(machine_runs(&world->machines[i], world, &good.digest));
+	promoter_says(false, "ring-early");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_promoter_is_another_user_who_reads_no_key_of_the_server),
+		cmocka_unit_test(a_ring_waits_for_a_promoter_that_is_away),
+		cmocka_unit_test(it_goes_on_when_the_promoter_is_back_and_when_it_is_killed),
+		cmocka_unit_test(every_decision_can_be_decided_again_by_anyone_who_may_look),
+		cmocka_unit_test(the_servers_keys_alone_buy_no_second_signature),
+		cmocka_unit_test(an_invented_history_is_too_early_and_a_rewritten_one_is_never_believed),
+		cmocka_unit_test(one_signature_of_two_moves_no_endpoint),
+	};
+
+	return cmocka_run_group_tests(tests, world_up, world_down);
+}
