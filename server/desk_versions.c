@@ -136,7 +136,7 @@ int desk_note_published(struct desk *d, bool opening, struct err *e)
 
 		repo_role_status(d->repo, i, NULL, &s);
 		m = strcmp(s.role, "root") == 0 ? repo_root(d->repo) : repo_role(d->repo, s.role);
-		if (m && (opening || repo_is_people(s.role)) && note_role(d, s.role, m, opening, e) < 0)
+		if (m && note_role(d, s.role, m, opening, e) < 0)
 			return err_wrap(e, "versions published so far");
 	}
 	return 0;
