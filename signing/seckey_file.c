@@ -101,6 +101,8 @@ static int on_password(char *out, int cap, int writing, void *arg)
 	struct asking *a = arg;
 
 	(void)writing;
+	if (a->refused)         /* OpenSSL tries a second way to read the file; nobody is asked a second time */
+		return -1;
 	a->asked = true;
 	if (!a->ask || cap <= 1 || a->ask(a->arg, a->path, out, (size_t)cap, a->e) < 0) {
 		a->refused = true;
