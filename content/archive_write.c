@@ -105,8 +105,20 @@ static int finish(struct writer *w, struct archive_written *out, struct err *e)
 	return squeeze(w, zeros, sizeof zeros, Z_FINISH, e);
 }
 
-int archive_write(struct buf *gz, int dir, const struct manifest *m, const struct buf *json,
-		  struct archive_written *out, struct err *e)
+static int by_path(const void *key, const void *made)
+{
+	return strcmp(key, ((const struct archive_made *)made)->path);
+}
+
+static const struct buf *made_bytes(const struct archive_made *made, size_t count, const char *path)
+{
+	const struct archive_made *found = count ? bsearch(path, made, count, sizeof(*made), by_path) : NULL;
+
+	return found ? found->bytes : NULL;
+}
+
+int archive_write_made(struct buf *gz, int dir, const struct manifest *m, const struct buf *json,
+		       const struct archive_made *made, size_t made_count, struct archive_written *out, struct err *e)
 {
 	gz_header head = { .os = GZIP_OS_UNKNOWN };
 	__attribute__((cleanup(writer_freep))) struct writer w = { .open = false };
@@ -118,10 +130,18 @@ int archive_write(struct buf *gz, int dir, const struct manifest *m, const struc
 		return e->code;
 	for (size_t i = 0; i < m->file_count; i++) {
 		const struct manifest_file *f = &m->files[i];
+		const struct buf *bytes = made_bytes(made, made_count, f->path);
 
-		if (begin(&w, f->path, f->size, e) < 0 || tree_read_file(dir, f, body, &w, e) < 0 ||
+		if (begin(&w, f->path, f->size, e) < 0 ||
+		    (bytes ? body(&w, bytes->data, bytes->len, e) : tree_read_file(dir, f, body, &w, e)) < 0 ||
 		    end(&w, f->size, e) < 0)
 			return e->code;
 	}
 	return finish(&w, out, e);
+}
+
+int archive_write(struct buf *gz, int dir, const struct manifest *m, const struct buf *json,
+		  struct archive_written *out, struct err *e)
+{
+	return archive_write_made(gz, dir, m, json, NULL, 0, out, e);
 }

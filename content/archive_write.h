@@ -18,4 +18,14 @@ struct archive_written {
 int archive_write(struct buf *gz, int dir, const struct manifest *m, const struct buf *json,
 		  struct archive_written *out, struct err *e) MUST_CHECK;
 
+/* A file whose bytes were made and are not in the directory. */
+struct archive_made {
+	char *path;             /* as in the manifest */
+	struct buf *bytes;
+};
+
+/* The same; files that `made` names, in order of their paths, come from there. */
+int archive_write_made(struct buf *gz, int dir, const struct manifest *m, const struct buf *json,
+		       const struct archive_made *made, size_t made_count, struct archive_written *out, struct err *e) MUST_CHECK;
+
 #endif

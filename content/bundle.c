@@ -11,7 +11,10 @@
 
 #include "base/file.h"
 #include "base/name.h"
+#include "base/yaml.h"
 #include "content/bundle_recipe.h"
+
+#define YAML_BYTES ((size_t)16 << 20)   /* of one source in YAML, and of the JSON it becomes */
 
 /* Types that a directory without bundle.json may hold, and how their files end. */
 static const struct {
@@ -19,7 +22,7 @@ static const struct {
 	const char *endings[2];
 } plain_types[] = {
 	{ "yara", { ".yar", ".yara" } },
-	{ "rules", { ".json", NULL } },
+	{ "rules", { ".json", ".yaml" } },
 };
 
 /* A directory being read. */
@@ -30,6 +33,8 @@ struct build {
 	struct manifest *manifest;              /* being filled */
 	struct bundle *bundle;
 	char *skip;                             /* a directory left out, with its '/'; or NULL */
+	struct archive_made *made;              /* rules that were written in YAML, as JSON */
+	size_t made_count;
 };
 
 void bundle_free(struct bundle *b)
@@ -52,6 +57,11 @@ static void build_release(struct build *b)
 	manifest_free(b->manifest);
 	bundle_free(b->bundle);
 	free(b->skip);
+	for (size_t i = 0; i < b->made_count; i++) {
+		free(b->made[i].path);
+		buf_free(b->made[i].bytes);
+	}
+	free(b->made);
 }
 
 /* ---- which files, of which type ---- */
@@ -163,6 +173,58 @@ static int add_file(struct build *b, const char *path, const char *type, struct 
 	return 0;
 }
 
+/* ---- rules in YAML ---- */
+
+static bool is_yaml_source(const char *path, const char *type)
+{
+	return !strcmp(type, "rules") && (ends_with(path, ".yaml") || ends_with(path, ".yml"));
+}
+
+/* "rules/ipc.yaml" becomes "rules/ipc.json". */
+static char *json_path(const char *path)
+{
+	char *out;
+
+	return asprintf(&out, "%.*s.json", (int)(strrchr(path, '.') - path), path) < 0 ? NULL : out;
+}
+
+static int convert(struct build *b, const char *path, struct buf *out, struct err *e)
+{
+	static const struct json_limits limits = { .bytes = YAML_BYTES };
+	AUTO(buf) struct buf *text = NULL;
+	AUTO(json) struct json_doc *d = NULL;
+
+	if (file_readat(&text, b->dir, path, YAML_BYTES, e) < 0 ||
+	    yaml_parse(&d, path, text->data ? text->data : "", text->len, &limits, e) < 0)
+		return e->code;
+	json_put_value(&(struct json_writer){ .out = out, .indent = true }, NULL, d->root);
+	buf_addc(out, '\n');
+	return buf_check(out, e);
+}
+
+static int add_yaml(struct build *b, const char *path, const char *type, struct err *e)
+{
+	struct archive_made *more = reallocarray(b->made, b->made_count + 1, sizeof *more), *to;
+	struct manifest *m = b->manifest;
+	struct manifest_file *f;
+
+	if (!more)
+		return err_memory(e);
+	b->made = more;
+	to = &b->made[b->made_count++];
+	*to = (struct archive_made){ json_path(path), buf_new(YAML_BYTES * 4) };
+	if (!to->path || !to->bytes)
+		return err_memory(e);
+	if (convert(b, path, to->bytes, e) < 0 || grow_files(m, e) < 0)
+		return e->code;
+	f = &m->files[m->file_count++];
+	*f = (struct manifest_file){ .path = strdup(to->path), .type = strdup(type), .size = to->bytes->len };
+	if (!f->path || !f->type)
+		return err_memory(e);
+	hash_bytes(&f->sha256, to->bytes->data, to->bytes->len);
+	return 0;
+}
+
 static int visit(const char *rel, bool is_dir, void *arg, struct err *e)
 {
 	struct build *b = arg;
@@ -184,12 +246,19 @@ static int visit(const char *rel, bool is_dir, void *arg, struct err *e)
 		return err_set(e, ERR_REFUSED,
 			       "%s: a bundle's paths have segments of A-Z a-z 0-9 . _ + @ = , - that do not"
 			       " begin with a dot, and at most %d bytes", rel, PATH_LEN_MAX);
-	return add_file(b, rel, type, e);
+	return is_yaml_source(rel, type) ? add_yaml(b, rel, type, e) : add_file(b, rel, type, e);
 }
 
 static int by_path(const void *a, const void *b)
 {
 	const struct manifest_file *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
+}
+
+static int by_made_path(const void *a, const void *b)
+{
+	const struct archive_made *x = a, *y = b;
 
 	return strcmp(x->path, y->path);
 }
@@ -221,6 +290,11 @@ static int collect(struct build *b, struct err *e)
 		return err_set(e, ERR_REFUSED, "no file of type %s is in it",
 			       b->recipe ? "its " BUNDLE_NAME : b->options->type);
 	qsort(m->files, m->file_count, sizeof *m->files, by_path);
+	if (b->made_count)
+		qsort(b->made, b->made_count, sizeof *b->made, by_made_path);
+	for (size_t i = 1; i < m->file_count; i++)
+		if (!strcmp(m->files[i - 1].path, m->files[i].path))
+			return err_set(e, ERR_CONFLICT, "%s: there is a source in YAML for it, too", m->files[i].path);
 	return list_selftests(m, e);
 }
 
@@ -314,7 +388,7 @@ static int write_bundle(struct build *b, struct err *e)
 	if (!to->json || !to->archive)
 		return err_memory(e);
 	if (manifest_write(to->json, to->manifest, e) < 0 ||
-	    archive_write(to->archive, b->dir, to->manifest, to->json, &written, e) < 0)
+	    archive_write_made(to->archive, b->dir, to->manifest, to->json, b->made, b->made_count, &written, e) < 0)
 		return e->code;
 	to->digest = written.digest;
 	to->size = written.size;

@@ -17,6 +17,9 @@
 // Without bundle.json, `type` selects files by their ending and leaves the
 // rest out, saying so: a plain directory of YARA files is enough.
 //
+// Files of type rules may be written in YAML (.yaml, .yml; base/yaml.h): the
+// bundle holds them as JSON, indented, under the same name with .json.
+//
 // File order, times, modes, owners, locale and the working directory have no
 // influence. Symbolic links, special files and names outside
 // archive_path_valid() are refused.

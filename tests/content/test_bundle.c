@@ -335,11 +335,74 @@ static void real_content_builds_and_checks(void **state)
 	print_message("%llu bytes, gzipped %zu\n", (unsigned long long)b->size, b->archive->len);
 }
 
+/* ---- rules in YAML ---- */
+
+#define YAML_RECIPE                                                                                         \
+	"{\"format\":1,\"channel\":\"edr\",\"serial\":1,\"created\":\"2026-02-01T12:00:00Z\","                  \
+	"\"types\":[{\"match\":\"rules/**\",\"type\":\"rules\"},{\"match\":\"doc/*\",\"type\":\"doc\"}]}"
+
+static void put_text(const char *dir, const char *name, const char *text)
+{
+	sample_bytes(dir, name, text, strlen(text));
+}
+
+static void rules_in_yaml_are_in_the_bundle_as_json(void **state)
+{
+	char *yaml = sample_dir(), *json = sample_dir();
+	AUTO(bundle) struct bundle *a = NULL, *b = NULL;
+	struct err e;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		put_text(i ? json : yaml, "bundle.json", YAML_RECIPE);
+		put_text(i ? json : yaml, "doc/x.yaml", "a: 1\n");
+	}
+	put_text(yaml, "rules/ipc.yaml", "# comment\nformat: 1\ninstances:\n  - {id: no, match: {image: {equals: \"/bin/sh\"}}}\n");
+	put_text(yaml, "rules/a.yml", "format: 0x1\n");
+	put_text(json, "rules/ipc.json", "{\n  \"format\": 1,\n  \"instances\": [\n    {\n      \"id\": \"no\",\n      \"match\": {\n"
+					 "        \"image\": {\n          \"equals\": \"/bin/sh\"\n        }\n      }\n    }\n  ]\n}\n");
+	put_text(json, "rules/a.json", "{\n  \"format\": 1\n}\n");
+	assert_ok(build(&a, yaml, &e));
+	assert_ok(build(&b, json, &e));
+	assert_string_equal(a->manifest->files[0].path, "doc/x.yaml");
+	assert_string_equal(a->manifest->files[1].path, "rules/a.json");
+	assert_same(a, b);
+	sample_dir_remove(yaml);
+	sample_dir_remove(json);
+}
+
+static void yaml_that_cannot_be_rules_is_refused_with_its_place(void **state)
+{
+	static const struct { const char *name, *text; int code; const char *says; } cases[] = {
+		{ "rules/b.yaml", "format: 1\nformat: 2\n", ERR_FORMAT, "rules/b.yaml:2:1: the key \"format\" a second time" },
+		{ "rules/b.yaml", "a: !ruby/x 1\n", ERR_UNSUPPORTED, "rules/b.yaml:1:4: the tag" },
+		{ "rules/b.yaml", "", ERR_FORMAT, "rules/b.yaml:1:1: no document" },
+		{ "rules/a.yml", "format: 1\n", ERR_CONFLICT, "rules/a.json: there is a source in YAML for it, too" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *dir = sample_dir();
+		struct bundle *b = NULL;
+		struct err e;
+
+		put_text(dir, "bundle.json", "{\"format\":1,\"channel\":\"edr\",\"serial\":1,\"created\":\"2026-02-01T12:00:00Z\","
+					     "\"types\":[{\"match\":\"rules/**\",\"type\":\"rules\"}]}");
+		put_text(dir, "rules/a.json", "{\"format\":1}");
+		put_text(dir, cases[i].name, cases[i].text);
+		assert_refused(build(&b, dir, &e), cases[i].code, cases[i].says);
+		assert_null(b);
+		sample_dir_remove(dir);
+	}
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(rules_in_yaml_are_in_the_bundle_as_json),
+		CASE(yaml_that_cannot_be_rules_is_refused_with_its_place),
 		CASE(the_same_content_gives_the_same_bytes),
 		CASE(bundle_json_says_what_it_is),
 		CASE(options_win),
