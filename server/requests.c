@@ -279,12 +279,14 @@ int requests_sign(struct server *s, const char *id, const struct requests_signat
 		  struct requests_info *info, struct err *e)
 {
 	struct requests_info unseen;
+	char name[SIGREQ_ID_LEN + 2];
 	int got;
 
+	snprintf(name, sizeof name, "%s", id);  /* it may be info's own */
 	info = info ? info : &unseen;
 	*info = (struct requests_info){ .state = REQUESTS_OPEN };
 	pthread_mutex_lock(&s->requests);
-	got = sign(s, id, sigs, count, who, now, info, e);
+	got = sign(s, name, sigs, count, who, now, info, e);
 	pthread_mutex_unlock(&s->requests);
 	return got;
 }
