@@ -138,7 +138,7 @@ static int on_found(void *arg, const struct seckey_seen *seen, struct err *e)
 static int generate_in_token(const struct generate_options *o, const char *uri, enum pubkey_type type, struct err *e)
 {
 	struct passphrase terminal = { NULL };
-	struct finding finding = { NULL };
+	struct finding finding = { 0 };
 	AUTO(seckey) struct seckey *k = NULL;
 	struct err ignored;
 

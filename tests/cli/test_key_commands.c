@@ -246,7 +246,7 @@ static void without_a_terminal_nobody_waits_for_an_answer(void **state)
 static void keys_of_other_tools_come_in_private_encrypted_or_public(void **state)
 {
 	struct place *p = *state;
-	AUTO_FREE char *path = file_join(p->dir, "from.pem"), *public = NULL;
+	AUTO_FREE char *public = NULL;
 
 	NEED_PROGRAM();
 	write_in(p, "pw", "sesame\n", 0600);

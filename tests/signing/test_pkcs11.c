@@ -247,7 +247,7 @@ static int ask(void *arg, const char *where, char *secret, size_t cap, struct er
 
 static void a_person_is_asked_once_for_a_token_however_many_keys_it_holds(void **state)
 {
-	struct person p = { .pin = SOFTHSM_PIN }, away = { NULL };
+	struct person p = { .pin = SOFTHSM_PIN }, away = { 0 };
 	AUTO(seckey) struct seckey *one = NULL, *two = NULL;
 	struct seckey *none = NULL;
 	struct err e;
