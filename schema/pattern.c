@@ -9,10 +9,12 @@
 #define HEAP_KIB 4096
 #define FIRST_STEPS 4000        /* of the first try, shared by all places where the match may begin */
 #define FIRST_STEPS_EACH 64     /* but so many at least for each of them */
+#define FIRST_LEN 64            /* bytes up to which a match that may begin anywhere has a first try: a step may look at all of them */
 
 struct pattern {
 	struct pattern_simple *simple;  /* does the whole work, if there is one */
 	pcre2_code *fast, *counted;     /* the same; the second calls out at every item */
+	bool anchored;                  /* a match begins at the first character or nowhere */
 	size_t len;
 	char text[];
 };
@@ -45,6 +47,13 @@ static int compile(pcre2_code **out, const struct buf *b, uint32_t more, struct 
 	return err_set(e, ERR_FORMAT, "the pattern is malformed: %s", (const char *)why);
 }
 
+static bool is_anchored(const pcre2_code *code)
+{
+	uint32_t options = 0;
+
+	return pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &options) == 0 && (options & PCRE2_ANCHORED);
+}
+
 int pattern_compile(struct pattern **out, const char *text, size_t len, bool jit, struct err *e)
 {
 	AUTO(pattern) struct pattern *p = NULL;
@@ -68,6 +77,7 @@ int pattern_compile(struct pattern **out, const char *text, size_t len, bool jit
 		rc = compile(&p->counted, b, PCRE2_AUTO_CALLOUT, e);
 		if (rc < 0)
 			return rc;
+		p->anchored = is_anchored(p->fast);
 		if (jit)        /* without it, the interpreter does the same */
 			(void)pcre2_jit_compile(p->fast, PCRE2_JIT_COMPLETE);
 	}
@@ -167,7 +177,9 @@ int pattern_match(const struct pattern *p, const char *text, size_t len, struct 
 		return pattern_simple_match(p->simple, text, len);
 	if (!*memory && !(*memory = memory_new()))
 		return ERR_MEMORY;
-	rc = run(p->fast, text, len, *memory, FIRST_STEPS_EACH + FIRST_STEPS / (len + 1));
+	rc = PCRE2_ERROR_MATCHLIMIT;
+	if (p->anchored || len <= FIRST_LEN)
+		rc = run(p->fast, text, len, *memory, FIRST_STEPS_EACH + FIRST_STEPS / (len + 1));
 	if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
 		rc = run_counted(p, text, len, *memory, steps);
 	if (rc >= 0)

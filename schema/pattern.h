@@ -5,9 +5,9 @@
  * [:classes:]) is refused; \s, \S and . mean what ECMA-262 says.
  *
  * A match runs on a leash. First PCRE2 with a low match limit (its JIT where
- * allowed); what does not end there runs once more, interpreted, with a
- * call-out at every item, each of which costs a step and one for every byte
- * passed; beyond that there is no answer. A sequence of ASCII classes behind a
+ * allowed); long texts in which a match may begin anywhere, and what does not
+ * end there, run interpreted with a call-out at every item, each of which
+ * costs a step and one for every byte passed; beyond that there is no answer. A sequence of ASCII classes behind a
  * ^ that never needs to go back (^[a-z0-9-]{1,64}$) does without PCRE2.
  */
 #ifndef SCHEMA_PATTERN_H

@@ -9,13 +9,18 @@ struct pair {                   /* a schema and a document, as texts */
 	struct schema *schema;
 };
 
-static void open_pair(struct pair *p, const char *schema, const char *doc)
+static void open_pair_as(struct pair *p, const char *schema, const char *doc, const struct schema_options *o)
 {
 	*p = (struct pair){ 0 };
 	if (json_parse(&p->schema_doc, "s", schema, strlen(schema), NULL, &e) < 0 ||
 	    json_parse(&p->doc, "d", doc, strlen(doc), NULL, &e) < 0 ||
-	    schema_compile(&p->schema, p->schema_doc, p->schema_doc->root, &e) < 0)
+	    schema_compile_as(&p->schema, p->schema_doc, p->schema_doc->root, o, &e) < 0)
 		fail_msg("%s against %s: %s", doc, schema, e.msg);
+}
+
+static void open_pair(struct pair *p, const char *schema, const char *doc)
+{
+	open_pair_as(p, schema, doc, &(struct schema_options){ .strict = true });
 }
 
 static void close_pair(struct pair *p)
@@ -38,9 +43,11 @@ static int checked(const char *schema, const char *doc, struct schema_errors *er
 
 /* ---- every keyword: what fits, what does not, and the sentence ---- */
 
-static const struct {
+struct keyword_case {
 	const char *schema, *fits, *fails, *says;       /* fits, fails: an array of documents each */
-} keywords[] = {
+};
+
+static const struct keyword_case both_drafts[] = {
 	{ "true", "[1,null]", "[]", "" },
 	{ "false", "[]", "[1,null,{}]", "expected nothing here" },
 	{ "{}", "[1,null]", "[]", "" },
@@ -66,7 +73,6 @@ static const struct {
 	  "[[1,1.0],[{\"a\":1,\"b\":2},{\"b\":2,\"a\":1}],[[],[]]]", "expected different elements" },
 	{ "{\"uniqueItems\":false}", "[[1,1]]", "[]", "" },
 	{ "{\"items\":{\"type\":\"integer\"}}", "[[],[1,2]]", "[[1,\"x\"]]", "expected an integer, found a string" },
-	{ "{\"prefixItems\":[{\"type\":\"string\"}],\"items\":false}", "[[],[\"a\"]]", "[[1],[\"a\",2]]", "expected" },
 	{ "{\"required\":[\"a\",\"b\"]}", "[{\"b\":1,\"a\":null,\"c\":1},7]", "[{},{\"a\":1}]", "expected a member \"" },
 	{ "{\"properties\":{\"a\":{\"type\":\"string\"}}}", "[{},{\"a\":\"x\",\"b\":1}]", "[{\"a\":1}]", "expected a string" },
 	{ "{\"properties\":{\"a\":true},\"additionalProperties\":false}", "[{},{\"a\":1}]", "[{\"b\":1}]",
@@ -82,35 +88,190 @@ static const struct {
 	{ "{\"not\":{\"type\":\"integer\"}}", "[\"x\",1.5]", "[1]", "expected anything but this" },
 	{ "{\"if\":{\"type\":\"integer\"},\"then\":{\"minimum\":5},\"else\":{\"type\":\"string\"}}", "[5,\"x\"]", "[4,null]", "expected" },
 	{ "{\"then\":false,\"else\":false}", "[1]", "[]", "" },
-	{ "{\"$defs\":{\"n\":{\"type\":\"integer\"}},\"items\":{\"$ref\":\"#/$defs/n\"}}", "[[1]]", "[[\"x\"]]", "expected an integer" },
+	{ "{\"definitions\":{\"n\":{\"type\":\"integer\"}},\"items\":{\"$ref\":\"#/definitions/n\"}}", "[[1]]", "[[\"x\"]]", "expected an integer" },
 	{ "{\"properties\":{\"child\":{\"$ref\":\"#\"},\"v\":{\"type\":\"integer\"}}}", "[{\"child\":{\"child\":{\"v\":1}}}]",
 	  "[{\"child\":{\"child\":{\"v\":\"x\"}}}]", "/child/child/v: expected an integer" },
-	{ "{\"$defs\":{\"a/b~c d\":{\"type\":\"null\"}},\"$ref\":\"#/$defs/a~1b~0c%20d\"}", "[null]", "[1]", "expected null" },
+	{ "{\"definitions\":{\"a/b~c d\":{\"type\":\"null\"}},\"$ref\":\"#/definitions/a~1b~0c%20d\"}", "[null]", "[1]", "expected null" },
+};
+
+static const struct keyword_case only_2020_12[] = {
+	{ "{\"prefixItems\":[{\"type\":\"string\"}],\"items\":false}", "[[],[\"a\"]]", "[[1],[\"a\",2]]", "expected" },
 	{ "{\"prefixItems\":[{\"type\":\"null\"},{\"$ref\":\"#/prefixItems/0\"}]}", "[[null,null]]", "[[null,1]]", "expected null" },
 	{ "{\"format\":\"email\",\"title\":\"t\",\"description\":\"d\",\"default\":1,\"examples\":[],\"deprecated\":true,"
 	  "\"$comment\":\"c\",\"$id\":\"urn:x\",\"$schema\":\"https://json-schema.org/draft/2020-12/schema\"}", "[1,\"x\"]", "[]", "" },
+	{ "{\"multipleOf\":0.01}", "[0,19.99,1e300,-0.07,\"x\",4.35]", "[0.005,1e-300,19.999]", "expected a multiple of 0.01" },
+	{ "{\"contains\":{\"minimum\":5}}", "[[1,5],[9],7]", "[[],[1,2]]", "expected at least 1 elements that fit, found 0" },
+	{ "{\"contains\":{\"minimum\":5},\"minContains\":2,\"maxContains\":3}", "[[5,5],[1,5,6,7]]", "[[5],[5,5,5,5]]", "elements that fit" },
+	{ "{\"contains\":false,\"minContains\":0}", "[[],[1]]", "[]", "" },
+	{ "{\"minContains\":2,\"maxContains\":0}", "[[],[1]]", "[]", "" },
+	{ "{\"dependentRequired\":{\"a\":[\"b\",\"c\"]}}", "[{},{\"b\":1},{\"a\":1,\"b\":1,\"c\":1}]", "[{\"a\":1},{\"a\":1,\"b\":1}]",
+	  "beside \"a\", found none" },
+	{ "{\"dependentSchemas\":{\"a\":{\"required\":[\"b\"]},\"x\":false}}", "[{},{\"a\":1,\"b\":1},1]", "[{\"a\":1},{\"x\":1}]", "expected" },
+	{ "{\"$anchor\":\"here\",\"items\":{\"$ref\":\"#here\"},\"type\":\"array\"}", "[[],[[],[[]]]]", "[[1],[[[2]]]]", "expected an array" },
+	{ "{\"$defs\":{\"a\":{\"$anchor\":\"n\",\"type\":\"null\"}},\"$ref\":\"#n\"}", "[null]", "[1]", "expected null" },
+	{ "{\"$id\":\"http://example.com/a/b\",\"$defs\":{\"x\":{\"$id\":\"../c/d\",\"type\":\"null\"}},\"items\":{\"$ref\":\"/c/d\"}}", "[[null]]",
+	  "[[1]]", "expected null" },
+	{ "{\"$id\":\"http://example.com/a\",\"$defs\":{\"x\":{\"$id\":\"b\",\"$defs\":{\"y\":{\"$anchor\":\"y\",\"type\":\"null\"}}}},\"$ref\":\"b#y\"}",
+	  "[null]", "[1]", "expected null" },
+	{ "{\"$ref\":\"#/$defs/a\",\"maximum\":3,\"$defs\":{\"a\":{\"minimum\":1}}}", "[1,3]", "[0,4]", "expected at" },
+	/* a tree whose nodes are what the outermost schema says */
+	{ "{\"$id\":\"urn:strict\",\"$dynamicAnchor\":\"node\",\"$ref\":\"urn:tree\",\"unevaluatedProperties\":false,\"$defs\":{\"t\":{"
+	  "\"$id\":\"urn:tree\",\"$dynamicAnchor\":\"node\",\"type\":\"object\",\"properties\":{\"v\":true,\"in\":{\"items\":{\"$dynamicRef\":\"#node\"}}}}}}",
+	  "[{\"v\":1,\"in\":[{\"v\":2}]}]", "[{\"w\":1},{\"in\":[{\"w\":1}]}]", "the member \"w\" is not allowed here" },
+	{ "{\"unevaluatedProperties\":false}", "[{},1]", "[{\"a\":1}]", "the member \"a\" is not allowed here" },
+	{ "{\"allOf\":[{\"properties\":{\"a\":true}}],\"properties\":{\"b\":true},\"patternProperties\":{\"^x\":true},\"unevaluatedProperties\":false}",
+	  "[{\"a\":1,\"b\":1,\"x1\":1}]", "[{\"c\":1}]", "the member \"c\"" },
+	{ "{\"anyOf\":[{\"properties\":{\"a\":{\"const\":1}},\"required\":[\"a\"]},{\"properties\":{\"b\":{\"const\":1}},\"required\":[\"b\"]}],"
+	  "\"unevaluatedProperties\":false}", "[{\"a\":1},{\"b\":1},{\"a\":1,\"b\":1}]", "[{\"a\":1,\"b\":2},{\"a\":2,\"b\":1}]", "is not allowed here" },
+	{ "{\"if\":{\"properties\":{\"a\":{\"const\":1}},\"required\":[\"a\"]},\"then\":{\"properties\":{\"b\":true}},\"unevaluatedProperties\":false}",
+	  "[{\"a\":1,\"b\":1},{}]", "[{\"a\":2},{\"b\":1}]", "is not allowed here" },
+	{ "{\"not\":{\"not\":{\"properties\":{\"a\":true}}},\"unevaluatedProperties\":false}", "[{}]", "[{\"a\":1}]", "is not allowed here" },
+	{ "{\"dependentSchemas\":{\"a\":{\"properties\":{\"a\":true,\"b\":true}}},\"unevaluatedProperties\":false}", "[{\"a\":1,\"b\":1}]", "[{\"b\":1}]",
+	  "is not allowed here" },
+	{ "{\"properties\":{\"a\":true},\"allOf\":[{\"unevaluatedProperties\":false}]}", "[{}]", "[{\"a\":1}]", "is not allowed here" },
+	{ "{\"properties\":{\"a\":true},\"unevaluatedProperties\":{\"type\":\"null\"}}", "[{\"a\":1,\"b\":null}]", "[{\"b\":1}]", "expected null" },
+	{ "{\"prefixItems\":[true],\"unevaluatedItems\":false}", "[[],[1]]", "[[1,2]]", "expected nothing here" },
+	{ "{\"allOf\":[{\"prefixItems\":[true,true]}],\"contains\":{\"const\":9},\"unevaluatedItems\":{\"type\":\"null\"}}", "[[9,1],[1,2,null,9]]", "[[9,1,2]]",
+	  "expected null" },
+	{ "{\"items\":true,\"unevaluatedItems\":false}", "[[1,2]]", "[]", "" },
+	{ "{\"contentEncoding\":\"base64\",\"contentMediaType\":\"application/json\",\"contentSchema\":{\"type\":\"null\"}}", "[\"%%\",1]", "[]", "" },
+	{ "{\"$ref\":\"https://json-schema.org/draft/2020-12/schema\"}",
+	  "[true,{},{\"type\":\"object\"},{\"$defs\":{\"a\":{\"minLength\":2}},\"items\":{\"enum\":[]}},{\"type\":[\"null\",\"integer\"]}]",
+	  "[1,{\"type\":1},{\"type\":\"int\"},{\"$defs\":{\"a\":{\"minLength\":-1}}},{\"items\":[]},{\"allOf\":[]},{\"$id\":\"x#y\"},"
+	  "{\"properties\":{\"a\":{\"allOf\":[{\"required\":[\"a\",\"a\"]}]}}},{\"$anchor\":\"1\"},{\"deprecated\":1},{\"format\":2},{\"contentSchema\":3},"
+	  "{\"unevaluatedItems\":4},{\"type\":[]},{\"dependentRequired\":{\"a\":1}},{\"multipleOf\":0}]", "expected" },
 };
 
-static void each_keyword_accepts_what_fits_and_refuses_what_does_not(void **state)
+static const struct keyword_case only_draft_07[] = {
+	{ "{\"multipleOf\":3}", "[0,9,3.0,-6]", "[1,3.1]", "expected a multiple of 3" },
+	{ "{\"items\":[{\"type\":\"string\"},{\"type\":\"null\"}]}", "[[],[\"a\"],[\"a\",null,1]]", "[[1],[\"a\",2]]", "expected" },
+	{ "{\"items\":[true],\"additionalItems\":{\"type\":\"null\"}}", "[[1,null]]", "[[1,2]]", "expected null" },
+	{ "{\"items\":{},\"additionalItems\":false}", "[[1,2]]", "[]", "" },
+	{ "{\"contains\":{\"const\":1}}", "[[2,1]]", "[[],[2]]", "elements that fit" },
+	{ "{\"dependencies\":{\"a\":[\"b\"],\"c\":{\"required\":[\"d\"]}}}", "[{},{\"a\":1,\"b\":1},{\"c\":1,\"d\":1}]", "[{\"a\":1},{\"c\":1}]",
+	  "expected a member" },
+	{ "{\"definitions\":{\"n\":{\"$id\":\"#name\",\"type\":\"null\"}},\"items\":{\"$ref\":\"#name\"}}", "[[null]]", "[[1]]", "expected null" },
+	{ "{\"$ref\":\"http://json-schema.org/draft-07/schema#\"}",
+	  "[true,{},{\"items\":[{},true]},{\"dependencies\":{\"a\":[\"b\"],\"c\":{}}}]",
+	  "[1,{\"type\":1},{\"items\":[]},{\"items\":1},{\"dependencies\":{\"a\":1}},{\"definitions\":{\"a\":{\"pattern\":1}}},{\"required\":[1]}]", "expected" },
+};
+
+static void hold(const struct keyword_case *list, size_t count, const struct schema_options *o)
 {
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(keywords); i++) {
+	for (size_t i = 0; i < count; i++) {
+		const struct keyword_case *k = &list[i];
 		struct pair fits, fails;
 
-		open_pair(&fits, keywords[i].schema, keywords[i].fits);
-		open_pair(&fails, keywords[i].schema, keywords[i].fails);
-		for (uint32_t k = 0; k < fits.doc->root->count; k++)
-			if (schema_check(fits.schema, fits.doc, &fits.doc->root->u.items[k], NULL, &e) < 0)
-				fail_msg("%s refuses [%u] of %s: %s", keywords[i].schema, k, keywords[i].fits, e.msg);
-		for (uint32_t k = 0; k < fails.doc->root->count; k++) {
-			int rc = schema_check(fails.schema, fails.doc, &fails.doc->root->u.items[k], NULL, &e);
+		open_pair_as(&fits, k->schema, k->fits, o);
+		open_pair_as(&fails, k->schema, k->fails, o);
+		for (uint32_t n = 0; n < fits.doc->root->count; n++)
+			if (schema_check(fits.schema, fits.doc, &fits.doc->root->u.items[n], NULL, &e) < 0)
+				fail_msg("%s refuses [%u] of %s: %s", k->schema, n, k->fits, e.msg);
+		for (uint32_t n = 0; n < fails.doc->root->count; n++) {
+			int rc = schema_check(fails.schema, fails.doc, &fails.doc->root->u.items[n], NULL, &e);
 
-			if (rc != ERR_FORMAT || !strstr(e.msg, keywords[i].says))
-				fail_msg("%s, [%u] of %s: %d %s", keywords[i].schema, k, keywords[i].fails, rc, rc ? e.msg : "");
+			if (rc != ERR_FORMAT || !strstr(e.msg, k->says))
+				fail_msg("%s, [%u] of %s: %d %s", k->schema, n, k->fails, rc, rc ? e.msg : "");
 		}
 		close_pair(&fits);
 		close_pair(&fails);
 	}
+}
+
+static void each_keyword_accepts_what_fits_and_refuses_what_does_not(void **state)
+{
+	struct schema_options o = { .strict = true };
+
+	(void)state;
+	for (o.dialect = SCHEMA_2020_12; o.dialect <= SCHEMA_DRAFT_07; o.dialect++)
+		hold(both_drafts, ARRAY_LEN(both_drafts), &o);
+	o.dialect = SCHEMA_2020_12;
+	hold(only_2020_12, ARRAY_LEN(only_2020_12), &o);
+	o.dialect = SCHEMA_DRAFT_07;
+	hold(only_draft_07, ARRAY_LEN(only_draft_07), &o);
+}
+
+/* ---- dialects, libraries, annotations ---- */
+
+static int checked_as(const char *schema, const char *doc, const struct schema_options *o)
+{
+	struct pair p;
+	int rc;
+
+	open_pair_as(&p, schema, doc, o);
+	rc = schema_check(p.schema, p.doc, p.doc->root, NULL, &e);
+	close_pair(&p);
+	return rc;
+}
+
+static void unknown_keywords_are_annotations_unless_the_author_is_strict(void **state)
+{
+	AUTO(json) struct json_doc *d = NULL;
+	struct schema *s = NULL;
+	static const char text[] = "{\"minimun\":7,\"dependencies\":{\"a\":[\"b\"]}}";
+
+	(void)state;
+	assert_int_equal(checked_as(text, "{\"a\":1}", NULL), 0);
+	assert_ok(json_parse(&d, "s", text, strlen(text), NULL, &e));
+	assert_refused(schema_compile(&s, d, d->root, &e), ERR_UNSUPPORTED, "\"minimun\" is not supported");
+}
+
+static void each_resource_chooses_its_dialect(void **state)
+{
+	static const char text[] = "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"$ref\":\"urn:old\",\"dependentRequired\":{\"a\":[\"b\"]},"
+				   "\"$defs\":{\"o\":{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"$id\":\"urn:old\","
+				   "\"dependencies\":{\"c\":[\"d\"]},\"dependentRequired\":{\"e\":[\"f\"]}}}}";
+
+	(void)state;
+	assert_int_equal(checked_as(text, "{\"a\":1}", NULL), ERR_FORMAT);
+	assert_int_equal(checked_as(text, "{\"c\":1}", NULL), ERR_FORMAT);
+	assert_int_equal(checked_as(text, "{\"e\":1}", NULL), 0);
+	/* beside $ref nothing counts in draft-07 */
+	assert_int_equal(checked_as("{\"$ref\":\"#/definitions/a\",\"maximum\":1,\"definitions\":{\"a\":true}}", "5",
+				    &(struct schema_options){ .dialect = SCHEMA_DRAFT_07 }), 0);
+	assert_int_equal(checked_as("{\"$ref\":\"#/definitions/a\",\"maximum\":1,\"definitions\":{\"a\":true}}", "5", NULL), ERR_FORMAT);
+}
+
+static void references_and_metaschemas_are_found_in_the_library(void **state)
+{
+	static const char *const texts[][2] = {
+		{ "http://a.example/one", "{\"$defs\":{\"n\":{\"type\":\"null\"}},\"$ref\":\"two#/$defs/m\"}" },
+		{ "http://a.example/two", "{\"$defs\":{\"m\":{\"$ref\":\"one#/$defs/n\"}}}" },
+		{ NULL, "{\"$id\":\"urn:named\",\"$defs\":{\"deep\":{\"$id\":\"urn:deep\",\"type\":\"integer\"}}}" },
+		{ "urn:meta", "{\"$id\":\"urn:meta\",\"$vocabulary\":{\"https://json-schema.org/draft/2020-12/vocab/applicator\":true,"
+			      "\"urn:mine\":false}}" },
+		{ "urn:formats", "{\"$vocabulary\":{\"https://json-schema.org/draft/2020-12/vocab/format-assertion\":true}}" },
+		{ "urn:demands", "{\"$vocabulary\":{\"urn:mine\":true}}" },
+	};
+	AUTO(schema_library) struct schema_library *l = NULL;
+	struct json_doc *docs[ARRAY_LEN(texts)], *d;
+	struct schema_options o = { 0 };
+	struct schema *s = NULL;
+
+	(void)state;
+	assert_ok(schema_library_new(&l, &e));
+	o.library = l;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		assert_ok(json_parse(&docs[i], "library", texts[i][1], strlen(texts[i][1]), NULL, &e));
+		assert_ok(schema_library_add(l, texts[i][0], docs[i], &e));
+	}
+	assert_refused(schema_library_add(l, "http://a.example/two#", docs[0], &e), ERR_CONFLICT, "known as http://a.example/two");
+	assert_int_equal(checked_as("{\"$ref\":\"http://a.example/one\"}", "null", &o), 0);
+	assert_int_equal(checked_as("{\"$ref\":\"http://a.example/one\"}", "1", &o), ERR_FORMAT);
+	assert_int_equal(checked_as("{\"$id\":\"http://a.example/x/y\",\"$ref\":\"../one\"}", "1", &o), ERR_FORMAT);
+	assert_int_equal(checked_as("{\"$ref\":\"urn:deep\"}", "1", &o), 0);
+	assert_int_equal(checked_as("{\"$ref\":\"urn:deep\"}", "1.5", &o), ERR_FORMAT);
+	o.uri = "http://a.example/z";
+	assert_int_equal(checked_as("{\"$ref\":\"one\"}", "1", &o), ERR_FORMAT);
+	/* a metaschema without validation, one that asserts formats, one that demands what nobody knows */
+	assert_int_equal(checked_as("{\"$schema\":\"urn:meta\",\"type\":\"null\",\"items\":false}", "1", &o), 0);
+	assert_int_equal(checked_as("{\"$schema\":\"urn:meta\",\"type\":\"null\",\"items\":false}", "[1]", &o), ERR_FORMAT);
+	assert_int_equal(checked_as("{\"$schema\":\"urn:formats\",\"format\":\"date\"}", "\"x\"", &o), ERR_FORMAT);
+	assert_ok(json_parse(&d, "s", "{\"$schema\":\"urn:demands\"}", 25, NULL, &e));
+	assert_refused(schema_compile_as(&s, d, d->root, &o, &e), ERR_UNSUPPORTED, "the dialect \"urn:demands\" is not known");
+	json_free(d);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		json_free(docs[i]);
 }
 
 /* ---- places ---- */
@@ -168,7 +329,7 @@ static void equal_elements_are_blamed_on_the_same_keyword_in_short_and_long_arra
 	}
 }
 
-static void failures_inside_alternatives_are_not_reported_by_themselves(void **state)
+static void errors_of_alternatives_name_the_closest_one(void **state)
 {
 	struct schema_errors errors;
 
@@ -176,6 +337,13 @@ static void failures_inside_alternatives_are_not_reported_by_themselves(void **s
 	assert_int_equal(checked("{\"anyOf\":[{\"type\":\"null\"},{\"type\":\"string\"}]}", "1", &errors), ERR_FORMAT);
 	assert_int_equal(errors.count, 1);
 	assert_string_equal(errors.at[0].keyword, "/anyOf");
+	assert_int_equal(checked("{\"oneOf\":[{\"properties\":{\"kind\":{\"const\":\"a\"},\"n\":{\"type\":\"null\"}}},"
+				 "{\"properties\":{\"kind\":{\"const\":\"b\"},\"n\":{\"type\":\"integer\"},\"m\":{\"type\":\"null\"}}},{\"type\":\"array\"}]}",
+				 "{\"kind\":\"b\",\"n\":\"x\",\"m\":1}", &errors), ERR_FORMAT);
+	assert_string_equal(errors.at[0].text, "expected exactly one of 3 alternatives to fit an object, found none; "
+					       "closest is oneOf/1: /n: expected an integer, found a string");
+	assert_int_equal(checked("{\"oneOf\":[{\"type\":\"array\"},{},{\"minimum\":0}]}", "1", &errors), ERR_FORMAT);
+	assert_non_null(strstr(errors.at[0].text, "found more: oneOf/1 and oneOf/2"));
 	assert_int_equal(checked("{\"anyOf\":[{\"type\":\"null\"},{\"type\":\"integer\"}]}", "1", &errors), 0);
 	assert_int_equal(errors.count, 0);
 }
@@ -323,6 +491,90 @@ static void a_schema_that_explodes_runs_out_of_steps(void **state)
 	assert_refused(checked(b->data, "1", NULL), ERR_LIMIT, "too many steps");
 }
 
+static void patterns_pay_for_all_places_where_they_begin(void **state)
+{
+	static const char *const schemas[] = { "{\"pattern\":\"[ab]*!x\"}", "{\"pattern\":\"(a|b|ab)*c\"}", "{\"pattern\":\"(?:a|aa)+$\"}",
+					       "{\"additionalProperties\":false,\"patternProperties\":{\"(a*)*$\":true}}" };
+	AUTO(buf) struct buf *text = buf_new(0);
+
+	(void)state;
+	buf_addc(text, '"');
+	for (int i = 0; i < 50000; i++)
+		buf_adds(text, "ab");
+	buf_adds(text, "x\"");
+	for (size_t i = 0; i < ARRAY_LEN(schemas); i++) {
+		struct schema_options o = { .strict = true };
+		int rc = checked_as(schemas[i], text->data, &o);
+
+		assert_true(i == 3 || rc == ERR_LIMIT || rc == ERR_FORMAT);
+		o.jit = true;
+		assert_true(i == 3 || checked_as(schemas[i], text->data, &o) < 0);
+	}
+	assert_refused(checked(schemas[0], text->data, NULL), ERR_LIMIT, "the pattern \"[ab]*!x\"");
+}
+
+static void simple_patterns_answer_like_pcre2(void **state)
+{
+	/* each twice: the second form is none that does without PCRE2 */
+	static const char *const patterns[][2] = {
+		{ "^[a-c]{2,3}-?[0-9]*$", "^(?:[a-c]{2,3}-?[0-9]*)$" }, { "^\\\\w+\\\\.\\\\d$", "^(?:\\\\w+\\\\.\\\\d)$" },
+		{ "^[^/]+/[^/]*$", "^(?:[^/]+/[^/]*)$" }, { "^x-", "^(?:x-)" }, { "^a?b?c?", "^(?:a?b?c?)" }, { "^$", "^(?:)$" },
+		{ "^[a-]{0,2}[.\\\\]]$", "^(?:[a-]{0,2}[.\\\\]])$" }, { "^[\\\\d-]+x{2}", "^(?:[\\\\d-]+x{2})" },
+	};
+	static const char alphabet[] = "abcx-/.]01_\xc3\xa9";
+	uint32_t seed = 7;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+		char schema[2][120];
+		struct pair one, two;
+
+		for (int k = 0; k < 2; k++)
+			snprintf(schema[k], sizeof schema[k], "{\"pattern\":\"%s\"}", patterns[i][k]);
+		for (int round = 0; round < 400; round++) {
+			char doc[32] = "\"";
+			size_t len = 1;
+
+			for (seed = seed * 1664525 + 1013904223; len < 9 && (seed >> 8) % 5;) {
+				uint32_t at = (seed >> 16) % (sizeof alphabet - 2);
+
+				if (at == sizeof alphabet - 3) {
+					memcpy(doc + len, "\xc3\xa9", 2);
+					len += 2;
+				} else {
+					doc[len++] = alphabet[at];
+				}
+				seed = seed * 1664525 + 1013904223;
+			}
+			memcpy(doc + len, "\"", 2);
+			open_pair(&one, schema[0], doc);
+			open_pair(&two, schema[1], doc);
+			if (schema_check(one.schema, one.doc, one.doc->root, NULL, &e) !=
+			    schema_check(two.schema, two.doc, two.doc->root, NULL, &e))
+				fail_msg("%s and %s differ on %s", schema[0], schema[1], doc);
+			close_pair(&one);
+			close_pair(&two);
+		}
+	}
+}
+
+static void recursion_without_end_is_a_limit_and_no_answer(void **state)
+{
+	static const char *const dynamic = "{\"$id\":\"urn:a\",\"$dynamicAnchor\":\"x\",\"$ref\":\"urn:b\",\"$defs\":{\"b\":{\"$id\":\"urn:b\","
+					   "\"$ref\":\"urn:c\",\"$defs\":{\"d\":{\"$dynamicAnchor\":\"x\"}}},\"c\":{\"$id\":\"urn:c\","
+					   "\"$dynamicRef\":\"urn:b#x\"}}}";
+	AUTO(buf) struct buf *b = buf_new(0);
+
+	(void)state;
+	assert_refused(checked(dynamic, "1", NULL), ERR_LIMIT, "nests too deeply");
+	/* every level doubles what is looked at, for the answer as for the closest alternative */
+	buf_adds(b, "{\"$ref\":\"#/$defs/n0\",\"$defs\":{");
+	for (int i = 0; i < 60; i++)
+		buf_addf(b, "\"n%d\":{\"anyOf\":[{\"$ref\":\"#/$defs/n%d\"},{\"not\":{\"$ref\":\"#/$defs/n%d\"}}]},", i, i + 1, i + 1);
+	buf_adds(b, "\"n60\":{\"type\":\"null\"}}}");
+	assert_true(checked(b->data, "1", NULL) != ERR_FORMAT);
+}
+
 static void large_arrays_are_compared_in_linear_time(void **state)
 {
 	AUTO(buf) struct buf *b = buf_new(0);
@@ -354,16 +606,22 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_keyword_accepts_what_fits_and_refuses_what_does_not),
+		cmocka_unit_test(unknown_keywords_are_annotations_unless_the_author_is_strict),
+		cmocka_unit_test(each_resource_chooses_its_dialect),
+		cmocka_unit_test(references_and_metaschemas_are_found_in_the_library),
 		cmocka_unit_test(errors_name_place_pointer_and_keyword),
 		cmocka_unit_test(errors_beyond_the_first_are_counted),
 		cmocka_unit_test(equal_elements_are_blamed_on_the_same_keyword_in_short_and_long_arrays),
-		cmocka_unit_test(failures_inside_alternatives_are_not_reported_by_themselves),
+		cmocka_unit_test(errors_of_alternatives_name_the_closest_one),
 		cmocka_unit_test(hostile_names_and_values_stay_one_printable_line),
 		cmocka_unit_test(unknown_and_malformed_keywords_are_refused_by_name_and_place),
 		cmocka_unit_test(properties_named_like_keywords_are_only_names),
 		cmocka_unit_test(a_schema_may_stand_inside_a_document),
 		cmocka_unit_test(a_pattern_that_explodes_is_an_error_and_no_answer),
 		cmocka_unit_test(a_schema_that_explodes_runs_out_of_steps),
+		cmocka_unit_test(patterns_pay_for_all_places_where_they_begin),
+		cmocka_unit_test(simple_patterns_answer_like_pcre2),
+		cmocka_unit_test(recursion_without_end_is_a_limit_and_no_answer),
 		cmocka_unit_test(large_arrays_are_compared_in_linear_time),
 		cmocka_unit_test(deep_documents_are_checked_to_the_bottom),
 	};
