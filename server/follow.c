@@ -11,9 +11,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "server/control.h"
 #include "server/follow_parts.h"
 #include "server/handlers.h"
+#include "server/recalls.h"
 
 #define LOOK_MS 1000
 #define WHO_MAX 80
@@ -162,20 +162,6 @@ static int take(struct follow *f, struct follow_repo *r, struct followed *at, st
 
 /* ---- a look ---- */
 
-/* What the vendor took away is offered to nobody here; hosts obey the vendor's stop by themselves. */
-static void halt_stopped(struct server *s, const char *channel, const struct stops *stops, const char *who, int64_t now)
-{
-	for (size_t i = 0; stops && i < stops->count; i++) {
-		const struct stop_entry *t = &stops->entries[i];
-		uint64_t id = t->urgent ? 0 : rollout_of(s, channel, &t->digest);
-		struct err e;
-
-		if (id && control_order(s, id, NULL, ORDER_HALT, who, t->reason[0] ? t->reason : "the vendor stopped it", now, &e) < 0 &&
-		    e.code != ERR_CONFLICT)
-			log_error("rollout %" PRIu64 ": %s", id, e.msg);
-	}
-}
-
 static int look_at_channel(struct follow *f, struct follow_repo *r, struct followed *at, int64_t now, struct err *e)
 {
 	AUTO(stops) struct stops *stops = NULL, *recalls = NULL;
@@ -186,8 +172,9 @@ static int look_at_channel(struct follow *f, struct follow_repo *r, struct follo
 	if (follow_repo_stops(r, STOPS_STOP, was.channel, &stops, e) < 0 || follow_repo_stops(r, STOPS_RECALL, was.channel, &recalls, e) < 0)
 		return e->code;
 	snprintf(who, sizeof who, "follow:%s", r->config->name);
-	halt_stopped(f->server, was.channel, stops, who, now);
-	halt_stopped(f->server, was.channel, recalls, who, now);
+	/* Hosts obey the vendor's stop by themselves; here nobody is offered it any more. */
+	recalls_halt(f->server, was.channel, stops, who, "the vendor stopped it", now);
+	recalls_halt(f->server, was.channel, recalls, who, "the vendor recalled it", now);
 	rc = follow_repo_newest(r, was.channel, &b, e);
 	if (rc < 0)
 		return rc == ERR_NOT_FOUND ? 0 : rc;

@@ -5,11 +5,11 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "rollout/approvals.h"
 #include "schema/contract.h"
 #include "server/control.h"
 #include "server/handlers.h"
+#include "server/recalls.h"
 
 #define TARGETS_MAX 64
 #define DOCUMENT_MAX ((size_t)8 << 20)
@@ -302,28 +302,6 @@ static int check_document(const struct desk_file *f, const struct buf *text, str
 	return check_channel(f, (*recalls)->channel, "/recalls.json", e);
 }
 
-/* Nobody is offered any more what people recalled; rollouts that have nothing to halt stay as they are. */
-static void halt_recalled(struct request *q, const struct stops *recalls, int64_t now)
-{
-	struct server *s = q->server;
-
-	for (size_t i = 0; recalls && i < recalls->count; i++) {
-		const struct stop_entry *t = &recalls->entries[i];
-		const struct rollout *r;
-		uint64_t id = 0;
-		struct err e;
-
-		if (t->urgent)
-			continue;
-		pthread_mutex_lock(&s->lock);
-		r = rollouts_of(&s->rollouts, recalls->channel, &t->digest);
-		id = r ? r->id : 0;
-		pthread_mutex_unlock(&s->lock);
-		if (id && control_order(s, id, NULL, ORDER_HALT, q->who, t->reason, now, &e) < 0 && e.code != ERR_CONFLICT)
-			log_error("rollout %llu of a recalled bundle: %s", (unsigned long long)id, e.msg);
-	}
-}
-
 static int put_role(struct request *q, const struct json_doc *d, struct desk_file *files, size_t *count, struct err *e)
 {
 	AUTO(buf) struct buf *envelope = buf_new(0);
@@ -350,7 +328,8 @@ static int put_role(struct request *q, const struct json_doc *d, struct desk_fil
 	if (desk_publish(q->server->desk, q->params[0], envelope->data, envelope->len, files, *count, now, e) < 0 ||
 	    server_write(q->server, &b, e) < 0)
 		return e->code;
-	halt_recalled(q, recalls, now);
+	if (recalls)
+		recalls_halt(q->server, recalls->channel, recalls, q->who, "recalled", now);
 	return server_refresh_ringmap(q->server, e);
 }
 

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "server/control.h"
+#include "server/recalls.h"
 #include "server/requests.h"
 
 #define TICK_MS 1000
@@ -33,6 +34,7 @@ struct ticker {
 	bool stopping, poked;
 	int64_t last;                   /* clock_now() of the last tick */
 	int64_t folded, swept;          /* clock_ticks_ms() */
+	int64_t timestamp;              /* of the repository when stops and recalls were last looked at */
 	struct timespec operators;      /* mtime of the operators' file */
 	char said[DUTIES][256];         /* the last trouble of each duty, told once */
 };
@@ -155,6 +157,10 @@ static void tick(struct ticker *t)
 	tell(t, DUTY_RINGMAP, server_refresh_ringmap(t->server, &e), &e);
 	tell(t, DUTY_OPERATORS, reload_operators(t, &e), &e);
 	control_tick(t->server, now);
+	if (desk_timestamp(t->server->desk) != t->timestamp) {
+		t->timestamp = desk_timestamp(t->server->desk);
+		recalls_look(t->server, now);
+	}
 	tell(t, DUTY_RENEW, renew(t, now, &e), &e);
 	tell(t, DUTY_REQUESTS, requests_due(t->server, now, &e), &e);
 	if (ticks - t->folded >= FOLD_MS) {

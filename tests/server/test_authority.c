@@ -65,6 +65,38 @@ static void a_recall_is_signed_published_and_halts_the_rollout(void **state)
 	assert_null(published(o, "rings/canary/edr.json", "ring-canary"));
 }
 
+/* By a signing request, by a ceremony on the repository itself: it need not come through this command. */
+static void a_recall_that_was_published_otherwise_halts_as_well(void **state)
+{
+	struct office *o = *state;
+	AUTO_FREE char *listening = fixture_path(o->f, "data/listening");
+	AUTO(stops) struct stops *s = stops_new(STOPS_RECALL, "edr");
+	AUTO(buf) struct buf *text = buf_new(0);
+	AUTO(repo) struct repo *r = NULL;
+	struct stop_entry entry = { .serial = 7, .at = clock_now(), .reason = "by hand" };
+	int64_t until = clock_work_ms() + LIMIT_MS;
+	char hex[DIGEST_HEX_LEN + 1];
+	struct err e;
+
+	NEED(o);
+	publish(o, 7, "one", hex);
+	kill(o->pid, SIGKILL);
+	waitpid(o->pid, NULL, 0);
+	unlink(listening);
+	assert_true(digest_parse(&entry.digest, hex, DIGEST_HEX_LEN));
+	assert_ok(stops_add(s, &entry, &e));
+	assert_ok(stops_write(text, s, &e));
+	assert_ok(repo_open(&r, o->f->repository, &e));
+	assert_ok(repo_put_target(r, "recall", "recall/edr/recalls.json", text->data, text->len, NULL, &e));
+	assert_ok(repo_publish(r, o->f->all, clock_now(), &e));
+	office_start(o);
+	do {
+		assert_true(clock_work_ms() < until);
+		assert_int_equal(TOOL(o, "", "rollout", "list", "--json"), 0);
+	} while (!strstr(o->said, "\"rolled-back\""));
+	assert_null(published(o, "rings/canary/edr.json", "ring-canary"));
+}
+
 static void recalls_add_up_and_urgent_ones_recall_nothing(void **state)
 {
 	struct office *o = *state;
@@ -212,6 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_recall_is_signed_published_and_halts_the_rollout),
+		TEST(a_recall_that_was_published_otherwise_halts_as_well),
 		TEST(recalls_add_up_and_urgent_ones_recall_nothing),
 		TEST(only_the_roles_own_key_recalls_or_approves_and_a_dry_run_publishes_nothing),
 		TEST(an_approval_is_plain_metadata_and_can_be_withdrawn),
