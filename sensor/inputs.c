@@ -88,12 +88,41 @@ static void put_input(struct json_writer *w, const struct input *in)
 	json_close_object(w);
 }
 
+static void put_list_schema(struct json_writer *w, const char *key)
+{
+	json_open_object(w, key);
+	json_put_text(w, "type", "array");
+	json_open_object(w, "items");
+	json_put_text(w, "type", "object");
+	json_close_object(w);
+	json_close_object(w);
+}
+
+/* What every rules file is, whatever its rules say; the templates below say the rest. */
+static void put_schema(struct json_writer *w)
+{
+	json_open_object(w, "schema");
+	json_put_text(w, "type", "object");
+	json_open_array(w, "required");
+	json_put_text(w, NULL, "format");
+	json_close_array(w);
+	json_open_object(w, "properties");
+	json_open_object(w, "format");
+	json_put_int(w, "const", 1);
+	json_close_object(w);
+	put_list_schema(w, "templates");
+	put_list_schema(w, "instances");
+	json_close_object(w);
+	json_close_object(w);
+}
+
 static void put_rules(struct json_writer *w)
 {
 	json_open_object(w, "rules");
 	json_open_array(w, "versions");
 	json_put_int(w, NULL, 1);
 	json_close_array(w);
+	put_schema(w);
 	json_open_object(w, "templates");
 	for (size_t i = 0; i < inputs_template_count; i++) {
 		json_open_object(w, inputs_templates[i].name);

@@ -118,7 +118,7 @@ static void a_contract_that_is_malformed_or_contradicts_itself_is_refused(void *
 		{ "\"load_ms\": 5000", "\"load_ms\": 0", "\"load_ms\" is 0" },
 		{ "\"name\": \"user\", \"type\": \"string\"", "\"name\": \"parent-pid\", \"type\": \"string\"", "one identifier in C: \"parent_pid\" and \"parent-pid\"" },
 		{ "\"process\": {\"fields\"", "\"IPC\": {\"fields\"", "one identifier in C: \"ipc\" and \"IPC\"" },
-		{ "\"versions\": [1],", "\"versions\": [1], \"schema\": false,", "its schema accepts nothing" },
+		{ "\"versions\": [\"4.2\"],", "\"versions\": [\"4.2\"], \"schema\": false,", "its schema accepts nothing" },
 	};
 
 	(void)state;
