@@ -10,8 +10,10 @@
 #include "agent/schedule.h"
 #include "agent/slots.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "rollout/activate.h"
+#include "rollout/vouch.h"
 #include "schema/reason.h"
 
 #define TRIES_BEFORE_BLAME 3
@@ -84,6 +86,25 @@ static void printable(char *out, size_t cap, const char *text)
 	snprintf(out, cap, "%s", escaped->data ? escaped->data : "");
 }
 
+/* With a key of its own the host says so itself that it survived: what the server writes down cannot stand in for that. */
+static void vouch(const struct channel *c, struct message_event *event)
+{
+	AUTO(buf) struct buf *key = NULL;
+	char path[HOME_PATH_MAX];
+	struct err e;
+
+	if (home_path(path, c->host->s->root, HOME_ETC "/vouch.key", &e) < 0)
+		return;
+	if (file_read_secret(&key, path, VOUCH_KEY_MAX, &e) < 0) {
+		if (e.code != ERR_NOT_FOUND)
+			log_warn("%s", e.msg);
+	} else if (key->len < VOUCH_KEY_MIN) {
+		log_warn("%s: fewer than %d bytes are no key", path, VOUCH_KEY_MIN);
+	} else {
+		vouch_write(event->evidence, key->data, key->len, event->channel, &event->digest);
+	}
+}
+
 static int add_event(struct channel *c, const char *kind, const char *reason, const char *evidence, struct err *e)
 {
 	struct message_event event = { .at = clock_now(), .digest = c->state.offer.digest, .attempt = c->state.offer.attempt };
@@ -92,6 +113,8 @@ static int add_event(struct channel *c, const char *kind, const char *reason, co
 	snprintf(event.kind, sizeof event.kind, "%s", kind);
 	snprintf(event.reason, sizeof event.reason, "%s", reason);
 	printable(event.evidence, sizeof event.evidence, evidence);
+	if (strcmp(kind, "survived") == 0)
+		vouch(c, &event);
 	c->host->round_wanted = true;
 	return journal_event(c->host->journal, &event, e);
 }

@@ -1,7 +1,7 @@
 /*
  * home: where things lie on this host, below its root directory.
  *
- *   /etc/ringhold/{agent.ini,trust/<repo>.root.json,contract.json}
+ *   /etc/ringhold/{agent.ini,trust/<repo>.root.json,contract.json,vouch.key}
  *   /var/lib/ringhold/{agent.db,tuf/<repo>/,device.token,channels/<channel>/{slots,quarantine.d,incoming,boot}}
  *   /run/ringhold/{agent.lock,<channel>/}
  */

@@ -11,20 +11,23 @@
 #include "base/log.h"
 #include "cli/promoter_judge.h"
 #include "cli/promoter_view.h"
+#include "rollout/checkin.h"
 #include "rollout/replay.h"
+#include "rollout/vouch.h"
 #include "signing/repo.h"
 
 #define CHANNELS_MAX 32
 #define PAGE 200                        /* gate records in one answer */
 #define PAGES_MAX 50                    /* in one look */
+#define EVENTS 1000                     /* in one answer */
 #define REQUESTS_MAX 256                /* looked at in one look */
 #define EXPIRY_MOST (40 * 86400)        /* of what is signed, from now */
 #define VERSION_AHEAD 86400             /* versions are seconds: none may use up the future */
 #define SAID_MAX 64                     /* reasons remembered, so that each is told once */
 
 struct settings {
-	char *server, *pin, *ca_file, *token_file, *root, *policies, *state;
-	int64_t poll_s, per_day;
+	char *server, *pin, *ca_file, *token_file, *root, *policies, *vouch, *state;
+	int64_t poll_s, per_day, vouchers;
 };
 
 #define AT(field) offsetof(struct settings, field)
@@ -35,9 +38,22 @@ static const struct ini_key keys[] = {
 	{ "", "token-file", INI_TEXT, AT(token_file), "token", 0, 0, "lets it read what the server offers" },
 	{ "", "root", INI_TEXT, AT(root), "root.json", 0, 0, "whom it believes" },
 	{ "", "policies", INI_TEXT, AT(policies), "policies", 0, 0, "directory of <channel>.json, brought by operators" },
+	{ "", "vouch", INI_TEXT, AT(vouch), "vouch", 0, 0, "directory of <ring>/<name>.key, shared with single endpoints" },
+	{ "", "vouchers", INI_INT, AT(vouchers), "3", 1, 1000, "endpoints that must vouch, of each ring that has keys there" },
 	{ "", "state", INI_TEXT, AT(state), "state", 0, 0, "directory of what it has seen" },
 	{ "", "poll", INI_SECONDS, AT(poll_s), "5s", 1, 3600, "how often the server is asked" },
 	{ "", "changes-per-day", INI_INT, AT(per_day), "8", 1, 1000, "promotions, and as many ways back, of one ring and channel" },
+};
+
+/* A key that one endpoint and we have. */
+struct voucher {
+	char ring[NAME_LEN_MAX + 1], name[NAME_LEN_MAX + 1];
+	struct buf *key;
+};
+struct vouchers {
+	struct voucher *items;
+	size_t count;
+	uint64_t after;                         /* the last event looked at */
 };
 
 struct said {
@@ -50,6 +66,7 @@ struct promoter {
 	struct keyring *keys;
 	struct promoter_view *view;
 	struct witness *witness;
+	struct vouchers vouchers;
 	char *records;                          /* directory: the last record of each ring */
 	struct policy *policies[CHANNELS_MAX];
 	size_t policy_count;
@@ -87,7 +104,7 @@ static int read_settings(struct promoter *p, const char *dir, struct err *e)
 		return err_memory(e);
 	if (file_check_private(path, false, e) < 0 || ini_read(s, path, keys, ARRAY_LEN(keys), NULL, e) < 0)
 		return e->code;
-	if (absolute(&s->token_file, dir, e) < 0 || absolute(&s->root, dir, e) < 0 || absolute(&s->policies, dir, e) < 0 ||
+	if (absolute(&s->token_file, dir, e) < 0 || absolute(&s->root, dir, e) < 0 || absolute(&s->policies, dir, e) < 0 || absolute(&s->vouch, dir, e) < 0 ||
 	    absolute(&s->state, dir, e) < 0)
 		return e->code;
 	return 0;
@@ -145,6 +162,50 @@ static int load_policies(struct promoter *p, struct err *e)
 	return p->policy_count ? 0 : err_set(e, ERR_NOT_FOUND, "%s: there is no policy, so nothing can be judged", p->settings.policies);
 }
 
+/* <ring>/<name>.key; anything else there is a mistake worth a word. */
+static int visit_voucher(const char *rel, bool is_dir, void *arg, struct err *e)
+{
+	struct promoter *p = arg;
+	const char *slash = strchr(rel, '/');
+	size_t len = slash ? strlen(slash + 1) : 0;
+	AUTO_FREE char *path = file_join(p->settings.vouch, rel);
+	struct voucher *v;
+
+	if (!path)
+		return err_memory(e);
+	if (is_dir)
+		return 0;
+	if (!slash || strchr(slash + 1, '/') || len < 5 || strcmp(slash + 1 + len - 4, ".key") != 0 ||
+	    !name_valid(rel, (size_t)(slash - rel)) || !name_valid(slash + 1, len - 4))
+		return err_set(e, ERR_USAGE, "%s: not <ring>/<name>.key", path);
+	v = reallocarray(p->vouchers.items, p->vouchers.count + 1, sizeof *v);
+	if (!v)
+		return err_memory(e);
+	p->vouchers.items = v;
+	v += p->vouchers.count;
+	*v = (struct voucher){ .key = NULL };
+	if (file_read_secret(&v->key, path, VOUCH_KEY_MAX, e) < 0)
+		return e->code;
+	p->vouchers.count++;
+	snprintf(v->ring, sizeof v->ring, "%.*s", (int)(slash - rel), rel);
+	snprintf(v->name, sizeof v->name, "%.*s", (int)(len - 4), slash + 1);
+	return v->key->len < VOUCH_KEY_MIN ? err_set(e, ERR_USAGE, "%s: fewer than %d bytes are no key", path, VOUCH_KEY_MIN) : 0;
+}
+
+static int open_vouchers(struct promoter *p, struct err *e)
+{
+	return file_exists(p->settings.vouch) ? file_walk(p->settings.vouch, visit_voucher, p, e) : 0;
+}
+
+/* How many a ring needs: none when nobody there has a key. */
+static int64_t vouchers_of(const struct promoter *p, const char *ring)
+{
+	for (size_t i = 0; i < p->vouchers.count; i++)
+		if (strcmp(p->vouchers.items[i].ring, ring) == 0)
+			return p->settings.vouchers;
+	return 0;
+}
+
 static int open_state(struct promoter *p, struct err *e)
 {
 	AUTO_FREE char *log = file_join(p->settings.state, "witness.log");
@@ -180,7 +241,7 @@ int promoter_open(struct promoter **out, const struct promoter_settings *s, stru
 	}
 	p->keys = s->keys;
 	if (read_settings(p, s->dir, e) < 0 || open_keys(p, s->dir, e) < 0 || load_policies(p, e) < 0 || open_state(p, e) < 0 ||
-	    open_remote(p, s->remote, e) < 0 || promoter_view_open(&p->view, p->settings.root, p->settings.state, p->remote, e) < 0)
+	    open_vouchers(p, e) < 0 || open_remote(p, s->remote, e) < 0 || promoter_view_open(&p->view, p->settings.root, p->settings.state, p->remote, e) < 0)
 		return e->code;
 	*out = TAKE(p);
 	return 0;
@@ -192,6 +253,9 @@ void promoter_close(struct promoter *p)
 		return;
 	while (p->policy_count > 0)
 		policy_free(p->policies[--p->policy_count]);
+	while (p->vouchers.count > 0)
+		buf_free(p->vouchers.items[--p->vouchers.count].key);
+	free(p->vouchers.items);
 	promoter_view_close(p->view);
 	witness_close(p->witness);
 	remote_free(p->remote);
@@ -368,6 +432,57 @@ static int watch_records(struct promoter *p, int64_t now, struct err *e)
 	return more < 0 ? more : 0;
 }
 
+/* ---- what endpoints say themselves ---- */
+
+static int hear_event(struct promoter *p, const struct json_doc *d, const struct json *o, int64_t now, struct err *e)
+{
+	const char *detail = NULL, *channel = NULL;
+	struct digest digest;
+
+	if (!json_is(json_get(o, "kind"), "survived") || digest_member(&digest, o, "digest") < 0)
+		return 0;
+	if (json_may_text(d, o, "sentence", CHECKIN_DETAIL_MAX, &detail, e) < 0 ||
+	    json_may_text(d, o, "channel", NAME_LEN_MAX, &channel, e) < 0)
+		return e->code;
+	for (size_t i = 0; detail && channel && i < p->vouchers.count; i++) {
+		const struct voucher *v = &p->vouchers.items[i];
+
+		if (vouch_check(detail, v->key->data, v->key->len, channel, &digest) &&
+		    witness_note_vouched(p->witness, v->ring, channel, v->name, &digest, now, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+static int hear_page(struct promoter *p, int64_t now, struct err *e)
+{
+	AUTO_ANSWER answer = { 0 };
+	const struct json *items;
+	char path[96];
+	int64_t last;
+
+	snprintf(path, sizeof path, "/v1/events?after=%llu&limit=%d", (unsigned long long)p->vouchers.after, EVENTS);
+	if (remote_call(p->remote, "GET", path, NULL, &answer, e) < 0 ||
+	    json_want_array(answer.doc, answer.doc->root, "items", EVENTS, &items, e) < 0 ||
+	    json_want_int(answer.doc, answer.doc->root, "last", 0, INT64_MAX, &last, e) < 0)
+		return e->code;
+	for (uint32_t i = 0; i < items->count; i++)
+		if (hear_event(p, answer.doc, &items->u.items[i], now, e) < 0)
+			return e->code;
+	p->vouchers.after = (uint64_t)last;
+	return items->count == EVENTS;
+}
+
+/* Only where somebody has a key. Where it was is no secret and need not be remembered: a word counts once. */
+static int hear_endpoints(struct promoter *p, int64_t now, struct err *e)
+{
+	int more = p->vouchers.count > 0;
+
+	for (int i = 0; i < PAGES_MAX && more > 0; i++)
+		more = hear_page(p, now, e);
+	return more < 0 ? more : 0;
+}
+
 /* ---- judging ---- */
 
 struct judging {
@@ -453,7 +568,10 @@ static int judge_target(const struct judging *j, const struct metadata_target *t
 	struct change *c = &all->items[all->count];
 	struct judge_case k = { .request = j->q->id, .ring = j->ring, .policy = policy, .witness = p->witness, .now = j->now,
 				.per_day = p->settings.per_day };
+	int position = policy ? policy_position(policy, j->ring) : -1;
 
+	if (position > 0)
+		k.vouchers = vouchers_of(p, policy->rings[position - 1].name);
 	if (!policy)
 		return err_set(e, ERR_REFUSED, "%s: of no channel that we have a policy of", (t ? t : was)->path.text);
 	if (all->count == CHANNELS_MAX)
@@ -683,7 +801,8 @@ int promoter_look(struct promoter *p, int64_t now, struct promoter_round *out, s
 
 	*out = (struct promoter_round){ 0 };
 	if (load_policies(p, e) < 0 || promoter_view_refresh(p->view, now, &changed, e) < 0 ||
-	    (changed && watch_assignments(p, now, e) < 0) || watch_records(p, now, e) < 0)
+	    (changed && watch_assignments(p, now, e) < 0) || watch_records(p, now, e) < 0 ||
+	    hear_endpoints(p, now, e) < 0)
 		return e->code;
 	return answer_requests(p, now, out, e);
 }

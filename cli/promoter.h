@@ -7,6 +7,7 @@
  *   DIR/root.json        whom it believes
  *   DIR/policies/        <channel>.json: the gates as operators want them
  *   DIR/token            lets it read what the server offers
+ *   DIR/vouch/           <ring>/<name>.key: shared with single endpoints, never with the server
  *   DIR/state/           what it has seen: witness.log, tuf/, records/
  *
  * It watches: every assignment that is published and every gate record, each

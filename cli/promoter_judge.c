@@ -114,11 +114,23 @@ static int check_time(const struct judge_case *c, const struct policy_ring *befo
 	return 0;
 }
 
+/* What no server can invent: endpoints that say so themselves, under keys it never had. */
+static int check_vouchers(const struct judge_case *c, const struct policy_ring *before, struct err *e)
+{
+	size_t count = witness_vouchers(c->witness, before->name, c->channel, &c->wanted->bundle.digest);
+
+	if ((int64_t)count < c->vouchers)
+		return err_set(e, ERR_CONFLICT, "%zu of the %lld endpoints of ring %s that must vouch for serial %llu did so", count,
+			       (long long)c->vouchers, before->name, (unsigned long long)c->wanted->bundle.serial);
+	return 0;
+}
+
 static int check_promotion(const struct judge_case *c, int position, struct err *e)
 {
 	const struct policy_ring *before = &c->policy->rings[position - 1];
 
-	if (check_assignment(c, &c->policy->rings[position], e) < 0 || check_record(c, before, e) < 0 || check_time(c, before, e) < 0)
+	if (check_assignment(c, &c->policy->rings[position], e) < 0 || check_record(c, before, e) < 0 || check_time(c, before, e) < 0 ||
+	    check_vouchers(c, before, e) < 0)
 		return e->code;
 	return check_pace(c, true, e);
 }

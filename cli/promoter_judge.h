@@ -31,6 +31,7 @@ struct judge_case {
 	uint64_t vendor_greatest;               /* serial that the content role lists */
 	const struct gate_record *record;       /* the evidence; NULL: none was given */
 	int64_t now;                            /* our clock */
+	int64_t vouchers;                       /* endpoints of the ring before that must vouch for the bundle themselves; 0: none have keys */
 	int64_t per_day;                        /* changes of one kind that one ring may have in 24 h */
 };
 

@@ -131,11 +131,25 @@ static int read_signed(struct witness *m, const struct json_doc *d, int64_t at, 
 	return 0;
 }
 
+static int read_vouched(struct witness *m, const struct json_doc *d, int64_t at, struct err *e)
+{
+	struct witness_vouched *v = add_item(&m->vouched, &m->vouched_count, sizeof *v);
+
+	if (!v)
+		return err_memory(e);
+	v->at = at;
+	if (field_want_name(d, d->root, "ring", v->ring, e) < 0 || field_want_name(d, d->root, "channel", v->channel, e) < 0 ||
+	    field_want_name(d, d->root, "name", v->name, e) < 0 || field_want_digest(d, d->root, "digest", &v->digest, e) < 0)
+		return e->code;
+	return 0;
+}
+
 static const struct {
 	const char *kind;
 	int (*read)(struct witness *m, const struct json_doc *d, int64_t at, struct err *e);
 } kinds[] = {
 	{ "assigned", read_assigned }, { "record", read_record }, { "distrust", read_distrust }, { "signed", read_signed },
+	{ "vouched", read_vouched },
 };
 
 static int read_line(struct witness *m, const char *line, size_t len, struct err *e)
@@ -209,6 +223,7 @@ void witness_close(struct witness *m)
 	free(m->records);
 	free(m->distrust);
 	free(m->signatures);
+	free(m->vouched);
 	free(m);
 }
 
@@ -335,7 +350,51 @@ int witness_note_signed(struct witness *m, const char *request, const char *ring
 	return 0;
 }
 
+static bool vouched(const struct witness_vouched *v, const char *ring, const char *channel, const struct digest *digest)
+{
+	return digest_equal(&v->digest, digest) && strcmp(v->ring, ring) == 0 && strcmp(v->channel, channel) == 0;
+}
+
+int witness_note_vouched(struct witness *m, const char *ring, const char *channel, const char *name, const struct digest *digest,
+			 int64_t now, struct err *e)
+{
+	AUTO(buf) struct buf *line = buf_new(LINE_MAX_BYTES);
+	struct witness_vouched *x;
+	struct json_writer w;
+
+	for (size_t i = 0; i < m->vouched_count; i++)
+		if (vouched(&m->vouched[i], ring, channel, digest) && strcmp(m->vouched[i].name, name) == 0)
+			return 0;
+	if (!line)
+		return err_memory(e);
+	w = begin(m, line, "vouched", now);
+	json_put_text(&w, "ring", ring);
+	json_put_text(&w, "channel", channel);
+	json_put_text(&w, "name", name);
+	field_put_digest(&w, "digest", digest);
+	if (end(m, &w, e) < 0)
+		return e->code;
+	x = add_item(&m->vouched, &m->vouched_count, sizeof *x);
+	if (!x)
+		return err_memory(e);
+	*x = (struct witness_vouched){ .at = now, .digest = *digest };
+	snprintf(x->ring, sizeof x->ring, "%s", ring);
+	snprintf(x->channel, sizeof x->channel, "%s", channel);
+	snprintf(x->name, sizeof x->name, "%s", name);
+	return 0;
+}
+
 /* ---- looking back ---- */
+
+/* Each name is noted once for a bundle. */
+size_t witness_vouchers(const struct witness *m, const char *ring, const char *channel, const struct digest *digest)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < m->vouched_count; i++)
+		count += vouched(&m->vouched[i], ring, channel, digest);
+	return count;
+}
 
 const struct witness_assigned *witness_first(const struct witness *m, const char *ring, const char *channel, const struct digest *digest,
 					   uint64_t attempt)

@@ -47,6 +47,13 @@ struct witness_signed {
 	bool promotion;                 /* else a way back, or a renewal */
 };
 
+/* An endpoint's own word that a bundle survived: rollout/vouch.h. */
+struct witness_vouched {
+	int64_t at;
+	char ring[NAME_LEN_MAX + 1], channel[NAME_LEN_MAX + 1], name[NAME_LEN_MAX + 1];
+	struct digest digest;
+};
+
 struct witness {
 	int fd;
 	char *path;
@@ -55,7 +62,8 @@ struct witness {
 	struct witness_record *records;
 	struct witness_distrust *distrust;
 	struct witness_signed *signatures;
-	size_t assigned_count, record_count, distrust_count, signed_count;
+	struct witness_vouched *vouched;
+	size_t vouched_count, assigned_count, record_count, distrust_count, signed_count;
 };
 
 /* ERR_CONFLICT: another promoter uses it. ERR_FORMAT: somebody changed it. */
@@ -68,6 +76,9 @@ int witness_note_record(struct witness *m, const struct gate_record *r, const st
 int witness_note_distrust(struct witness *m, uint64_t rollout, const char *sentence, int64_t now, struct err *e) MUST_CHECK;
 int witness_note_signed(struct witness *m, const char *request, const char *ring, const char *channel, bool promotion, int64_t now,
 		       struct err *e) MUST_CHECK;
+
+int witness_note_vouched(struct witness *m, const char *ring, const char *channel, const char *name, const struct digest *digest,
+			 int64_t now, struct err *e) MUST_CHECK;
 
 /* ---- looking back; all borrowed until the next note ---- */
 
@@ -85,6 +96,8 @@ const struct witness_record *witness_last_record(const struct witness *m, uint64
 int64_t witness_bound_since(const struct witness *m, uint64_t rollout, const char *ring);
 bool witness_halted(const struct witness *m, uint64_t rollout);
 const struct witness_distrust *witness_distrusted(const struct witness *m, uint64_t rollout);      /* NULL: no */
+/* Different endpoints of a ring that vouched for a bundle. */
+size_t witness_vouchers(const struct witness *m, const char *ring, const char *channel, const struct digest *digest);
 /* Different requests of this ring and channel that were signed since. */
 size_t witness_signed_since(const struct witness *m, const char *ring, const char *channel, bool promotions, int64_t since, const char *but);
 

@@ -368,6 +368,25 @@ static void a_ring_is_emptied_only_of_what_is_stopped(void **state)
 	judged(b, 0, "");
 }
 
+/* Whatever history is shown: what endpoints did not say themselves is not believed where they have a voice. */
+static void where_endpoints_have_keys_they_must_vouch_themselves(void **state)
+{
+	BENCH;
+	struct digest other = digest_of(111);
+	struct err e;
+
+	b->c.vouchers = 2;
+	judged(b, ERR_CONFLICT, "0 of the 2 endpoints of ring canary that must vouch");
+	assert_ok(witness_note_vouched(b->w, "canary", "edr", "one", &b->wanted.bundle.digest, NOW, &e));
+	assert_ok(witness_note_vouched(b->w, "canary", "edr", "one", &b->wanted.bundle.digest, NOW, &e));
+	assert_ok(witness_note_vouched(b->w, "canary", "edr", "two", &other, NOW, &e));
+	assert_ok(witness_note_vouched(b->w, "canary", "yara", "two", &b->wanted.bundle.digest, NOW, &e));
+	assert_ok(witness_note_vouched(b->w, "early", "edr", "two", &b->wanted.bundle.digest, NOW, &e));
+	judged(b, ERR_CONFLICT, "1 of the 2");
+	assert_ok(witness_note_vouched(b->w, "canary", "edr", "two", &b->wanted.bundle.digest, NOW, &e));
+	judged(b, 0, "");
+}
+
 static void a_day_has_room_for_so_many_changes(void **state)
 {
 	BENCH;
@@ -414,6 +433,7 @@ int main(void)
 		CASE(an_older_serial_is_no_promotion),
 		CASE(the_way_back_is_open_to_what_the_ring_had),
 		CASE(a_ring_is_emptied_only_of_what_is_stopped),
+		CASE(where_endpoints_have_keys_they_must_vouch_themselves),
 		CASE(a_day_has_room_for_so_many_changes),
 		CASE(only_later_rings_of_a_policy_concern_it),
 	};
