@@ -320,6 +320,8 @@ static void what_was_replaced_goes_when_nobody_can_be_reading_it_any_more(void *
 	assert_false(has(f, NOW + 8 * DAY, "stop"));
 	assert_true(has(f, NOW + 9 * DAY, "stop"));
 	AUTO(repo) struct repo *again = reopen(f);
+
+	assert_int_equal(repo_role(again, "stop")->version, NOW + 10 * DAY);
 }
 
 static struct buf *content_role(struct fixture *f, struct repo *r, const int *serials, size_t count)
