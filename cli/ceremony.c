@@ -279,24 +279,21 @@ int ceremony_show(const struct sigreq *q, const struct keyring *ring, bool json,
 	return json ? show_json(q, changes, e) : show_text(q, changes, e);
 }
 
-int ceremony_show_role(const char *role, const struct metadata *was, const void *envelope, size_t len, const struct sigreq *documents,
-		       struct err *e)
+int ceremony_show_role(FILE *to, const char *role, const struct metadata *was, const void *envelope, size_t len, struct err *e)
 {
 	AUTO(change_text) struct change_text *changes = change_text_new();
 	AUTO(metadata) struct metadata *m = NULL;
 	AUTO(buf) struct buf *out = buf_new(0);
-	struct change_text_how how = { .documents = documents };
 
 	if (!changes || !out)
 		return err_memory(e);
-	if (metadata_parse(&m, was ? was->type : METADATA_TARGETS, role, envelope, len, e) < 0 ||
-	    change_text_add(changes, role, was, m, &how, e) < 0)
+	if (metadata_parse(&m, METADATA_TARGETS, role, envelope, len, e) < 0 || change_text_add(changes, role, was, m, NULL, e) < 0)
 		return e->code;
 	change_text_print(out, changes);
 	if (buf_check(out, e) < 0)
 		return e->code;
-	fputs(out->data, stdout);
-	fflush(stdout);
+	fputs(out->data, to);
+	fflush(to);
 	return 0;
 }
 

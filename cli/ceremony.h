@@ -31,7 +31,7 @@ int ceremony_confirm(const char *question, bool yes, struct err *e) MUST_CHECK;
 /* Signs with every key that may; ERR_AUTH when none of them may. How many signatures were added: 0 when all were there. */
 int ceremony_sign(struct sigreq *q, const struct keyring *ring, struct err *e) MUST_CHECK;
 
-/* A file's difference alone: for commands that sign without a request. */
-int ceremony_show_role(const char *role, const struct metadata *was, const void *envelope, size_t len, const struct sigreq *documents, struct err *e) MUST_CHECK;
+/* The difference alone, for commands that sign a delegated role without a request. was NULL: it was never published. */
+int ceremony_show_role(FILE *to, const char *role, const struct metadata *was, const void *envelope, size_t len, struct err *e) MUST_CHECK;
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "cli/ceremony.h"
 #include "signing/repo.h"
 
 struct role_edit {
@@ -124,6 +125,9 @@ int role_edit_finish(struct role_edit *x, int64_t now, struct buf **out, struct 
 	author_set_version(x->author, (x->now ? x->now->version : 0) + 1);
 	author_set_expires(x->author, now + REPO_PEOPLE_LIFE);
 	if (author_finish(x->author, &bare, e) < 0)
+		return e->code;
+	/* Read before it is signed; not among what programs read. */
+	if (ceremony_show_role(stderr, x->role, x->now, bare->data, bare->len, e) < 0)
 		return e->code;
 	added = author_sign(&whole, bare->data, bare->len, METADATA_TARGETS, x->keys, &x->by, &met, e);
 	if (added < 0)
