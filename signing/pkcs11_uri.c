@@ -1,5 +1,6 @@
 /* pkcs11_uri: which module, which token, which key, and what opens it. */
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,7 +94,7 @@ int pkcs11_uri_pin(const struct pkcs11_uri *u, char pin[SECKEY_SECRET_MAX], stru
 	if (value) {
 		if (!*value || strlen(value) >= SECKEY_SECRET_MAX)
 			return err_set(e, ERR_USAGE, "%s: a PIN of 1 to %d bytes", u->name, SECKEY_SECRET_MAX - 1);
-		strcpy(pin, value);
+		snprintf(pin, SECKEY_SECRET_MAX, "%s", value);
 		return 1;
 	}
 	if (!source)

@@ -49,4 +49,4 @@ clang-analyzer-*
 -clang-analyzer-valist.Uninitialized"
 # shellcheck disable=SC2046 # file names of ours hold no blanks
 clang-tidy --quiet --warnings-as-errors='*' --checks="$(echo "$checks" | tr '\n' ',')" \
-  $(for r in $rooms; do ls "$r"/*.c; done) -- -std=gnu11 -D_GNU_SOURCE -I. -isystem /usr/share/include/llhttp
+  $(for r in $rooms; do ls "$r"/*.c; done) -- -std=gnu11 -D_GNU_SOURCE -I. -isystem /usr/share/include/llhttp $(pkg-config --cflags p11-kit-1)
