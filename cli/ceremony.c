@@ -119,6 +119,21 @@ static int follow_root(const struct sigreq *q, const char *trusted, struct err *
 	return same(root, q->root) ? 0 : err_set(e, ERR_AUTH, "the root that the request builds on is not the one of %s", trusted);
 }
 
+/* A repository's directory holds a file under the very version that would be signed: another was published. */
+static int check_published(const struct sigreq_draft *d, const char *dir, struct err *e)
+{
+	AUTO_FREE char *file = NULL, *path = NULL;
+
+	if (asprintf(&file, "%lld.%s.json", d->base ? (long long)d->base->version + 1 : 1LL, d->role) < 0) {
+		file = NULL;
+		return err_memory(e);
+	}
+	path = file_join(dir, file);
+	if (!path)
+		return err_memory(e);
+	return file_exists(path) ? err_set(e, ERR_CONFLICT, "the request is stale: %s holds %s already", dir, file) : 0;
+}
+
 /* A client's directory keeps ROLE.json as it saw them last. */
 static int check_newer(const struct sigreq *q, const char *dir, struct err *e)
 {
@@ -128,6 +143,8 @@ static int check_newer(const struct sigreq *q, const char *dir, struct err *e)
 		AUTO_FREE char *file = NULL;
 		int got;
 
+		if (check_published(d, dir, e) < 0)
+			return e->code;
 		if (asprintf(&file, "%s.json", d->role) < 0) {
 			file = NULL;
 			return err_memory(e);
