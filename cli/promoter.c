@@ -359,7 +359,7 @@ static int keep_record(struct promoter *p, const struct gate_record *r, const st
 	return witness_note_record(p->witness, r, digest, now, e);
 }
 
-/* A record new to us: replayed, held against what was seen, and noted. What cannot be true is never forgotten. */
+/* A record new to us: replayed, held against what was seen, and noted. That history was rewritten is never forgotten. */
 static int take_record(struct promoter *p, const struct digest *digest, struct gate_record **out, int64_t now, struct err *e)
 {
 	AUTO(buf) struct buf *text = NULL;
@@ -370,7 +370,9 @@ static int take_record(struct promoter *p, const struct digest *digest, struct g
 	if (get_record(p, digest, &text, e) < 0 || gate_record_parse(&r, "gate record", text->data, text->len, e) < 0)
 		return e->code;
 	if (!witness_knows_record(p->witness, digest)) {
-		if (replay_record(&replay, r, &why) < 0 || check_history(p, r, &why) < 0) {
+		if (replay_record(&replay, r, e) < 0)
+			return e->code;
+		if (check_history(p, r, &why) < 0) {
 			if (why.code == ERR_REFUSED && witness_note_distrust(p->witness, r->rollout, why.msg, now, e) < 0)
 				return e->code;
 			*e = why;

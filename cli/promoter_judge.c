@@ -61,6 +61,22 @@ static int check_assignment(const struct judge_case *c, const struct policy_ring
 	return 0;
 }
 
+/* A server counts what devices say; here nobody survives sooner than the probation lasts. */
+static int check_probation(const struct gate_record *r, const struct policy_ring *before, struct err *e)
+{
+	uint32_t hasty = 0;
+
+	for (uint32_t i = 0; i < r->offer_count; i++) {
+		const struct outcome_facts *f = &r->offers[i].facts;
+
+		hasty += !f->voided && f->survived && f->survived - f->offered + r->policy->checkin_s < before->probation_s;
+	}
+	if (hasty)
+		return REFUSE("%u endpoints of ring %s are said to have survived sooner than after %lld s of probation", hasty, before->name,
+			      (long long)before->probation_s);
+	return 0;
+}
+
 static int check_record(const struct judge_case *c, const struct policy_ring *before, struct err *e)
 {
 	const struct gate_record *r = c->record;
@@ -87,7 +103,7 @@ static int check_record(const struct judge_case *c, const struct policy_ring *be
 		return REFUSE("ring %s did not pass: %s", before->name, replay.result.sentence);
 	if (r->facts.now > c->now + SLACK)
 		return REFUSE("the gate record is dated in the future");
-	return 0;
+	return check_probation(r, before, e);
 }
 
 /* By our own clock and eyes: what a server says of the past is worth nothing here. */

@@ -51,11 +51,6 @@ static int check_offer(const struct gate_record *r, uint32_t n, struct err *e)
 		if (proofs[i] && (proofs[i] < f->offered - slack || proofs[i] > r->facts.now + slack))
 			return err_set(e, ERR_REFUSED, "offer %u: what is said to have happened at %lld lies outside its time", n,
 				       (long long)proofs[i]);
-	if (f->survived && r->facts.ring->probation_s > 0 && f->survived - f->offered + slack < r->facts.ring->probation_s)
-		return err_set(e, ERR_REFUSED, "offer %u survived after %lld s, but its probation takes %lld s", n,
-			       (long long)(f->survived - f->offered), (long long)r->facts.ring->probation_s);
-	if (f->survived && !f->last_seen)
-		return err_set(e, ERR_REFUSED, "offer %u survived on a device that was never heard of", n);
 	return 0;
 }
 

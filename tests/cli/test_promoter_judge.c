@@ -200,6 +200,14 @@ static void numbers_that_do_not_come_to_a_pass_are_refused(void **state)
 	judged(b, ERR_REFUSED, "the inputs say continue");
 }
 
+static void nobody_survives_sooner_than_the_probation_lasts(void **state)
+{
+	BENCH;
+
+	b->record->offers[3].facts.survived = T0 + 60;
+	judged(b, ERR_REFUSED, "1 endpoints of ring canary are said to have survived sooner");
+}
+
 static void a_verdict_by_easier_rules_is_refused(void **state)
 {
 	BENCH;
@@ -422,6 +430,7 @@ int main(void)
 		CASE(without_a_record_nothing_is_signed),
 		CASE(a_record_of_something_else_is_none),
 		CASE(numbers_that_do_not_come_to_a_pass_are_refused),
+		CASE(nobody_survives_sooner_than_the_probation_lasts),
 		CASE(a_verdict_by_easier_rules_is_refused),
 		CASE(time_is_measured_by_its_own_clock),
 		CASE(a_bound_that_was_lost_again_starts_the_soak_anew),

@@ -221,7 +221,6 @@ static void facts_that_contradict_each_other_are_refused(void **state)
 	(void)state;
 	WITH(r->offers[3].facts.survived = T0 - 5000, "outside its time");
 	WITH(r->offers[3].facts.survived = T0 + 90000, "outside its time");
-	WITH(r->offers[3].facts.survived = r->offers[3].facts.offered + 60, "its probation takes 600 s");
 	WITH(r->offers[3].facts.offered = T0 + 90000, "outside the ring's time");
 	WITH(r->offers[3].facts.offered = 0, "outside the ring's time");
 	WITH(r->offers[3].facts.failed = T0 + 90000, "outside its time");

@@ -31,12 +31,33 @@ static char *in_world(const char *name)
 	return path;
 }
 
+/* Every canary and the promoter share a key that the server never had. */
+static int give_keys(struct err *e)
+{
+	AUTO_FREE char *dir = in_world("promoter/vouch/canary");
+
+	if (file_mkdirs(dir, 0700, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < CANARIES; i++) {
+		AUTO_FREE char *there = machine_path(&world->machines[i], "etc/ringhold/vouch.key"), *here = NULL;
+		uint8_t key[32];
+
+		if (!there || asprintf(&here, "%s/%s.key", dir, world->machines[i].name) < 0)
+			return err_memory(e);
+		if (random_bytes(key, sizeof key, e) < 0 || file_replace(there, key, sizeof key, 0600, e) < 0 ||
+		    file_replace(here, key, sizeof key, 0600, e) < 0)
+			return e->code;
+	}
+	/* It reads them when it starts. */
+	return world_promoter_stop(world, SIGTERM, e) < 0 ? e->code : world_promoter_start(world, e);
+}
+
 static int world_up(void **state)
 {
 	struct err e;
 
 	(void)state;
-	if (world_new(&world, "edr", false, &e) == 0 && world_install(world, &e) == 0 && world_populate(world, &e) == 0)
+	if (world_new(&world, "edr", false, &e) == 0 && world_install(world, &e) == 0 && world_populate(world, &e) == 0 && give_keys(&e) == 0)
 		return 0;
 	print_error("%s\n", e.msg);
 	return -1;
@@ -68,6 +89,7 @@ static int reboot_those_on_trial(struct watch *look, struct err *e)
 struct ring_wait {
 	struct watch look;
 	const char *ring, *state;       /* ring NULL: every ring */
+	bool reboot;                    /* endpoints on trial reboot, which they must to survive */
 	unsigned turns, kill_every, kills;
 };
 
@@ -76,7 +98,7 @@ static int ring_is(struct world *w, void *arg, struct err *e)
 {
 	struct ring_wait *r = arg;
 
-	if (watch_refresh(&r->look, w, e) < 0 || reboot_those_on_trial(&r->look, e) < 0)
+	if (watch_refresh(&r->look, w, e) < 0 || (r->reboot && reboot_those_on_trial(&r->look, e) < 0))
 		return e->code;
 	if (r->kill_every && ++r->turns % r->kill_every == 0 && r->kills < 5) {
 		r->kills++;
@@ -196,7 +218,7 @@ static void the_promoter_is_another_user_who_reads_no_key_of_the_server(void **s
 static void a_ring_waits_for_a_promoter_that_is_away(void **state)
 {
 	AUTO_FREE char *home = in_world("server");
-	struct ring_wait until = { .look = { .bundle = &good }, .ring = "early", .state = "awaiting-signature" };
+	struct ring_wait until = { .look = { .bundle = &good }, .ring = "early", .state = "awaiting-signature", .reboot = true };
 	AUTO(buf) struct buf *status = NULL;
 	struct err e;
 
@@ -216,7 +238,7 @@ static void a_ring_waits_for_a_promoter_that_is_away(void **state)
 
 static void it_goes_on_when_the_promoter_is_back_and_when_it_is_killed(void **state)
 {
-	struct ring_wait until = { .look = { .bundle = &good }, .state = "passed", .kill_every = 40 };
+	struct ring_wait until = { .look = { .bundle = &good }, .state = "passed", .reboot = true, .kill_every = 40 };
 	struct err e;
 
 	(void)state;
@@ -437,7 +459,7 @@ static void put_record(const struct gate_record *r)
 	sql(text->data);
 }
 
-static void an_invented_history_is_too_early_and_a_rewritten_one_is_never_believed(void **state)
+static void an_invented_history_lacks_the_endpoints_word_and_a_rewritten_one_is_never_believed(void **state)
 {
 	AUTO(gate_record) struct gate_record *r = NULL;
 	struct ring_wait until = { .look = { .bundle = &wanted }, .ring = "early", .state = "awaiting-signature" };
@@ -458,6 +480,9 @@ static void an_invented_history_is_too_early_and_a_rewritten_one_is_never_believ
 	assert_ok(world_server_start(world, &e));
 	assert_ok(world_until(world, false, "the server asks for early", ring_is, &until, &e));
 	promoter_says(false, "s are missing");
+	/* without a contradiction, and at the real pace: yet no endpoint says so itself */
+	let_pass(6 * 3600);
+	promoter_says(false, "0 of the 3 endpoints of ring canary that must vouch for serial 101 did so");
 	/* the attacker corrects the story: an endpoint survived at another time */
 	r->offers[0].facts.survived += 60;
 	r->facts.now += 60;
@@ -566,7 +591,7 @@ int main(void)
 		cmocka_unit_test(it_goes_on_when_the_promoter_is_back_and_when_it_is_killed),
 		cmocka_unit_test(every_decision_can_be_decided_again_by_anyone_who_may_look),
 		cmocka_unit_test(the_servers_keys_alone_buy_no_second_signature),
-		cmocka_unit_test(an_invented_history_is_too_early_and_a_rewritten_one_is_never_believed),
+		cmocka_unit_test(an_invented_history_lacks_the_endpoints_word_and_a_rewritten_one_is_never_believed),
 		cmocka_unit_test(one_signature_of_two_moves_no_endpoint),
 	};
 

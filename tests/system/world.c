@@ -375,9 +375,13 @@ int world_promoter_start(struct world *w, struct err *e)
 
 int world_promoter_stop(struct world *w, int signal, struct err *e)
 {
-	int status;
+	int status, got;
 
-	return w->promoter > 0 ? end_process(&w->promoter, "ringhold promoter", signal, &status, e) : 0;
+	if (w->promoter <= 0)
+		return 0;
+	got = end_process(&w->promoter, "ringhold promoter", signal, &status, e);
+	/* One that was told to stop before it had begun. */
+	return got == ERR_CRASH && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM ? 0 : got;
 }
 
 int world_get(struct world *w, const char *path, struct world_reply *out, struct err *e)
