@@ -56,6 +56,7 @@ struct parser {
 	size_t top, cap;
 	struct frame *frames;
 	unsigned depth, depth_max, frames_cap;
+	bool last_wins, struck; /* of members with one name; one was struck out */
 	char *first_stack;      /* what both start with, on the caller's stack: small documents need no more */
 	struct frame *first_frames;
 	uint32_t *table;        /* of keys, for large objects */
@@ -517,12 +518,17 @@ static inline bool same_key(const struct json_string *a, const struct json_strin
 	return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
 }
 
-static int duplicate(struct parser *p, const struct json_member *m)
+/* Two members of one name: refused, or the earlier one is struck out. */
+static inline int duplicate(struct parser *p, struct json_member *earlier, const struct json_member *m)
 {
-	return broken(p, m->key.text - 1, ERR_FORMAT, "the key \"%.64s\" a second time in one object", m->key.text);
+	if (!p->last_wins)
+		return broken(p, m->key.text - 1, ERR_FORMAT, "the key \"%.64s\" a second time in one object", m->key.text);
+	earlier->key.text = NULL;
+	p->struck = true;
+	return 0;
 }
 
-static int many_keys_differ(struct parser *p, const struct json_member *m, size_t count)
+static int many_keys_differ(struct parser *p, struct json_member *m, size_t count)
 {
 	size_t cap = 64;
 
@@ -539,23 +545,42 @@ static int many_keys_differ(struct parser *p, const struct json_member *m, size_
 	for (size_t i = 0; i < count; i++) {
 		size_t at = json_hash_text(m[i].key.text, m[i].key.len) & (cap - 1);
 
-		for (; p->table[at]; at = (at + 1) & (cap - 1))
-			if (same_key(&m[p->table[at] - 1].key, &m[i].key))
-				return duplicate(p, &m[i]);
+		for (; p->table[at]; at = (at + 1) & (cap - 1)) {
+			struct json_member *earlier = &m[p->table[at] - 1];
+
+			if (!same_key(&earlier->key, &m[i].key))
+				continue;
+			if (duplicate(p, earlier, &m[i]) < 0)
+				return p->e->code;
+			break;
+		}
 		p->table[at] = (uint32_t)i + 1;
 	}
 	return 0;
 }
 
-static inline int keys_differ(struct parser *p, const struct json_member *m, size_t count)
+static inline int keys_differ(struct parser *p, struct json_member *m, size_t count)
 {
 	if (count > FEW_MEMBERS)
 		return many_keys_differ(p, m, count);
 	for (size_t i = 1; i < count; i++)
 		for (size_t j = 0; j < i; j++)
-			if (same_key(&m[i].key, &m[j].key))
-				return duplicate(p, &m[i]);
+			if (m[j].key.len == m[i].key.len && m[j].key.text &&
+			    memcmp(m[j].key.text, m[i].key.text, m[i].key.len) == 0 && duplicate(p, &m[j], &m[i]) < 0)
+				return p->e->code;
 	return 0;
+}
+
+/* The members that were not struck out, closed up; their number. */
+static size_t close_up(struct parser *p, struct json_member *m, size_t count)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (m[i].key.text)
+			m[to++] = m[i];
+	p->struck = false;
+	return to;
 }
 
 /* ---- structure ---- */
@@ -584,6 +609,10 @@ static inline int close_frame(struct parser *p)
 	p->p++;
 	if (f.object && keys_differ(p, children, count) < 0)
 		return p->e->code;
+	if (p->struck) {
+		count = close_up(p, children, count);
+		len = count * sizeof(struct json_member);
+	}
 	p->top = f.base;
 	children = len ? arena_copy(p, children, len) : &p->arena->root;
 	if (!children)
@@ -725,7 +754,7 @@ int json_parse_from(struct json_doc **out, const char *name, const char *text, s
 	_Alignas(8) char stack[FIRST_STACK];
 	struct frame frames[FIRST_FRAMES];
 	struct parser p = { .e = e, .depth_max = l->depth ? MIN(l->depth, MOST_DEPTH) : DEFAULT_DEPTH,
-			    .stack = stack, .first_stack = stack, .cap = sizeof stack,
+			    .last_wins = l->last_wins, .stack = stack, .first_stack = stack, .cap = sizeof stack,
 			    .frames = frames, .first_frames = frames, .frames_cap = FIRST_FRAMES };
 	unsigned line = MAX(origin->line, 1u);
 	int rc = check_limits(l, name, line, len, e);

@@ -48,6 +48,7 @@ struct json_limits {
 	size_t bytes;           /* of the text; 0: 64 MiB; never above 4 GiB - 1 */
 	unsigned depth;         /* nested arrays and objects; 0: 128; never above 1024, so recursion over a document is safe */
 	size_t arena;           /* bytes of the arena; 0: 16 x bytes */
+	bool last_wins;         /* a key a second time replaces the first, for documents that are none of ours; else it is an error */
 };
 
 /*

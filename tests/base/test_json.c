@@ -70,7 +70,7 @@ static const struct { const char *name; bool accepted; } ours[] = {
 	{ "i_structure_UTF-8_BOM_empty_object.json", false },   /* no byte order mark */
 };
 
-/* Documents with a duplicate key are well-formed by the grammar and refused by us. */
+/* Documents with a duplicate key are well-formed by the grammar; we refuse them unless somebody asks for the last one. */
 static const char *const duplicates[] = { "y_object_duplicated_key.json", "y_object_duplicated_key_and_value.json" };
 
 static bool expected_answer(const char *name)
@@ -111,10 +111,52 @@ static void the_public_suite_is_answered_as_documented(void **state)
 		accepted = json_parse(&d, entry->d_name, raw->len ? raw->data : "", raw->len, NULL, &e) == 0;
 		if (accepted != expected_answer(entry->d_name))
 			fail_msg("%s: %s", entry->d_name, accepted ? "accepted" : e.msg);
+		if (entry->d_name[0] != 'i') {
+			json_free(d);
+			d = NULL;
+			accepted = json_parse(&d, entry->d_name, raw->len ? raw->data : "", raw->len,
+					      &(struct json_limits){ .last_wins = true }, &e) == 0;
+			if (accepted != (entry->d_name[0] == 'y'))
+				fail_msg("%s, the last key wins: %s", entry->d_name, accepted ? "accepted" : e.msg);
+		}
 		files++;
 	}
 	closedir(dir);
 	assert_true(files > 300);
+}
+
+static void of_equal_keys_the_last_one_wins_where_that_is_asked_for(void **state)
+{
+	static const struct { const char *text, *same; } cases[] = {
+		{ "{\"a\":1,\"a\":2}", "{\"a\":2}" },
+		{ "{\"a\":1,\"b\":{\"c\":1,\"c\":[]},\"a\":2,\"a\":3}", "{\"b\":{\"c\":[]},\"a\":3}" },
+		{ "{\"\":1,\"\":2,\"\\u0061\":3,\"a\":4}", "{\"\":2,\"a\":4}" },
+	};
+	AUTO(buf) struct buf *many = buf_new(0);
+	const struct json_limits limits = { .last_wins = true };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(json) struct json_doc *d = NULL;
+		AUTO(json) struct json_doc *same = NULL;
+
+		assert_ok(json_parse(&d, "t", cases[i].text, strlen(cases[i].text), &limits, &e));
+		assert_ok(json_parse(&same, "t", cases[i].same, strlen(cases[i].same), NULL, &e));
+		assert_true(json_equal(d->root, same->root));
+	}
+	for (int i = 0; i < 300; i++)
+		buf_addf(many, "%c\"k%d\":%d", i ? ',' : '{', i % 100, i);
+	buf_addc(many, '}');
+	AUTO(json) struct json_doc *d = NULL;
+
+	assert_ok(json_parse(&d, "t", many->data, many->len, &limits, &e));
+	assert_int_equal(d->root->count, 100);
+	for (uint32_t i = 0; i < 100; i++) {
+		char value[8];
+
+		snprintf(value, sizeof value, "%u", 200 + i);
+		assert_string_equal(d->root->u.members[i].value.u.text, value);
+	}
 }
 
 /* ---- grammar and sentences ---- */
@@ -432,6 +474,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_public_suite_is_answered_as_documented),
+		cmocka_unit_test(of_equal_keys_the_last_one_wins_where_that_is_asked_for),
 		cmocka_unit_test(errors_name_the_place_and_what_was_found),
 		cmocka_unit_test(every_prefix_of_a_document_is_refused),
 		cmocka_unit_test(strings_are_decoded),

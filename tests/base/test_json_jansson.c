@@ -1,30 +1,12 @@
 /*
- * test_json_jansson: the same documents through jansson, which is strict, too.
- *
- * Documents are generated, then mutated, from a fixed seed. Known differences,
- * set aside before the comparison: numbers that jansson's int and double do
- * not hold, and \u0000 in a key (it refuses both), and nesting beyond our depth. jansson is told to
- * allow \u0000, any value at the top, and to refuse duplicate keys.
+ * test_json_jansson: the same documents through jansson. Documents are
+ * generated, then mutated, from a fixed seed; tests/jansson.h says what is set
+ * aside. tests/fuzz/fuzz_json_jansson.c is the same for a fuzzer.
  */
-#include <dlfcn.h>
-
-#include "base/json.h"
+#include "jansson.h"
 #include "test.h"
 
 #define ROUNDS 6000
-#define REJECT_DUPLICATES 0x1
-#define DECODE_ANY 0x4
-#define ALLOW_NUL 0x10
-#define ENCODE_ANY 0x200
-#define COMPACT 0x20
-#define REAL_PRECISION_17 (17 << 11)
-
-struct jansson {                /* what we use of its interface, found at run time */
-	void *library;
-	void *(*loadb)(const char *text, size_t len, size_t flags, void *error);
-	char *(*dumps)(const void *v, size_t flags);
-	void (*delete)(void *v);
-};
 
 static struct jansson j;
 static uint64_t seed = 0x5eed;
@@ -114,98 +96,26 @@ static void mutate(struct buf *b)
 
 /* ---- the comparison ---- */
 
-static bool is_ordinary(const struct json *v)
-{
-	int64_t n;
-	double x;
-
-	if (v->type == JSON_NUMBER)
-		return (strpbrk(v->u.text, ".eE") ? json_to_double(v, &x) : json_to_int(v, &n)) && v->count < 16;
-	for (uint32_t i = 0; v->type == JSON_ARRAY && i < v->count; i++)
-		if (!is_ordinary(&v->u.items[i]))
-			return false;
-	for (uint32_t i = 0; v->type == JSON_OBJECT && i < v->count; i++)
-		if (memchr(v->u.members[i].key.text, '\0', v->u.members[i].key.len) || !is_ordinary(&v->u.members[i].value))
-			return false;
-	return true;
-}
-
-/* jansson keeps doubles; compare what both wrote, numbers as doubles. */
-static bool same(const struct json *a, const struct json *b)
-{
-	double x, y;
-
-	if (a->type == JSON_NUMBER && b->type == JSON_NUMBER)
-		return json_to_double(a, &x) && json_to_double(b, &y) && x == y;
-	if (a->type != b->type || ((a->type == JSON_ARRAY || a->type == JSON_OBJECT) && a->count != b->count))
-		return false;
-	for (uint32_t i = 0; a->type == JSON_ARRAY && i < a->count; i++)
-		if (!same(&a->u.items[i], &b->u.items[i]))
-			return false;
-	for (uint32_t i = 0; a->type == JSON_OBJECT && i < a->count; i++) {
-		const struct json_member *x_m = &a->u.members[i], *y_m = &b->u.members[i];
-
-		if (x_m->key.len != y_m->key.len || memcmp(x_m->key.text, y_m->key.text, x_m->key.len) != 0 ||
-		    !same(&x_m->value, &y_m->value))
-			return false;
-	}
-	return a->type == JSON_ARRAY || a->type == JSON_OBJECT || json_equal(a, b);
-}
-
 static void compare(const struct buf *b, unsigned *both)
 {
-	AUTO(json) struct json_doc *ours = NULL;
-	AUTO(json) struct json_doc *back = NULL;
-	char error[2048];               /* larger than its json_error_t */
-	void *theirs = j.loadb(b->data, b->len, REJECT_DUPLICATES | DECODE_ANY | ALLOW_NUL, error);
-	AUTO_FREE char *dump = NULL;
-	struct err e;
-	int rc = json_parse(&ours, "ours", b->data, b->len, NULL, &e);
+	char why[300];
 
-	if (rc == ERR_LIMIT || (rc == 0 && !is_ordinary(ours->root))) {
-		if (theirs)
-			j.delete(theirs);
-		return;
+	switch (jansson_compare(&j, b->data, b->len, why)) {
+	case JANSSON_DIFFERS:
+		fail_msg("%s: %s", b->data, why);
+		break;
+	case JANSSON_AGREES_YES:
+		++*both;
+		break;
+	default:
+		break;
 	}
-	if ((rc == 0) != (theirs != NULL))
-		fail_msg("%s: %s, jansson %s", b->data, rc ? e.msg : "accepted", theirs ? "accepts" : "refuses");
-	if (!theirs)
-		return;
-	dump = j.dumps(theirs, ENCODE_ANY | COMPACT | REAL_PRECISION_17);
-	j.delete(theirs);
-	assert_non_null(dump);
-	if (json_parse(&back, "back", dump, strlen(dump), NULL, &e) < 0)
-		fail_msg("%s", e.msg);
-	if (!same(ours->root, back->root))
-		fail_msg("%s reads as %s with jansson", b->data, dump);
-	++*both;
-}
-
-/* Its reference count is in the second word; json_decref() is inline in its header. */
-struct jansson_value {
-	int type;
-	volatile size_t references;
-};
-
-static void drop(void *v)
-{
-	struct jansson_value *value = v;
-	void (*release)(void *) = (void (*)(void *))(uintptr_t)dlsym(j.library, "json_delete");
-
-	if (value->references != (size_t)-1 && --value->references == 0)
-		release(v);
 }
 
 static int find_jansson(void **state)
 {
 	(void)state;
-	j.library = dlopen("libjansson.so.4", RTLD_NOW | RTLD_LOCAL);
-	if (!j.library)
-		return 0;
-	j.loadb = (void *(*)(const char *, size_t, size_t, void *))(uintptr_t)dlsym(j.library, "json_loadb");
-	j.dumps = (char *(*)(const void *, size_t))(uintptr_t)dlsym(j.library, "json_dumps");
-	j.delete = drop;
-	return j.loadb && j.dumps ? 0 : -1;
+	return jansson_open(&j) || !j.library ? 0 : -1;
 }
 
 static void generated_documents_are_read_alike(void **state)
