@@ -273,29 +273,34 @@ static void a_file_that_is_not_the_listed_one_is_refused(void **state)
 		{ "snapshot", "targets.json", "\"sha256\":\"", "targets: its sha256" },
 		{ "snapshot", "one.json", "\"sha256\":\"", "one: its sha256" },
 		{ "timestamp", "snapshot.json", "\"length\":", "snapshot" },
+		{ "timestamp", "snapshot.json", "\"length\":", "snapshot" },
 		{ "snapshot", "targets.json", "\"length\":", "targets" },
+		{ "snapshot", "targets.json", "\"length\":", "targets" },
+		{ "snapshot", "one.json", "\"length\":", "one" },
 		{ "snapshot", "one.json", "\"length\":", "one" },
 	};
 	struct served *x = *state;
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		for (int up = 0; up < 2; up++) {
-			struct forge_doc *lister = forge_doc(x->f, rows[i].lister);
-			char *digit, name[32];
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct forge_doc *lister = forge_doc(x->f, rows[i].lister);
+		char *digit;
 
-			publish_next(x);
-			digit = listing(lister, rows[i].listed, rows[i].member);
-			digit += strcspn(digit, "},\"") - 1;
-			*digit = "0123"[(up ? 1 : 2) + (*digit == (up ? '1' : '2'))];
-			lister->kept = true;
-			publish(x);
-			fresh(x);
-			snprintf(name, sizeof name, "%s", rows[i].listed);
-			refused(x, name, rows[i].words);
-			lister->kept = false;
-			publish_next(x);
-			accepted(x);
-		}
+		publish_next(x);
+		digit = listing(lister, rows[i].listed, rows[i].member);
+		digit += strcspn(digit, "},\"") - 1;
+		/* The second time the other way: too long, too short. */
+		if (i % 2)
+			*digit = *digit == '0' ? '1' : '0';
+		else
+			*digit = *digit == '9' ? '8' : '9';
+		lister->kept = true;
+		publish(x);
+		fresh(x);
+		refused(x, rows[i].listed, rows[i].words);
+		lister->kept = false;
+		publish_next(x);
+		accepted(x);
+	}
 }
 
 static void content_that_is_not_the_listed_one_is_refused(void **state)
@@ -324,26 +329,28 @@ static void content_that_is_not_the_listed_one_is_refused(void **state)
 
 static void a_file_of_another_type_is_refused(void **state)
 {
-	static const char *const types[] = { "root", "timestamp", "snapshot", "targets" };
+	static const struct {
+		const char *role, *type;
+	} rows[] = {
+		{ "timestamp", "snapshot" }, { "timestamp", "root" }, { "snapshot", "timestamp" }, { "snapshot", "targets" },
+		{ "targets", "snapshot" },   { "targets", "root" },   { "one", "timestamp" },      { "one", "one" },
+	};
 	struct served *x = *state;
 
-	for (size_t i = TIMESTAMP; i < x->f->doc_count; i++)
-		for (size_t k = 0; k < ARRAY_LEN(types); k++) {
-			struct forge_doc *role = &x->f->docs[i];
-			const char *real = role->type;
-			char name[32];
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct forge_doc *role = forge_doc(x->f, rows[i].role);
+		const char *real = role->type;
+		char name[32];
 
-			if (!strcmp(real, types[k]) || !strcmp(role->role, "two"))
-				continue;
-			role->type = types[k];
-			publish(x);
-			fresh(x);
-			snprintf(name, sizeof name, "%s.json", role->role);
-			refused(x, name, "instead of");
-			role->type = real;
-			publish_next(x);
-			accepted(x);
-		}
+		role->type = rows[i].type;
+		publish(x);
+		fresh(x);
+		snprintf(name, sizeof name, "%s.json", role->role);
+		refused(x, name, "instead of");
+		role->type = real;
+		publish_next(x);
+		accepted(x);
+	}
 }
 
 static void the_key_of_another_role_signs_nothing(void **state)
@@ -354,26 +361,27 @@ static void the_key_of_another_role_signs_nothing(void **state)
 		const char *role;
 		struct seckey *right, *wrong;
 	} rows[] = {
-		{ "timestamp", f->timestamp, f->snapshot }, { "snapshot", f->snapshot, f->timestamp }, { "targets", f->targets, f->snapshot },
-		{ "one", f->a, f->b },                      { "one", f->a, f->targets },                { "targets", f->targets, f->root[0] },
+		{ "timestamp", f->timestamp, f->snapshot }, { "timestamp", f->timestamp, f->snapshot },
+		{ "snapshot", f->snapshot, f->timestamp },  { "snapshot", f->snapshot, f->targets },
+		{ "targets", f->targets, f->snapshot },     { "targets", f->targets, f->root[0] },
+		{ "one", f->a, f->b },                      { "one", f->a, f->targets },
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		for (int lie = 0; lie < 2; lie++) {
-			struct forge_doc *role = forge_doc(f, rows[i].role);
-			char words[64], name[32];
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct forge_doc *role = forge_doc(f, rows[i].role);
+		char words[64], name[32];
 
-			/* Under its own id, and under the id of the key that should have signed. */
-			role->signers[0] = (struct forge_signer){ rows[i].wrong, lie ? forge_keyid(rows[i].right) : NULL };
-			publish(x);
-			fresh(x);
-			snprintf(words, sizeof words, "%s: 0 of 1", role->role);
-			snprintf(name, sizeof name, "%s.json", role->role);
-			refused(x, name, words);
-			forge_sign_by(role, rows[i].right);
-			publish_next(x);
-			accepted(x);
-		}
+		/* Under its own id, or under the id of the key that should have signed. */
+		role->signers[0] = (struct forge_signer){ rows[i].wrong, i % 2 ? forge_keyid(rows[i].right) : NULL };
+		publish(x);
+		fresh(x);
+		snprintf(words, sizeof words, "%s: 0 of 1", role->role);
+		snprintf(name, sizeof name, "%s.json", role->role);
+		refused(x, name, words);
+		forge_sign_by(role, rows[i].right);
+		publish_next(x);
+		accepted(x);
+	}
 }
 
 /* Role two's file, well signed by its own key, under the name of role one. */
@@ -494,12 +502,10 @@ static void one_key_under_two_ids_is_one_key(void **state)
 			also_by(role, keys[which]);
 			publish(x);
 			if (which == ROOT) {
-				struct buf *root = forge_get(&f->net, "1.root.json");
-				struct err e;
-
-				assert_ok(file_replace(x->root, root->data, root->len, 0644, &e));
-				assert_int_equal(init(x), 1);
-				assert_non_null(strstr(x->said, words));
+				x->web->log[0] = '\0';
+				fresh(x);
+				refused(x, name, words);
+				assert_string_equal(x->web->log, "");
 			} else {
 				fresh(x);
 				refused(x, name, words);

@@ -187,6 +187,23 @@ static void one_point_has_one_identity_however_it_is_encoded(void **state)
 	EVP_PKEY_free(ec);
 }
 
+/* Parameters of its own would give one point a second identity; and who checks that they are P-256? */
+static void a_curve_must_be_given_by_name(void **state)
+{
+	EVP_PKEY *ec = ec_key("P-256");
+	AUTO_FREE char *named = pem_of(ec), *explicit = NULL;
+	AUTO(pubkey) struct pubkey *a = NULL, *b = NULL;
+	struct err e;
+
+	(void)state;
+	assert_ok(parse(&a, "ecdsa", "ecdsa-sha2-nistp256", named, &e));
+	assert_int_equal(EVP_PKEY_set_utf8_string_param(ec, OSSL_PKEY_PARAM_EC_ENCODING, "explicit"), 1);
+	explicit = pem_of(ec);
+	assert_true(strlen(explicit) > strlen(named));
+	assert_refused(parse(&b, "ecdsa", "ecdsa-sha2-nistp256", explicit, &e), ERR_FORMAT, "by parameters, not by name");
+	EVP_PKEY_free(ec);
+}
+
 static void hex_case_is_no_identity(void **state)
 {
 	AUTO(pubkey) struct pubkey *a = NULL, *b = NULL;
@@ -285,6 +302,7 @@ int main(void)
 		cmocka_unit_test(an_ecdsa_key_verifies_der_signatures_under_both_names),
 		cmocka_unit_test(an_rsa_key_verifies_any_salt_length_but_no_other_padding),
 		cmocka_unit_test(one_point_has_one_identity_however_it_is_encoded),
+		cmocka_unit_test(a_curve_must_be_given_by_name),
 		cmocka_unit_test(hex_case_is_no_identity),
 		cmocka_unit_test(what_we_do_not_know_is_unsupported_or_malformed),
 		cmocka_unit_test(what_we_write_reads_back_with_the_same_id),
