@@ -150,7 +150,7 @@ static int take(struct follow *f, struct follow_repo *r, struct followed *at, st
 
 	b->state = FOLLOW_FETCHING;
 	keep(f, at, b);
-	if (follow_repo_archive(r, b, &f->stopping, &archive, e) < 0)
+	if (follow_repo_archive(r, b, &archive, e) < 0)
 		return e->code;
 	snprintf(by, sizeof by, "follow:%s", r->config->name);
 	pthread_mutex_lock(&f->server->publishing);
@@ -274,7 +274,7 @@ int follow_start(struct server *s, struct err *e)
 	pthread_cond_init(&f->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	for (; f->count < s->config->follow_count; f->count++)
-		if (follow_repo_open(&f->repos[f->count], &s->config->follows[f->count], s->config->data, e) < 0) {
+		if (follow_repo_open(&f->repos[f->count], &s->config->follows[f->count], s->config->data, &f->stopping, e) < 0) {
 			follow_free(f);
 			return err_wrap(e, "[follow %s]", s->config->follows[f->count].name);
 		}

@@ -30,6 +30,7 @@ struct follow_repo {
 	struct tuf_client *client;
 	struct fetch *http;             /* this thread's */
 	int64_t due;                    /* clock_now() of the next look */
+	const bool *stopping;           /* nothing more is asked once it is set */
 	/* under the lock of struct follow: */
 	int64_t fresh_at;               /* 0: never */
 	char trouble[256];
@@ -49,15 +50,15 @@ struct follow {
 
 /* ---- follow_repo.c: the vendor's repository, over the network ---- */
 
-int follow_repo_open(struct follow_repo *r, const struct config_follow *c, const char *data, struct err *e) MUST_CHECK;
+int follow_repo_open(struct follow_repo *r, const struct config_follow *c, const char *data, const bool *stopping, struct err *e) MUST_CHECK;
 void follow_repo_close(struct follow_repo *r);
 int follow_repo_refresh(struct follow_repo *r, int64_t now, struct err *e) MUST_CHECK;
 /* The newest bundle that the channel's content role lists. ERR_NOT_FOUND. Fills in what the role says, nothing else. */
 int follow_repo_newest(struct follow_repo *r, const char *channel, struct followed *out, struct err *e) MUST_CHECK;
 /* The vendor's stops or recalls; *out NULL: it publishes none. */
 int follow_repo_stops(struct follow_repo *r, enum stops_kind kind, const char *channel, struct stops **out, struct err *e) MUST_CHECK;
-/* The archive, verified; *path is freed by the caller. Goes on where it was cut off, until *stopping. */
-int follow_repo_archive(struct follow_repo *r, const struct followed *b, const bool *stopping, char **path, struct err *e) MUST_CHECK;
+/* The archive, verified; *path is freed by the caller. Goes on where it was cut off. */
+int follow_repo_archive(struct follow_repo *r, const struct followed *b, char **path, struct err *e) MUST_CHECK;
 char *follow_repo_path(const struct follow_repo *r, const struct followed *b);
 /* Removes archives that are of no more use. With the lock. */
 void follow_repo_sweep(const struct follow_repo *r);

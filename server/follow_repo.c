@@ -15,7 +15,7 @@
 #define REQUEST_MS 15000        /* one request; an archive takes as many as it needs while each brings something */
 #define ARCHIVE_END ".tar.gz"
 
-int follow_repo_open(struct follow_repo *r, const struct config_follow *c, const char *data, struct err *e)
+int follow_repo_open(struct follow_repo *r, const struct config_follow *c, const char *data, const bool *stopping, struct err *e)
 {
 	struct fetch_settings settings = {
 		.pin = c->pin[0] ? c->pin : NULL, .ca_file = c->ca_file[0] ? c->ca_file : NULL, .agent = "ringholdd",
@@ -23,6 +23,7 @@ int follow_repo_open(struct follow_repo *r, const struct config_follow *c, const
 	};
 
 	r->config = c;
+	r->stopping = stopping;
 	if (asprintf(&r->dir, "%s/follow/%s", data, c->name) < 0) {
 		r->dir = NULL;
 		return err_memory(e);
@@ -64,6 +65,12 @@ static char *url_of(const struct follow_repo *r, const char *below, const char *
 	return asprintf(&url, "%.*s/%s/%s", (int)len, r->config->url, below, name) < 0 ? NULL : url;
 }
 
+/* A request is bounded; how many a repository asks for is its own doing. */
+static int go_on(const struct follow_repo *r, struct err *e)
+{
+	return __atomic_load_n(r->stopping, __ATOMIC_RELAXED) ? err_set(e, ERR_TIMEOUT, "the server stops") : 0;
+}
+
 /* driver_get */
 static int get(void *arg, const char *name, size_t max, struct buf **out, struct err *e)
 {
@@ -75,7 +82,7 @@ static int get(void *arg, const char *name, size_t max, struct buf **out, struct
 
 	if (!url)
 		return err_memory(e);
-	if (fetch_do(p->repo->http, &request, &answer, e) < 0)
+	if (go_on(p->repo, e) < 0 || fetch_do(p->repo->http, &request, &answer, e) < 0)
 		return e->code;
 	status = answer.status;
 	if (status == 200)
@@ -220,7 +227,7 @@ static int64_t size_of(int fd)
 }
 
 /* As far as it gets: a cut connection is taken up again while it brings anything. */
-static int download(struct follow_repo *r, const char *url, int fd, uint64_t length, const bool *stopping, struct err *e)
+static int download(struct follow_repo *r, const char *url, int fd, uint64_t length, struct err *e)
 {
 	int64_t have = size_of(fd), before;
 
@@ -234,8 +241,8 @@ static int download(struct follow_repo *r, const char *url, int fd, uint64_t len
 				return err_errno(e, "archive");
 			have = 0;
 		}
-		if (__atomic_load_n(stopping, __ATOMIC_RELAXED))
-			return err_set(e, ERR_TIMEOUT, "stopped while fetching");
+		if (go_on(r, e) < 0)
+			return e->code;
 		before = have;
 		status = fetch_to_fd(r->http, url, NULL, fd, (uint64_t)have, length, e);
 		have = size_of(fd);
@@ -248,7 +255,7 @@ static int download(struct follow_repo *r, const char *url, int fd, uint64_t len
 	}
 }
 
-int follow_repo_archive(struct follow_repo *r, const struct followed *b, const bool *stopping, char **out, struct err *e)
+int follow_repo_archive(struct follow_repo *r, const struct followed *b, char **out, struct err *e)
 {
 	AUTO(buf) struct buf *name = buf_new(0);
 	AUTO_FREE char *path = follow_repo_path(r, b), *url = NULL;
@@ -270,7 +277,7 @@ int follow_repo_archive(struct follow_repo *r, const struct followed *b, const b
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_errno(e, "%s", path);
-	if (download(r, url, fd, b->length, stopping, e) < 0)
+	if (download(r, url, fd, b->length, e) < 0)
 		return err_wrap(e, "%s", b->path);
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_errno(e, "%s", path);

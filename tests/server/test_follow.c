@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "office.h"
 #include "rollout/stops.h"
+#include "server/config.h"
 
 /* Time is injected: looks are a second apart, and nobody waits for it. */
 static volatile int64_t *clock_ms;
@@ -242,6 +243,32 @@ static void another_authoritys_root_lets_nothing_in(void **state)
 	assert_null(strstr(b->ours->said, one));
 }
 
+static void a_section_that_says_too_little_or_too_much_is_an_error_with_its_name(void **state)
+{
+	static const struct { const char *text, *says; } bad[] = {
+		{ "[follow Works]\nurl = https://x\nroot = r\nchannels = edr\n", "follow Works" },
+		{ "[follow works]\nroot = r\nchannels = edr\n", "url" },
+		{ "[follow works]\nurl = ftp://x\nroot = r\nchannels = edr\n", "ftp://x" },
+		{ "[follow works]\nurl = https://x\nroot = r\n", "channels" },
+		{ "[follow works]\nurl = https://x\nroot = r\nchannels = edr ../x\n", "../x" },
+		{ "[follow a]\nurl = https://x\nroot = r\nchannels = edr\n[follow b]\nurl = https://y\nroot = r\nchannels = av edr\n",
+		  "comes from a already" },
+		{ "[follow a]\nurl = https://x\nroot = r\nchannels = edr\nspeed = 1\n", "speed" },
+	};
+	struct both *b = *state;
+	struct config *c;
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		AUTO_FREE char *path = fixture_path(b->vendor, "bad.ini");
+		char text[512];
+
+		snprintf(text, sizeof text, "data = /x\n%s", bad[i].text);
+		fixture_write(b->vendor, "bad.ini", text);
+		assert_refused(config_read(&c, path, &e), ERR_USAGE, bad[i].says);
+	}
+}
+
 static int clock_up(void **state)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -275,6 +302,7 @@ int main(void)
 		TEST(without_automatic_a_person_begins_it, setup_manual),
 		TEST(an_archive_that_is_not_its_digest_is_refused, setup),
 		TEST(what_the_vendor_stops_is_halted_or_never_begins, setup),
+		TEST(a_section_that_says_too_little_or_too_much_is_an_error_with_its_name, setup),
 		TEST(another_authoritys_root_lets_nothing_in, setup_stranger),
 	};
 
