@@ -3,7 +3,8 @@
  * roots, and hosts that take content from the one and rings from the other.
  * The customer's server follows the vendor's repository; the customer stops
  * what the vendor ships while the vendor is down; and neither, with all its
- * keys in an attacker's hands, can do the other's part.
+ * keys in an attacker's hands, can do the other's part. The hosts' owner lets
+ * nothing run without a bank's consent.
  */
 #include "tests/test.h"
 
@@ -56,6 +57,27 @@ static int follow_vendor(struct err *e)
 	return world_server_start(customer, e);
 }
 
+/* The customer's offline keys let a third party in: the bank has one key, of its own. */
+static int delegate_to_bank(struct err *e)
+{
+	AUTO_FREE char *home = at(customer, "server"), *keys = at(customer, "offline-keys"), *key = at(customer, "bank.pem");
+
+	if (world_expect(customer, 0, NULL, e, "ringhold", "key", "generate", key, NULL) < 0)
+		return e->code;
+	return world_expect(customer, 0, NULL, e, "ringhold", "delegate", "add", "approve-bank", "--public", key, "--keys", keys, "--yes",
+			    "--reason", "the bank agrees to what runs", "--home", home, NULL);
+}
+
+static void approve(uint64_t serial)
+{
+	AUTO_FREE char *home = at(customer, "server"), *key = at(customer, "bank.pem");
+	char number[24];
+	struct err e;
+
+	snprintf(number, sizeof number, "%llu", (unsigned long long)serial);
+	assert_ok(world_expect(customer, 0, NULL, &e, "ringhold", "approve", "edr", number, "--party", "bank", "--key", key, "--home", home, NULL));
+}
+
 /* ---- hosts ---- */
 
 static int copy_file(const struct world *from, const char *name, const struct machine *m, const char *to, struct err *e)
@@ -80,7 +102,7 @@ static int furnish(const struct machine *m, struct err *e)
 
 	if (!contract || !ini ||
 	    asprintf(&text, "[agent]\nattributes = ring=canary\nos = debian-12\nhost = %s\n"
-		     "content-repo = works\ncontent-url = %s/content\ncontent-pin = %s\nrings-repo = ours\n\n[channel edr]\n",
+		     "content-repo = works\ncontent-url = %s/content\ncontent-pin = %s\nrings-repo = ours\nrequire-approval = bank@ours\n\n[channel edr]\n",
 		     m->name, vendor->url, vendor->pin) < 0)
 		return err_memory(e);
 	if (copy_file(vendor, "root.json", m, "etc/ringhold/trust/works.root.json", e) < 0 ||
@@ -160,7 +182,8 @@ static int setup(void **state)
 	if (world_new(&vendor, "edr", false, &e) < 0 || world_new(&customer, "edr", false, &e) < 0)
 		goto failed;
 	share_clock();
-	if (world_install(vendor, &e) < 0 || world_install(customer, &e) < 0 || follow_vendor(&e) < 0 || populate(&e) < 0)
+	if (world_install(vendor, &e) < 0 || world_install(customer, &e) < 0 || delegate_to_bank(&e) < 0 || follow_vendor(&e) < 0 ||
+	    populate(&e) < 0)
 		goto failed;
 	return 0;
 failed:
@@ -274,16 +297,20 @@ static void expect_untouched(const struct bundle_made *b)
 
 static void ship(struct bundle_made *b, uint64_t serial)
 {
+	static char missing[] = "1 is missing: bank@ours";
 	struct watch look = { .bundle = b };
 	struct err e;
 
 	assert_ok(bundle_make(b, vendor, "deploy/demo/edr-good", serial, &e));
 	assert_ok(bundle_publish(b, vendor, &e));
+	assert_ok(world_until(customer, true, "every host says whose consent is missing", all_explain, missing, &e));
+	expect_untouched(b);
+	approve(serial);
 	assert_ok(world_until(customer, true, "the customer's canary ring passed the vendor's bundle", canary_passed, &look, &e));
 	assert_true(everywhere(&b->digest));
 }
 
-static void what_the_vendor_publishes_goes_through_the_customers_rings(void **state)
+static void what_the_vendor_publishes_and_the_bank_approves_goes_through_the_customers_rings(void **state)
 {
 	AUTO(buf) struct buf *said = NULL;
 	AUTO_FREE char *home = at(customer, "server");
@@ -359,7 +386,7 @@ static void a_customers_server_taken_over_ships_nothing_of_its_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_the_vendor_publishes_goes_through_the_customers_rings),
+		cmocka_unit_test(what_the_vendor_publishes_and_the_bank_approves_goes_through_the_customers_rings),
 		cmocka_unit_test(the_customer_stops_what_the_vendor_ships_while_the_vendor_is_down),
 		cmocka_unit_test(what_people_recall_is_left_on_the_same_day),
 		cmocka_unit_test(a_vendor_taken_over_assigns_nothing),
