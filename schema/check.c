@@ -41,10 +41,11 @@ static inline bool go_on(const struct check *c, bool valid)
 	return LIKELY(!c->fatal) && (valid || c->report);
 }
 
-/* Most values need no more than a look at their type. */
+/* Most values need no more than a look at their type or their length. */
 static inline bool check_child(struct check *c, const struct node *n, const struct json *v)
 {
-	return (n->enough >> v->type & 1) || check_node(c, n, v);
+	return (n->enough >> v->type & 1) || (v->type == JSON_STRING && v->count - n->easy_least <= n->easy_more) ||
+	       check_node(c, n, v);
 }
 
 /* ---- const and enum ---- */
@@ -381,16 +382,21 @@ static COLD bool check_contains(struct check *c, const struct node *n, const str
 
 static bool check_items(struct check *c, const struct array_rules *r, const struct json *v, uint8_t *marks)
 {
+	const struct node *items = c->report ? r->items : r->items_quick;
 	bool valid = true;
 
-	for (uint32_t i = 0; i < v->count && go_on(c, valid); i++) {
-		const struct node *item = i < r->prefix_count ? r->prefix[i] : r->items;
+	for (uint32_t i = 0; i < v->count; i++) {
+		const struct node *item = i < r->prefix_count ? r->prefix[i] : items;
 
 		if (!item)
 			break;
 		if (marks)
 			marks[i] = 1;
-		valid &= check_child(c, item, &v->u.items[i]);
+		if (check_child(c, item, &v->u.items[i]))
+			continue;
+		valid = false;
+		if (!go_on(c, valid))
+			break;
 	}
 	return valid;
 }
@@ -435,8 +441,11 @@ static inline const struct property *find_property(const struct check *c, const 
 						   const struct json_string *key, const struct property *next,
 						   const struct property *end)
 {
-	uint64_t head = text_head(key->text, key->len);
+	uint64_t head;
 
+	if (!(o->lengths >> (key->len & 63) & 1))
+		return NULL;
+	head = text_head(key->text, key->len);
 	for (int i = 0; i < NEAR && next < end; i++, next++)
 		if (text_equal(&next->name, head, key->text, key->len))
 			return next;
@@ -451,13 +460,13 @@ static NOINLINE bool check_simple(struct check *c, const struct object_rules *o,
 	uint32_t required = 0;
 
 	for (; m < end; m++) {
-		const struct property *p = o->property_count ? find_property(c, o, &m->key, next, last) : NULL;
-		const struct node *n = o->additional;
+		const struct property *p = find_property(c, o, &m->key, next, last);
+		const struct node *n = o->additional_quick;
 
 		if (p) {
 			next = p + 1;
 			required += p->required;
-			n = p->node ? p->node : n;
+			n = p->quick ? p->quick : n;
 		}
 		if (n && !check_child(c, n, &m->value))
 			return false;
@@ -670,7 +679,11 @@ static inline bool check_leaf(struct check *c, const struct node *n, const struc
 {
 	if (!(n->types & IS_STRING))
 		return report_type(c, n, v);
-	return (!n->valued || check_values(c, n, v)) && check_string(c, n, v);
+	if (n->values && !has_text(c, n->values, v))
+		return report_values(c, n, v);
+	if (n->constant && !json_equal(n->constant, v))
+		return report_constant(c, n, v);
+	return check_string(c, n, v);
 }
 
 bool check_node(struct check *c, const struct node *n, const struct json *v)

@@ -255,6 +255,20 @@ static const struct node *in_place(const struct node *n, uint32_t i)
 	return NULL;
 }
 
+/* A character has one to four bytes: of that many bytes, nobody needs to count the characters. */
+static void find_easy_texts(struct node *n)
+{
+	const struct string_rules *r = n->string;
+
+	n->easy_least = UINT32_MAX;     /* which no text of a document is long */
+	if (n->special || n->valued || !r || r->pattern || r->format || !(n->types & IS_STRING))
+		return;
+	if (r->min > UINT32_MAX / 8 || r->max < 4 * r->min)
+		return;
+	n->easy_least = r->min ? 4 * (uint32_t)r->min - 3 : 0;
+	n->easy_more = (uint32_t)MIN(r->max, UINT32_MAX) - n->easy_least;
+}
+
 static void find_shortcuts(struct node *n)
 {
 	bool any_type = n->never || n->unevaluated;
@@ -266,8 +280,27 @@ static void find_shortcuts(struct node *n)
 	n->valued = n->constant || n->values;
 	if (!n->special && !n->valued)
 		n->enough = n->types & (uint8_t)~ruled;
-	if (!any_type && !n->valued && !ruled && n->types == IS_ANY && n->ref && !in_place(n, 1) && n->ref->resource == n->resource)
+	find_easy_texts(n);
+	if (!any_type && !n->valued && !ruled && n->types == IS_ANY && n->ref && !in_place(n, 1) &&
+	    n->ref->resource == n->resource)
 		n->alias = n->ref;
+}
+
+static const struct node *behind_aliases(const struct node *n)
+{
+	while (n && n->alias)
+		n = n->alias;
+	return n;
+}
+
+static void follow_aliases(struct node *n)
+{
+	for (uint32_t i = 0; n->object && i < n->object->property_count; i++)
+		n->object->properties[i].quick = behind_aliases(n->object->properties[i].node);
+	if (n->object)
+		n->object->additional_quick = behind_aliases(n->object->additional);
+	if (n->array)
+		n->array->items_quick = behind_aliases(n->array->items);
 }
 
 /* ---- a schema that would apply to one value for ever ---- */
@@ -312,6 +345,8 @@ static int finish(struct compiler *c)
 			return c->e->code;
 	for (size_t i = 0; i < c->all_count; i++)
 		find_shortcuts(c->all[i]);
+	for (size_t i = 0; i < c->all_count; i++)
+		follow_aliases(c->all[i]);
 	return 0;
 }
 

@@ -647,6 +647,7 @@ static struct property *add_property(const struct compiler *c, struct object_rul
 		return p;
 	p = &o->properties[o->property_count++];
 	p->name = text;
+	o->lengths |= (uint64_t)1 << (len & 63);
 	o->table[at] = o->property_count;
 	return p;
 }

@@ -49,6 +49,7 @@ struct text {                   /* a string that others are compared with */
 struct property {               /* a name that `properties` or `required` knows */
 	struct text name;
 	const struct node *node;        /* NULL: only required */
+	const struct node *quick;       /* where a reference leads that says nothing else */
 	bool required;
 };
 
@@ -69,6 +70,8 @@ struct object_rules {
 	uint32_t property_count, required_count;
 	uint32_t *table;                /* text_hash() -> index + 1 in properties; a power of two long */
 	uint32_t table_mask;
+	uint64_t lengths;               /* of the names, as a mask of their last six bits */
+	const struct node *additional_quick;
 	bool simple;                    /* nothing but properties, additionalProperties and counts */
 	struct pattern_property *patterns;
 	uint32_t pattern_count;
@@ -83,6 +86,7 @@ struct array_rules {
 	const struct node **prefix;
 	uint32_t prefix_count;
 	const struct node *items;       /* behind the prefix; NULL: anything */
+	const struct node *items_quick;
 	const struct node *contains;
 	uint64_t contains_min, contains_max;
 	uint64_t min, max;
@@ -128,6 +132,7 @@ struct dynamic {
 struct node {
 	uint8_t types;                  /* mask */
 	uint8_t enough;                 /* mask: values of these types fit, whatever they are */
+	uint32_t easy_least, easy_more; /* texts of so many bytes, up to so many more, fit, whatever they say */
 	bool special;                   /* never, in_place or unevaluated */
 	bool valued;                    /* constant or values */
 	bool never;                     /* the schema `false` */
