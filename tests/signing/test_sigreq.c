@@ -107,7 +107,7 @@ static void a_forged_signature_is_replaced_by_the_true_one(void **state)
 {
 	struct ask *a = *state;
 	AUTO(sigreq) struct sigreq *q = root_request(a), *bad = NULL;
-	AUTO(buf) struct buf *text = buf_new(0), *forged = buf_new(0);
+	AUTO(buf) struct buf *text = buf_new(0);
 	AUTO(keyring) struct keyring *ring = ASK_RING_OF(a, ASK_ROOT1);
 	AUTO(sigreq) struct sigreq *good = carried(q);
 	char *at;
