@@ -182,7 +182,7 @@ static void the_promoter_is_another_user_who_reads_no_key_of_the_server(void **s
 {
 	AUTO_FREE char *keys = in_world("server/keys"), *own = in_world("promoter/keys/promoter.pem");
 	AUTO_FREE char *early = in_world("server/keys/ring-early.pem"), *token = in_world("server/operator-token");
-	AUTO_FREE char *store = in_world("server/store.db"), *line = NULL;
+	AUTO_FREE char *store = in_world("server/store.db");
 	AUTO(keyring) struct keyring *ring = NULL;
 	AUTO(buf) struct buf *status = NULL;
 	char path[64], uid[64];
@@ -203,7 +203,7 @@ static void the_promoter_is_another_user_who_reads_no_key_of_the_server(void **s
 	assert_ok(keyring_load(&ring, keys, NULL, NULL, &e));
 	assert_null(keyring_named(ring, "promoter"));
 	for (size_t i = 0; i < ring->count; i++) {
-		AUTO_FREE char *mine = NULL, *theirs = NULL;
+		AUTO_FREE char *mine = NULL;
 		AUTO(buf) struct buf *a = NULL, *b = NULL;
 
 		assert_true(asprintf(&mine, "%s/%s.pem", keys, ring->keys[i].name) > 0);

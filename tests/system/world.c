@@ -144,7 +144,7 @@ void world_free(struct world *w)
 static int run_list(struct world *w, struct buf **output, struct err *e, const char *program, va_list ap)
 {
 	AUTO_FREE char *path = file_join(w->bin, program);
-	AUTO_FREE char *clock = NULL, *temp = NULL;
+	AUTO_FREE char *clock = NULL;
 	const char *argv[ARGS_MAX + 1] = { program };
 	char *env[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LANG=C", NULL, NULL };
 	struct proc_result result = { 0 };
