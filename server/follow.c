@@ -275,8 +275,9 @@ int follow_start(struct server *s, struct err *e)
 	pthread_condattr_destroy(&monotonic);
 	for (; f->count < s->config->follow_count; f->count++)
 		if (follow_repo_open(&f->repos[f->count], &s->config->follows[f->count], s->config->data, &f->stopping, e) < 0) {
+			err_wrap(e, "[follow %s]", s->config->follows[f->count].name);
 			follow_free(f);
-			return err_wrap(e, "[follow %s]", s->config->follows[f->count].name);
+			return e->code;
 		}
 	s->follow = f;
 	if (pthread_create(&f->thread, NULL, follow_main, f) == 0)
