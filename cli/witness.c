@@ -20,10 +20,12 @@ static void *add_item(void *list, size_t *count, size_t size)
 {
 	char *items = *(char **)list;
 
-	if ((*count & (*count + 1)) == 0 || *count == 0) {
-		items = reallocarray(items, 2 * *count + 2, size);
-		if (!items)
+	if ((*count & (*count + 1)) == 0) {
+		char *more = reallocarray(items, 2 * *count + 2, size);
+
+		if (!more)
 			return NULL;
+		items = more;
 		memcpy(list, &items, sizeof items);
 	}
 	memset(items + *count * size, 0, size);
