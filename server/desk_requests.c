@@ -267,7 +267,7 @@ static bool due(const struct desk *d, const struct repo_status *s, int64_t now)
 
 int desk_each_due(struct desk *d, int64_t now, desk_due *visit, void *arg, struct err *e)
 {
-	struct desk_role_status list[DUE_MAX];
+	struct desk_role_status list[DUE_MAX] = { 0 };
 	size_t count = 0;
 
 	pthread_mutex_lock(&d->lock);

@@ -278,7 +278,7 @@ static int sign(struct server *s, const char *id, const struct requests_signatur
 int requests_sign(struct server *s, const char *id, const struct requests_signature *sigs, size_t count, const char *who, int64_t now,
 		  struct requests_info *info, struct err *e)
 {
-	struct requests_info unseen;
+	struct requests_info unseen = { .state = REQUESTS_OPEN };
 	char name[SIGREQ_ID_LEN + 2];
 	int got;
 

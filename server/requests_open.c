@@ -111,7 +111,7 @@ static int open_it(struct server *s, const struct sigreq *q, const char *who, in
 
 int requests_open(struct server *s, const struct sigreq *q, const char *who, int64_t now, struct requests_info *info, struct err *e)
 {
-	struct requests_info unseen;
+	struct requests_info unseen = { .state = REQUESTS_OPEN };
 	int got;
 
 	info = info ? info : &unseen;
@@ -204,7 +204,7 @@ static int ask(struct server *s, const struct wish *w, struct requests_info *inf
 
 static int ask_locked(struct server *s, const struct wish *w, struct requests_info *info, struct err *e)
 {
-	struct requests_info unseen;
+	struct requests_info unseen = { .state = REQUESTS_OPEN };
 	int got;
 
 	info = info ? info : &unseen;
