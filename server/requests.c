@@ -176,7 +176,7 @@ int requests_try(struct server *s, const struct sigreq *q, const struct requests
 {
 	const char *subject = row->subject;
 	struct err why;
-	bool enough;
+	bool enough = false;
 	int got;
 
 	fill_info(info, q, REQUESTS_OPEN);
