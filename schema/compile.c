@@ -280,6 +280,7 @@ static void find_shortcuts(struct node *n)
 	n->valued = n->constant || n->values;
 	if (!n->special && !n->valued)
 		n->enough = n->types & (uint8_t)~ruled;
+	n->plain_object = !n->special && !n->valued && n->object && n->object->simple && (n->types & IS_OBJECT);
 	find_easy_texts(n);
 	if (!any_type && !n->valued && !ruled && n->types == IS_ANY && n->ref && !in_place(n, 1) &&
 	    n->ref->resource == n->resource)

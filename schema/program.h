@@ -135,6 +135,7 @@ struct node {
 	uint32_t easy_least, easy_more; /* texts of so many bytes, up to so many more, fit, whatever they say */
 	bool special;                   /* never, in_place or unevaluated */
 	bool valued;                    /* constant or values */
+	bool plain_object;              /* neither of them; objects fit by their simple rules alone */
 	bool never;                     /* the schema `false` */
 	bool in_place;                  /* applies others to the same value */
 	bool unevaluated;               /* has unevaluatedItems or unevaluatedProperties */
