@@ -80,8 +80,8 @@ static int count_device(struct publish_check *c, const struct checkin_facts *f, 
 	}
 	g = &c->groups[c->group_count++];
 	*g = (struct group){ .contract = f->contract, .ring = ring, .count = 1 };
-	strcpy(g->sensor, f->sensor);
-	strcpy(g->version, f->sensor_version);
+	memcpy(g->sensor, f->sensor, sizeof g->sensor);
+	memcpy(g->version, f->sensor_version, sizeof g->version);
 	return 0;
 }
 
