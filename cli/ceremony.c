@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "signing/delegation.h"
 
 /* ---- files ---- */
 
@@ -119,16 +120,25 @@ static int follow_root(const struct sigreq *q, const char *trusted, struct err *
 	return same(root, q->root) ? 0 : err_set(e, ERR_AUTH, "the root that the request builds on is not the one of %s", trusted);
 }
 
+/* "7.targets.json"; version 0: without it. NULL: no memory. A role's name cannot leave its directory. */
+static char *file_of(const char *role, int64_t version)
+{
+	AUTO(buf) struct buf *name = buf_new(0);
+
+	if (!name)
+		return NULL;
+	if (version)
+		buf_addf(name, "%lld.", (long long)version);
+	delegation_quote(name, role, strlen(role));
+	buf_adds(name, ".json");
+	return buf_take(name);
+}
+
 /* A repository's directory holds a file under the very version that would be signed: another was published. */
 static int check_published(const struct sigreq_draft *d, const char *dir, struct err *e)
 {
-	AUTO_FREE char *file = NULL, *path = NULL;
+	AUTO_FREE char *file = file_of(d->role, d->base ? d->base->version + 1 : 1), *path = file ? file_join(dir, file) : NULL;
 
-	if (asprintf(&file, "%lld.%s.json", d->base ? (long long)d->base->version + 1 : 1LL, d->role) < 0) {
-		file = NULL;
-		return err_memory(e);
-	}
-	path = file_join(dir, file);
 	if (!path)
 		return err_memory(e);
 	return file_exists(path) ? err_set(e, ERR_CONFLICT, "the request is stale: %s holds %s already", dir, file) : 0;
@@ -140,15 +150,13 @@ static int check_newer(const struct sigreq *q, const char *dir, struct err *e)
 	for (size_t i = 0; i < q->draft_count; i++) {
 		const struct sigreq_draft *d = &q->drafts[i];
 		AUTO(metadata) struct metadata *known = NULL;
-		AUTO_FREE char *file = NULL;
+		AUTO_FREE char *file = file_of(d->role, 0);
 		int got;
 
+		if (!file)
+			return err_memory(e);
 		if (check_published(d, dir, e) < 0)
 			return e->code;
-		if (asprintf(&file, "%s.json", d->role) < 0) {
-			file = NULL;
-			return err_memory(e);
-		}
 		got = read_role(&known, dir, file, d->draft->type, e);
 		if (got < 0 && got != ERR_NOT_FOUND)
 			return got;
