@@ -32,6 +32,7 @@ static const struct ini_key keys[] = {
 	{ "", "idle-timeout", INI_SECONDS, AT(idle_s), "75s", 1, 3600, "between requests" },
 	{ "", "write-timeout", INI_SECONDS, AT(write_s), "30s", 1, 3600, "for the peer to take 128 KiB of an answer" },
 	{ "", "benign", INI_LIST, AT(benign), "", 0, 0, "directories of events that content must not disturb" },
+	{ "", "size-ratio", INI_INT, AT(size_ratio), "10", 2, 1000000, "a file so many times larger or smaller than in the bundle before is refused" },
 	{ "", "keep-bundles", INI_INT, AT(keep.bundles), "20", 1, 100000, "archives of a channel that stay, listed or not: the newest" },
 	{ "", "keep-days", INI_INT, AT(keep.days), "14", 1, 36500, "for which replaced metadata, and what it lists, stays" },
 };

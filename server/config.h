@@ -35,6 +35,7 @@ struct config {
 	int64_t upload_max;     /* bytes of one upload */
 	int64_t head_s, body_s, idle_s, write_s;        /* time-outs of a connection */
 	char **benign;          /* directories of benign events for the self-tests at publish */
+	int64_t size_ratio;     /* of a file to the one before, at publish */
 	struct retention keep;  /* of the repository's files */
 	struct config_follow follows[CONFIG_FOLLOWS_MAX];
 	size_t follow_count;

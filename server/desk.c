@@ -315,6 +315,16 @@ bool desk_lists(struct desk *d, const char *role, const char *path, const struct
 	return lists;
 }
 
+int desk_target_file(struct desk *d, const char *path, char **out, struct err *e)
+{
+	int code;
+
+	pthread_mutex_lock(&d->lock);
+	code = repo_target_file(d->repo, path, out, e);
+	pthread_mutex_unlock(&d->lock);
+	return code;
+}
+
 bool desk_dropped(struct desk *d, const char *channel, const char *path)
 {
 	char role[NAME_LEN_MAX + 16];

@@ -69,6 +69,9 @@ int desk_publish(struct desk *d, const char *role, const void *envelope, size_t 
 int desk_role(struct desk *d, const char *role, struct buf **out, struct err *e) MUST_CHECK;
 int desk_draft(struct desk *d, const char *role, int64_t now, struct buf **out, struct err *e) MUST_CHECK;
 
+/* Where the bytes of a listed target lie; the caller frees. ERR_NOT_FOUND. */
+int desk_target_file(struct desk *d, const char *path, char **out, struct err *e) MUST_CHECK;
+
 /* ---- upkeep ---- */
 
 /* Removes what the repository need not keep (rollout/retention.h); answers how many files, *bytes together. */

@@ -19,6 +19,7 @@
 #define SELF "/proc/self/exe"
 #define CONTRACTS_MAX 256
 #define FINDINGS_MAX 100        /* of one contract, in an answer */
+#define BENIGN_MAX 32
 
 /* What one contract, or with none registered no contract, says. */
 struct opinion {
@@ -36,6 +37,8 @@ struct trial {
 	char *tree;                     /* path of the unpacked bundle */
 	char digest[DIGEST_HEX_LEN + 1];
 	struct manifest *manifest;
+	struct manifest *previous;      /* of the bundle before; NULL: none, or no longer here */
+	struct check_corpus corpora[BENIGN_MAX];
 	struct opinion *opinions;
 	struct publish_opinion *said;   /* of each opinion */
 	size_t count;
@@ -56,7 +59,11 @@ void trial_free(struct trial *t)
 		check_report_free(t->opinions[i].report);
 		free(t->opinions[i].text);
 	}
+	for (size_t i = 0; i < BENIGN_MAX; i++)
+		if (t->corpora[i].name)
+			fd_freep(&t->corpora[i].dir);
 	free(t->opinions);
+	manifest_free(t->previous);
 	manifest_free(t->manifest);
 	free(t->tree);
 	free(t->said);
@@ -113,6 +120,38 @@ static int unpack(struct trial *t, const char *archive, const char *channel, uin
 	return 0;
 }
 
+/* The newest bundle of the channel below this one, as far as its archive is still here. */
+static int take_previous(const struct store_bundle *b, void *arg, struct err *e)
+{
+	struct trial *t = arg;
+	AUTO_FREE char *archive = NULL;
+	struct digest digest;
+	uint64_t size;
+	struct err why;
+
+	(void)e;
+	if (t->previous || b->serial >= t->manifest->serial || desk_target_file(t->s->desk, b->path, &archive, &why) < 0)
+		return 0;
+	if (bundle_check(archive, NULL, &t->previous, &digest, &size, &why) < 0)
+		log_warn("bundle %llu of %s, to compare sizes with: %s", (unsigned long long)b->serial, b->channel, why.msg);
+	return 0;
+}
+
+static int open_corpora(struct trial *t, struct err *e)
+{
+	char **benign = t->s->config->benign;
+
+	for (size_t i = 0; benign && benign[i]; i++) {
+		if (i == BENIGN_MAX)
+			return err_set(e, ERR_LIMIT, "more than %d benign corpora", BENIGN_MAX);
+		t->corpora[i].dir = open(benign[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (t->corpora[i].dir < 0)
+			return err_errno(e, "benign corpus %s", benign[i]);
+		t->corpora[i].name = benign[i];
+	}
+	return 0;
+}
+
 static size_t list_length(char *const *list)
 {
 	size_t n = 0;
@@ -128,7 +167,11 @@ static int ask(struct trial *t, int dir, struct opinion *o, struct err *e)
 	struct canary_job job = { .slot = t->tree, .digest = t->digest, .contract = o->text, .contract_len = o->len,
 				  .benign = (const char *const *)benign, .benign_count = list_length(benign) };
 
-	if (check_content(&o->report, &(struct check_job){ .dir = dir, .manifest = t->manifest, .contract = o->contract }, e) < 0)
+	const struct check_job check = { .dir = dir, .manifest = t->manifest, .contract = o->contract, .previous = t->previous,
+					 .size_ratio = (unsigned)t->s->config->size_ratio, .corpora = t->corpora,
+					 .corpus_count = list_length(benign) };
+
+	if (check_content(&o->report, &check, e) < 0)
 		return e->code;
 	if (o->report->errors > 0)
 		return 0;
@@ -210,7 +253,8 @@ static int run(struct trial *t, const struct trial_override *override, struct er
 
 	if (dir < 0)
 		return err_errno(e, "%s: open", t->tree);
-	if (store_each_contract(t->s->store, collect, t, e) < 0)
+	if (open_corpora(t, e) < 0 || store_each_bundle(t->s->store, t->manifest->channel, take_previous, t, e) < 0 ||
+	    store_each_contract(t->s->store, collect, t, e) < 0)
 		return e->code;
 	if (t->count == 0 && add_opinion(t, NULL, 0, e) < 0)
 		return e->code;

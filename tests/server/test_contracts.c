@@ -38,6 +38,28 @@ static char *make_bundle(struct office *o)
 	return path;
 }
 
+static void a_file_far_larger_than_in_the_bundle_before_does_not_go_out(void **state)
+{
+	const struct bundle_options options = { .channel = FIXTURE_CHANNEL, .serial = 8, .created = 1700000000 };
+	struct office *o = *state;
+	AUTO_FREE char *first = NULL, *dir = NULL, *second = NULL, *many = calloc(1, 100001);
+	AUTO(bundle) struct bundle *b = NULL;
+	struct err e;
+
+	NEED(o);
+	first = make_bundle(o);
+	assert_int_equal(TOOL(o, "content-edr", "publish", first), 0);
+	dir = fixture_path(o->f, "needy");
+	second = fixture_path(o->f, "larger.tar.gz");
+	assert_non_null(many);
+	memset(many, 'x', 100000);
+	fixture_write(o->f, "needy/notes.txt", many);
+	assert_ok(bundle_build(&b, dir, &options, &e));
+	assert_ok(file_replace(second, b->archive->data, b->archive->len, 0644, &e));
+	assert_int_equal(TOOL(o, "content-edr", "publish", second), 1);
+	expect_said(o, "100000 bytes, 4 in bundle 7 before: more than 10 times larger");
+}
+
 static void contracts_are_registered_once_and_listed(void **state)
 {
 	struct office *o = *state;
@@ -124,6 +146,7 @@ static void diff_says_which_published_bundles_a_new_contract_would_refuse(void *
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_file_far_larger_than_in_the_bundle_before_does_not_go_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(contracts_are_registered_once_and_listed, setup, teardown),
 		cmocka_unit_test_setup_teardown(publish_prints_the_matrix_and_a_dry_run_publishes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_no_sensor_accepts_goes_out_by_name_and_reason_only, setup, teardown),
