@@ -66,6 +66,8 @@ SYSTEM   := $(wildcard tests/system/system.c tests/system/test_*.c)
 WORLD    := $(filter-out $(SYSTEM),$(wildcard tests/system/*.c))
 INCIDENTS := $(wildcard tests/incidents/test_*.c)
 ENGINES   := $(filter-out $(INCIDENTS),$(wildcard tests/incidents/*.c))
+MACHINES  := $(wildcard tests/vm/test_*.c)
+VM        := $(filter-out $(MACHINES),$(wildcard tests/vm/*.c))
 FUZZERS  := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES  := $(wildcard tests/bench/bench_*.c)
 PEERS    := $(wildcard tests/bench/peer_*.c)
@@ -104,6 +106,7 @@ $(foreach f,$(FUZZERS),$(eval $(call link_rule,$(B)/$(basename $f),$(call objs,$
 $(foreach b,$(BENCHES),$(eval $(call link_rule,$(B)/$(basename $b),$(call objs,$b $(PEERS)),cli agent server $(BELOW_3),-ljansson)))
 $(foreach t,$(SYSTEM),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(WORLD)),$(BELOW_3),-lcmocka)))
 $(foreach t,$(INCIDENTS),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(ENGINES)),cli agent server $(BELOW_3),-lcmocka)))
+$(foreach t,$(MACHINES),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(VM)),cli agent server $(BELOW_3),-lcmocka)))
 
 # ---- what people type ----
 unit-tests: $(TESTS:%.c=$(B)/%)
@@ -115,6 +118,7 @@ check: layers
 benches: $(BENCHES:%.c=$(B)/%)
 system-tests: all $(SYSTEM:%.c=$(B)/%)
 incidents: all $(INCIDENTS:%.c=$(B)/%)
+machines: all $(MACHINES:%.c=$(B)/%)
 bins-and-tests: all unit-tests fuzz-targets
 packages:
 	@sh deploy/bootstrap.sh
@@ -128,6 +132,8 @@ test-full: test-packages
 	@sh tests/run.sh full
 test-incidents: test-packages
 	@sh tests/run.sh incidents
+test-vm: test-packages
+	@sh tests/run.sh vm
 bench: test-packages
 	@sh tests/run.sh bench
 format:
@@ -138,5 +144,5 @@ install: all
 	sh deploy/install.sh $(B)/bin $(DESTDIR)
 clean:
 	rm -rf build
-.PHONY: all unit-tests fuzz-targets bins-and-tests system-tests incidents benches layers check packages test-packages demo test test-full test-incidents bench format lint install clean
+.PHONY: all unit-tests fuzz-targets bins-and-tests system-tests incidents machines benches layers check packages test-packages demo test test-full test-incidents test-vm bench format lint install clean
 .SECONDARY:

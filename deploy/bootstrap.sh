@@ -11,7 +11,8 @@ packages="gcc make pkg-config libc6-dev binutils
   libp11-kit-dev libyaml-dev libcmocka-dev"
 peers=$(dirname "$0")/../tests/peers
 if [ "${1:-}" = tests ]; then
-  packages="$packages libjansson-dev clang libclang-rt-14-dev strace curl openssl softhsm2 opensc"
+  packages="$packages libjansson-dev clang libclang-rt-14-dev strace curl openssl softhsm2 opensc
+    qemu-system-x86 busybox-static e2fsprogs"
   # Node.js may have come in another way than from Debian.
   command -v node >/dev/null || packages="$packages nodejs"
   command -v npm >/dev/null || packages="$packages npm"
@@ -45,3 +46,6 @@ if [ "${1:-}" = tests ] && ! cmp -s "$peers/package-lock.json" "$peers/node_modu
   (cd "$peers" && npm ci --silent)
   cp "$peers/package-lock.json" "$peers/node_modules/.of-lock"
 fi
+
+# The kernel that virtual machines boot; it is not installed on this one.
+if [ "${1:-}" = tests ]; then sh "$(dirname "$0")/../tests/vm/pieces.sh" "$(dirname "$0")/../build/vm"; fi

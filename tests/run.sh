@@ -1,10 +1,10 @@
 #!/bin/sh
 # Builds and runs the tests by part, prints the seconds of each, and closes with
 # one line: N passed, N failed, N skipped.
-#   run.sh check | test | full | incidents | demo [DIR...] | bench
+#   run.sh check | test | full | incidents | vm | demo [DIR...] | bench
 set -u
 cd "$(dirname "$0")/.."
-what=${1:?check, test, full, incidents, demo or bench}
+what=${1:?check, test, full, incidents, vm, demo or bench}
 jobs=$(nproc)
 out=$PWD/build/test-output
 passed=0 failed=0 skipped=0
@@ -104,14 +104,26 @@ release_build() {
   build release all && programs tests/release.sh
 }
 
+# The demo's stories, then every other program with a world of its own.
 stories() {
-  build debug system-tests && programs build/debug/tests/system/system
+  build debug system-tests || return
+  system=""
+  for source in tests/system/test_*.c; do system="$system build/debug/${source%.c}"; done
+  # shellcheck disable=SC2086 # names of ours hold no blanks
+  programs build/debug/tests/system/system $system
 }
 
-# system_tests PROGRAM...: one after the other; each starts a world of its own.
-system_tests() {
-  build debug system-tests || return
-  for program in "$@"; do programs "build/debug/tests/system/$program"; done
+# machines PROGRAM...: virtual machines with a real kernel.
+machines() {
+  build debug machines || return
+  programs "$@"
+}
+
+all_machines() {
+  programs_of=""
+  for source in tests/vm/test_*.c; do programs_of="$programs_of build/debug/${source%.c}"; done
+  # shellcheck disable=SC2086 # names of ours hold no blanks
+  machines $programs_of
 }
 
 incidents() {
@@ -137,13 +149,21 @@ test|full)
   by_part debug
   part "corpus replay" corpus_replay debug
   part "incidents" incidents
-  part "the demo's stories" stories
+  part "the demo's stories, and systems" stories
+  if [ "$what" = test ]; then
+    part "a machine that panics" machines build/debug/tests/vm/test_panic_loop
+  else
+    part "machines" all_machines
+  fi
   part "build, ASan and UBSan" build asan bins-and-tests
   by_part asan
   part "release build and its properties" release_build
   closing ;;
 incidents)
   part "incidents" incidents
+  closing ;;
+vm)
+  part "machines" all_machines
   closing ;;
 demo)
   build debug all build/debug/tests/system/system || exit 1

@@ -1,0 +1,58 @@
+#!/bin/busybox sh
+# First process of the virtual machine: a boot as a host has it, in short.
+# Lines that begin with "vm: " are read by the test. The kernel's command line
+# says what differs: rh.guard=off, rh.fault=sysrq|module, rh.preload=FILE, rh.sensor=NAME.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev 2>/dev/null
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /tmp
+dmesg -n 1
+
+option() { sed -n "s/.*rh\.$1=\([^ ]*\).*/\1/p" /proc/cmdline; }
+
+boots=$(cat /boots 2>/dev/null || echo 0)
+boots=$((boots + 1))
+echo $boots >/boots
+sync
+echo "vm: boot $boots"
+if [ $boots -gt "$(option most)" ]; then
+  echo "vm: too many boots"
+  poweroff -f
+fi
+
+panic_now() {
+  echo "vm: panic"
+  case "$(option fault)" in
+  module) insmod /usr/lib/fault.ko ;;
+  *) echo c >/proc/sysrq-trigger ;;
+  esac
+  echo "vm: survived its own panic"
+  poweroff -f
+}
+
+preload=$(option preload)
+[ "$(option guard)" = off ] || LD_PRELOAD=$preload ringhold-bootguard
+[ "$(option guard)" = off ] && { mkdir -p /run/ringhold/edr; ln -s "$(cat /guard-removed)" /run/ringhold/edr/current; }
+echo "vm: content $(basename "$(readlink /run/ringhold/edr/current 2>/dev/null || echo none)")"
+
+# The sensor comes early and takes the machine with it when it dies.
+(
+  RINGHOLD_SENSOR_DEFECT=$(option defect) ringhold-sensor --channel edr --at-boot </dev/null
+  echo $? >/tmp/sensor-died
+) &
+turns=0
+until grep -qw healthy /run/ringhold/edr/sensor 2>/dev/null; do
+  [ -e /tmp/sensor-died ] && panic_now
+  turns=$((turns + 1))
+  [ $turns -gt 3000 ] && { echo "vm: no word from the sensor"; poweroff -f; }
+  usleep 20000
+done
+[ -e /tmp/sensor-died ] && panic_now
+echo "vm: healthy"
+
+ringhold-agent run --once >/dev/null 2>&1
+ringhold-agent history edr | sed 's/^/vm: history /'
+sync
+poweroff -f

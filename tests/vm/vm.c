@@ -1,0 +1,139 @@
+/* vm: qemu, a kernel, a disk; the serial line tells what happened. */
+#include "vm.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/proc.h"
+
+#define QEMU "/usr/bin/qemu-system-x86_64"
+#define KERNEL "build/vm/vmlinuz"
+#define CPU_S_A_BOOT 60                 /* some six are usual */
+#define WALL_MS (20 * 60 * 1000)
+#define SERIAL_MAX ((size_t)16 << 20)
+
+const char *vm_missing(void)
+{
+	if (access(QEMU, X_OK) < 0)
+		return "qemu-system-x86";
+	if (access("/bin/busybox", X_OK) < 0)
+		return "busybox-static";
+	if (access("/sbin/mke2fs", X_OK) < 0)
+		return "e2fsprogs";
+	return access(KERNEL, R_OK) < 0 ? "the kernel for virtual machines (" KERNEL ")" : NULL;
+}
+
+int vm_disk(const char *root, const char *bin, const char *extra, const char *disk, struct err *e)
+{
+	char *argv[] = { (char *)"sh", (char *)"tests/vm/image.sh", (char *)root, (char *)bin, (char *)disk, NULL };
+	AUTO_FREE char *more = NULL;
+	char *env[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LANG=C", NULL, NULL };
+	struct proc_run how = { .path = "/bin/sh", .argv = argv, .env = env, .stdin_fd = -1, .timeout_ms = 300000, .output_max = 65536 };
+	struct proc_result got = { 0 };
+	int code = 0;
+
+	if (extra && asprintf(&more, "EXTRA=%s", extra) < 0)
+		return err_memory(e);
+	env[2] = more;
+	if (proc_run(&how, &got, e) < 0)
+		return e->code;
+	if (got.exit_status != 0)
+		code = err_set(e, ERR_IO, "image.sh: %.300s", got.output ? got.output->data : "");
+	proc_result_release(&got);
+	return code;
+}
+
+static int bound(void *arg)
+{
+	const unsigned *boots = arg;
+	struct rlimit cpu = { CPU_S_A_BOOT * *boots, CPU_S_A_BOOT * *boots };
+
+	return setrlimit(RLIMIT_CPU, &cpu);
+}
+
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, what))) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+/* What follows the last "vm: content ". */
+static void last_content(char out[65], const char *text)
+{
+	const char *at = NULL;
+
+	for (const char *next = text; (next = strstr(next, "vm: content ")); next++)
+		at = next + strlen("vm: content ");
+	snprintf(out, 65, "%.*s", at ? (int)strcspn(at, "\r\n") : 0, at ? at : "");
+}
+
+static void read_serial(struct vm_report *out, const struct proc_result *got)
+{
+	const char *text = out->serial && out->serial->data ? out->serial->data : "";
+
+	out->boots = count(text, "vm: boot ");
+	out->panics = count(text, "Kernel panic - not syncing");
+	last_content(out->content, text);
+	if (got->timed_out || got->signal == SIGXCPU || got->signal == SIGKILL)
+		out->verdict = VM_TIMEOUT;
+	else if (strstr(text, "vm: too many boots"))
+		out->verdict = VM_TOO_MANY_PANICS;
+	else if (got->exit_status == 0 && strstr(text, "vm: healthy") && !strstr(text, "vm: survived"))
+		out->verdict = VM_HEALTHY;
+	else
+		out->verdict = VM_BROKEN;
+}
+
+int vm_run(const struct vm_boot *b, struct vm_report *out, struct err *e)
+{
+	unsigned boots = b->most + 1;
+	AUTO_FREE char *append = NULL, *drive = NULL, *rtc = NULL, *serial = NULL;
+	char *argv[] = { (char *)"qemu-system-x86_64", (char *)"-accel", (char *)"tcg", (char *)"-m", (char *)"256", (char *)"-smp", (char *)"1",
+			 (char *)"-nodefaults", (char *)"-no-user-config", (char *)"-display", (char *)"none", (char *)"-serial", NULL,
+			 (char *)"-kernel", (char *)KERNEL, (char *)"-append", NULL, (char *)"-drive", NULL, (char *)"-device",
+			 (char *)"nvme,drive=d,serial=1", (char *)"-rtc", NULL, NULL };
+	struct proc_run how = { .path = QEMU, .argv = argv, .stdin_fd = -1, .timeout_ms = WALL_MS, .output_max = 4096,
+				.confine = bound, .confine_arg = &boots };
+	struct proc_result got = { 0 };
+
+	*out = (struct vm_report){ .verdict = VM_BROKEN };
+	if (asprintf(&append, "console=ttyS0 root=/dev/nvme0n1 rw rootwait init=/sbin/init panic=1 oops=panic quiet rh.most=%u %s", b->most,
+		     b->options ? b->options : "") < 0 ||
+	    asprintf(&drive, "file=%s,format=raw,if=none,id=d,cache=unsafe", b->disk) < 0 ||
+	    asprintf(&rtc, "base=%s", b->clock ? b->clock : "utc") < 0 || asprintf(&serial, "file:%s.serial", b->disk) < 0)
+		return err_memory(e);
+	argv[12] = serial;
+	argv[16] = append;
+	argv[18] = drive;
+	argv[22] = rtc;
+	if (proc_run(&how, &got, e) < 0)
+		return e->code;
+	if (file_read(&out->serial, serial + strlen("file:"), SERIAL_MAX, e) == 0)
+		read_serial(out, &got);
+	else
+		err_wrap(e, "%s", got.output && got.output->data ? got.output->data : "qemu");
+	proc_result_release(&got);
+	return out->serial ? 0 : e->code;
+}
+
+void vm_report_release(struct vm_report *r)
+{
+	buf_free(TAKE(r->serial));
+}
+
+const char *vm_verdict_name(enum vm_verdict v)
+{
+	static const char *const names[] = { "healthy", "too many panics", "time-out", "broken" };
+
+	return names[v];
+}

@@ -1,0 +1,46 @@
+/*
+ * vm: a virtual machine that boots a host's disk with a real kernel, panics included.
+ *
+ * No acceleration is needed. The machine is bounded in processor seconds, so
+ * that a busy test machine changes nothing, and far behind that in wall time.
+ */
+#ifndef TESTS_VM_VM_H
+#define TESTS_VM_VM_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+
+enum vm_verdict {
+	VM_HEALTHY,             /* the sensor came up and the machine switched itself off */
+	VM_TOO_MANY_PANICS,     /* it was given up after so many boots */
+	VM_TIMEOUT,
+	VM_BROKEN,              /* anything else: the emulator failed, or the guest did what no guest may */
+};
+
+struct vm_boot {
+	const char *disk;       /* an ext4 image; changed by the guest */
+	const char *options;    /* further words of the kernel's command line: "rh.fault=module" */
+	const char *clock;      /* the machine's clock, as "2027-01-01T00:00:00"; NULL: now */
+	unsigned most;          /* boots */
+};
+
+struct vm_report {
+	enum vm_verdict verdict;
+	unsigned boots, panics;
+	char content[65];       /* hex digest that the last boot ran; "none" */
+	struct buf *serial;     /* everything it printed; owned */
+};
+
+/* What is missing to run one at all, as a sentence; NULL: nothing. */
+const char *vm_missing(void);
+
+/* Makes a disk of a host's root directory and the programs of bin; extra: a file for /usr/lib, or NULL. */
+int vm_disk(const char *root, const char *bin, const char *extra, const char *disk, struct err *e) MUST_CHECK;
+
+/* Boots until the guest switches itself off. */
+int vm_run(const struct vm_boot *b, struct vm_report *out, struct err *e) MUST_CHECK;
+void vm_report_release(struct vm_report *r);
+const char *vm_verdict_name(enum vm_verdict v);
+
+#endif
