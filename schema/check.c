@@ -15,305 +15,12 @@
 #define STEPS_PER_BYTE 64
 #define FEW_ITEMS 16            /* up to here uniqueItems compares every pair */
 #define NEAR 4                  /* names looked at behind the last one before the table is */
-#define FEW_MARKS 64            /* up to here they need no memory of their own */
-#define MARKS_MAX ((size_t)64 << 20)
-
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define NOINLINE __attribute__((noinline))
-
-static COLD bool out_of_steps(struct check *c, const struct json *v)
-{
-	return report_fatal(c, v, ERR_LIMIT, "checking this document against its schema takes too many steps");
-}
-
-static inline bool spend(struct check *c, const struct json *v, uint64_t steps)
-{
-	if (LIKELY(c->steps >= steps)) {
-		c->steps -= steps;
-		return true;
-	}
-	return out_of_steps(c, v);
-}
-
-/* Whether a rule may go on looking for further errors after the first. */
-static inline bool go_on(const struct check *c, bool valid)
-{
-	return LIKELY(!c->fatal) && (valid || c->report);
-}
 
 /* Most values need no more than a look at their type or their length. */
 static inline bool check_child(struct check *c, const struct node *n, const struct json *v)
 {
 	return (n->enough >> v->type & 1) || (v->type == JSON_STRING && v->count - n->easy_least <= n->easy_more) ||
 	       check_node(c, n, v);
-}
-
-/* ---- const and enum ---- */
-
-static bool has_text(const struct check *c, const struct values *e, const struct json *v)
-{
-	uint64_t head = text_head(v->u.text, v->count), at;
-
-	if (!e->table) {
-		for (uint32_t i = 0; i < e->text_count; i++)
-			if (text_equal(&e->texts[i], head, v->u.text, v->count))
-				return true;
-		return false;
-	}
-	at = text_hash(c->s->seed, head, v->u.text, v->count) & e->table_mask;
-	for (; e->table[at]; at = (at + 1) & e->table_mask)
-		if (text_equal(&e->texts[e->table[at] - 1], head, v->u.text, v->count))
-			return true;
-	return false;
-}
-
-static bool has_value(struct check *c, const struct values *e, const struct json *v)
-{
-	const struct json *number;
-	size_t at = 0;
-
-	if (v->type == JSON_STRING)
-		return has_text(c, e, v);
-	if (v->type == JSON_NUMBER && e->numbers.cap) {
-		while ((number = table_next(&e->numbers, json_hash(v), &at)))
-			if (json_equal(number, v))
-				return true;
-		return false;
-	}
-	if (!spend(c, v, e->weight))
-		return false;
-	for (uint32_t i = 0; i < e->other_count; i++)
-		if (json_equal(e->others[i], v))
-			return true;
-	return false;
-}
-
-static bool check_values(struct check *c, const struct node *n, const struct json *v)
-{
-	if (n->constant && !json_equal(n->constant, v))
-		return report_constant(c, n, v);
-	if (n->values && !has_value(c, n->values, v))
-		return report_values(c, n, v);
-	return true;
-}
-
-/* ---- numbers and strings ---- */
-
-static bool in_bounds(const struct number_rules *r, const struct json *v)
-{
-	return (!r->least || json_compare(v, r->least) >= 0) && (!r->most || json_compare(v, r->most) <= 0) &&
-	       (!r->above || json_compare(v, r->above) > 0) && (!r->below || json_compare(v, r->below) < 0) &&
-	       (!r->multiple || json_divides(r->multiple, v) == 1);
-}
-
-static NOINLINE bool check_number(struct check *c, const struct node *n, const struct json *v)
-{
-	const struct number_rules *r = n->number;
-	int64_t x;
-	bool small = json_to_int(v, &x);
-
-	if (!small && n->whole && !json_is_integer(v))
-		return report_type(c, n, v);
-	if (!r)
-		return true;
-	if (small && r->small ? x >= r->small_least && x <= r->small_most : in_bounds(r, v))
-		return true;
-	return report_number(c, n, v);
-}
-
-static uint64_t code_points(const struct json *v)
-{
-	uint64_t count = 0;
-
-	for (uint32_t i = 0; i < v->count; i++)
-		count += ((unsigned char)v->u.text[i] & 0xc0) != 0x80;
-	return count;
-}
-
-static bool match(struct check *c, const struct pattern *p, const struct json *place, const char *text, size_t len)
-{
-	int rc;
-
-	if (!spend(c, place, 1 + len / 16))
-		return false;
-	rc = pattern_match(p, text, len, &c->patterns, &c->steps);
-	if (rc == ERR_LIMIT)
-		return report_fatal(c, place, rc, "matching the pattern \"%.160s\" of the schema takes too many steps",
-				    pattern_text(p));
-	if (rc < 0)
-		return report_fatal(c, place, rc, "no memory to match a pattern");
-	return rc;
-}
-
-static NOINLINE bool check_text(struct check *c, const struct node *n, const struct json *v)
-{
-	const struct string_rules *r = n->string;
-	uint64_t len;
-
-	if (v->count > r->max || (v->count + (uint64_t)3) / 4 < r->min) {
-		if (!spend(c, v, v->count / 16))
-			return false;
-		len = code_points(v);
-		if (len < r->min || len > r->max)
-			return report_length(c, n, v, len);
-	}
-	if (r->pattern && !match(c, r->pattern, v, v->u.text, v->count))
-		return c->fatal ? false : report_pattern(c, n, v);
-	if (r->format && (!spend(c, v, 1 + v->count / 16) || !r->format->fits(v->u.text, v->count)))
-		return c->fatal ? false : report_format(c, n, v);
-	return true;
-}
-
-/* A character has one to four bytes: mostly there is no need to count. */
-static inline bool check_string(struct check *c, const struct node *n, const struct json *v)
-{
-	const struct string_rules *r = n->string;
-
-	if (!r || (v->count <= r->max && (v->count + (uint64_t)3) / 4 >= r->min && !r->pattern && !r->format))
-		return true;
-	return check_text(c, n, v);
-}
-
-/* ---- marks: which children of a value something has evaluated ---- */
-
-static COLD uint8_t *marks_take(struct check *c, const struct json *v, uint8_t small[FEW_MARKS])
-{
-	uint8_t *marks = small;
-
-	if (!spend(c, v, 1 + v->count / 16))
-		return NULL;
-	if (v->count > FEW_MARKS) {
-		marks = c->marks_total + v->count > MARKS_MAX ? NULL : malloc(v->count);
-		if (!marks) {
-			report_fatal(c, v, ERR_LIMIT, "keeping account of what its schema evaluates takes too much memory");
-			return NULL;
-		}
-		c->marks_total += v->count;
-	}
-	return marks;
-}
-
-static void marks_return(struct check *c, const struct json *v, uint8_t *marks, const uint8_t *small)
-{
-	if (marks && marks != small) {
-		c->marks_total -= v->count;
-		free(marks);
-	}
-}
-
-/* ---- applied to the same value ---- */
-
-/* Of a branch that does not fit, the marks are forgotten, too. */
-static COLD bool fits_marked(struct check *c, const struct node *n, const struct json *v)
-{
-	uint8_t small[FEW_MARKS], *before = marks_take(c, v, small);
-	bool valid;
-
-	if (!before)
-		return false;
-	if (v->count)
-		memcpy(before, c->marks, v->count);
-	valid = check_node(c, n, v);
-	if (!valid && v->count)
-		memcpy(c->marks, before, v->count);
-	marks_return(c, v, before, small);
-	return valid && !c->fatal;
-}
-
-/* Tries a branch without reporting: its failure alone is no error. */
-static bool fits(struct check *c, const struct node *n, const struct json *v)
-{
-	struct report *report = c->report;
-	bool valid;
-
-	c->report = NULL;
-	valid = c->marks ? fits_marked(c, n, v) : check_node(c, n, v);
-	c->report = report;
-	return valid && !c->fatal;
-}
-
-static bool check_any(struct check *c, const struct node *n, const struct json *v)
-{
-	bool valid = false;
-
-	for (uint32_t i = 0; i < n->any.count && !c->fatal && (!valid || c->marks); i++)
-		valid |= fits(c, n->any.at[i], v);
-	if (valid || c->fatal)
-		return valid;
-	return report_none(c, n, v, "anyOf", &n->any);
-}
-
-static bool check_one(struct check *c, const struct node *n, const struct json *v)
-{
-	uint32_t first = UINT32_MAX;
-
-	for (uint32_t i = 0; i < n->one.count && !c->fatal; i++) {
-		if (!fits(c, n->one.at[i], v))
-			continue;
-		if (first != UINT32_MAX)
-			return report_several(c, n, v, first, i);
-		first = i;
-	}
-	if (first != UINT32_MAX || c->fatal)
-		return !c->fatal;
-	return report_none(c, n, v, "oneOf", &n->one);
-}
-
-static bool check_not(struct check *c, const struct node *n, const struct json *v)
-{
-	uint8_t *marks = c->marks;
-	bool found;
-
-	c->marks = NULL;
-	found = fits(c, n->not, v);
-	c->marks = marks;
-	return found ? report_not(c, n, v) : true;
-}
-
-/* The outermost resource on the way here that has such an anchor decides (2020-12, section 8.2.3.2). */
-static const struct node *dynamic_target(struct check *c, const struct node *n, const struct json *v)
-{
-	const struct dynamic *d = n->dynamic;
-
-	if (!d || d->count < 2 || !spend(c, v, c->depth))
-		return n->dynamic_ref;
-	for (unsigned i = 0; i < c->depth; i++) {
-		const struct resource *r = c->way[i]->resource;
-
-		if (i && r == c->way[i - 1]->resource)
-			continue;
-		if (!spend(c, v, d->count))
-			break;
-		for (size_t k = 0; k < d->count; k++)
-			if (d->targets[k].resource == r)
-				return d->targets[k].node;
-	}
-	return n->dynamic_ref;
-}
-
-static __attribute__((noinline)) bool check_in_place(struct check *c, const struct node *n, const struct json *v)
-{
-	bool valid = true;
-
-	if (n->ref)
-		valid = check_node(c, n->ref, v);
-	if (n->dynamic_ref && go_on(c, valid))
-		valid &= check_node(c, dynamic_target(c, n, v), v);
-	for (uint32_t i = 0; i < n->all.count && go_on(c, valid); i++)
-		valid &= check_node(c, n->all.at[i], v);
-	if (n->any.count && go_on(c, valid))
-		valid &= check_any(c, n, v);
-	if (n->one.count && go_on(c, valid))
-		valid &= check_one(c, n, v);
-	if (n->not && go_on(c, valid))
-		valid &= check_not(c, n, v);
-	if (n->when && go_on(c, valid)) {
-		const struct node *branch = fits(c, n->when, v) ? n->then : n->otherwise;
-
-		if (branch && !c->fatal)
-			valid &= check_node(c, branch, v);
-	}
-	return valid;
 }
 
 /* ---- arrays ---- */
@@ -364,7 +71,7 @@ static COLD bool check_contains(struct check *c, const struct node *n, const str
 	for (uint32_t i = 0; i < v->count && !c->fatal; i++) {
 		if (!marks && found >= r->contains_min && r->contains_max == UINT64_MAX)
 			break;
-		if (!fits(c, r->contains, &v->u.items[i]))
+		if (!check_fits(c, r->contains, &v->u.items[i]))
 			continue;
 		found++;
 		if (marks)
@@ -499,7 +206,7 @@ static bool check_name(struct check *c, const struct node *n, const struct json 
 {
 	struct json key = json_key(c->d, m);
 
-	if (fits(c, n->object->names, &key))
+	if (check_fits(c, n->object->names, &key))
 		return true;
 	return c->fatal ? false : report_name(c, n, v, m);
 }
@@ -512,7 +219,7 @@ static bool check_member(struct check *c, const struct node *n, const struct jso
 	bool known = p && p->node, valid = !known || check_node(c, p->node, &m->value);
 
 	for (uint32_t i = 0; i < o->pattern_count && go_on(c, valid); i++) {
-		if (!match(c, o->patterns[i].pattern, v, m->key.text, m->key.len))
+		if (!check_match(c, o->patterns[i].pattern, v, m->key.text, m->key.len))
 			continue;
 		known = true;
 		valid &= check_node(c, o->patterns[i].node, &m->value);
@@ -614,7 +321,7 @@ static inline __attribute__((always_inline)) bool check_type(struct check *c, co
 		return false;
 	switch (v->type) {
 	case JSON_STRING:
-		return check_string(c, n, v);
+		return !n->string || check_text(c, n, v);
 	case JSON_OBJECT:
 		if (!n->object)
 			return true;
@@ -694,20 +401,6 @@ static NOINLINE bool check_special(struct check *c, const struct node *n, const 
 static COLD bool too_deep(struct check *c, const struct json *v)
 {
 	return report_fatal(c, v, ERR_LIMIT, "its schema nests too deeply");
-}
-
-/* Texts, numbers and literals end here: neither depth nor the way matter. */
-static inline bool check_leaf(struct check *c, const struct node *n, const struct json *v)
-{
-	if (!(n->types >> v->type & 1))
-		return report_type(c, n, v);
-	if (v->type == JSON_STRING && n->values && !n->constant)
-		return has_text(c, n->values, v) ? check_string(c, n, v) : report_values(c, n, v);
-	if (n->valued && !check_values(c, n, v))
-		return false;
-	if (v->type == JSON_STRING)
-		return check_string(c, n, v);
-	return v->type != JSON_NUMBER || !(n->number || n->whole) || check_number(c, n, v);
 }
 
 bool check_node(struct check *c, const struct node *n, const struct json *v)

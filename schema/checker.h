@@ -1,4 +1,4 @@
-/* checker: what the answer (check.c) and its sentences (report.c) share; private to the two. */
+/* checker: what the answer (check*.c) and its sentences (report.c) share; private to them. */
 #ifndef SCHEMA_CHECKER_H
 #define SCHEMA_CHECKER_H
 
@@ -6,6 +6,10 @@
 
 /* Only the unlucky come here: kept out of the functions that run for every value. */
 #define COLD __attribute__((cold, noinline))
+#define NOINLINE __attribute__((noinline))
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+
+#define FEW_MARKS 64            /* up to here they need no memory of their own */
 
 struct closeness {              /* how far a value is from one alternative, while that is measured */
 	const struct json *value;
@@ -39,7 +43,27 @@ struct check {
 	struct err *e;
 };
 
+/* ---- check.c ---- */
+
 bool check_node(struct check *c, const struct node *n, const struct json *v);
+
+/* ---- check_leaf.c ---- */
+
+/* A text, a number or a literal against a node that applies no other to it. */
+bool check_leaf(struct check *c, const struct node *n, const struct json *v);
+bool check_values(struct check *c, const struct node *n, const struct json *v);
+bool check_number(struct check *c, const struct node *n, const struct json *v);
+bool check_text(struct check *c, const struct node *n, const struct json *v);
+bool check_match(struct check *c, const struct pattern *p, const struct json *place, const char *text, size_t len);
+
+/* ---- check_in_place.c ---- */
+
+bool check_in_place(struct check *c, const struct node *n, const struct json *v);
+/* Tries a branch without reporting: its failure alone is no error. */
+bool check_fits(struct check *c, const struct node *n, const struct json *v);
+/* Marks for the children of v: `small` when they are few, NULL when there is no more room (reported). */
+uint8_t *marks_take(struct check *c, const struct json *v, uint8_t small[FEW_MARKS]);
+void marks_return(struct check *c, const struct json *v, uint8_t *marks, const uint8_t *small);
 
 /* ---- report.c: all answer false, so that a rule says: return report_...() ---- */
 
@@ -63,5 +87,22 @@ COLD bool report_none(struct check *c, const struct node *n, const struct json *
 		      const struct nodes *list);
 COLD bool report_several(struct check *c, const struct node *n, const struct json *v, uint32_t first, uint32_t second);
 COLD bool report_not(struct check *c, const struct node *n, const struct json *v);
+
+/* ---- small enough to be part of their callers ---- */
+
+static inline bool spend(struct check *c, const struct json *v, uint64_t steps)
+{
+	if (LIKELY(c->steps >= steps)) {
+		c->steps -= steps;
+		return true;
+	}
+	return report_fatal(c, v, ERR_LIMIT, "checking this document against its schema takes too many steps");
+}
+
+/* Whether a rule may go on looking for further errors after the first. */
+static inline bool go_on(const struct check *c, bool valid)
+{
+	return LIKELY(!c->fatal) && (valid || c->report);
+}
 
 #endif

@@ -68,7 +68,7 @@ struct keyword {
 const struct keyword *keyword_find(const struct resource *r, const struct json_string *name);
 /* Compiles one member of a schema object into n. */
 int keyword_compile(struct compiler *c, struct node *n, const struct json_member *m) MUST_CHECK;
-/* What several keywords of one node say together. */
+/* keywords_finish.c: what several keywords of one node say together. */
 int keywords_finish(struct compiler *c, struct node *n) MUST_CHECK;
 
 /* ---- resource.c ---- */
