@@ -293,10 +293,10 @@ bool desk_signed_target(const struct desk_signed *s, const char *path, struct de
 	return true;
 }
 
-const char *desk_signed_path(const struct desk_signed *s, const struct digest *sha256)
+const char *desk_signed_path(const struct desk_signed *s, const struct digest *sha256, size_t nth)
 {
 	for (size_t i = 0; i < s->m->target_count; i++)
-		if (s->m->targets[i].has_sha256 && digest_equal(&s->m->targets[i].sha256, sha256))
+		if (s->m->targets[i].has_sha256 && digest_equal(&s->m->targets[i].sha256, sha256) && nth-- == 0)
 			return s->m->targets[i].path.text;
 	return NULL;
 }

@@ -56,8 +56,8 @@ struct desk_signed;
 int desk_check(struct desk *d, struct desk_signed **out, const char *role, const void *envelope, size_t len, struct err *e) MUST_CHECK;
 void desk_signed_free(struct desk_signed *s);
 bool desk_signed_target(const struct desk_signed *s, const char *path, struct desk_target *out);        /* false: it lists no such path */
-/* The path under which it lists these bytes; NULL: nowhere. Borrowed. */
-const char *desk_signed_path(const struct desk_signed *s, const struct digest *sha256);
+/* The paths under which it lists these bytes, from nth 0 on; NULL: no more. Borrowed. */
+const char *desk_signed_path(const struct desk_signed *s, const struct digest *sha256, size_t nth);
 
 /* Does the published role already list this path with these bytes? */
 bool desk_lists(struct desk *d, const char *role, const char *path, const struct digest *sha256);

@@ -115,11 +115,32 @@ static int parse_allowed(struct publish *p, struct err *e)
 	return 0;
 }
 
+static bool taken(const struct publish *p, const char *path)
+{
+	for (size_t i = 0; i < p->file_count; i++)
+		if (strcmp(p->files[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+/* Two deltas may have the same bytes: each upload gets a path that has none yet. */
+static const char *path_for(const struct publish *p, const struct digest *sha256)
+{
+	const char *first = desk_signed_path(p->signed_role, sha256, 0), *path;
+	char role[NAME_LEN_MAX + 16];
+
+	snprintf(role, sizeof role, "content-%s", p->channel);
+	for (size_t nth = 0; (path = desk_signed_path(p->signed_role, sha256, nth)); nth++)
+		if (!taken(p, path) && !desk_lists(p->s->desk, role, path, sha256))
+			return path;
+	return first;
+}
+
 /* An upload and the path that the signed role gives it. */
 static int add_file(struct publish *p, const struct digest *sha256, const char *what, struct err *e)
 {
 	struct desk_file *f = &p->files[p->file_count];
-	const char *path = desk_signed_path(p->signed_role, sha256);
+	const char *path = path_for(p, sha256);
 	char hex[DIGEST_HEX_LEN + 1];
 
 	digest_hex(hex, sha256);
