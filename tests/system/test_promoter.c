@@ -21,7 +21,7 @@
 #define LOG_MAX ((size_t)8 << 20)
 
 static struct world *world;
-static struct bundle_made good, wanted;
+static struct bundle_made good, halted, wanted;
 
 static char *in_world(const char *name)
 {
@@ -178,23 +178,32 @@ static bool readable_as_promoter(const char *path)
 	return WEXITSTATUS(status) == 0;
 }
 
+/* It may have been started this very moment, and be root until it is not. */
+static int runs_as_itself(struct world *w, void *arg, struct err *e)
+{
+	AUTO(buf) struct buf *status = NULL;
+	char path[64], uid[64];
+
+	(void)arg;
+	snprintf(path, sizeof path, "/proc/%d/status", (int)w->promoter);
+	snprintf(uid, sizeof uid, "Uid:\t%d\t%d\t%d\t", WORLD_PROMOTER_UID, WORLD_PROMOTER_UID, WORLD_PROMOTER_UID);
+	if (file_read(&status, path, 1 << 16, e) < 0)
+		return e->code;
+	return strstr(status->data, "Name:\tringhold\n") && strstr(status->data, uid);
+}
+
 static void the_promoter_is_another_user_who_reads_no_key_of_the_server(void **state)
 {
 	AUTO_FREE char *keys = in_world("server/keys"), *own = in_world("promoter/keys/promoter.pem");
 	AUTO_FREE char *early = in_world("server/keys/ring-early.pem"), *token = in_world("server/operator-token");
 	AUTO_FREE char *store = in_world("server/store.db");
 	AUTO(keyring) struct keyring *ring = NULL;
-	AUTO(buf) struct buf *status = NULL;
-	char path[64], uid[64];
 	struct err e;
 
 	(void)state;
 	if (geteuid() != 0)
 		skip_named("only root can give it a user of its own");
-	snprintf(path, sizeof path, "/proc/%d/status", (int)world->promoter);
-	assert_ok(file_read(&status, path, 1 << 16, &e));
-	snprintf(uid, sizeof uid, "Uid:\t%d\t%d\t%d\t", WORLD_PROMOTER_UID, WORLD_PROMOTER_UID, WORLD_PROMOTER_UID);
-	assert_non_null(strstr(status->data, uid));
+	assert_ok(world_until(world, false, "the promoter runs as its own user", runs_as_itself, NULL, &e));
 	assert_true(readable_as_promoter(own));
 	assert_false(readable_as_promoter(early));
 	assert_false(readable_as_promoter(token));
@@ -263,6 +272,34 @@ static void every_decision_can_be_decided_again_by_anyone_who_may_look(void **st
 	assert_non_null(strstr(text->data, "coverage: 4 of 4 endpoints survived and none failed"));
 	assert_non_null(strstr(text->data, "  broad    pass"));
 	assert_null(strstr(text->data, "NOT what was decided"));
+}
+
+/* Out by the server's word alone, back by both: the promoter knows what the ring had. */
+static void a_halted_ring_goes_back_with_both_signatures(void **state)
+{
+	AUTO_FREE char *home = in_world("server");
+	struct ring_wait until = { .look = { .bundle = &halted }, .ring = "early", .state = "offering", .reboot = true };
+	struct world_reply status;
+	char id[24], hex[DIGEST_HEX_LEN + 1];
+	struct err e;
+
+	(void)state;
+	assert_ok(bundle_make(&halted, world, "deploy/demo/edr-good", 101, &e));
+	assert_ok(bundle_publish(&halted, world, &e));
+	assert_ok(world_until(world, true, "early is offered serial 101", ring_is, &until, &e));
+	snprintf(id, sizeof id, "%lld", (long long)rollout_of(&halted));
+	assert_ok(world_expect(world, 0, NULL, &e, "ringhold", "rollout", "halt", id, "--reason", "a drill", "--home", home, NULL));
+	until.state = "rolled-back";
+	assert_ok(world_until(world, true, "early went back", ring_is, &until, &e));
+	assert_ok(world_get(world, "/v1/status", &status, &e));
+	digest_hex(hex, &good.digest);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct json *rings = json_get(&json_get(status.doc->root, "channels")->u.items[0], "rings");
+
+		assert_true(json_is(json_get(&rings->u.items[i], "ring"), i ? "early" : "canary"));
+		assert_true(json_is(json_get(json_get(&rings->u.items[i], "assigned"), "digest"), hex));
+	}
+	world_reply_release(&status);
 }
 
 /* ---- taken over ---- */
@@ -378,9 +415,9 @@ static void the_servers_keys_alone_buy_no_second_signature(void **state)
 
 	(void)state;
 	/* what the vendor signed goes into the first ring: so far the attacker gets */
-	assert_ok(bundle_make(&wanted, world, "deploy/demo/edr-good", 101, &e));
+	assert_ok(bundle_make(&wanted, world, "deploy/demo/edr-good", 102, &e));
 	assert_ok(bundle_publish(&wanted, world, &e));
-	assert_ok(world_until(world, true, "canary has serial 101", ring_is, &until, &e));
+	assert_ok(world_until(world, true, "canary has serial 102", ring_is, &until, &e));
 	ask_the_promoter("no evidence", NULL);
 	promoter_says(false, "no gate record was given: nothing says that ring canary passed");
 	other = pass_of(rollout_of(&good), hex);
@@ -413,7 +450,7 @@ static void sql(const char *text)
 	dlclose(lib);
 }
 
-/* A record as if canary had passed with serial 101, made from how it passed with serial 100: it replays. */
+/* A record as if canary had passed with serial 102, made from how it passed with serial 100: it replays. */
 static void invent_record(struct gate_record *r, int64_t rollout, int64_t began)
 {
 	int64_t shift = began - r->facts.began;
@@ -482,7 +519,7 @@ static void an_invented_history_lacks_the_endpoints_word_and_a_rewritten_one_is_
 	promoter_says(false, "s are missing");
 	/* without a contradiction, and at the real pace: yet no endpoint says so itself */
 	let_pass(6 * 3600);
-	promoter_says(false, "0 of the 3 endpoints of ring canary that must vouch for serial 101 did so");
+	promoter_says(false, "0 of the 3 endpoints of ring canary that must vouch for serial 102 did so");
 	/* the attacker corrects the story: an endpoint survived at another time */
 	r->offers[0].facts.survived += 60;
 	r->facts.now += 60;
@@ -534,7 +571,7 @@ static struct metadata *read_metadata(const char *file, enum metadata_type type)
 	return m;
 }
 
-/* Everything that the server's keys can sign says that early runs serial 101; one signature of two is on it. */
+/* Everything that the server's keys can sign says that early runs serial 102; one signature of two is on it. */
 static void forge_early(void)
 {
 	AUTO_FREE char *dir = in_world("server/repository"), *path = NULL;
@@ -573,7 +610,7 @@ static void one_signature_of_two_moves_no_endpoint(void **state)
 	struct err e;
 
 	(void)state;
-	assert_ok(world_until(world, true, "the canaries ran serial 101", canaries_ran, NULL, &e));
+	assert_ok(world_until(world, true, "the canaries ran serial 102", canaries_ran, NULL, &e));
 	forge_early();
 	/* longer than an endpoint goes without looking, and than any minimum age */
 	let_pass(14 * 3600);
@@ -590,6 +627,7 @@ int main(void)
 		cmocka_unit_test(a_ring_waits_for_a_promoter_that_is_away),
 		cmocka_unit_test(it_goes_on_when_the_promoter_is_back_and_when_it_is_killed),
 		cmocka_unit_test(every_decision_can_be_decided_again_by_anyone_who_may_look),
+		cmocka_unit_test(a_halted_ring_goes_back_with_both_signatures),
 		cmocka_unit_test(the_servers_keys_alone_buy_no_second_signature),
 		cmocka_unit_test(an_invented_history_lacks_the_endpoints_word_and_a_rewritten_one_is_never_believed),
 		cmocka_unit_test(one_signature_of_two_moves_no_endpoint),
