@@ -14,6 +14,8 @@
 #include "agent/probation.h"
 #include "agent/trial.h"
 
+#define CHANNEL_STOP_LEFT "stop_left.%s"        /* journal key: the digest that spent the day of the online stop key */
+
 struct channel {
 	struct host *host;
 	const struct settings_channel *cfg;

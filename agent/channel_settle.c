@@ -97,6 +97,19 @@ static int discard(struct channel *c, const char **kind, struct err *e)
 	return drop_slot(c, e);
 }
 
+/* Before the record changes, or a kill in between would give the online key another bundle of the day. */
+static int spend_day(struct channel *c, const struct digest *leaving, struct err *e)
+{
+	char key[128], hex[DIGEST_HEX_LEN + 1];
+
+	snprintf(key, sizeof key, CHANNEL_STOP_LEFT, c->state.name);
+	digest_hex(hex, leaving);
+	c->state.stop_left_at = clock_now();
+	if (journal_set(c->host->journal, key, hex, e) < 0)
+		return e->code;
+	return channel_store(c, "", "", "", e);
+}
+
 /* To the slot that the latest verdict, or an order, named in `last`. */
 static int retreat(struct channel *c, const char *reason, const char *evidence, struct err *e)
 {
@@ -106,10 +119,10 @@ static int retreat(struct channel *c, const char *reason, const char *evidence, 
 
 	if (digest_equal(&running, to))
 		return 0;
+	if (c->state.last.online_stop && spend_day(c, &running, e) < 0)
+		return e->code;
 	if (trial_leave(&c->boot, digest_equal(to, &baseline) ? &none : to, e) < 0)
 		return e->code;
-	if (c->state.last.online_stop)
-		c->state.stop_left_at = clock_now();
 	memcpy(event.channel, c->state.name, sizeof event.channel);
 	snprintf(event.kind, sizeof event.kind, "local");
 	snprintf(event.reason, sizeof event.reason, "%s", reason);

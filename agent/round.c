@@ -103,6 +103,7 @@ static int say_channel(struct saying *s, const struct channel *c, struct err *e)
 {
 	static struct message_channel m;
 	const struct digest *assigned = &c->state.last.assigned;
+	char key[128], left[DIGEST_HEX_LEN + 1], hex[DIGEST_HEX_LEN + 1];
 
 	memset(&m, 0, sizeof m);
 	memcpy(m.channel, c->state.name, sizeof m.channel);
@@ -118,6 +119,13 @@ static int say_channel(struct saying *s, const struct channel *c, struct err *e)
 	m.pinned = c->state.pinned;
 	m.drop = phase_on_trial(c->state.phase) ? c->state.offer.drop : c->state.drop;
 	m.stop_left_at = c->state.stop_left_at;
+	/* The day was spent on what still runs: it was to be left when this host died. */
+	snprintf(key, sizeof key, CHANNEL_STOP_LEFT, c->state.name);
+	if (journal_get(s->r->host->journal, key, left, sizeof left, e) < 0)
+		return e->code;
+	digest_hex(hex, &m.running);
+	if (!strcmp(left, hex))
+		m.stop_left_at = 0;
 	if (!digest_is_zero(assigned)) {
 		m.first_seen = *assigned;
 		if (journal_first_seen(s->r->host->journal, m.channel, assigned, clock_now(), &m.first_seen_at, e) < 0)
