@@ -1,12 +1,19 @@
 #!/bin/sh
-# Gets the kernel that the VM tests boot: Debian's cloud kernel, unpacked below
-# DIR, never installed. Quiet when it is there already.
+# Gets what the VM tests boot: Debian's cloud kernel, some of its modules, and a
+# module of ours that faults, built with that kernel's headers. Everything is
+# unpacked below DIR, nothing is installed. Quiet when it is there already.
 #   pieces.sh DIR
 set -eu
 dir=${1:?pieces.sh DIR}
+here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
-[ -f "$dir/vmlinuz" ] && [ -d "$dir/modules" ] && exit 0
+modules="softdog ramoops reed_solomon"
+
+complete() {
+  [ -f "$dir/vmlinuz" ] && [ -f "$dir/modules/fault.ko" ] && ! [ "$here/module/fault.c" -nt "$dir/modules/fault.ko" ]
+}
+complete && exit 0
 
 kernel_package() {
   apt-cache depends --important linux-image-cloud-amd64 2>/dev/null |
@@ -18,11 +25,34 @@ if [ -z "$package" ] && [ "$(id -u)" = 0 ]; then
   package=$(kernel_package)
 fi
 [ -n "$package" ] || { echo "vm: no linux-image-cloud-amd64 in the package lists; apt-get update?" >&2; exit 1; }
-echo "vm: fetching $package"
 work=$(mktemp -d "$dir/fetch.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-(cd "$work" && apt-get download -qq "$package" 2>/dev/null && dpkg-deb -x ./*.deb x)
-rm -rf "$dir/modules" && mkdir "$dir/modules"
-find "$work/x/lib/modules" \( -name softdog.ko -o -name ramoops.ko -o -name reed_solomon.ko \) -exec cp {} "$dir/modules/" \;
-mv "$work"/x/boot/vmlinuz-* "$dir/vmlinuz.new"
+
+# unpack NAME PACKAGE...: into $work/NAME
+unpack() {
+  into=$work/$1; shift
+  mkdir "$into"
+  (cd "$into" && apt-get download -qq "$@" 2>/dev/null && for p in ./*.deb; do dpkg-deb -x "$p" .; done && rm ./*.deb)
+}
+
+# The headers name each other by absolute paths: here they are told ours.
+build_fault() {
+  release=${package#linux-image-}
+  kbuild=linux-kbuild-${release%%.*}.$(echo "$release" | cut -d. -f2)
+  unpack headers "linux-headers-$release" "linux-headers-${release%-cloud-amd64}-common" "$kbuild" || return 1
+  tree=$work/headers/usr/src/linux-headers-$release
+  sed -i "s|/usr/src/|$work/headers/usr/src/|" "$tree/Makefile"
+  cp -r "$here/module" "$work/module"
+  env -u MAKEFLAGS make -s -C "$tree" M="$work/module" modules >"$work/log" 2>&1 || { cat "$work/log" >&2; return 1; }
+  strip --strip-debug "$work/module/fault.ko"
+}
+
+echo "vm: fetching $package and its headers"
+unpack image "$package"
+mkdir "$work/modules"
+for module in $modules; do find "$work/image/lib/modules" -name "$module.ko" -exec cp {} "$work/modules/" \; ; done
+build_fault && cp "$work/module/fault.ko" "$work/modules/" || echo "vm: the module that faults cannot be built; its story is left out" >&2
+mkdir -p "$dir/modules"
+mv "$work"/modules/*.ko "$dir/modules/"
+mv "$work"/image/boot/vmlinuz-* "$dir/vmlinuz.new"
 mv "$dir/vmlinuz.new" "$dir/vmlinuz"
