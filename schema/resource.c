@@ -162,9 +162,10 @@ static int add_name(struct compiler *c, struct resource *r, const char *uri)
 
 static const char *keep(struct compiler *c, const char *text)
 {
-	char *own = compiler_take(c, strlen(text) + 1, 1);
+	size_t len = strlen(text);
+	char *own = compiler_take(c, len + 1, 1);       /* zeros */
 
-	return own ? strcpy(own, text) : NULL;
+	return own && len ? memcpy(own, text, len) : own;
 }
 
 struct resource *resource_at(const struct compiler *c, const struct json *root)
