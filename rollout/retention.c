@@ -53,7 +53,8 @@ static int name_bundles(const struct repo_target *t, void *arg, struct err *e)
 int retention_sweep(struct repo *r, const struct retention *keep, int64_t now, bool dry, repo_gone *gone, void *arg, struct err *e)
 {
 	__attribute__((cleanup(named_freep))) struct named n = { .r = r };
-	struct repo_retention what = { .bundles = (size_t)keep->bundles, .seconds = keep->days * DAY_S };
+	struct repo_retention what = { .bundles = (size_t)keep->bundles, .seconds = keep->days * DAY_S, .waiting = keep->waiting,
+				       .waiting_count = keep->waiting_count };
 
 	if (repo_each_target(r, NULL, name_bundles, &n, e) < 0)
 		return err_wrap(e, "what assignments name");

@@ -12,6 +12,8 @@
 struct retention {
 	int64_t bundles;        /* the newest of each channel stay, so many at least */
 	int64_t days;           /* nothing goes that was published, or replaced, less than so long ago */
+	const struct metadata *const *waiting;  /* drafts that people may sign yet: what they list stays */
+	size_t waiting_count;
 };
 
 /* As repo_sweep(). An assignment that cannot be read ends it: what it names is not known. */

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "server/desk_parts.h"
+#include "signing/delegation.h"
 
 /* One change on its way: made again from the start when another process was faster. */
 struct change {
@@ -261,7 +262,26 @@ void desk_signed_free(struct desk_signed *s)
 	free(s);
 }
 
-int desk_check(struct desk *d, struct desk_signed **out, const char *role, const void *envelope, size_t len, struct err *e)
+static int check_paths(const struct metadata *m, const struct metadata_delegation *d, struct err *e)
+{
+	for (size_t i = 0; i < m->target_count; i++)
+		if (!delegation_match(d, m->targets[i].path.text, m->targets[i].path.len))
+			return err_set(e, ERR_REFUSED, "%s: not a path that %s may speak for", m->targets[i].path.text, d->name);
+	return 0;
+}
+
+/* With the lock. */
+static int check_part(struct desk *d, const struct metadata *m, const struct authority *by, const char *role, struct desk_count *count,
+		      struct err *e)
+{
+	*count = (struct desk_count){ verify_count(m, by), by->role->threshold };
+	if (count->have == 0)
+		return verify(m, by, role, e);
+	return check_paths(m, metadata_delegation(repo_role(d->repo, "targets"), role), e);
+}
+
+int desk_check(struct desk *d, struct desk_signed **out, const char *role, const void *envelope, size_t len, struct desk_count *count,
+	       struct err *e)
 {
 	AUTO(desk_signed) struct desk_signed *s = calloc(1, sizeof *s);
 	struct authority by;
@@ -275,7 +295,7 @@ int desk_check(struct desk *d, struct desk_signed **out, const char *role, const
 	if (!authority_of(&by, repo_role(d->repo, "targets"), role))
 		got = err_set(e, ERR_AUTH, "the repository delegates to no role %s", role);
 	else
-		got = verify(s->m, &by, role, e);
+		got = count ? check_part(d, s->m, &by, role, count, e) : verify(s->m, &by, role, e);
 	pthread_mutex_unlock(&d->lock);
 	if (got < 0)
 		return got;

@@ -51,9 +51,19 @@ struct desk_target {
 	const struct json *custom;      /* borrowed from the check */
 };
 
-/* An envelope that carries enough signatures for its role. */
+/*
+ * An envelope that carries enough signatures for its role. With `count` one
+ * valid signature is enough, as others may sign yet; how many there are and how
+ * many it wants is stored, and that it lists nothing but its own paths is
+ * looked at now instead of when it is published.
+ */
 struct desk_signed;
-int desk_check(struct desk *d, struct desk_signed **out, const char *role, const void *envelope, size_t len, struct err *e) MUST_CHECK;
+struct desk_count {
+	size_t have;
+	int64_t need;
+};
+int desk_check(struct desk *d, struct desk_signed **out, const char *role, const void *envelope, size_t len, struct desk_count *count,
+	       struct err *e) MUST_CHECK;
 void desk_signed_free(struct desk_signed *s);
 bool desk_signed_target(const struct desk_signed *s, const char *path, struct desk_target *out);        /* false: it lists no such path */
 /* The paths under which it lists these bytes, from nth 0 on; NULL: no more. Borrowed. */

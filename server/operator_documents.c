@@ -5,9 +5,9 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "rollout/approvals.h"
 #include "schema/contract.h"
 #include "server/control.h"
+#include "server/document_check.h"
 #include "server/handlers.h"
 #include "server/recalls.h"
 
@@ -265,43 +265,6 @@ static int take_targets(struct request *q, const struct json_doc *d, struct desk
 	return 0;
 }
 
-/* ---- what the documents of a role say ---- */
-
-/* The channel in the path is the one in the document: ".../<channel><end>". */
-static int check_channel(const struct desk_file *f, const char *channel, const char *end, struct err *e)
-{
-	size_t have = strlen(f->path), want = 1 + strlen(channel) + strlen(end);
-	char tail[PATH_LEN_MAX + 1];
-
-	snprintf(tail, sizeof tail, "/%s%s", channel, end);
-	if (have >= want && !strcmp(f->path + have - want, tail))
-		return 0;
-	return err_set(e, ERR_REFUSED, "%s: its document is for channel %s", f->path, channel);
-}
-
-/* A document that hosts could not read would be signed for nothing, or lift what they obey. */
-static int check_document(const struct desk_file *f, const struct buf *text, struct stops **recalls, struct err *e)
-{
-	AUTO(approvals) struct approvals *approvals = NULL;
-	AUTO(ringmap) struct ringmap *map = NULL;
-	AUTO(stops) struct stops *stops = NULL;
-	const char *bytes = text->len ? text->data : "";
-
-	if (!strcmp(f->path, RINGMAP_PATH))
-		return ringmap_parse(&map, f->path, bytes, text->len, e);
-	if (!strncmp(f->path, "approvals/", strlen("approvals/")))
-		return approvals_parse(&approvals, f->path, bytes, text->len, e) < 0 ? e->code : check_channel(f, approvals->channel, ".json", e);
-	if (!strncmp(f->path, "stop/", strlen("stop/")))
-		return stops_parse(&stops, STOPS_STOP, f->path, bytes, text->len, e) < 0 ? e->code : check_channel(f, stops->channel, "/stops.json", e);
-	if (strncmp(f->path, "recall/", strlen("recall/")) != 0)
-		return 0;
-	if (*recalls)
-		return err_set(e, ERR_FORMAT, "recalls are published one channel at a time");
-	if (stops_parse(recalls, STOPS_RECALL, f->path, bytes, text->len, e) < 0)
-		return e->code;
-	return check_channel(f, (*recalls)->channel, "/recalls.json", e);
-}
-
 static int put_role(struct request *q, const struct json_doc *d, struct desk_file *files, size_t *count, struct err *e)
 {
 	AUTO(buf) struct buf *envelope = buf_new(0);
@@ -321,7 +284,7 @@ static int put_role(struct request *q, const struct json_doc *d, struct desk_fil
 	for (size_t i = 0; i < *count; i++) {
 		AUTO(buf) struct buf *text = NULL;
 
-		if (file_read(&text, files[i].from, DOCUMENT_MAX, e) < 0 || check_document(&files[i], text, &recalls, e) < 0)
+		if (file_read(&text, files[i].from, DOCUMENT_MAX, e) < 0 || document_check(files[i].path, text, &recalls, e) < 0)
 			return e->code;
 	}
 	server_audit(&b, now, q->who, "role", q->params[0], "");

@@ -198,7 +198,7 @@ static int parse(struct publish *p, struct err *e)
 	if (json_canonical(p->envelope, role, e) < 0)
 		return err_wrap(e, "role");
 	snprintf(name, sizeof name, "content-%s", p->channel);
-	if (desk_check(p->s->desk, &p->signed_role, name, p->envelope->data, p->envelope->len, e) < 0)
+	if (desk_check(p->s->desk, &p->signed_role, name, p->envelope->data, p->envelope->len, NULL, e) < 0)
 		return e->code;
 	if (add_file(p, &p->archive, "archive", e) < 0)
 		return e->code;

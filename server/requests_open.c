@@ -5,8 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "rollout/ringmap.h"
-#include "rollout/stops.h"
+#include "server/document_check.h"
 #include "server/requests_parts.h"
 #include "signing/repo.h"
 
@@ -16,24 +15,6 @@
 #define CREATED_AHEAD DAY       /* of a machine without network whose clock is off */
 
 /* ---- from operators ---- */
-
-static int check_document(const struct sigreq_document *d, struct err *e)
-{
-	AUTO(assignment) struct assignment *a = NULL;
-	AUTO(ringmap) struct ringmap *m = NULL;
-	AUTO(stops) struct stops *s = NULL;
-	const char *text = d->bytes->data ? d->bytes->data : "";
-
-	if (strncmp(d->path, "rings/", 6) == 0)
-		return assignment_parse(&a, d->path, text, d->bytes->len, e);
-	if (strcmp(d->path, RINGMAP_PATH) == 0)
-		return ringmap_parse(&m, d->path, text, d->bytes->len, e);
-	if (strncmp(d->path, "recall/", 7) == 0)
-		return stops_parse(&s, STOPS_RECALL, d->path, text, d->bytes->len, e);
-	if (strncmp(d->path, "stop/", 5) == 0)
-		return stops_parse(&s, STOPS_STOP, d->path, text, d->bytes->len, e);
-	return 0;
-}
 
 static int check_draft(const struct sigreq_draft *d, int64_t now, struct err *e)
 {
@@ -59,7 +40,7 @@ static int check_request(struct server *s, const struct sigreq *q, int64_t now, 
 		if (check_draft(&q->drafts[i], now, e) < 0)
 			return e->code;
 	for (size_t i = 0; i < q->document_count; i++)
-		if (check_document(&q->documents[i], e) < 0)
+		if (document_check(q->documents[i].path, q->documents[i].bytes, NULL, e) < 0)
 			return e->code;
 	return desk_check_request(s->desk, q, e);
 }

@@ -150,6 +150,8 @@ struct repo_retention {
 	int64_t seconds;
 	const char *const *named;       /* target paths */
 	size_t named_count;
+	const struct metadata *const *waiting;  /* drafts that may be published yet: what they list stays */
+	size_t waiting_count;
 };
 
 /* A file that goes: "metadata/7.stop.json", "targets/stop/edr/<sha256>.stops.json". Not zero ends the sweep and is returned. */

@@ -301,6 +301,9 @@ static int list_all(struct sweep *s, struct err *e)
 	for (size_t i = 0; i < s->metadata.count; i++)
 		if (s->metadata.items[i].stays && s->metadata.items[i].group && list_of(s, &s->metadata.items[i], e) < 0)
 			return e->code;
+	for (size_t i = 0; i < s->keep->waiting_count; i++)
+		if (list_targets(s, s->keep->waiting[i], e) < 0)
+			return e->code;
 	if (s->listed.count)
 		qsort(s->listed.items, s->listed.count, sizeof *s->listed.items, compare_names);
 	return 0;
