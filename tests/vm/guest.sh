@@ -1,16 +1,17 @@
 #!/bin/busybox sh
 # First process of the virtual machine: a boot as a host has it, in short.
 # Lines that begin with "vm: " are read by the test. The kernel's command line
-# says what differs: rh.guard=off, rh.fault=sysrq|module, rh.preload=FILE, rh.sensor=NAME.
+# says what differs: rh.guard=off|early, rh.fault=sysrq|module, rh.preload=FILE,
+# rh.defect=RULE, rh.pstore=ADDRESS.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev 2>/dev/null
-mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /tmp
 dmesg -n 1
 
 option() { sed -n "s/.*rh\.$1=\([^ ]*\).*/\1/p" /proc/cmdline; }
+[ "$(option guard)" = early ] || mount -t tmpfs tmpfs /run
 
 boots=$(cat /boots 2>/dev/null || echo 0)
 boots=$((boots + 1))
@@ -32,9 +33,19 @@ panic_now() {
   poweroff -f
 }
 
-preload=$(option preload)
-[ "$(option guard)" = off ] || LD_PRELOAD=$preload ringhold-bootguard
-[ "$(option guard)" = off ] && { mkdir -p /run/ringhold/edr; ln -s "$(cat /guard-removed)" /run/ringhold/edr/current; }
+# What a kernel leaves behind for the next one, in memory that outlives a reset.
+if [ -n "$(option pstore)" ]; then
+  insmod /usr/lib/reed_solomon.ko
+  insmod /usr/lib/ramoops.ko mem_address="$(option pstore)" mem_size=0x100000 record_size=0x20000
+  mount -t pstore pstore /sys/fs/pstore
+  ls /sys/fs/pstore | sed 's/^/vm: pstore /'
+fi
+
+case "$(option guard)" in
+off) mkdir -p /run/ringhold/edr; ln -s "$(cat /guard-removed)" /run/ringhold/edr/current ;;
+early) ;; # it ran before the disk was the root
+*) LD_PRELOAD=$(option preload) ringhold-bootguard ;;
+esac
 echo "vm: content $(basename "$(readlink /run/ringhold/edr/current 2>/dev/null || echo none)")"
 
 # The sensor comes early and takes the machine with it when it dies.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the disk of a virtual machine: what a host holds, our programs with the
 # libraries they need, busybox, and guest.sh as its first process.
-#   image.sh ROOT BIN DISK
+#   image.sh ROOT BIN DISK         EXTRA="FILE..." goes to /usr/lib
 set -eu
 root=${1:?ROOT} bin=${2:?BIN} disk=${3:?DISK}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -22,7 +22,7 @@ for program in ringhold-bootguard ringhold-sensor ringhold-agent; do
     [ -e "$stage$library" ] || { mkdir -p "$stage$(dirname "$library")" && cp -L "$library" "$stage$library"; }
   done
 done
-[ -z "${EXTRA:-}" ] || cp "$EXTRA" "$stage/usr/lib/"
+for file in ${EXTRA:-}; do cp "$file" "$stage/usr/lib/"; done
 rm -f "$disk"
 truncate -s 192M "$disk"
 mke2fs -q -t ext4 -d "$stage" "$disk"

@@ -10,10 +10,10 @@ mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 modules="softdog ramoops reed_solomon"
 
-complete() {
-  [ -f "$dir/vmlinuz" ] && [ -f "$dir/modules/fault.ko" ] && ! [ "$here/module/fault.c" -nt "$dir/modules/fault.ko" ]
+all_here() {
+  [ -f "$dir/vmlinuz" ] && [ -f "$dir/modules/fault.ko" ] && [ -z "$(find "$here/module" -newer "$dir/modules/fault.ko")" ]
 }
-complete && exit 0
+all_here && exit 0
 
 kernel_package() {
   apt-cache depends --important linux-image-cloud-amd64 2>/dev/null |

@@ -15,6 +15,9 @@ static inline void vm_report_free(struct vm_report *r)
 
 AUTO_DEFINE(vm_report, struct vm_report *, vm_report_free);
 
+#define STORY_GOOD "deploy/demo/edr-good"
+#define STORY_BOMB "deploy/demo/edr-bootbomb"           /* kills a machine that boots, from its first day */
+
 #define story_needs_a_machine()                                 \
 	do {                                                    \
 		const char *missing_ = vm_missing();            \
@@ -22,16 +25,44 @@ AUTO_DEFINE(vm_report, struct vm_report *, vm_report_free);
 			skip_missing_program(missing_);         \
 	} while (0)
 
-/* One good bundle, committed; the sensor is this process until the machine boots. */
-static inline struct published story_settled(struct endpoint *p, const char *dir, uint64_t serial)
+/* One of the modules that pieces.sh made ready; NULL when it could not. */
+static inline const char *story_module(const char *name)
 {
-	struct published one = endpoint_bundle(p, dir, serial, NULL);
+	static char paths[4][64];
+	static int turn;
+	char *path = paths[turn++ % 4];
 
-	endpoint_assign(p, &one, NULL, 1, 30, 0);
-	endpoint_sensor_start(p);
-	endpoint_agent_start(p);
-	endpoint_until(p, "the first bundle is committed", endpoint_runs_committed, &one, 1000);
-	return one;
+	snprintf(path, sizeof paths[0], "build/vm/modules/%s.ko", name);
+	return access(path, R_OK) == 0 ? path : NULL;
+}
+
+/* ---- the host, before it is a machine ---- */
+
+/* A directory like STORY_BOMB, its bomb of another kind: "late-bomb-0001". */
+static inline const char *story_bomb_of_kind(const struct endpoint *p, const char *id)
+{
+	static char dir[200];
+	char line[600];
+
+	snprintf(dir, sizeof dir, "%s/%s", p->dir, id);
+	snprintf(line, sizeof line, "cp -r " STORY_BOMB " %s && sed -i s/boot-bomb-0001/%s/ %s/rules/process.json %s/selftest/process.ndjson",
+		 dir, id, dir, dir);
+	assert_int_equal(system(line), 0);
+	return dir;
+}
+
+/* A bundle, tried for a moment and committed; the sensor is this process until the machine boots. */
+static inline struct published story_committed(struct endpoint *p, const char *dir, uint64_t serial, const struct published *before)
+{
+	struct published b = endpoint_bundle(p, dir, serial, NULL);
+
+	endpoint_assign(p, &b, before, 1, 30, 0);
+	if (!p->sensor_up)
+		endpoint_sensor_start(p);
+	if (p->agent <= 0)
+		endpoint_agent_start(p);
+	endpoint_until(p, "the bundle is committed", endpoint_runs_committed, &b, 1000);
+	return b;
 }
 
 static inline bool story_is_active(const struct seen *s, const void *arg)
@@ -39,17 +70,17 @@ static inline bool story_is_active(const struct seen *s, const void *arg)
 	return s->state.phase == PHASE_ACTIVE && digest_equal(&s->running, &((const struct published *)arg)->digest);
 }
 
-/* A second bundle, on trial and healthy as long as nobody boots. Then the power goes. */
+/* A bundle on trial, healthy as long as nobody boots. */
 static inline struct published story_on_trial(struct endpoint *p, const char *dir, uint64_t serial, const struct published *before)
 {
-	struct published two = endpoint_bundle(p, dir, serial, NULL);
+	struct published b = endpoint_bundle(p, dir, serial, NULL);
 
-	endpoint_assign(p, &two, before, 1, 100000, 1);
-	endpoint_until(p, "the trial runs", story_is_active, &two, 1000);
-	endpoint_agent_end(p, SIGKILL);
-	endpoint_sensor_stop(p);
-	return two;
+	endpoint_assign(p, &b, before, 1, 100000, 1);
+	endpoint_until(p, "the trial runs", story_is_active, &b, 1000);
+	return b;
 }
+
+/* ---- the machine ---- */
 
 static inline const char *story_bin(const struct endpoint *p)
 {
@@ -59,18 +90,17 @@ static inline const char *story_bin(const struct endpoint *p)
 	return bin;
 }
 
-static inline struct vm_report *story_boots(struct endpoint *p, const char *options, unsigned most)
+/* The power goes; what is on the host's disk becomes the machine's. extra: as vm_disk(). */
+static inline const char *story_power_off(struct endpoint *p, const char *extra)
 {
-	struct vm_report *r = calloc(1, sizeof *r);
-	char disk[200];
-	const struct vm_boot b = { .disk = disk, .options = options, .most = most };
+	static char disk[200];
 	struct err e;
 
-	assert_non_null(r);
+	endpoint_agent_end(p, SIGKILL);
+	endpoint_sensor_stop(p);
 	snprintf(disk, sizeof disk, "%s/disk.img", p->dir);
-	assert_ok(vm_disk(p->root, story_bin(p), NULL, disk, &e));
-	assert_ok(vm_run(&b, r, &e));
-	return r;
+	assert_ok(vm_disk(p->root, story_bin(p), extra, disk, &e));
+	return disk;
 }
 
 static inline void story_print(const struct vm_report *r)
@@ -81,18 +111,24 @@ static inline void story_print(const struct vm_report *r)
 	fprintf(stderr, "%u boots, %u panics, content %s; it ends with:\n%s\n", r->boots, r->panics, r->content, text + (len > 4000 ? len - 4000 : 0));
 }
 
-static inline void story_expect(const struct vm_report *r, enum vm_verdict verdict, const struct published *content)
+/* Boots until it is off; it must end as `verdict` says, on that content (NULL: none). */
+static inline struct vm_report *story_boots(const struct vm_boot *how, enum vm_verdict verdict, const struct published *content)
 {
+	struct vm_report *r = calloc(1, sizeof *r);
 	char hex[DIGEST_HEX_LEN + 1] = "none";
+	struct vm_boot b = *how;
+	struct err e;
 
+	assert_non_null(r);
 	if (content)
 		digest_hex(hex, &content->digest);
-	if (r->verdict == verdict && strcmp(r->content, hex) == 0)
-		return;
-	story_print(r);
-	if (r->verdict != verdict)
-		fail_msg("the machine is %s, not %s", vm_verdict_name(r->verdict), vm_verdict_name(verdict));
-	fail_msg("wrong content: %s runs, not %s", r->content, hex);
+	b.content = hex;
+	assert_ok(vm_run(&b, r, &e));
+	if (r->verdict != verdict || strcmp(r->content, hex) != 0) {
+		story_print(r);
+		fail_msg("the machine is %s, not %s; %s runs, not %s", vm_verdict_name(r->verdict), vm_verdict_name(verdict), r->content, hex);
+	}
+	return r;
 }
 
 static inline void story_tells(const struct vm_report *r, const char *what)

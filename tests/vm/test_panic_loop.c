@@ -4,18 +4,18 @@
 static void a_kernel_that_panics_over_a_trial_gets_the_content_before_back(void **state)
 {
 	struct endpoint *p = *state;
-	struct published good, bomb;
+	struct published good;
 	AUTO(vm_report) struct vm_report *r = NULL;
 
 	story_needs_a_machine();
-	good = story_settled(p, "deploy/demo/edr-good", 110);
-	bomb = story_on_trial(p, "deploy/demo/edr-bootbomb", 111, &good);
-	r = story_boots(p, "rh.fault=sysrq", 8);
-	story_expect(r, VM_HEALTHY, &good);
+	good = story_committed(p, STORY_GOOD, 110, NULL);
+	(void)story_on_trial(p, STORY_BOMB, 111, &good);
+	struct vm_boot how = { .disk = story_power_off(p, NULL), .options = "rh.fault=sysrq", .most = 8 };
+
+	r = story_boots(&how, VM_HEALTHY, &good);
 	assert_int_equal(r->panics, 2);         /* a trial has two tries */
 	assert_int_equal(r->boots, 3);
 	story_tells(r, "boot-failed");          /* the healthy boot reports, with no network */
-	(void)bomb;
 }
 
 int main(void)

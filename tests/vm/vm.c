@@ -28,24 +28,35 @@ const char *vm_missing(void)
 	return access(KERNEL, R_OK) < 0 ? "the kernel for virtual machines (" KERNEL ")" : NULL;
 }
 
-int vm_disk(const char *root, const char *bin, const char *extra, const char *disk, struct err *e)
+/* One of the scripts here, with a word for its environment. */
+static int script(const char *name, const char *a, const char *b, const char *c, char *word, struct err *e)
 {
-	char *argv[] = { (char *)"sh", (char *)"tests/vm/image.sh", (char *)root, (char *)bin, (char *)disk, NULL };
-	AUTO_FREE char *more = NULL;
-	char *env[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LANG=C", NULL, NULL };
+	char *argv[] = { (char *)"sh", (char *)name, (char *)a, (char *)b, (char *)c, NULL };
+	char *env[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LANG=C", word, NULL };
 	struct proc_run how = { .path = "/bin/sh", .argv = argv, .env = env, .stdin_fd = -1, .timeout_ms = 300000, .output_max = 65536 };
 	struct proc_result got = { 0 };
 	int code = 0;
 
-	if (extra && asprintf(&more, "EXTRA=%s", extra) < 0)
-		return err_memory(e);
-	env[2] = more;
 	if (proc_run(&how, &got, e) < 0)
 		return e->code;
 	if (got.exit_status != 0)
-		code = err_set(e, ERR_IO, "image.sh: %.300s", got.output ? got.output->data : "");
+		code = err_set(e, ERR_IO, "%s: %.300s", name, got.output ? got.output->data : "");
 	proc_result_release(&got);
 	return code;
+}
+
+int vm_disk(const char *root, const char *bin, const char *extra, const char *disk, struct err *e)
+{
+	AUTO_FREE char *more = NULL;
+
+	if (extra && asprintf(&more, "EXTRA=%s", extra) < 0)
+		return err_memory(e);
+	return script("tests/vm/image.sh", root, bin, disk, more, e);
+}
+
+int vm_initrd(const char *bin, const char *initrd, struct err *e)
+{
+	return script("tests/vm/initrd.sh", bin, initrd, NULL, NULL, e);
 }
 
 static int bound(void *arg)
@@ -77,21 +88,33 @@ static void last_content(char out[65], const char *text)
 	snprintf(out, 65, "%.*s", at ? (int)strcspn(at, "\r\n") : 0, at ? at : "");
 }
 
-static void read_serial(struct vm_report *out, const struct proc_result *got)
+static bool is_wrong(const char *runs, const char *content)
 {
-	const char *text = out->serial && out->serial->data ? out->serial->data : "";
+	return content && strcmp(runs, content) != 0;
+}
 
-	out->boots = count(text, "vm: boot ");
-	out->panics = count(text, "Kernel panic - not syncing");
-	last_content(out->content, text);
-	if (got->timed_out || got->signal == SIGXCPU || got->signal == SIGKILL)
+void vm_read(struct vm_report *out, const char *serial, enum vm_end end, const char *content)
+{
+	out->boots = count(serial, "vm: boot ");
+	out->panics = count(serial, "Kernel panic - not syncing");
+	last_content(out->content, serial);
+	if (end == VM_END_CUT)
 		out->verdict = VM_TIMEOUT;
-	else if (strstr(text, "vm: too many boots"))
-		out->verdict = VM_TOO_MANY_PANICS;
-	else if (got->exit_status == 0 && strstr(text, "vm: healthy") && !strstr(text, "vm: survived"))
-		out->verdict = VM_HEALTHY;
-	else
+	else if (end == VM_END_FAILED || strstr(serial, "vm: survived"))
 		out->verdict = VM_BROKEN;
+	else if (strstr(serial, "vm: too many boots"))
+		out->verdict = VM_TOO_MANY_PANICS;
+	else if (!strstr(serial, "vm: healthy"))
+		out->verdict = VM_BROKEN;
+	else
+		out->verdict = is_wrong(out->content, content) ? VM_WRONG_CONTENT : VM_HEALTHY;
+}
+
+static enum vm_end end_of(const struct proc_result *got)
+{
+	if (got->timed_out || got->signal == SIGXCPU || got->signal == SIGKILL)
+		return VM_END_CUT;
+	return got->exit_status == 0 && got->signal == 0 ? VM_END_OFF : VM_END_FAILED;
 }
 
 int vm_run(const struct vm_boot *b, struct vm_report *out, struct err *e)
@@ -101,7 +124,7 @@ int vm_run(const struct vm_boot *b, struct vm_report *out, struct err *e)
 	char *argv[] = { (char *)"qemu-system-x86_64", (char *)"-accel", (char *)"tcg", (char *)"-m", (char *)"256", (char *)"-smp", (char *)"1",
 			 (char *)"-nodefaults", (char *)"-no-user-config", (char *)"-display", (char *)"none", (char *)"-serial", NULL,
 			 (char *)"-kernel", (char *)KERNEL, (char *)"-append", NULL, (char *)"-drive", NULL, (char *)"-device",
-			 (char *)"nvme,drive=d,serial=1", (char *)"-rtc", NULL, NULL };
+			 (char *)"nvme,drive=d,serial=1", (char *)"-rtc", NULL, b->initrd ? (char *)"-initrd" : NULL, (char *)b->initrd, NULL };
 	struct proc_run how = { .path = QEMU, .argv = argv, .stdin_fd = -1, .timeout_ms = WALL_MS, .output_max = 4096,
 				.confine = bound, .confine_arg = &boots };
 	struct proc_result got = { 0 };
@@ -119,7 +142,7 @@ int vm_run(const struct vm_boot *b, struct vm_report *out, struct err *e)
 	if (proc_run(&how, &got, e) < 0)
 		return e->code;
 	if (file_read(&out->serial, serial + strlen("file:"), SERIAL_MAX, e) == 0)
-		read_serial(out, &got);
+		vm_read(out, out->serial->data ? out->serial->data : "", end_of(&got), b->content);
 	else
 		err_wrap(e, "%s", got.output && got.output->data ? got.output->data : "qemu");
 	proc_result_release(&got);
@@ -133,7 +156,8 @@ void vm_report_release(struct vm_report *r)
 
 const char *vm_verdict_name(enum vm_verdict v)
 {
-	static const char *const names[] = { "healthy", "too many panics", "time-out", "broken" };
+	static const char *const names[] = { "healthy", "given up after too many panics", "healthy on wrong content",
+					     "cut off by its time limit", "broken" };
 
 	return names[v];
 }

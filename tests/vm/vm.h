@@ -14,6 +14,7 @@
 enum vm_verdict {
 	VM_HEALTHY,             /* the sensor came up and the machine switched itself off */
 	VM_TOO_MANY_PANICS,     /* it was given up after so many boots */
+	VM_WRONG_CONTENT,       /* healthy, on other content than was expected */
 	VM_TIMEOUT,
 	VM_BROKEN,              /* anything else: the emulator failed, or the guest did what no guest may */
 };
@@ -21,6 +22,8 @@ enum vm_verdict {
 struct vm_boot {
 	const char *disk;       /* an ext4 image; changed by the guest */
 	const char *options;    /* further words of the kernel's command line: "rh.fault=module" */
+	const char *content;    /* hex digest that the last boot must run; "none"; NULL: any */
+	const char *initrd;     /* from vm_initrd(); NULL: the kernel mounts the disk itself */
 	const char *clock;      /* the machine's clock, as "2027-01-01T00:00:00"; NULL: now */
 	unsigned most;          /* boots */
 };
@@ -35,8 +38,19 @@ struct vm_report {
 /* What is missing to run one at all, as a sentence; NULL: nothing. */
 const char *vm_missing(void);
 
-/* Makes a disk of a host's root directory and the programs of bin; extra: a file for /usr/lib, or NULL. */
+/* Makes a disk of a host's root directory and the programs of bin; extra: files for /usr/lib, by blanks, or NULL. */
 int vm_disk(const char *root, const char *bin, const char *extra, const char *disk, struct err *e) MUST_CHECK;
+/* Makes an initramfs that runs the boot guard of bin on the disk before it goes there. */
+int vm_initrd(const char *bin, const char *initrd, struct err *e) MUST_CHECK;
+
+enum vm_end {
+	VM_END_OFF,             /* the machine switched itself off */
+	VM_END_CUT,             /* out of time */
+	VM_END_FAILED,          /* the emulator failed */
+};
+
+/* Reads what a machine printed and how it ended into everything but `serial`. Pure. */
+void vm_read(struct vm_report *out, const char *serial, enum vm_end end, const char *content);
 
 /* Boots until the guest switches itself off. */
 int vm_run(const struct vm_boot *b, struct vm_report *out, struct err *e) MUST_CHECK;
