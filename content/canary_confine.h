@@ -12,6 +12,8 @@
 
 #include "base/err.h"
 
+#define CONFINE_READABLE_MAX 33         /* the slot and the corpora */
+
 struct confine {
 	const int *readable;            /* directories that stay readable, and nothing else */
 	size_t readable_count;
