@@ -3,7 +3,7 @@
  * generated, then mutated, from a fixed seed; tests/jansson.h says what is set
  * aside. tests/fuzz/fuzz_json_jansson.c is the same for a fuzzer.
  */
-#include "jansson.h"
+#include "json_jansson.h"
 #include "test.h"
 
 #define ROUNDS 6000

@@ -1,7 +1,7 @@
 /* fuzz_json_jansson: our parser and jansson accept the same texts and read them alike; without jansson, nothing. */
 #include <stdint.h>
 
-#include "tests/jansson.h"
+#include "tests/json_jansson.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

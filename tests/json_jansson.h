@@ -1,5 +1,5 @@
 /*
- * jansson: the same text through jansson, which is strict, too; found at run
+ * json_jansson: the same text through jansson, which is strict, too; found at run
  * time, because its names are ours.
  *
  * Known differences, set aside before the comparison: numbers that jansson's
@@ -8,8 +8,8 @@
  * number; we refuse it). jansson is told to allow \u0000, any value at the top, and
  * to refuse duplicate keys.
  */
-#ifndef TESTS_JANSSON_H
-#define TESTS_JANSSON_H
+#ifndef TESTS_JSON_JANSSON_H
+#define TESTS_JSON_JANSSON_H
 
 #include <dlfcn.h>
 #include <stdio.h>
