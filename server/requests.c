@@ -139,7 +139,27 @@ int requests_begin(struct server *s, const struct sigreq *q, const char *subject
 
 /* ---- publishing ---- */
 
-static int met(struct server *s, const struct sigreq *q, bool *out, struct err *e)
+bool requests_is_bundle(const struct requests_row *r)
+{
+	return strncmp(r->subject, REQUESTS_BUNDLE, strlen(REQUESTS_BUNDLE)) == 0;
+}
+
+bool requests_is_published(struct server *s, const struct sigreq *q)
+{
+	for (size_t i = 0; i < q->draft_count; i++) {
+		const struct sigreq_draft *d = &q->drafts[i], is = { .role = d->role, .base = d->draft };
+		AUTO(metadata) struct metadata *m = NULL;
+		AUTO(buf) struct buf *text = NULL;
+		struct err e;
+
+		if (desk_role(s->desk, d->role, &text, &e) < 0 || metadata_parse(&m, d->draft->type, d->role, text->data, text->len, &e) < 0 ||
+		    sigreq_check_base(&is, m, &e) < 0)
+			return false;
+	}
+	return true;
+}
+
+int requests_met(struct server *s, const struct sigreq *q, bool *out, struct err *e)
 {
 	struct desk_trust t;
 
@@ -150,16 +170,16 @@ static int met(struct server *s, const struct sigreq *q, bool *out, struct err *
 	return 0;
 }
 
-static int close_stale(struct server *s, const struct sigreq *q, const char *subject, const char *why, const char *who, int64_t now,
-		       struct requests_info *info, struct err *e)
+int requests_close_stale(struct server *s, const struct sigreq *q, const char *subject, const char *why, const char *who, int64_t now,
+			 struct requests_info *info, struct err *e)
 {
 	log_warn("signing request %s: %s", q->id, why);
 	fill_info(info, q, REQUESTS_STALE);
 	return requests_keep(s, q, subject, REQUESTS_STALE, why, who, "signing-request-stale", now, e);
 }
 
-static int published(struct server *s, const struct sigreq *q, const char *subject, const char *who, int64_t now,
-		     struct requests_info *info, struct err *e)
+int requests_done(struct server *s, const struct sigreq *q, const char *subject, const char *who, int64_t now, struct requests_info *info,
+		  struct err *e)
 {
 	struct err why;
 
@@ -169,6 +189,23 @@ static int published(struct server *s, const struct sigreq *q, const char *subje
 		log_error("%s", why.msg);
 	ticker_poke(s);
 	return requests_keep(s, q, subject, REQUESTS_PUBLISHED, "", who, "signing-request-published", now, e);
+}
+
+int requests_trouble(struct server *s, const struct sigreq *q, const struct requests_row *row, const char *why, const char *who, int64_t now,
+		     struct err *e)
+{
+	if (strncmp(row->note, why, sizeof row->note - 1) == 0)
+		return 0;       /* told already */
+	log_error("signing request %s: %s", q->id, why);
+	return requests_keep(s, q, row->subject, REQUESTS_OPEN, why, who, "signing-request-trouble", now, e);
+}
+
+static int is_ready(struct server *s, struct requests_info *info)
+{
+	s->requests_ready = true;
+	if (info)
+		info->ready = true;
+	return 0;
 }
 
 int requests_try(struct server *s, const struct sigreq *q, const struct requests_row *row, const char *who, int64_t now,
@@ -181,19 +218,20 @@ int requests_try(struct server *s, const struct sigreq *q, const struct requests
 
 	fill_info(info, q, REQUESTS_OPEN);
 	got = desk_check_request(s->desk, q, &why);
+	if (got == ERR_CONFLICT && requests_is_published(s, q))
+		return requests_is_bundle(row) ? is_ready(s, info) : requests_done(s, q, subject, who, now, info, e);
 	if (got == ERR_CONFLICT)
-		return close_stale(s, q, subject, why.msg, who, now, info, e);
-	if (met(s, q, &enough, e) < 0)
+		return requests_close_stale(s, q, subject, why.msg, who, now, info, e);
+	if (requests_met(s, q, &enough, e) < 0)
 		return e->code;
 	if (!enough)
 		return 0;
+	if (requests_is_bundle(row))
+		return is_ready(s, info);
 	got = desk_publish_request(s->desk, q, now, &why);
 	if (got == 0)
-		return published(s, q, subject, who, now, info, e);
-	if (strncmp(row->note, why.msg, sizeof row->note - 1) == 0)
-		return 0;       /* told already */
-	log_error("signing request %s: %s", q->id, why.msg);
-	return requests_keep(s, q, subject, REQUESTS_OPEN, why.msg, who, "signing-request-trouble", now, e);
+		return requests_done(s, q, subject, who, now, info, e);
+	return requests_trouble(s, q, row, why.msg, who, now, e);
 }
 
 int requests_begin_and_try(struct server *s, const struct sigreq *q, const char *subject, const char *who, int64_t now,
@@ -268,7 +306,7 @@ static int sign(struct server *s, const char *id, const struct requests_signatur
 	if (q->expires <= now)
 		return err_set(e, ERR_EXPIRED, "signing request %s is expired", id);
 	/* What is complete stays byte for byte: it may have been set aside for publishing. */
-	if (met(s, q, &enough, e) < 0 || (!enough && add_all(s, q, sigs, count, &info->added, e) < 0))
+	if (requests_met(s, q, &enough, e) < 0 || (!enough && add_all(s, q, sigs, count, &info->added, e) < 0))
 		return e->code;
 	if (info->added > 0 && requests_keep(s, q, row.subject, REQUESTS_OPEN, "", who, "signing-request-signed", now, e) < 0)
 		return e->code;

@@ -30,7 +30,10 @@ struct requests_info {
 	char id[SIGREQ_ID_LEN + 1];
 	enum requests_state state;
 	bool opened;            /* by this call */
+	bool ready;             /* a bundle with all its signatures: requests_bundle_finish() goes on */
 	int added;              /* signatures that were new */
+	size_t have;            /* of a bundle that waits: signatures there, and wanted */
+	int64_t need;
 };
 
 /*

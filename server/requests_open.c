@@ -16,7 +16,7 @@
 
 /* ---- from operators ---- */
 
-static int check_draft(const struct sigreq_draft *d, int64_t now, struct err *e)
+int requests_check_draft(const struct sigreq_draft *d, int64_t now, struct err *e)
 {
 	int64_t base = d->base ? d->base->version : 0;
 	int64_t most = repo_is_people(d->role) ? base + VERSIONS_AHEAD : MAX(base + 1, now + DAY);
@@ -25,19 +25,25 @@ static int check_draft(const struct sigreq_draft *d, int64_t now, struct err *e)
 		return err_set(e, ERR_REFUSED, "%s: version %lld is too far ahead of %lld", d->role, (long long)d->draft->version, (long long)base);
 	if (d->draft->expires <= now)
 		return err_set(e, ERR_EXPIRED, "%s: the draft is expired", d->role);
-	if (strncmp(d->role, "content-", 8) == 0 && !sigreq_is_renewal(d))
-		return err_set(e, ERR_REFUSED, "%s: what it lists is published through /v1/bundles, which checks it", d->role);
 	return 0;
 }
 
-static int check_request(struct server *s, const struct sigreq *q, int64_t now, struct err *e)
+/* A bundle comes through the checks first; of one that waits already only signatures are taken. */
+static int check_bundle(const struct sigreq_draft *d, bool waits, struct err *e)
+{
+	if (waits || strncmp(d->role, "content-", 8) != 0 || sigreq_is_renewal(d))
+		return 0;
+	return err_set(e, ERR_REFUSED, "%s: what it lists is published through /v1/bundles, which checks it", d->role);
+}
+
+static int check_request(struct server *s, const struct sigreq *q, bool waits, int64_t now, struct err *e)
 {
 	if (q->expires <= now)
 		return err_set(e, ERR_EXPIRED, "signing request %s is expired", q->id);
 	if (q->created > now + CREATED_AHEAD || q->expires > now + REPO_PEOPLE_LIFE)
 		return err_set(e, ERR_REFUSED, "signing request %s: its times are too far ahead", q->id);
 	for (size_t i = 0; i < q->draft_count; i++)
-		if (check_draft(&q->drafts[i], now, e) < 0)
+		if (requests_check_draft(&q->drafts[i], now, e) < 0 || check_bundle(&q->drafts[i], waits, e) < 0)
 			return e->code;
 	for (size_t i = 0; i < q->document_count; i++)
 		if (document_check(q->documents[i].path, q->documents[i].bytes, NULL, e) < 0)
@@ -80,7 +86,7 @@ static int open_it(struct server *s, const struct sigreq *q, const char *who, in
 		info->state = REQUESTS_PUBLISHED;
 		return 0;
 	}
-	if (check_request(s, q, now, e) < 0 || (!known && sigreq_bare(&kept, q, e) < 0) || merge(s, kept, q, info, e) < 0 ||
+	if (check_request(s, q, known && row.state == REQUESTS_OPEN && requests_is_bundle(&row), now, e) < 0 || (!known && sigreq_bare(&kept, q, e) < 0) || merge(s, kept, q, info, e) < 0 ||
 	    desk_sign_renewals(s->desk, kept, e) < 0)
 		return e->code;
 	if (!known || row.state != REQUESTS_OPEN)

@@ -18,6 +18,8 @@ struct requests_row {
 	struct buf *body;               /* owned; NULL: not read */
 };
 void requests_row_release(struct requests_row *r);
+bool requests_is_bundle(const struct requests_row *r);  /* opened by requests_bundle_open(): only then its evidence is the server's own word */
+#define REQUESTS_BUNDLE "publish "      /* what its subject begins with */
 #define AUTO_ROW __attribute__((cleanup(requests_row_release))) struct requests_row
 
 /* One with its body, parsed. ERR_NOT_FOUND. */
@@ -34,10 +36,23 @@ int requests_begin(struct server *s, const struct sigreq *q, const char *subject
 /* requests_begin(), then requests_try(). */
 int requests_begin_and_try(struct server *s, const struct sigreq *q, const char *subject, const char *who, int64_t now,
 			   struct requests_info *info, struct err *e);
+/* Exactly what it drafts is what is published: whoever did it died before the store knew. */
+bool requests_is_published(struct server *s, const struct sigreq *q);
+int requests_met(struct server *s, const struct sigreq *q, bool *out, struct err *e);
+/* A draft's version and expiry. */
+int requests_check_draft(const struct sigreq_draft *d, int64_t now, struct err *e);
+/* How it ended: stale (why), published; or trouble that is said once and leaves it open. */
+int requests_close_stale(struct server *s, const struct sigreq *q, const char *subject, const char *why, const char *who, int64_t now,
+			 struct requests_info *info, struct err *e);
+int requests_done(struct server *s, const struct sigreq *q, const char *subject, const char *who, int64_t now, struct requests_info *info,
+		  struct err *e);
+int requests_trouble(struct server *s, const struct sigreq *q, const struct requests_row *row, const char *why, const char *who, int64_t now,
+		     struct err *e);
 /*
  * Publishes an open request that has all it wants; one whose base is gone is
  * closed. Trouble with the repository leaves it open, to be tried again, and
- * is said in the note and the log. info->state tells what became of it.
+ * is said in the note and the log. info->state tells what became of it. A
+ * bundle is only found ready: what follows needs other locks.
  */
 int requests_try(struct server *s, const struct sigreq *q, const struct requests_row *row, const char *who, int64_t now,
 		 struct requests_info *info, struct err *e);

@@ -1,8 +1,8 @@
 /*
  * server: everything one ringholdd is made of, and its locks.
  *
- * Locks are taken in this order: `control` (whoever moves rollouts: the ticker
- * and operators), then `requests`, then the desk's own, then `lock` (the fleet and rollouts in
+ * Locks are taken in this order: `publishing`, `control` (whoever moves
+ * rollouts: the ticker and operators), then `requests`, then the desk's own, then `lock` (the fleet and rollouts in
  * memory), which is never held while waiting for a disk.
  */
 #ifndef SERVER_SERVER_H
@@ -45,6 +45,7 @@ struct server {
 	pthread_mutex_t requests;       /* signing requests: reading one, changing it, publishing it */
 	pthread_mutex_t lock;
 	pthread_cond_t idle;            /* a device is no longer busy */
+	bool requests_ready;            /* under `requests`: a bundle has all its signatures, and nobody was told yet */
 	int64_t requests_seen, requests_next;   /* under `requests`: the timestamp at the last look, and when to look again */
 	/* under `lock`: */
 	struct fleet fleet;

@@ -1,9 +1,7 @@
 /* ticker: the thread that looks at everything about once a second. */
 #include "server/ticker.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +15,15 @@
 #include "server/control.h"
 #include "server/recalls.h"
 #include "server/requests.h"
+#include "server/requests_bundle.h"
+#include "server/requests_sweep.h"
 
 #define TICK_MS 1000
 #define FOLD_MS 10000           /* heartbeats reach the store at least so often */
 #define FOLD_MOST 20000         /* devices in one tick */
-#define UPLOAD_LIFE_S 86400
 #define SWEEP_MS 3600000
 
-enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD, DUTY_SWEEP, DUTY_REQUESTS, DUTIES };
+enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD, DUTY_SWEEP, DUTY_UPLOADS, DUTY_REQUESTS, DUTY_BUNDLES, DUTIES };
 
 struct ticker {
 	struct server *server;
@@ -37,6 +36,9 @@ struct ticker {
 	int64_t timestamp;              /* of the repository when stops and recalls were last looked at */
 	struct timespec operators;      /* mtime of the operators' file */
 	char said[DUTIES][256];         /* the last trouble of each duty, told once */
+	pthread_t finisher;
+	bool finishing;                 /* that thread was begun and not joined */
+	_Atomic bool finished;          /* it is at its end */
 };
 
 static void tell(struct ticker *t, enum duty d, int got, const struct err *e)
@@ -119,31 +121,47 @@ static int renew(struct ticker *t, int64_t now, struct err *e)
 	return changed;
 }
 
-/* Uploads that nothing was published from within a day, and pieces that a killed server left. */
-static void sweep_uploads(struct ticker *t)
-{
-	DIR *dir = opendir(t->server->uploads);
-	time_t now = time(NULL);
-	struct dirent *entry;
-	struct stat st;
-
-	while (dir && (entry = readdir(dir)))
-		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-		    now - st.st_mtime > UPLOAD_LIFE_S)
-			unlinkat(dirfd(dir), entry->d_name, 0);
-	if (dir)
-		closedir(dir);
-}
-
 /* What the repository need not keep. */
 static int sweep_repository(struct ticker *t, int64_t now, struct err *e)
 {
 	uint64_t bytes;
-	int count = desk_sweep(t->server->desk, &t->server->config->keep, now, &bytes, e);
+	int count = requests_sweep_repository(t->server, now, &bytes, e);
 
 	if (count > 0)
 		log_info("removed %d files of the repository, %llu bytes, that nothing names any more", count, (unsigned long long)bytes);
 	return count;
+}
+
+/* Trying a bundle takes its time, and the gates do not wait for it. */
+static void *finish_bundles(void *arg)
+{
+	struct ticker *t = arg;
+	struct err e;
+
+	if (requests_bundles_finish(t->server, clock_now(), &e) < 0)
+		log_error("%s", e.msg);
+	t->finished = true;
+	return NULL;
+}
+
+static void join_finisher(struct ticker *t)
+{
+	if (t->finishing)
+		pthread_join(t->finisher, NULL);
+	t->finishing = false;
+}
+
+/* Bundles that have all their signatures; mostly whoever brought the last one was here first. */
+static int bring_out_bundles(struct ticker *t, struct err *e)
+{
+	if (t->finishing && !t->finished)
+		return 0;
+	join_finisher(t);
+	if (!requests_bundles_ready(t->server))
+		return 0;
+	t->finished = false;
+	t->finishing = pthread_create(&t->finisher, NULL, finish_bundles, t) == 0;
+	return t->finishing ? 0 : err_set(e, ERR_IO, "the thread that publishes signed bundles cannot be started");
 }
 
 static void tick(struct ticker *t)
@@ -163,13 +181,14 @@ static void tick(struct ticker *t)
 	}
 	tell(t, DUTY_RENEW, renew(t, now, &e), &e);
 	tell(t, DUTY_REQUESTS, requests_due(t->server, now, &e), &e);
+	tell(t, DUTY_BUNDLES, bring_out_bundles(t, &e), &e);
 	if (ticks - t->folded >= FOLD_MS) {
 		t->folded = ticks;
 		tell(t, DUTY_FOLD, server_fold(t->server, FOLD_MOST, &e), &e);
 	}
 	if (t->swept == 0 || ticks - t->swept >= SWEEP_MS) {
 		t->swept = ticks;
-		sweep_uploads(t);
+		tell(t, DUTY_UPLOADS, requests_sweep_uploads(t->server, time(NULL), &e), &e);
 		tell(t, DUTY_SWEEP, sweep_repository(t, now, &e), &e);
 	}
 }
@@ -247,6 +266,7 @@ void ticker_stop(struct server *s)
 	pthread_cond_signal(&t->wake);
 	pthread_mutex_unlock(&t->lock);
 	pthread_join(t->thread, NULL);
+	join_finisher(t);
 	pthread_cond_destroy(&t->wake);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
