@@ -39,6 +39,9 @@ static int arm(struct channel *c, const char **kind, struct err *e)
 	c->state.healthy_s = 0;
 	c->healthy_ms = 0;
 	*kind = "armed";
+	/* Whatever the kernel left until now, this trial did not do. */
+	if (crash_told(&c->host->crash, c->host->journal, e) < 0)
+		return e->code;
 	return trial_arm(&c->boot, &c->state.offer.digest, c->state.offer.attempt, e);
 }
 

@@ -34,7 +34,7 @@ static int report(struct channel *c, const char *kind, const char *reason, const
 	return 0;
 }
 
-/* "boots on trial content failed: 2 tries, guard: stepped" */
+/* "the boot guard left trial for current (stepped); the kernel crashed: Kernel panic - not syncing: ..." */
 static void step_evidence(const struct channel *c, char *out, size_t cap)
 {
 	const struct boot_status *s = &c->boot.status;
@@ -44,6 +44,14 @@ static void step_evidence(const struct channel *c, char *out, size_t cap)
 			 boot_reason_name(s->reason), *s->report ? ": " : "", s->report);
 	else
 		snprintf(out, cap, "the boot guard left it for %s", boot_rung_name(c->boot.record.rung));
+	if (c->host->crash.found)
+		snprintf(out + strlen(out), cap - strlen(out), "; the kernel crashed: %s", c->host->crash.words);
+}
+
+/* A kernel that left evidence crashed; else all that is known is that boots did not end well. */
+static const char *step_reason(const struct channel *c)
+{
+	return reason_word(c->host->crash.found ? REASON_KERNEL : REASON_BOOT);
 }
 
 /* The boot record says trial. */
@@ -74,10 +82,10 @@ static int left_trial(struct channel *c, struct err *e)
 		if (*c->state.ending)
 			return 0;       /* a revert was under way: it is repeated with its own reason */
 		c->state.phase = PHASE_ACTIVE;
-		channel_event(c, ON_STEPPED_DOWN, reason_word(REASON_BOOT), evidence);
+		channel_event(c, ON_STEPPED_DOWN, step_reason(c), evidence);
 		return 0;
 	}
-	if (report(c, "failed", reason_word(REASON_BOOT), &trial, evidence, e) < 0)
+	if (report(c, "failed", step_reason(c), &trial, evidence, e) < 0)
 		return e->code;
 	return trial_revert(&c->boot, e);
 }

@@ -154,6 +154,8 @@ static struct probation_facts facts_of(const struct channel *c)
 		.need_s = (int64_t)c->state.offer.probation_s,
 		.boots = c->state.boots,
 		.need_boots = c->state.offer.boots,
+		.crashed = c->host->crash.found,
+		.crash_words = c->host->crash.words,
 		.probe_failed = c->probe_failed,
 		.probe_words = c->probe_words,
 	};
@@ -251,6 +253,15 @@ static void probe(struct channel *c)
 		snprintf(c->probe_words, sizeof c->probe_words, "%.199s", e.msg);
 }
 
+/* The verdict is durable: the next trial has nothing to do with that crash. */
+static void told(struct channel *c)
+{
+	struct err e;
+
+	if (crash_told(&c->host->crash, c->host->journal, &e) < 0)
+		log_warn("%s", e.msg);
+}
+
 int64_t channel_watch(struct channel *c)
 {
 	struct probation_facts f;
@@ -263,6 +274,7 @@ int64_t channel_watch(struct channel *c)
 	probation_judge(&p, &f);
 	if (p.say == PROBATION_FAIL) {
 		channel_event(c, ON_UNHEALTHY, p.reason, p.sentence);
+		told(c);
 		return 0;
 	}
 	if (p.say == PROBATION_PASS) {

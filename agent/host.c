@@ -1,13 +1,13 @@
 /* host: opening everything the agent stands on. */
 #include "agent/host.h"
 
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/channel.h"
+#include "agent/confine.h"
 #include "agent/home.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -29,7 +29,7 @@ static int contract_digest(struct host *h, struct err *e)
 }
 
 struct giving {
-	const struct passwd *to;
+	struct confine_identity to;
 	const char *top;
 };
 
@@ -41,7 +41,7 @@ static int give(const char *rel, bool is_dir, void *arg, struct err *e)
 	(void)is_dir;
 	if (home_pathf(path, e, g->top, "%s%s", *rel ? "/" : "", rel) < 0)
 		return e->code;
-	return lchown(path, g->to->pw_uid, g->to->pw_gid) < 0 ? err_errno(e, "give %s to %s", path, g->to->pw_name) : 0;
+	return lchown(path, g->to.uid, g->to.gid) < 0 ? err_errno(e, "give %s to uid %u", path, (unsigned)g->to.uid) : 0;
 }
 
 /* tuf/ belongs to the judge's own user, its only writer. */
@@ -52,11 +52,10 @@ static int prepare_judge(const struct settings *s, struct err *e)
 
 	if (home_make(s->root, HOME_STATE "/tuf", false, e) < 0 || home_path(path, s->root, HOME_STATE "/tuf", e) < 0)
 		return e->code;
-	if (!*s->judge_user || geteuid() != 0)
+	if (geteuid() != 0)
 		return 0;
-	g.to = getpwnam(s->judge_user);
-	if (!g.to)
-		return err_set(e, ERR_USAGE, "judge_user %s: no such user", s->judge_user);
+	if (confine_identity(&g.to, s, CONFINE_JUDGE, e) < 0)
+		return e->code;
 	return give("", true, &g, e) < 0 ? e->code : file_walk(path, give, &g, e);
 }
 
@@ -66,7 +65,7 @@ int host_open(struct host *h, const struct settings *s, bool look, struct err *e
 	h->s = s;
 	if (contract_digest(h, e) < 0 || journal_open(&h->journal, s->root, e) < 0 || credentials_load(&h->credentials, s, e) < 0)
 		return e->code;
-	if (!look && prepare_judge(s, e) < 0)
+	if (!look && (prepare_judge(s, e) < 0 || crash_look(&h->crash, s->root, h->journal, e) < 0))
 		return e->code;
 	h->channels = calloc(s->channel_count, sizeof *h->channels);
 	if (!h->channels)
@@ -77,7 +76,8 @@ int host_open(struct host *h, const struct settings *s, bool look, struct err *e
 			return err_wrap(e, "channel %s", s->channels[i].name);
 	}
 	h->round_wanted = true;
-	return 0;
+	/* Content on trial has to answer for it; else it is in the reports by now, or was nobody's. */
+	return look || host_other_trial(h, NULL) ? 0 : crash_told(&h->crash, h->journal, e);
 }
 
 void host_close(struct host *h)

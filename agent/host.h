@@ -5,6 +5,7 @@
 #ifndef AGENT_HOST_H
 #define AGENT_HOST_H
 
+#include "agent/crash.h"
 #include "agent/credentials.h"
 #include "agent/journal.h"
 #include "agent/settings.h"
@@ -15,6 +16,7 @@ struct host {
 	const struct settings *s;
 	struct journal *journal;
 	struct credentials credentials;
+	struct crash crash;             /* of the kernel; not yet told */
 	struct digest contract;         /* of the contract's bytes; all zero: none */
 	struct channel *channels;       /* owned */
 	size_t channel_count;

@@ -45,7 +45,9 @@ static void not_up(struct probation *out, const struct probation_facts *f)
 
 void probation_judge(struct probation *out, const struct probation_facts *f)
 {
-	if (f->probe_failed)
+	if (f->crashed)
+		say(out, PROBATION_FAIL, reason_word(REASON_KERNEL), "the kernel crashed: %.200s", f->crash_words ? f->crash_words : "");
+	else if (f->probe_failed)
 		say(out, PROBATION_FAIL, reason_word(REASON_PROBE), "the probe failed: %.200s", f->probe_words ? f->probe_words : "");
 	else if (!probation_up(f))
 		not_up(out, f);

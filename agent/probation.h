@@ -18,6 +18,8 @@ struct probation_facts {
 	int64_t down_ms, wait_ms;       /* how long it has not been up on that content; how long it may */
 	int64_t healthy_s, need_s;
 	uint64_t boots, need_boots;
+	bool crashed;                   /* the kernel, since the trial was armed */
+	const char *crash_words;
 	bool probe_failed;
 	const char *probe_words;
 };

@@ -66,6 +66,19 @@ static void whatever_fails_fails_even_when_time_is_over(void **state)
 	assert_int_equal(said(f, "reload"), PROBATION_FAIL);
 }
 
+static void a_kernel_crash_fails_whatever_else_is_well(void **state)
+{
+	struct probation_facts f = healthy();
+
+	(void)state;
+	f.crashed = true;
+	assert_int_equal(said(f, "kernel-crash"), PROBATION_FAIL);
+	f.crash_words = "Kernel panic - not syncing: sysrq triggered crash";
+	f.probe_failed = true;
+	f.alive = false;
+	assert_int_equal(said(f, "kernel-crash"), PROBATION_FAIL);
+}
+
 static void a_sensor_has_its_time_to_come_back_and_an_orderly_stop_is_no_death(void **state)
 {
 	struct probation_facts f = healthy();
@@ -166,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_time_and_boots_and_health_together_pass),
 		cmocka_unit_test(whatever_fails_fails_even_when_time_is_over),
+		cmocka_unit_test(a_kernel_crash_fails_whatever_else_is_well),
 		cmocka_unit_test(a_sensor_has_its_time_to_come_back_and_an_orderly_stop_is_no_death),
 		cmocka_unit_test(without_a_reporting_sensor_the_probe_speaks_alone),
 		cmocka_unit_test(polls_spread_and_are_never_late),

@@ -22,6 +22,7 @@ for program in ringhold-bootguard ringhold-sensor ringhold-agent; do
     [ -e "$stage$library" ] || { mkdir -p "$stage$(dirname "$library")" && cp -L "$library" "$stage$library"; }
   done
 done
+mkdir -p "$stage/usr/lib"
 for file in ${EXTRA:-}; do cp "$file" "$stage/usr/lib/"; done
 rm -f "$disk"
 truncate -s 192M "$disk"

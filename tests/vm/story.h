@@ -42,7 +42,7 @@ static inline const char *story_module(const char *name)
 static inline const char *story_bomb_of_kind(const struct endpoint *p, const char *id)
 {
 	static char dir[200];
-	char line[600];
+	char line[1024];
 
 	snprintf(dir, sizeof dir, "%s/%s", p->dir, id);
 	snprintf(line, sizeof line, "cp -r " STORY_BOMB " %s && sed -i s/boot-bomb-0001/%s/ %s/rules/process.json %s/selftest/process.ndjson",
