@@ -1,16 +1,17 @@
 /* command_doctor: is everything in place, and which confinement is in force? */
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "agent/channel.h"
 #include "agent/command.h"
+#include "agent/confine.h"
 #include "agent/home.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "content/sandbox.h"
 
 struct examination {
 	unsigned wrong;
@@ -31,33 +32,40 @@ static void PRINTF_LIKE(4, 5) say(struct examination *x, bool fine, const char *
 	x->wrong += !fine;
 }
 
+/* Each kernel interface that a process would confine itself with, and what this one does not know yet. */
+static void kernel(struct examination *x, const struct settings *s)
+{
+	static const struct { uint32_t abi; const char *lacks; } news[] = {
+		{ 1, "files" }, { 3, "truncation" }, { 4, "TCP" }, { 5, "device control" }, { 6, "signals and abstract sockets" },
+	};
+	uint32_t abi = sandbox_landlock_abi();
+	bool filters = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
+	char lacks[200] = "";
+	size_t at = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(news) && at < sizeof lacks; i++)
+		if (abi < news[i].abi)
+			at += (size_t)snprintf(lacks + at, sizeof lacks - at, "%s%s", at ? ", " : "; it does not restrain ", news[i].lacks);
+	say(x, abi || !s->strict_sandbox, "kernel", "Landlock ABI %u%s", (unsigned)abi, lacks);
+	say(x, filters || !s->strict_sandbox, "kernel", "seccomp %s", filters ? "is there" : "is missing");
+}
+
 /* In a child, as the real process would do it. */
 static void confinement(struct examination *x, const struct settings *s, enum confine_role role)
 {
-	unsigned bits = 0;
-	char in_force[160], missing[160];
-	int ends[2];
-	pid_t pid;
+	unsigned want = role == CONFINE_ROLES ? CONFINE_SUPERVISOR : CONFINE_ALL, bits;
+	struct confine_identity who = { 0, 0 };
+	char in_force[200], missing[200];
+	struct err e;
 
-	if (pipe(ends) < 0)
+	if (confine_examine(s, role, &bits, &e) < 0 || (role != CONFINE_ROLES && confine_identity(&who, s, role, &e) < 0)) {
+		say(x, false, confine_role_name(role), "%s", e.msg);
 		return;
-	pid = fork();
-	if (pid == 0) {
-		struct err e;
-
-		if (confine(s, role, &bits, &e) < 0 || write(ends[1], &bits, sizeof bits) != sizeof bits)
-			_exit(1);
-		_exit(0);
 	}
-	close(ends[1]);
-	if (read(ends[0], &bits, sizeof bits) != sizeof bits)
-		bits = 0;
-	close(ends[0]);
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
 	confine_words(bits, in_force, sizeof in_force);
-	confine_words(CONFINE_ALL & ~bits, missing, sizeof missing);
-	say(x, !s->strict_sandbox || bits == CONFINE_ALL, confine_role_name(role), "in force: %s%s%s", *in_force ? in_force : "nothing",
+	confine_words(want & ~bits, missing, sizeof missing);
+	say(x, !s->strict_sandbox || !(want & ~bits), confine_role_name(role), "uid %u; in force: %s%s%s",
+	    (unsigned)(who.uid && geteuid() == 0 ? who.uid : geteuid()), *in_force ? in_force : "nothing",
 	    *missing ? "; missing: " : "", missing);
 }
 
@@ -119,7 +127,8 @@ int command_doctor(int argc, char **argv, const void *options, struct err *e)
 	if (rc == 0)
 		say(&x, true, "server", "%s", *h.credentials.now.device ? h.credentials.server.server : "not enrolled");
 	host_close(&h);
-	for (int role = 0; role < CONFINE_ROLES; role++)
+	kernel(&x, s);
+	for (int role = 0; role <= CONFINE_ROLES; role++)
 		confinement(&x, s, (enum confine_role)role);
 	return x.wrong ? 1 : 0;
 }

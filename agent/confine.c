@@ -1,36 +1,42 @@
-/* confine: the same five steps for every role, with limits from one table. */
+/* confine: the same steps for every role, with limits from one table. */
 #include "agent/confine.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "agent/confine_access.h"
+#include "base/clock.h"
+#include "base/number.h"
+
 #define MIB ((rlim_t)1 << 20)
+#define ANY RLIM_INFINITY
 
 static const struct {
 	const char *name;
+	const char *user;       /* when the settings name none */
 	rlim_t files;           /* descriptors */
 	rlim_t file_size;       /* bytes of any file it writes */
-	rlim_t cpu;             /* seconds; 0: no limit */
-	rlim_t core;
+	rlim_t cpu;             /* seconds */
+	rlim_t memory;          /* of address space; not in sanitizer builds */
+	rlim_t processes;       /* of its user, threads too */
 } roles[CONFINE_ROLES] = {
-	[CONFINE_FETCH]  = { "fetch",  64, 2048 * MIB, 0, 0 },
-	[CONFINE_JUDGE]  = { "judge",  64, 64 * MIB, 0, 0 },
-	[CONFINE_UNPACK] = { "unpack", 32, 0, 600, 0 },
-	[CONFINE_CHECK]  = { "check",  64, 0, 600, 0 },
-	/* The canary watches a child of its own, which content/canary.c confines much further. */
-	[CONFINE_CANARY] = { "canary", 64, 64 * MIB, 0, 0 },
+	[CONFINE_FETCH]  = { "fetch",  "ringhold-fetch",  64, 2048 * MIB, ANY, 1024 * MIB, 64 },
+	[CONFINE_JUDGE]  = { "judge",  "ringhold-judge",  64, 64 * MIB,   ANY, 2048 * MIB, 0 },
+	[CONFINE_UNPACK] = { "unpack", "ringhold-unpack", 32, 0,          600, 2048 * MIB, 0 },
+	[CONFINE_CHECK]  = { "check",  "ringhold-unpack", 64, 0,          600, 2048 * MIB, 0 },
+	/* The canary watches a child of its own, which content/canary.c bounds by the content's budget. */
+	[CONFINE_CANARY] = { "canary", "ringhold-canary", 64, 64 * MIB,   ANY, ANY,        ANY },
 };
 
 const char *confine_role_name(enum confine_role role)
 {
-	return (size_t)role < CONFINE_ROLES ? roles[role].name : "unknown";
+	return (size_t)role < CONFINE_ROLES ? roles[role].name : "supervisor";
 }
 
 int confine_role_parse(const char *name)
@@ -41,7 +47,9 @@ int confine_role_parse(const char *name)
 	return -1;
 }
 
-const char *confine_user(const struct settings *s, enum confine_role role)
+/* ---- identity ---- */
+
+static const char *user_of(const struct settings *s, enum confine_role role)
 {
 	switch (role) {
 	case CONFINE_FETCH:
@@ -56,72 +64,108 @@ const char *confine_user(const struct settings *s, enum confine_role role)
 	}
 }
 
-/* A file that grows too large is an error of the write, not the end of the process. */
-static int limits(enum confine_role role, struct err *e)
+int confine_identity(struct confine_identity *out, const struct settings *s, enum confine_role role, struct err *e)
 {
-	const struct { int which; rlim_t most; } all[] = {
-		{ RLIMIT_NOFILE, roles[role].files },
-		{ RLIMIT_FSIZE, roles[role].file_size },
-		{ RLIMIT_CPU, roles[role].cpu ? roles[role].cpu : RLIM_INFINITY },
-		{ RLIMIT_CORE, roles[role].core },
-	};
+	const char *user = user_of(s, role);
+	struct passwd *pw;
+	int64_t number;
 
-	signal(SIGXFSZ, SIG_IGN);
-	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		struct rlimit l;
-
-		if (getrlimit(all[i].which, &l) < 0)
-			return err_errno(e, "%s: resource limits", roles[role].name);
-		l.rlim_max = MIN(l.rlim_max, all[i].most);
-		l.rlim_cur = l.rlim_max;
-		if (setrlimit(all[i].which, &l) < 0)
-			return err_errno(e, "%s: resource limits", roles[role].name);
+	*out = (struct confine_identity){ 0, 0 };
+	if (number_parse(&number, user) && number > 0 && number < INT32_MAX) {
+		*out = (struct confine_identity){ (uid_t)number, (gid_t)number };
+		return 0;
 	}
+	pw = getpwnam(*user ? user : roles[role].user);
+	if (pw)
+		*out = (struct confine_identity){ pw->pw_uid, pw->pw_gid };
+	else if (*user)
+		return err_set(e, ERR_USAGE, "user %s: no such user", user);
 	return 0;
 }
 
-static int become(const char *user, struct err *e)
-{
-	struct passwd *pw;
+/* ---- the steps ---- */
 
-	if (!*user || geteuid() != 0)
-		return 0;
-	errno = 0;
-	pw = getpwnam(user);
-	if (!pw)
-		return err_set(e, ERR_USAGE, "user %s: no such user", user);
-	if (setgroups(0, NULL) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
-	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
-		return err_errno(e, "become user %s", user);
+/* A file that grows too large is an error of the write, not the end of the process. */
+static bool limits(enum confine_role role)
+{
+	const struct { int which; rlim_t most; } all[] = {
+		{ RLIMIT_NOFILE, roles[role].files },        { RLIMIT_FSIZE, roles[role].file_size },
+		{ RLIMIT_CPU, roles[role].cpu },             { RLIMIT_CORE, 0 },
+		{ RLIMIT_NPROC, roles[role].processes },     { RLIMIT_MSGQUEUE, 0 },
+		{ RLIMIT_AS, SANDBOX_SANITIZED ? ANY : roles[role].memory },
+	};
+	bool ok = true;
+
+	signal(SIGXFSZ, SIG_IGN);
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		ok = sandbox_limit(all[i].which, all[i].most) && ok;
+	return ok;
+}
+
+static unsigned sealed(void)
+{
+	unsigned got = sandbox_seal() ? CONFINE_NO_NEW_PRIVS : 0;
+	int sig = 0;
+
+	got |= prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? CONFINE_UNDUMPABLE : 0;
+	got |= prctl(PR_GET_PDEATHSIG, &sig, 0, 0, 0) == 0 && sig == SIGKILL ? CONFINE_PARENT : 0;
+	return got;
+}
+
+static int steps(const struct settings *s, enum confine_role role, const struct confine_paths *paths, unsigned *got, struct err *e)
+{
+	struct confine_identity who;
+
+	if (confine_identity(&who, s, role, e) < 0)
+		return e->code;
+	(void)clock_now();      /* a test's clock is a file */
+	(void)!unshare(role == CONFINE_FETCH ? CLONE_NEWIPC : CLONE_NEWIPC | CLONE_NEWNET);     /* where it may; the filter forbids sockets anyhow */
+	*got |= limits(role) ? CONFINE_RLIMITS : 0;
+	*got |= sandbox_empty_bounding_set() ? CONFINE_BOUNDING : 0;
+	if (sandbox_become(roles[role].name, who.uid, who.gid, e) < 0)
+		return e->code;
+	*got |= geteuid() ? CONFINE_USER : 0;
+	*got |= sandbox_drop_capabilities() ? CONFINE_NO_CAPS : 0;
+	*got |= sealed();
+	*got |= !paths->full && sandbox_landlock(paths->of, paths->count, role == CONFINE_FETCH) ? CONFINE_LANDLOCK : 0;
+	*got |= confine_filter(s, role) ? CONFINE_SECCOMP : 0;
 	return 0;
 }
 
 int confine(const struct settings *s, enum confine_role role, unsigned *in_force, struct err *e)
 {
+	struct confine_paths paths;
 	unsigned got = 0;
-	char missing[128];
+	char missing[160];
+	int rc;
 
-	if (become(confine_user(s, role), e) < 0)
-		return e->code;
-	got |= geteuid() ? CONFINE_USER : 0;
-	/* After the change of user, which would reset both. */
-	got |= prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? CONFINE_PARENT : 0;
-	got |= prctl(PR_SET_DUMPABLE, 0) == 0 ? CONFINE_UNDUMPABLE : 0;
-	got |= prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? CONFINE_NO_NEW_PRIVS : 0;
-	if (limits(role, e) < 0)
-		return e->code;
-	got |= CONFINE_RLIMITS;
+	confine_paths_open(&paths, s, role);
+	rc = steps(s, role, &paths, &got, e);
+	confine_paths_close(&paths);
+	if (rc < 0)
+		return rc;
 	if (in_force)
 		*in_force = got;
 	if (!s->strict_sandbox || got == CONFINE_ALL)
 		return 0;
 	confine_words(CONFINE_ALL & ~got, missing, sizeof missing);
-	return err_set(e, ERR_UNSUPPORTED, "%s: strict_sandbox is on, and not in force: %s", roles[role].name, missing);
+	return err_set(e, ERR_UNSUPPORTED, "%s: strict-sandbox is on, and not in force: %s", roles[role].name, missing);
+}
+
+unsigned confine_supervisor(void)
+{
+	unsigned got = 0;
+
+	got |= prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? CONFINE_UNDUMPABLE : 0;
+	got |= prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? CONFINE_NO_NEW_PRIVS : 0;
+	got |= sandbox_filter_root() ? CONFINE_SECCOMP : 0;
+	return got;
 }
 
 void confine_words(unsigned bits, char *out, size_t cap)
 {
-	static const char *const words[] = { "no_new_privs", "rlimits", "own user", "undumpable", "dies with supervisor" };
+	static const char *const words[] = { "no_new_privs", "rlimits",         "own user", "undumpable", "dies with supervisor",
+					     "no capabilities", "empty bounding set", "landlock", "seccomp" };
 	size_t at = 0;
 
 	out[0] = 0;

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "content/canary.h"
 #include "content/check.h"
+#include "content/sandbox.h"
 #include "content/tree.h"
 #include "schema/contract.h"
 #include "schema/reason.h"
@@ -199,6 +200,18 @@ static int contract_bytes(struct buf **out, const struct settings *s, struct err
 	return file_read(out, path, CONTRACT_BYTES_MAX, e);
 }
 
+/* Of a try that went well: one that broke off may not have come so far. */
+static int strict_enough(const struct settings *s, const struct canary_result *r, struct err *e)
+{
+	uint32_t all = CANARY_CONFINEMENT_ALL & ~(SANDBOX_SANITIZED ? (uint32_t)CANARY_RLIMIT_AS : 0);
+	char missing[160];
+
+	if (!s->strict_sandbox || r->outcome != CANARY_OK || !(all & ~r->confinement))
+		return 0;
+	canary_confinement_words(all & ~r->confinement, missing, sizeof missing);
+	return err_set(e, ERR_UNSUPPORTED, "canary: strict-sandbox is on, and the try ran without: %s", missing);
+}
+
 static int try_slot(struct message_result *r, const struct settings *s, const struct attempt *t, struct commands *c,
 		    struct err *e)
 {
@@ -220,7 +233,8 @@ static int try_slot(struct message_result *r, const struct settings *s, const st
 	job.exec = c->list;
 	job.exec_count = c->count;
 	job.wall_ms = channel->canary_wall_s * 1000;
-	if (canary_run(&job, &result, e) < 0)
+	job.alone = getpid() == 1;
+	if (canary_run(&job, &result, e) < 0 || strict_enough(s, &result, e) < 0)
 		return e->code;
 	r->outcome = outcome_of(result.outcome);
 	snprintf(r->reason, sizeof r->reason, "%s", result.reason);

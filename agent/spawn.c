@@ -21,6 +21,25 @@ static const char *const kept_variables[] = {
 	"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LLVM_PROFILE_FILE", "GCOV_PREFIX",
 };
 
+#ifdef RINGHOLD_TEST
+/* Tests put another program, a hostile one, in a role's place. */
+static const char *program_of(enum confine_role role)
+{
+	char name[64];
+	const char *program;
+
+	snprintf(name, sizeof name, "RINGHOLD_TEST_ROLE_%s", confine_role_name(role));
+	program = getenv(name);
+	return program ? program : "/proc/self/exe";
+}
+#else
+static const char *program_of(enum confine_role role)
+{
+	(void)role;
+	return "/proc/self/exe";
+}
+#endif
+
 #define VARIABLE_MAX 1024
 #define ENVIRONMENT_MAX (ARRAY_LEN(kept_variables) + 3)
 
@@ -60,7 +79,7 @@ static bool place(int fd, int to)
 	return dup2(fd, to) == to;
 }
 
-static void child(const struct settings *s, enum confine_role role, int sock, int extra, char *const *env)
+static void child(const struct settings *s, enum confine_role role, const char *program, int sock, int extra, char *const *env)
 {
 	const char *argv[] = { "ringhold-agent", "--role", confine_role_name(role), "--root", s->root, NULL };
 	int high_sock = fcntl(sock, F_DUPFD_CLOEXEC, 16), high_extra = extra < 0 ? -1 : fcntl(extra, F_DUPFD_CLOEXEC, 16);
@@ -74,13 +93,14 @@ static void child(const struct settings *s, enum confine_role role, int sock, in
 	    (extra >= 0 && !place(high_extra, SPAWN_FETCH_SOCKET)))
 		_exit(126);
 	spawn_close_above(extra >= 0 ? SPAWN_FETCH_SOCKET : SPAWN_SOCKET);
-	execve("/proc/self/exe", (char *const *)argv, env);
+	execve(program, (char *const *)argv, env);
 	_exit(127);
 }
 
 int spawn(struct spawned *out, const struct settings *s, enum confine_role role, int extra, struct err *e)
 {
 	char room[ENVIRONMENT_MAX][VARIABLE_MAX], *env[ENVIRONMENT_MAX];
+	const char *program = program_of(role);
 	int ends[2];
 	pid_t pid;
 
@@ -90,7 +110,7 @@ int spawn(struct spawned *out, const struct settings *s, enum confine_role role,
 		return e->code;
 	pid = fork();
 	if (pid == 0)
-		child(s, role, ends[1], extra, env);
+		child(s, role, program, ends[1], extra, env);
 	close(ends[1]);
 	if (pid < 0) {
 		err_errno(e, "start process %s", confine_role_name(role));

@@ -219,6 +219,9 @@ int supervisor_run(const struct settings *s, bool once, struct err *e)
 
 	if (lock < 0)
 		return e->code;
+	if (confine_examine_all(s, e) < 0)
+		return e->code;
+	(void)confine_supervisor();
 	signals = v.signals = open_signals(e);
 	if (signals < 0)
 		return e->code;

@@ -127,7 +127,9 @@ __attribute__((noreturn)) static void first_process(struct run *r)
 	die_with_parent();
 	plain_signals();
 	plain_descriptors(r);
-	if (!r->try.commands || unshare(CLONE_NEWPID) < 0)
+	if (r->try.commands && r->try.job->alone)
+		r->try.confinement |= CANARY_ALONE;
+	if (!r->try.commands || r->try.job->alone || unshare(CLONE_NEWPID) < 0)
 		child(r);
 	r->try.confinement |= CANARY_ALONE;
 	pid = fork();

@@ -77,6 +77,7 @@ struct canary_job {
 	size_t benign_count;
 	const struct loader_exec *exec;
 	size_t exec_count;
+	bool alone;                     /* the caller is the first process of a namespace of its own, and ends after the try; does not cross an exec */
 	bool checked;                   /* the caller made the static check: only load and try; does not cross an exec */
 	int64_t wall_ms;                /* whole try; 0: 60 s */
 	uid_t uid;                      /* 0: stay; else become it, when root */

@@ -21,7 +21,7 @@ every_program_helps_and_has_a_version() {
 }
 
 no_test_code_in_release() {
-  ! strings -a "$bin"/* | grep -E 'RINGHOLD_TEST_CLOCK|RINGHOLD_SENSOR_DEFECT|%s-bomb'
+  ! strings -a "$bin"/* | grep -E 'RINGHOLD_TEST_|RINGHOLD_SENSOR_DEFECT|%s-bomb'
 }
 
 agent_links_no_signing_code() {
