@@ -408,7 +408,9 @@ int desk_draft(struct desk *d, const char *role, int64_t now, struct buf **out, 
 	int got;
 
 	pthread_mutex_lock(&d->lock);
-	got = repo_draft(d->repo, role, d->ring, now, out, &met, e);
+	got = repo_draft(d->repo, role, d->ring, clockwatch_time(&d->clock, now), out, &met, e);
+	/* Whoever only looks leaves nothing pending: the next stop would wait for its signatures. */
+	repo_discard(d->repo);
 	pthread_mutex_unlock(&d->lock);
 	return got;
 }

@@ -514,6 +514,19 @@ static void what_an_assignment_names_stays(void **state)
 	}
 }
 
+/* ---- drafts ---- */
+
+static void a_draft_that_somebody_looked_at_keeps_no_stop_from_being_signed(void **state)
+{
+	struct world *w = *state;
+	AUTO(buf) struct buf *draft = NULL;
+	struct err e;
+
+	assert_ok(desk_draft(w->p.desk, "content-edr", w->now, &draft, &e));
+	stop(w);
+	client_sees_stops(w, 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -532,6 +545,7 @@ int main(void)
 		T(a_clock_that_fell_back_between_runs_is_said_and_not_followed),
 		T(a_clock_that_falls_back_for_good_is_followed_as_far_as_the_last_signature),
 		T(what_an_assignment_names_stays),
+		T(a_draft_that_somebody_looked_at_keeps_no_stop_from_being_signed),
 	};
 
 	log_init("test", LOG_ERROR);
