@@ -247,7 +247,8 @@ int pkcs11_generate(struct pkcs11_key **out, struct pubkey **public, const char 
 static bool is_gone(CK_RV rv)
 {
 	static const CK_RV gone[] = { CKR_SESSION_HANDLE_INVALID, CKR_SESSION_CLOSED, CKR_DEVICE_REMOVED, CKR_TOKEN_NOT_PRESENT,
-				      CKR_USER_NOT_LOGGED_IN, CKR_KEY_HANDLE_INVALID, CKR_OBJECT_HANDLE_INVALID, CKR_DEVICE_ERROR };
+				      CKR_USER_NOT_LOGGED_IN, CKR_KEY_HANDLE_INVALID, CKR_OBJECT_HANDLE_INVALID, CKR_DEVICE_ERROR,
+				      CKR_OPERATION_ACTIVE /* begun, and never ended: of no more use */ };
 
 	for (size_t i = 0; i < ARRAY_LEN(gone); i++)
 		if (rv == gone[i])
@@ -308,7 +309,7 @@ static int hand_out(const struct pkcs11_key *k, const void *bytes, size_t len, c
 
 	if (!made)
 		return err_memory(e);
-	if (pkcs11_signature(made, k->type, raw, raw_len, e) < 0)
+	if (pkcs11_signature(made, pubkey_type(k->public), raw, raw_len, e) < 0)
 		return err_wrap(e, "%s", k->uri->name);
 	if (!pubkey_verify(k->public, bytes, len, made->data, made->len))
 		return err_set(e, ERR_REFUSED, "%s: the token's signature does not verify with the key's public half", k->uri->name);
@@ -318,7 +319,7 @@ static int hand_out(const struct pkcs11_key *k, const void *bytes, size_t len, c
 
 int pkcs11_sign(struct pkcs11_key *k, const void *bytes, size_t len, struct buf *sig, struct err *e)
 {
-	bool ecdsa = k->type == PUBKEY_ECDSA;
+	bool ecdsa = pubkey_type(k->public) == PUBKEY_ECDSA;    /* k->type is what the token says, under the lock */
 	struct digest digest;
 	uint8_t raw[RAW_MAX];
 	CK_ULONG raw_len = 0;

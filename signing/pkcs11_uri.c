@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "signing/pkcs11_parts.h"
@@ -19,13 +20,21 @@ void pkcs11_uri_free(struct pkcs11_uri *u)
 	free(u);
 }
 
-/* The URI without its query, or a PIN that stands where none belongs: it goes into sentences and logs. */
+/* Where a PIN begins that stands before the query, where none belongs; the end when there is none. */
+static size_t before_pin(const char *text, size_t len)
+{
+	static const char pin[] = "pin";
+
+	for (size_t i = 1; i + sizeof pin - 1 <= len; i++)
+		if (strchr(":;", text[i - 1]) && strncasecmp(text + i, pin, sizeof pin - 1) == 0)
+			return i;
+	return len;
+}
+
+/* The URI without its query: it goes into sentences and logs. */
 static int name_it(struct pkcs11_uri *u, const char *text, struct err *e)
 {
-	size_t len = strcspn(text, "?");
-	const char *pin = strcasestr(text, "pin");
-
-	u->name = strndup(text, pin && pin[3] == '-' && (size_t)(pin - text) < len ? (size_t)(pin - text) : len);
+	u->name = strndup(text, before_pin(text, strcspn(text, "?")));
 	return u->name ? 0 : err_memory(e);
 }
 

@@ -139,6 +139,7 @@ static void every_way_to_fail_has_its_own_sentence(void **state)
 		{ "pkcs11:token=house;object=fail-1?" MODULE, "the URI has no PIN, and nobody to ask", ERR_AUTH },
 		{ "pkcs11:token=nowhere;object=fail-1" SOFTHSM_QUERY, "no such token in " SOFTHSM_MODULE, ERR_NOT_FOUND },
 		{ "pkcs11:token=nowhere;pin-value=" SOFTHSM_PIN ";object=x?" MODULE, "no such token", ERR_NOT_FOUND },
+		{ "pkcs11:token=spinning;pin-value=" SOFTHSM_PIN ";object=x?" MODULE, "no such token", ERR_NOT_FOUND },
 		{ "pkcs11:token=house;object=nothing" SOFTHSM_QUERY, "the token has no such private key", ERR_NOT_FOUND },
 		{ "pkcs11:token=house;object=fail-1;id=%09" SOFTHSM_QUERY, "the token has no such private key", ERR_NOT_FOUND },
 		{ "pkcs11:token=house;object=twin" SOFTHSM_QUERY, "two or more private keys fit; add object=... and id=...", ERR_CONFLICT },

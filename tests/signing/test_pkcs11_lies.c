@@ -452,6 +452,11 @@ static void a_token_that_came_back_signs_but_only_with_the_same_key(void **state
 	liar.sign_times = 1;
 	assert_ok(pkcs11_sign(k, TEXT, 4, sig, &e));
 	assert_int_equal(liar.sessions, 2);
+	liar.sign = CKR_OPERATION_ACTIVE;       /* an earlier signature was begun and never ended */
+	liar.sign_times = 1;
+	assert_ok(pkcs11_sign(k, TEXT, 4, sig, &e));
+	assert_int_equal(liar.sessions, 3);
+	liar.sign = CKR_SESSION_HANDLE_INVALID;
 	liar.sign_times = 2;                    /* gone again at once: one attempt, then a sentence */
 	assert_refused(pkcs11_sign(k, TEXT, 4, sig, &e), ERR_IO, "session is gone");
 	liar.sign_times = 1;
