@@ -1,0 +1,437 @@
+/*
+ * test_gate_simulation: neither test of a ring errs more often than 5 %, however
+ * the reports arrive. Seeded runs through the real outcomes and sequence,
+ * against the one-sided 99.9 % limit of a binomial. RINGHOLD_RUNS asks for more
+ * runs than 20,000 per scenario.
+ */
+#include <math.h>
+
+#include "rollout/outcome.h"
+#include "rollout/sequence.h"
+#include "rollout/verdict.h"
+#include "tests/test.h"
+
+#define RUNS 20000
+#define ALPHA 0.05
+#define BETA 0.05
+#define P0 0.05
+#define P1 0.3
+#define OFFERS 40
+#define MINUTE 60
+#define DAY_MINUTES 1440
+#define HORIZON DAY_MINUTES             /* minutes of one run */
+#define EVENTS 4096
+#define D (60 * MINUTE)
+#define G (15 * MINUTE)
+#define T0 1700000000
+
+/* ---- chance: splitmix64, the same runs everywhere ---- */
+
+static uint64_t seed;
+
+static uint64_t draw(void)
+{
+	uint64_t z = seed += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+static bool chance(double p)
+{
+	return (double)(draw() >> 11) * 0x1p-53 < p;
+}
+
+static int between(int low, int high)   /* both included */
+{
+	return low + (int)(draw() % (uint64_t)(high - low + 1));
+}
+
+/* ---- what may happen on the way ---- */
+
+struct span {
+	int low, high;  /* minutes */
+};
+
+static const struct scenario {
+	const char *name;
+	bool at_once;           /* all offers at the first minute; else as places become free */
+	struct span clean, bad; /* from the offer to the end of the probation */
+	double silent;          /* of the failures: never heard of again */
+	bool flips;             /* failures are reported as survivals first */
+	int soak;               /* minutes the bound must hold */
+	double night;           /* of the endpoints: suspend soon after the offer, return eight hours later */
+	double leave;           /* announce that they go, and stay away */
+	double moves;           /* leave the ring just before their turn, or right after their offer */
+	bool scrambled;         /* reports come late, twice, and after later ones */
+	bool jumps;             /* the server's clock jumps six hours on and three back */
+} scenarios[] = {
+	{ .name = "all offered at once", .at_once = true, .clean = { 10, 40 }, .bad = { 10, 40 } },
+	{ .name = "in waves", .clean = { 10, 40 }, .bad = { 10, 40 } },
+	{ .name = "failures early", .clean = { 20, 40 }, .bad = { 0, 3 } },
+	{ .name = "failures late", .at_once = true, .clean = { 10, 20 }, .bad = { 30, 55 } },
+	{ .name = "failures silent", .at_once = true, .clean = { 10, 40 }, .bad = { 10, 40 }, .silent = 1 },
+	{ .name = "late flips", .at_once = true, .clean = { 10, 40 }, .bad = { 10, 40 }, .flips = true, .soak = 120 },
+	{ .name = "day and night", .clean = { 10, 40 }, .bad = { 5, 50 }, .silent = 0.3, .night = 0.4 },
+	{ .name = "churn", .clean = { 10, 40 }, .bad = { 5, 50 }, .silent = 0.5, .leave = 0.1 },
+	{ .name = "ties", .clean = { 10, 10 }, .bad = { 10, 10 } },
+	{ .name = "late, duplicated and reordered reports", .clean = { 10, 40 }, .bad = { 10, 40 }, .scrambled = true },
+	{ .name = "clock jumps", .clean = { 10, 40 }, .bad = { 10, 40 }, .silent = 0.3, .jumps = true },
+	{ .name = "endpoints leave or change ring", .clean = { 10, 40 }, .bad = { 10, 40 }, .silent = 0.2, .leave = 0.1, .moves = 0.3 },
+};
+
+enum kind { HEARD, SURVIVED, FAILED, GOODBYE, RETURNED, LOOK, JUMP_ON, JUMP_BACK };
+
+struct event {
+	uint16_t next;          /* of the same minute; 0: none */
+	uint8_t kind, n;        /* n: the offer, from 1 */
+};
+
+struct world {
+	const struct scenario *s;
+	double rate;
+	struct sequence *q;
+	struct outcome_facts facts[OFFERS + 1];
+	int64_t looks[OFFERS + 1];              /* the minute of the next look */
+	struct event events[EVENTS];
+	uint16_t used, at[HORIZON + 1];         /* first event of each minute */
+	int left;                               /* events to come */
+	int minute, bound_since;
+	int64_t offset, quiet_until;            /* of the server's clock */
+	bool passed, halted, control;
+};
+
+static int64_t now(const struct world *w)
+{
+	return T0 + (int64_t)w->minute * MINUTE + w->offset;
+}
+
+static void plan(struct world *w, int minute, enum kind kind, int n)
+{
+	if (minute > HORIZON || w->used + 1 >= EVENTS)
+		return;
+	w->events[++w->used] = (struct event){ .next = w->at[minute], .kind = (uint8_t)kind, .n = (uint8_t)n };
+	w->at[minute] = w->used;
+	w->left++;
+}
+
+/* Heard of within G until then: reports may be late, check-ins are not. */
+static void plan_heard(struct world *w, int n, int from, int until)
+{
+	for (int m = from + 14; m < until; m += 14)
+		plan(w, m, HEARD, n);
+}
+
+static void plan_report(struct world *w, enum kind kind, int n, int minute)
+{
+	int late = w->s->scrambled ? between(0, 30) : 0;
+
+	plan_heard(w, n, minute - 14, minute + late);
+	plan(w, minute + late, kind, n);
+	if (!w->s->scrambled)
+		return;
+	plan(w, minute + late + between(1, 60), kind, n);
+	if (kind == FAILED && chance(0.5))
+		plan(w, minute + late + between(1, 60), HEARD, n);
+}
+
+/* The whole life of one offer, thrown when it is made. */
+static void plan_life(struct world *w, int n)
+{
+	const struct scenario *s = w->s;
+	bool bad = chance(w->rate), silent = bad && chance(s->silent);
+	int start = w->minute, end;
+
+	if (chance(s->leave)) {
+		plan(w, start + between(1, 5), GOODBYE, n);
+		return;
+	}
+	if (chance(s->night)) {
+		plan(w, start + between(1, 5), GOODBYE, n);
+		start += 480;
+		plan(w, start, RETURNED, n);
+	}
+	end = start + (bad ? between(s->bad.low, s->bad.high) : between(s->clean.low, s->clean.high));
+	if (silent)
+		return;
+	plan_heard(w, n, start, end);
+	if (bad && s->flips) {
+		plan_report(w, SURVIVED, n, end);
+		end += between(1, 55);
+	}
+	plan_report(w, bad ? FAILED : SURVIVED, n, end);
+}
+
+static void judge(struct world *w, int n)
+{
+	struct outcome_facts *f = &w->facts[n];
+	enum outcome o;
+	int64_t at;
+
+	f->quiet_until = w->quiet_until;
+	o = outcome_of(f, D, G, now(w));
+	if (o == OUTCOME_LOST && !f->lost)
+		f->lost = now(w);
+	sequence_set(w->q, (uint32_t)n, o, now(w));
+	at = o == OUTCOME_PENDING ? outcome_matures(f, D, G) : INT64_MAX;
+	if (at == INT64_MAX)
+		return;
+	at = MAX((at - T0 - w->offset + MINUTE - 1) / MINUTE, w->minute + 1);
+	if (w->looks[n] <= w->minute || at < w->looks[n]) {
+		w->looks[n] = at;
+		plan(w, (int)MIN(at, HORIZON + 1), LOOK, n);
+	}
+}
+
+static void jump(struct world *w, int64_t by)
+{
+	w->offset += by;
+	w->quiet_until = now(w) + G;
+	for (uint32_t n = 1; n <= sequence_count(w->q); n++)
+		w->looks[n] = 0;
+	for (uint32_t n = 1; n <= sequence_count(w->q); n++)
+		judge(w, (int)n);
+}
+
+static void happen(struct world *w, const struct event *v)
+{
+	struct outcome_facts *f = &w->facts[v->n];
+	int64_t t = now(w);
+
+	switch ((enum kind)v->kind) {
+	case JUMP_ON:
+		jump(w, 6 * 3600);
+		return;
+	case JUMP_BACK:
+		jump(w, -3 * 3600);
+		return;
+	case LOOK:
+		break;
+	case GOODBYE:
+		f->last_seen = f->goodbye = t;
+		break;
+	case RETURNED:
+		f->renewed = f->last_seen = t;
+		break;
+	case SURVIVED:
+		f->last_seen = t;
+		f->survived = f->survived ? f->survived : t;
+		break;
+	case FAILED:
+		f->last_seen = t;
+		f->failed = f->failed ? f->failed : t;
+		break;
+	case HEARD:
+		f->last_seen = t;
+		break;
+	}
+	judge(w, v->n);
+}
+
+/* ---- the ring ---- */
+
+static void offer(struct world *w)
+{
+	static const struct policy_ring places = { .m0 = 10, .cap = 40 };
+	struct sequence_sums sums;
+	struct err e;
+
+	sequence_sums(w->q, &sums);
+	while (sums.offers < OFFERS && (w->s->at_once || sums.open < verdict_in_flight(&places, sums.of[OUTCOME_SURVIVED]))) {
+		if (chance(w->s->moves / 2))
+			continue;       /* another ring's now: it was never offered anything here */
+		assert_ok(sequence_offer(w->q, 0, &e));
+		sums.offers++;
+		sums.open++;
+		w->facts[sums.offers] = (struct outcome_facts){ .offered = now(w), .last_seen = now(w) };
+		w->looks[sums.offers] = 0;
+		plan_life(w, (int)sums.offers);
+		judge(w, (int)sums.offers);
+	}
+}
+
+static void look(struct world *w)
+{
+	static struct gate_rates rates;
+	struct sequence_sums sums;
+	struct gate_halt h;
+	struct gate_pass arrived;
+	bool held;
+
+	gate_rates(&rates, P0, P1);
+	sequence_sums(w->q, &sums);
+	h = (struct gate_halt){ .max_e = sums.max_e };
+	w->halted |= gate_halts(&h, ALPHA);
+	if (!gate_passes(sums.lambda, BETA))
+		w->bound_since = -1;
+	else if (w->bound_since < 0)
+		w->bound_since = w->minute;
+	/* too many left out: the ring holds, and passes nothing meanwhile */
+	held = (sums.of[OUTCOME_AWAY] + sums.of[OUTCOME_ENVIRONMENT]) * 5 > sums.offers;
+	w->passed |= !held && w->bound_since >= 0 && w->minute - w->bound_since >= w->s->soak;
+	/* the control: whatever is known, in the order in which it arrived */
+	arrived = (struct gate_pass){ .clean = sums.of[OUTCOME_SURVIVED], .bad = sums.of[OUTCOME_FAILED] + sums.of[OUTCOME_LOST] };
+	w->control |= gate_passes(gate_lambda(&arrived, &rates), BETA);
+}
+
+static void run(struct world *w, const struct scenario *s, double rate)
+{
+	struct err e;
+
+	w->s = s;
+	w->rate = rate;
+	w->used = 0;
+	w->left = 0;
+	w->offset = w->quiet_until = 0;
+	w->bound_since = -1;
+	w->passed = w->halted = w->control = false;
+	memset(w->at, 0, sizeof w->at);
+	assert_ok(sequence_new(&w->q, P0, P1, &e));
+	w->minute = 0;
+	if (s->jumps) {
+		plan(w, between(5, 100), JUMP_ON, 0);
+		plan(w, between(5, 100), JUMP_BACK, 0);
+	}
+	for (; w->minute <= HORIZON; w->minute++) {
+		bool changed = w->minute == 0 || w->at[w->minute];
+
+		if (changed)
+			offer(w);
+		/* a look after every single report */
+		while (w->at[w->minute]) {
+			struct event v = w->events[w->at[w->minute]];
+
+			w->at[w->minute] = v.next;
+			w->left--;
+			happen(w, &v);
+			if (v.kind != HEARD)
+				look(w);
+		}
+		if (w->bound_since >= 0 && !w->passed)
+			look(w);        /* soak */
+		if ((w->passed && w->halted) || (w->left == 0 && w->bound_since < 0))
+			break;  /* nothing more can change */
+	}
+	sequence_free(w->q);
+}
+
+/* ---- the limit ---- */
+
+/* The least k that a binomial of this rate exceeds with at most one in a thousand. */
+static int limit(int runs, double rate)
+{
+	double above = 1;
+	int k = -1;
+
+	while (above > 0.001) {
+		k++;
+		above -= exp(lgamma(runs + 1.0) - lgamma(k + 1.0) - lgamma(runs - k + 1.0) + k * log(rate) + (runs - k) * log(1 - rate));
+	}
+	return k;
+}
+
+static int runs(void)
+{
+	const char *asked = getenv("RINGHOLD_RUNS");
+	int n = asked ? atoi(asked) : 0;
+
+	return n > RUNS ? n : RUNS;
+}
+
+struct counts {
+	int false_passes, false_halts, passes, halts, control;
+};
+
+static void simulate(struct counts *c, const struct scenario *s)
+{
+	static struct world w;
+
+	*c = (struct counts){ 0 };
+	seed = 20240719;
+	for (int i = 0; i < runs(); i++) {
+		run(&w, s, P1);
+		c->false_passes += w.passed;
+		c->halts += w.halted;
+		c->control += w.control;
+		run(&w, s, P0);
+		c->false_halts += w.halted;
+		c->passes += w.passed;
+	}
+}
+
+static void no_way_of_reporting_makes_a_gate_err_more_often_than_it_may(void **state)
+{
+	int most_pass = limit(runs(), BETA), most_halt = limit(runs(), ALPHA), control_failed = 0;
+	struct counts c;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(scenarios); i++) {
+		simulate(&c, &scenarios[i]);
+		printf("# %s: of %d at p1 %d passed (limit %d) and %d halted; at p0 %d halted (limit %d) and %d passed; "
+		       "counted on arrival %d would have passed\n", scenarios[i].name, runs(), c.false_passes, most_pass, c.halts,
+		       c.false_halts, most_halt, c.passes, c.control);
+		if (c.false_passes > most_pass || c.false_halts > most_halt)
+			fail_msg("%s: %d false passes of at most %d, %d false halts of at most %d", scenarios[i].name, c.false_passes, most_pass,
+				 c.false_halts, most_halt);
+		/* and not because it never decides */
+		assert_true(c.passes > runs() / 2 && c.halts > runs() / 2);
+		control_failed += c.control > most_pass;
+		if (strcmp(scenarios[i].name, "failures late") == 0 || strcmp(scenarios[i].name, "failures silent") == 0)
+			assert_true(c.control > most_pass);
+	}
+	printf("# the control that counts on arrival exceeds the limit in %d scenarios\n", control_failed);
+}
+
+/* ---- a defect that begins late ---- */
+
+#define CLEAN_BEFORE 100000
+
+static void a_defect_after_100000_clean_endpoints_halts_soon_and_health_does_not(void **state)
+{
+	struct gate_rates r;
+	struct gate_halt start;
+	int false_halts = 0, most = limit(runs(), ALPHA);
+	uint64_t worst = 0;
+
+	(void)state;
+	seed = 78;
+	gate_rates(&r, P0, P1);
+	gate_halt_init(&start);
+	for (int i = 0; i < CLEAN_BEFORE; i++)
+		gate_halt_step(&start, &r, GATE_CLEAN);
+	for (int i = 0; i < runs(); i++) {
+		struct gate_halt good = start, bad = start;
+
+		for (int n = 0; n < 300; n++)
+			gate_halt_step(&good, &r, chance(P0) ? GATE_BAD : GATE_CLEAN);
+		false_halts += gate_halts(&good, ALPHA);
+		while (!gate_halts(&bad, ALPHA))
+			gate_halt_step(&bad, &r, chance(P1) ? GATE_BAD : GATE_CLEAN);
+		worst = MAX(worst, bad.n - CLEAN_BEFORE);
+	}
+	printf("# after %d clean: %d of %d halted at p0 (limit %d); at p1 the slowest needed %llu more offers\n", CLEAN_BEFORE, false_halts,
+	       runs(), most, (unsigned long long)worst);
+	assert_true(false_halts <= most);
+	assert_true(worst < 1000);
+	assert_in_range(gate_failures_to_halt(P0, P1, ALPHA, CLEAN_BEFORE), 2, 20);
+}
+
+static void the_limit_is_the_binomials(void **state)
+{
+	(void)state;
+	/* of 10 tries at 5 %, P(X > 3) = 0.00103 and P(X > 4) = 0.00006 */
+	assert_int_equal(limit(10, 0.05), 4);
+	assert_in_range(limit(20000, 0.05), 1090, 1102);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_limit_is_the_binomials),
+		cmocka_unit_test(no_way_of_reporting_makes_a_gate_err_more_often_than_it_may),
+		cmocka_unit_test(a_defect_after_100000_clean_endpoints_halts_soon_and_health_does_not),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
