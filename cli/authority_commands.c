@@ -76,7 +76,7 @@ static int put(struct document_edit *d, const struct buf *text, const struct aut
 		return e->code;
 	if (o->remote.json && answer.doc)
 		return remote_print(answer.doc->root, e);
-	if (!o->remote.json)
+	if (!o->remote.json && !role_edit_waits(&answer))
 		printf("%s\n", o->dry_run ? "signed, not sent" : "published");
 	return 0;
 }

@@ -218,7 +218,8 @@ static int rings_set(int argc, char **argv, const void *options, struct err *e)
 		return e->code;
 	if (o->remote.json)
 		return remote_print(answer.doc->root, e);
-	printf("the ring map of %zu rings is published\n", ringmap_rings(map));
+	if (!role_edit_waits(&answer))
+		printf("the ring map of %zu rings is published\n", ringmap_rings(map));
 	return 0;
 }
 

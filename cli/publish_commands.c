@@ -124,6 +124,8 @@ static int finish(struct publish *p, struct remote *r, const struct publish_opti
 	print_findings(&answer);
 	if (code < 0 || o->remote.json)
 		return code;
+	if (role_edit_waits(&answer))
+		return 0;
 	if (o->dry_run) {
 		printf("it would be published; nothing was\n");
 		return 0;
@@ -160,6 +162,7 @@ const struct cli_command publish_commands[] = {
 	{ .name = "publish", .args = "ARCHIVE", .help = "sign a bundle with the vendor's keys and bring it to a server", .min_args = 1, .max_args = 1,
 	  .run = publish, .options = publish_rows, .option_count = ARRAY_LEN(publish_rows), .options_size = sizeof(struct publish_options),
 	  .more = "The role content-CHANNEL is signed here; the server checks the bundle against every registered\n"
-		  "contract, runs its self-tests in a confined process, and begins its rollout with the first ring." },
+		  "contract, runs its self-tests in a confined process, and begins its rollout with the first ring.\n"
+		  "A role of several people waits for the others' signatures as a signing request." },
 };
 const size_t publish_command_count = ARRAY_LEN(publish_commands);

@@ -1,5 +1,6 @@
 #include "cli/role_edit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,8 +133,24 @@ int role_edit_finish(struct role_edit *x, int64_t now, struct buf **out, struct 
 	added = author_sign(&whole, bare->data, bare->len, METADATA_TARGETS, x->keys, &x->by, &met, e);
 	if (added < 0)
 		return added;
-	if (!met)
-		return err_set(e, ERR_AUTH, "role %s needs %lld signatures, the keys at hand give %d", x->role, (long long)x->by.role->threshold, added);
 	*out = TAKE(whole);
-	return 0;
+	return met ? 0 : (int)x->by.role->threshold - added;
+}
+
+bool role_edit_waits(const struct remote_answer *a)
+{
+	const struct json *q = a->doc ? json_get(a->doc->root, "request") : NULL;
+	char id[80], have[24], need[24];
+
+	if (!q || q->type != JSON_OBJECT)
+		return false;
+	remote_text(q, "id", id, sizeof id);
+	remote_text(q, "have", have, sizeof have);
+	remote_text(q, "need", need, sizeof need);
+	if (strspn(id, "0123456789abcdef") != strlen(id))
+		printf("%s of %s signatures: it would wait for the others as a signing request\n", have, need);
+	else
+		printf("%s of %s signatures; request %s is open: `ringhold request export %s -o FILE`, then `ringhold sign FILE`\n"
+		       "with another key and `ringhold request import FILE`; nothing is published before\n", have, need, id, id);
+	return true;
 }

@@ -22,8 +22,15 @@ void role_edit_free(struct role_edit *x);
 const struct metadata *role_edit_now(const struct role_edit *x);        /* what stands; borrowed; NULL: it was never published */
 struct author *role_edit_author(struct role_edit *x);                   /* to be changed; borrowed */
 
-/* Shows what changes on standard error, then signs: the next version, valid for 400 days. ERR_AUTH says how many signatures are missing. */
+/*
+ * Shows what changes on standard error, then signs: the next version, valid for
+ * 400 days. Answers how many signatures others must add: what is sent then
+ * becomes a signing request.
+ */
 int role_edit_finish(struct role_edit *x, int64_t now, struct buf **out, struct err *e) MUST_CHECK;
+
+/* The server's answer: others must sign, too. Then it says how. */
+bool role_edit_waits(const struct remote_answer *a);
 
 AUTO_DEFINE(role_edit, struct role_edit *, role_edit_free);
 

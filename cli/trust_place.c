@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "signing/repo.h"
 
 struct trust_place {
@@ -113,31 +114,90 @@ static int publish_here(struct trust_place *p, const struct sigreq *q, struct tr
 	return 0;
 }
 
+static int read_result(const struct remote_answer *a, struct trust_result *out, struct err *e)
+{
+	remote_text(a->doc->root, "id", out->id, sizeof out->id);
+	remote_text(a->doc->root, "state", out->state, sizeof out->state);
+	remote_text(a->doc->root, "note", out->note, sizeof out->note);
+	return json_want_int(a->doc, a->doc->root, "added", 0, INT64_MAX, &out->added, e);
+}
+
+static int request_path(struct buf *out, const char *id, struct err *e)
+{
+	buf_adds(out, "/v1/signing-requests/");
+	remote_escape(out, id);
+	return buf_check(out, e);
+}
+
+static void put_signatures(struct json_writer *w, const struct sigreq_draft *d)
+{
+	for (size_t i = 0; i < d->draft->signature_count; i++) {
+		const struct metadata_signature *s = &d->draft->signatures[i];
+
+		json_open_object(w, NULL);
+		json_put_text(w, "role", d->role);
+		json_put_textn(w, "keyid", s->keyid.text, s->keyid.len);
+		json_put_textn(w, "sig", s->hex, s->hex_len);
+		json_close_object(w);
+	}
+}
+
+/* Who may not open requests may still bring signatures for one that is open. */
+static int bring_signatures(struct trust_place *p, const struct sigreq *q, struct remote_answer *answer, struct err *e)
+{
+	AUTO(buf) struct buf *path = buf_new(0), *body = buf_new(0);
+	struct json_writer w = { .out = body };
+
+	if (!path || !body)
+		return err_memory(e);
+	json_open_object(&w, NULL);
+	json_open_array(&w, "signatures");
+	for (size_t i = 0; i < q->draft_count; i++)
+		put_signatures(&w, &q->drafts[i]);
+	json_close_array(&w);
+	json_close_object(&w);
+	if (request_path(path, q->id, e) < 0)
+		return e->code;
+	buf_adds(path, "/signatures");
+	return buf_check(path, e) < 0 ? e->code : remote_call(p->remote, "POST", path->data, body, answer, e);
+}
+
 int trust_place_submit(struct trust_place *p, const struct sigreq *q, struct trust_result *out, struct err *e)
 {
 	AUTO(buf) struct buf *body = buf_new(0);
 	AUTO_ANSWER answer = { 0 };
+	int got;
 
-	*out = (struct trust_result){ .added = 0 };
+	*out = (struct trust_result){ .added = 0, .note = "-" };
 	if (!body)
 		return err_memory(e);
 	if (p->repo)
 		return publish_here(p, q, out, e);
-	if (sigreq_write(body, q, e) < 0 || remote_call(p->remote, "POST", "/v1/signing-requests", body, &answer, e) < 0)
+	if (sigreq_write(body, q, e) < 0)
 		return e->code;
-	remote_text(answer.doc->root, "id", out->id, sizeof out->id);
-	remote_text(answer.doc->root, "state", out->state, sizeof out->state);
-	return json_want_int(answer.doc, answer.doc->root, "added", 0, INT64_MAX, &out->added, e);
+	got = remote_call(p->remote, "POST", "/v1/signing-requests", body, &answer, e);
+	if (got == ERR_AUTH && answer.status == 403) {
+		remote_answer_release(&answer);
+		got = bring_signatures(p, q, &answer, e);
+	}
+	return got < 0 ? got : read_result(&answer, out, e);
 }
 
 void trust_result_print(const struct trust_result *r, bool json)
 {
+	AUTO(buf) struct buf *escaped = buf_new(0);
+	const char *note;
+
+	if (escaped && strcmp(r->note, "-"))
+		log_escape(escaped, r->note, strlen(r->note));
+	note = escaped && !escaped->failed && escaped->len ? escaped->data : "";
 	if (json)
 		printf("{\"id\":\"%s\",\"state\":\"%s\",\"added\":%lld}\n", r->id, r->state, (long long)r->added);
 	else if (strcmp(r->state, "open") == 0)
-		printf("request %s: open, %lld new signature%s; others must sign, too\n", r->id, (long long)r->added, r->added == 1 ? "" : "s");
+		printf("request %s: open, %lld new signature%s; %s\n", r->id, (long long)r->added, r->added == 1 ? "" : "s",
+		       *note ? note : "others must sign, too");
 	else
-		printf("request %s: %s\n", r->id, r->state);
+		printf("request %s: %s%s%s\n", r->id, r->state, *note ? ": " : "", note);
 }
 
 /* ---- a server's requests ---- */
@@ -200,13 +260,6 @@ int trust_place_find(struct trust_place *p, const char *prefix, char id[SIGREQ_I
 		return 0;
 	return found ? err_set(e, ERR_CONFLICT, "%zu requests begin with %s: name more of the id", found, prefix)
 		     : err_set(e, ERR_NOT_FOUND, "there is no request %s", prefix);
-}
-
-static int request_path(struct buf *out, const char *id, struct err *e)
-{
-	buf_adds(out, "/v1/signing-requests/");
-	remote_escape(out, id);
-	return buf_check(out, e);
 }
 
 int trust_place_request(struct trust_place *p, const char *id, struct sigreq **out, struct err *e)

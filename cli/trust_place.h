@@ -41,6 +41,7 @@ struct trust_result {
 	char id[SIGREQ_ID_LEN + 1];
 	char state[16];         /* "open", "published", "stale" */
 	int64_t added;          /* signatures that were new there */
+	char note[400];         /* why it was closed, or what keeps it from being published; "-": nothing to be said */
 };
 int trust_place_submit(struct trust_place *p, const struct sigreq *q, struct trust_result *out, struct err *e) MUST_CHECK;
 void trust_result_print(const struct trust_result *r, bool json);

@@ -23,6 +23,8 @@ void operator_contract(struct request *q);
 void operator_register(struct request *q);
 void operator_policy(struct request *q);
 void operator_put_policy(struct request *q);
+
+/* operator_roles.c */
 void operator_role(struct request *q);
 void operator_put_role(struct request *q);
 void operator_draft(struct request *q);

@@ -1,18 +1,12 @@
-/* operator_documents: contracts, policies, and the roles that people sign. */
+/* operator_documents: contracts and policies. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "schema/contract.h"
 #include "server/control.h"
-#include "server/document_check.h"
 #include "server/handlers.h"
-#include "server/recalls.h"
-
-#define TARGETS_MAX 64
-#define DOCUMENT_MAX ((size_t)8 << 20)
 
 static void raw_json(struct request *q, const char *bytes, size_t len)
 {
@@ -205,118 +199,4 @@ void operator_put_policy(struct request *q)
 		reply_error(&q->reply, &e);
 	else
 		reply_exposure(q, p, version);
-}
-
-/* ---- roles ---- */
-
-void operator_role(struct request *q)
-{
-	AUTO(buf) struct buf *envelope = NULL;
-	struct err e;
-
-	if (desk_role(q->server->desk, q->params[0], &envelope, &e) < 0)
-		reply_error(&q->reply, &e);
-	else
-		raw_json(q, envelope->data, envelope->len);
-}
-
-void operator_draft(struct request *q)
-{
-	AUTO(buf) struct buf *envelope = NULL;
-	struct err e;
-
-	if (desk_draft(q->server->desk, q->params[0], clock_now(), &envelope, &e) < 0)
-		reply_error(&q->reply, &e);
-	else
-		raw_json(q, envelope->data, envelope->len);
-}
-
-/* [{"path":..,"sha256":..}] into files among the uploads. */
-static int take_targets(struct request *q, const struct json_doc *d, struct desk_file files[TARGETS_MAX], size_t *count, struct err *e)
-{
-	static const char *const known[] = { "path", "sha256", NULL };
-	const struct json *list = NULL;
-
-	if (json_may_array(d, d->root, "targets", TARGETS_MAX, &list, e) < 0)
-		return e->code;
-	for (uint32_t i = 0; list && i < list->count; i++) {
-		const struct json *o = &list->u.items[i];
-		struct desk_file *f = &files[*count];
-		struct digest sha256;
-		char hex[DIGEST_HEX_LEN + 1];
-		const char *path;
-
-		if (o->type != JSON_OBJECT)
-			return json_error(d, o, e, ERR_FORMAT, "a target is an object");
-		if (json_only(d, o, known, e) < 0 || json_want_text(d, o, "path", PATH_LEN_MAX, &path, e) < 0 ||
-		    handler_digest(d, o, "sha256", &sha256, e) < 0)
-			return e->code;
-		if (!name_path_valid(path, strlen(path)))
-			return json_error(d, o, e, ERR_FORMAT, "\"%s\" is no path of a target", path);
-		snprintf(f->path, sizeof f->path, "%s", path);
-		digest_hex(hex, &sha256);
-		f->from = file_join(q->server->uploads, hex);
-		if (!f->from)
-			return err_memory(e);
-		++*count;
-		if (!file_exists(f->from))
-			return err_set(e, ERR_NOT_FOUND, "%s: %s was not uploaded", path, hex);
-	}
-	return 0;
-}
-
-static int put_role(struct request *q, const struct json_doc *d, struct desk_file *files, size_t *count, struct err *e)
-{
-	AUTO(buf) struct buf *envelope = buf_new(0);
-	AUTO(stops) struct stops *recalls = NULL;
-	struct server_batch b = { .count = 0 };
-	int64_t now = clock_now();
-	const struct json *role;
-
-	if (!envelope)
-		return err_memory(e);
-	/* A vendor's bundles come through the checks of /v1/bundles only. */
-	if (strncmp(q->params[0], "content-", 8) == 0)
-		return err_set(e, ERR_REFUSED, "%s is published through /v1/bundles", q->params[0]);
-	if (json_want_object(d, d->root, "role", &role, e) < 0 || json_canonical(envelope, role, e) < 0 ||
-	    take_targets(q, d, files, count, e) < 0)
-		return e->code;
-	for (size_t i = 0; i < *count; i++) {
-		AUTO(buf) struct buf *text = NULL;
-
-		if (file_read(&text, files[i].from, DOCUMENT_MAX, e) < 0 || document_check(files[i].path, text, &recalls, e) < 0)
-			return e->code;
-	}
-	server_audit(&b, now, q->who, "role", q->params[0], "");
-	if (desk_publish(q->server->desk, q->params[0], envelope->data, envelope->len, files, *count, now, e) < 0 ||
-	    server_write(q->server, &b, e) < 0)
-		return e->code;
-	if (recalls)
-		recalls_halt(q->server, recalls->channel, recalls, q->who, "recalled", now);
-	return server_refresh_ringmap(q->server, e);
-}
-
-void operator_put_role(struct request *q)
-{
-	static const char *const known[] = { "role", "targets", NULL };
-	AUTO(json) struct json_doc *d = handler_body(q, known);
-	struct desk_file files[TARGETS_MAX];
-	struct json_writer w;
-	size_t count = 0;
-	struct err e;
-	int got;
-
-	if (!d)
-		return;
-	got = put_role(q, d, files, &count, &e);
-	for (size_t i = 0; i < count; i++)
-		free(files[i].from);
-	if (got < 0) {
-		reply_error(&q->reply, &e);
-		return;
-	}
-	w = reply_json(&q->reply, 200);
-	json_open_object(&w, NULL);
-	json_put_text(&w, "role", q->params[0]);
-	json_close_object(&w);
 }

@@ -4,7 +4,8 @@
  *
  * The order is: who signed it, what its archive really holds, what every
  * registered contract says, what its own self-tests say in a canary process.
- * Only then does anything become visible.
+ * Only then does anything become visible; and when others must sign the role,
+ * too, it waits for them as a signing request (requests_bundle.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,10 +22,10 @@
 #include "content/bundle.h"
 #include "server/handlers.h"
 #include "server/incoming.h"
+#include "server/requests_bundle.h"
 #include "server/trial.h"
 
-#define DELTAS_MAX 64
-#define ALLOWED_MAX 64
+#define DELTAS_MAX (BUNDLE_FILES_MAX - 1)
 
 /* ---- uploads ---- */
 
@@ -85,13 +86,14 @@ struct publish {
 	struct digest digest, archive;
 	struct buf *envelope;           /* of the content role */
 	struct desk_signed *signed_role;
-	struct desk_file files[1 + DELTAS_MAX];
+	struct desk_count signatures;   /* of it */
+	struct desk_file files[BUNDLE_FILES_MAX];
 	size_t file_count;
 	struct desk_target target;
 	int64_t size;                   /* of the uncompressed archive */
 	const char *version;
 	struct trial *trial;            /* unpacked and checked */
-	const char *allowed[ALLOWED_MAX];       /* "SENSOR/VERSION" whose refusal is overridden */
+	const char *allowed[BUNDLE_ALLOWED_MAX];       /* "SENSOR/VERSION" whose refusal is overridden */
 	size_t allowed_count;
 	bool dry_run;                   /* answer, and publish nothing */
 };
@@ -100,7 +102,7 @@ static int parse_allowed(struct publish *p, struct err *e)
 {
 	const struct json *list = NULL;
 
-	if (json_may_array(p->doc, p->doc->root, "allow_refused", ALLOWED_MAX, &list, e) < 0 ||
+	if (json_may_array(p->doc, p->doc->root, "allow_refused", BUNDLE_ALLOWED_MAX, &list, e) < 0 ||
 	    json_may_bool(p->doc, p->doc->root, "dry_run", &p->dry_run, e) < 0)
 		return e->code;
 	if (list && list->count > 0 && !p->reason[0])
@@ -198,7 +200,7 @@ static int parse(struct publish *p, struct err *e)
 	if (json_canonical(p->envelope, role, e) < 0)
 		return err_wrap(e, "role");
 	snprintf(name, sizeof name, "content-%s", p->channel);
-	if (desk_check(p->s->desk, &p->signed_role, name, p->envelope->data, p->envelope->len, NULL, e) < 0)
+	if (desk_check(p->s->desk, &p->signed_role, name, p->envelope->data, p->envelope->len, &p->signatures, e) < 0)
 		return e->code;
 	if (add_file(p, &p->archive, "archive", e) < 0)
 		return e->code;
@@ -249,7 +251,23 @@ static int check_target(struct publish *p, struct err *e)
 
 /* ---- the whole ---- */
 
-static void reply_done(struct request *q, const struct publish *p, uint64_t rollout, int status)
+static bool lacks_signatures(const struct publish *p)
+{
+	return (int64_t)p->signatures.have < p->signatures.need;
+}
+
+/* NULL: it would be one, were it not only asked about. */
+static void put_request(struct json_writer *w, const struct publish *p, const struct requests_info *info)
+{
+	json_open_object(w, "request");
+	if (info)
+		json_put_text(w, "id", info->id);
+	json_put_int(w, "have", (int64_t)(info ? info->have : p->signatures.have));
+	json_put_int(w, "need", info ? info->need : p->signatures.need);
+	json_close_object(w);
+}
+
+static void reply_done(struct request *q, const struct publish *p, uint64_t rollout, const struct requests_info *waits, int status)
 {
 	struct json_writer w = reply_json(&q->reply, status);
 
@@ -263,6 +281,8 @@ static void reply_done(struct request *q, const struct publish *p, uint64_t roll
 		json_put_null(&w, "rollout");
 	if (p->trial)
 		trial_write_matrix(p->trial, &w);
+	if (waits || (p->dry_run && lacks_signatures(p)))
+		put_request(&w, p, waits);
 	if (p->dry_run)
 		json_put_bool(&w, "dry_run", true);
 	json_close_object(&w);
@@ -301,6 +321,18 @@ static int make_visible(struct publish *p, const struct incoming *b, uint64_t *r
 	return incoming_start(p->s, b, p->trial, p->now, rollout, e);
 }
 
+/* Checked, and others must sign: nothing of it is visible before they did. */
+static void wait_for_signatures(struct request *q, const struct publish *p, const struct incoming *b, const struct trial_override *override)
+{
+	struct requests_info info;
+	struct err e;
+
+	if (requests_bundle_open(p->s, b, p->envelope, p->files, p->file_count, override, p->now, &info, &e) < 0)
+		reply_error(&q->reply, &e);
+	else
+		reply_done(q, p, 0, &info, 202);
+}
+
 static void publish(struct request *q, struct publish *p)
 {
 	struct trial_override override = { p->allowed, 0 };
@@ -326,7 +358,7 @@ static void publish(struct request *q, struct publish *p)
 		r = rollouts_of(&p->s->rollouts, p->channel, &p->digest);
 		rollout = r ? r->id : 0;
 		pthread_mutex_unlock(&p->s->lock);
-		reply_done(q, p, rollout, 200);
+		reply_done(q, p, rollout, NULL, 200);
 		return;
 	}
 	if (incoming_try(&p->trial, p->s, &b, &override, p->now, &e) < 0) {
@@ -334,11 +366,13 @@ static void publish(struct request *q, struct publish *p)
 	} else if (trial_refuses(p->trial)) {
 		reply_findings(q, p);
 	} else if (p->dry_run) {
-		reply_done(q, p, 0, 200);
+		reply_done(q, p, 0, NULL, 200);
+	} else if (lacks_signatures(p)) {
+		wait_for_signatures(q, p, &b, &override);
 	} else if (make_visible(p, &b, &rollout, &e) < 0) {
 		reply_error(&q->reply, &e);
 	} else {
-		reply_done(q, p, rollout, 201);
+		reply_done(q, p, rollout, NULL, 201);
 	}
 }
 

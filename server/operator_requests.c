@@ -7,6 +7,7 @@
 #include "server/handlers.h"
 #include "server/desk_requests.h"
 #include "server/requests.h"
+#include "server/requests_bundle.h"
 #include "signing/change_text.h"
 
 #define SIGNATURES_MAX 256
@@ -159,12 +160,25 @@ void operator_request_changes(struct request *q)
 static void reply_info(struct request *q, const struct requests_info *info)
 {
 	struct json_writer w = reply_json(&q->reply, info->opened ? 201 : 200);
+	char note[512] = "";
+	struct err e;
+
+	/* Why it was closed, or what keeps it from being published; without it the answer holds all the same. */
+	(void)!store_request(q->server->store, info->id, read_note, note, &e);
 
 	json_open_object(&w, NULL);
 	json_put_text(&w, "id", info->id);
 	json_put_text(&w, "state", requests_state_name(info->state));
 	json_put_int(&w, "added", info->added);
+	if (note[0])
+		json_put_text(&w, "note", note);
 	json_close_object(&w);
+}
+
+/* Whoever brings the last signature of a bundle sees it published. */
+static int go_on(struct request *q, struct requests_info *info, struct err *e)
+{
+	return info->ready ? requests_bundle_finish(q->server, info->id, q->who, clock_now(), info, e) : 0;
 }
 
 void operator_open_request(struct request *q)
@@ -174,7 +188,7 @@ void operator_open_request(struct request *q)
 	struct err e;
 
 	if (sigreq_parse(&asked, "signing request", q->body->data ? q->body->data : "", q->body->len, &e) < 0 ||
-	    requests_open(q->server, asked, q->who, clock_now(), &info, &e) < 0)
+	    requests_open(q->server, asked, q->who, clock_now(), &info, &e) < 0 || go_on(q, &info, &e) < 0)
 		reply_error(&q->reply, &e);
 	else
 		reply_info(q, &info);
@@ -214,7 +228,7 @@ void operator_sign_request(struct request *q)
 	if (!d)
 		return;
 	if (take_signatures(d, sigs, &count, &e) < 0 ||
-	    requests_sign(q->server, q->params[0], sigs, count, q->who, clock_now(), &info, &e) < 0)
+	    requests_sign(q->server, q->params[0], sigs, count, q->who, clock_now(), &info, &e) < 0 || go_on(q, &info, &e) < 0)
 		reply_error(&q->reply, &e);
 	else
 		reply_info(q, &info);

@@ -1,0 +1,242 @@
+/*
+ * operator_roles: the roles that people sign: read, and put anew. With all the
+ * signatures that a role wants it is published at once; with some of them it
+ * waits for the others as a signing request, and its files travel along.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "server/control.h"
+#include "server/desk_requests.h"
+#include "server/document_check.h"
+#include "server/handlers.h"
+#include "server/recalls.h"
+#include "server/requests.h"
+
+#define TARGETS_MAX 64
+#define DOCUMENT_MAX ((size_t)8 << 20)
+
+static void raw_envelope(struct request *q, const struct buf *envelope)
+{
+	struct json_writer w = reply_json(&q->reply, 200);
+
+	buf_add(w.out, envelope->data, envelope->len);
+}
+
+void operator_role(struct request *q)
+{
+	AUTO(buf) struct buf *envelope = NULL;
+	struct err e;
+
+	if (desk_role(q->server->desk, q->params[0], &envelope, &e) < 0)
+		reply_error(&q->reply, &e);
+	else
+		raw_envelope(q, envelope);
+}
+
+void operator_draft(struct request *q)
+{
+	AUTO(buf) struct buf *envelope = NULL;
+	struct err e;
+
+	if (desk_draft(q->server->desk, q->params[0], clock_now(), &envelope, &e) < 0)
+		reply_error(&q->reply, &e);
+	else
+		raw_envelope(q, envelope);
+}
+
+/* ---- put anew ---- */
+
+struct put {
+	struct server *s;
+	const char *role, *who;
+	int64_t now;
+	struct buf *envelope;
+	struct desk_file files[TARGETS_MAX];
+	size_t count;
+	struct desk_count signatures;
+	struct stops *recalls;          /* a document of them; NULL: none */
+};
+
+static void put_release(struct put *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		free(p->files[i].from);
+	stops_free(p->recalls);
+	buf_free(p->envelope);
+}
+
+/* [{"path":..,"sha256":..}] into files among the uploads. */
+static int take_targets(struct request *q, const struct json_doc *d, struct put *p, struct err *e)
+{
+	static const char *const known[] = { "path", "sha256", NULL };
+	const struct json *list = NULL;
+
+	if (json_may_array(d, d->root, "targets", TARGETS_MAX, &list, e) < 0)
+		return e->code;
+	for (uint32_t i = 0; list && i < list->count; i++) {
+		const struct json *o = &list->u.items[i];
+		struct desk_file *f = &p->files[p->count];
+		struct digest sha256;
+		char hex[DIGEST_HEX_LEN + 1];
+		const char *path;
+
+		if (o->type != JSON_OBJECT)
+			return json_error(d, o, e, ERR_FORMAT, "a target is an object");
+		if (json_only(d, o, known, e) < 0 || json_want_text(d, o, "path", PATH_LEN_MAX, &path, e) < 0 ||
+		    handler_digest(d, o, "sha256", &sha256, e) < 0)
+			return e->code;
+		if (!name_path_valid(path, strlen(path)))
+			return json_error(d, o, e, ERR_FORMAT, "\"%s\" is no path of a target", path);
+		snprintf(f->path, sizeof f->path, "%s", path);
+		digest_hex(hex, &sha256);
+		f->from = file_join(q->server->uploads, hex);
+		if (!f->from)
+			return err_memory(e);
+		p->count++;
+		if (!file_exists(f->from))
+			return err_set(e, ERR_NOT_FOUND, "%s: %s was not uploaded", path, hex);
+	}
+	return 0;
+}
+
+/* Top-level roles come with all signatures, or as a request from the start. */
+static int count_signatures(struct put *p, struct err *e)
+{
+	AUTO(desk_signed) struct desk_signed *checked = NULL;
+
+	if (!strcmp(p->role, "root") || !strcmp(p->role, "targets"))
+		return 0;
+	return desk_check(p->s->desk, &checked, p->role, p->envelope->data, p->envelope->len, &p->signatures, e);
+}
+
+static int parse(struct put *p, struct request *q, const struct json_doc *d, struct err *e)
+{
+	const struct json *role;
+
+	p->envelope = buf_new(0);
+	if (!p->envelope)
+		return err_memory(e);
+	/* A vendor's bundles come through the checks of /v1/bundles only. */
+	if (strncmp(p->role, "content-", 8) == 0)
+		return err_set(e, ERR_REFUSED, "%s is published through /v1/bundles", p->role);
+	if (json_want_object(d, d->root, "role", &role, e) < 0 || json_canonical(p->envelope, role, e) < 0 || take_targets(q, d, p, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < p->count; i++) {
+		AUTO(buf) struct buf *text = NULL;
+
+		if (file_read(&text, p->files[i].from, DOCUMENT_MAX, e) < 0 || document_check(p->files[i].path, text, &p->recalls, e) < 0)
+			return e->code;
+	}
+	return count_signatures(p, e);
+}
+
+static int publish(struct put *p, struct err *e)
+{
+	struct server_batch b = { .count = 0 };
+
+	server_audit(&b, p->now, p->who, "role", p->role, "");
+	if (desk_publish(p->s->desk, p->role, p->envelope->data, p->envelope->len, p->files, p->count, p->now, e) < 0 ||
+	    server_write(p->s, &b, e) < 0)
+		return e->code;
+	if (p->recalls)
+		recalls_halt(p->s, p->recalls->channel, p->recalls, p->who, "recalled", p->now);
+	return server_refresh_ringmap(p->s, e);
+}
+
+/* ---- others must sign, too ---- */
+
+/* What stands under a path, so that a machine without network can show the difference; too large a one is left out. */
+static int attach_old(struct sigreq *r, struct put *p, const char *path, const struct buf *new, struct err *e)
+{
+	AUTO(buf) struct buf *old = NULL;
+	AUTO_FREE char *file = NULL;
+	struct err none;
+
+	if (desk_target_file(p->s->desk, path, &file, &none) < 0 || file_read(&old, file, SIGREQ_DOCUMENT_MAX, &none) < 0 ||
+	    (old->len == new->len && memcmp(old->data, new->data, new->len) == 0))
+		return 0;
+	return sigreq_attach(r, path, old->data, old->len, e);
+}
+
+static int attach(struct sigreq *r, struct put *p, struct err *e)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		AUTO(buf) struct buf *text = NULL;
+
+		if (file_read(&text, p->files[i].from, DOCUMENT_MAX, e) < 0 || attach_old(r, p, p->files[i].path, text, e) < 0 ||
+		    sigreq_attach(r, p->files[i].path, text->data, text->len, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+static int make_request(struct sigreq **out, struct put *p, struct err *e)
+{
+	AUTO(metadata) struct metadata *base = NULL;
+	AUTO(buf) struct buf *stands = NULL;
+	AUTO(sigreq) struct sigreq *r = NULL;
+	struct desk_trust t;
+	char reason[160];
+	int got = desk_role(p->s->desk, p->role, &stands, e);
+
+	if (got < 0 && got != ERR_NOT_FOUND)
+		return got;
+	if ((got == 0 && metadata_parse(&base, METADATA_TARGETS, p->role, stands->data, stands->len, e) < 0) || desk_trust(p->s->desk, &t, e) < 0)
+		return e->code;
+	snprintf(reason, sizeof reason, "a new version of %.100s", p->role);
+	got = sigreq_new(&r, p->who, reason, t.root, t.targets, p->now, p->now + SIGREQ_LIFE, e);
+	desk_trust_release(&t);
+	if (got < 0 || sigreq_add(r, p->role, base, p->envelope->data, p->envelope->len, e) < 0 || attach(r, p, e) < 0 || sigreq_seal(r, e) < 0)
+		return e->code;
+	*out = TAKE(r);
+	return 0;
+}
+
+static int ask(struct put *p, struct requests_info *info, struct err *e)
+{
+	AUTO(sigreq) struct sigreq *r = NULL;
+
+	return make_request(&r, p, e) < 0 ? e->code : requests_open(p->s, r, p->who, p->now, info, e);
+}
+
+static void reply_done(struct request *q, const struct put *p, const struct requests_info *waits)
+{
+	struct json_writer w = reply_json(&q->reply, waits ? 202 : 200);
+
+	json_open_object(&w, NULL);
+	json_put_text(&w, "role", p->role);
+	if (waits) {
+		json_open_object(&w, "request");
+		json_put_text(&w, "id", waits->id);
+		json_put_int(&w, "have", (int64_t)p->signatures.have);
+		json_put_int(&w, "need", p->signatures.need);
+		json_close_object(&w);
+	}
+	json_close_object(&w);
+}
+
+void operator_put_role(struct request *q)
+{
+	static const char *const known[] = { "role", "targets", NULL };
+	AUTO(json) struct json_doc *d = handler_body(q, known);
+	__attribute__((cleanup(put_release))) struct put p = { .s = q->server, .role = q->params[0], .who = q->who, .now = clock_now() };
+	struct requests_info info;
+	bool waits;
+	struct err e;
+
+	if (!d)
+		return;
+	if (parse(&p, q, d, &e) < 0) {
+		reply_error(&q->reply, &e);
+		return;
+	}
+	waits = (int64_t)p.signatures.have < p.signatures.need;
+	if (waits ? ask(&p, &info, &e) < 0 : publish(&p, &e) < 0)
+		reply_error(&q->reply, &e);
+	else
+		reply_done(q, &p, waits ? &info : NULL);
+}
