@@ -35,6 +35,8 @@ extern const struct cli_command trust_commands[];
 extern const size_t trust_command_count;
 extern const struct cli_command repo_commands[];
 extern const size_t repo_command_count;
+extern const struct cli_command mirror_commands[];
+extern const size_t mirror_command_count;
 extern const struct cli_command sweep_commands[];
 extern const size_t sweep_command_count;
 extern const struct cli_command authority_commands[];

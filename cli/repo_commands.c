@@ -10,9 +10,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/repo_files.h"
 #include "cli/repo_verify.h"
 #include "cli/trust_place.h"
-#include "signing/delegation.h"
 #include "signing/repo.h"
 
 /* ---- verify: where the files come from ---- */
@@ -22,81 +22,13 @@ struct verify_options {
 	bool json;
 };
 
-struct files {
-	struct fetch *fetch;            /* NULL: a directory */
-	const char *base;               /* directory, or URL without a slash at the end */
-};
-
-static int get_file(const struct files *f, const char *below, const char *name, size_t max, struct buf **out, struct err *e)
-{
-	AUTO_FREE char *path = NULL;
-	int got;
-
-	if (asprintf(&path, "%s/%s/%s", f->base, below, name) < 0) {
-		path = NULL;
-		return err_memory(e);
-	}
-	got = file_read(out, path, max, e);
-	return got == ERR_NOT_FOUND ? 1 : got;
-}
-
-/* Segments of a target's name are quoted; names of metadata are already. */
-static void add_name(struct buf *url, const char *name, bool quote)
-{
-	const char *slash;
-
-	for (; quote && (slash = strchr(name, '/')); name = slash + 1) {
-		delegation_quote(url, name, (size_t)(slash - name));
-		buf_addc(url, '/');
-	}
-	if (quote)
-		delegation_quote(url, name, strlen(name));
-	else
-		buf_adds(url, name);
-}
-
-static int get_url(const struct files *f, const char *below, const char *name, bool quote, size_t max, struct buf **out, struct err *e)
-{
-	AUTO(buf) struct buf *url = buf_new(0);
-	struct fetch_answer answer = { 0 };
-	long status;
-
-	if (!url)
-		return err_memory(e);
-	buf_addf(url, "%s/%s/", f->base, below);
-	add_name(url, name, quote);
-	if (buf_check(url, e) < 0 || fetch_do(f->fetch, &(const struct fetch_request){ .method = "GET", .url = url->data, .max = max }, &answer, e) < 0)
-		return e->code;
-	status = answer.status;
-	if (status == 200)
-		*out = TAKE(answer.body);
-	fetch_answer_release(&answer);
-	if (status == 404 || status == 403)
-		return 1;
-	return status == 200 ? 0 : err_set(e, ERR_NET, "%s: status %ld", url->data, status);
-}
-
-static int get_metadata(void *arg, const char *name, size_t max, struct buf **out, struct err *e)
-{
-	const struct files *f = arg;
-
-	return f->fetch ? get_url(f, "metadata", name, false, max, out, e) : get_file(f, "metadata", name, max, out, e);
-}
-
-static int get_target(void *arg, const char *name, size_t max, struct buf **out, struct err *e)
-{
-	const struct files *f = arg;
-
-	return f->fetch ? get_url(f, "targets", name, true, max, out, e) : get_file(f, "targets", name, max, out, e);
-}
-
 /* The anchor: what --root names, else the repository's own first root, which proves nothing about whose it is. */
-static int get_anchor(struct files *f, const char *root, struct buf **out, struct err *e)
+static int get_anchor(struct repo_files *f, const char *root, struct buf **out, struct err *e)
 {
 	if (root)
 		return file_read(out, root, METADATA_ROOT_MAX, e);
 	fprintf(stderr, "note: trusting the repository's own first root; name yours with --root\n");
-	return get_metadata(f, "1.root.json", METADATA_ROOT_MAX, out, e) == 0 ? 0 : err_set(e, ERR_NOT_FOUND, "%s: no root 1 there", f->base);
+	return repo_files_metadata(f, "1.root.json", METADATA_ROOT_MAX, out, e) == 0 ? 0 : err_set(e, ERR_NOT_FOUND, "%s: no root 1 there", f->base);
 }
 
 /* ---- verify: the answer ---- */
@@ -184,8 +116,8 @@ static int verify_repo(int argc, char **argv, const void *options, struct err *e
 	AUTO(buf) struct buf *root = NULL;
 	AUTO(fetch) struct fetch *fetch = NULL;
 	bool url = strstr(argv[0], "://") != NULL;
-	struct files f = { .base = argv[0] };
-	struct repo_source s = { get_metadata, get_target, &f, url ? NULL : argv[0] };
+	struct repo_files f = { .base = argv[0] };
+	struct repo_source s = { repo_files_metadata, repo_files_target, &f, url ? NULL : argv[0] };
 	size_t len = strlen(argv[0]);
 
 	(void)argc;

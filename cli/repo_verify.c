@@ -239,7 +239,7 @@ static int visit_metadata(const char *rel, bool is_dir, void *arg, struct err *e
 static int visit_targets(const char *rel, bool is_dir, void *arg, struct err *e)
 {
 	struct work *k = arg;
-	bool ours = !strcmp(rel, "lock") || !strncmp(rel, "targets/.stage.", 15);
+	bool ours = !strcmp(rel, "lock") || !strncmp(rel, "targets/.stage.", 15) || !strncmp(rel, ".mirror/", 8);
 
 	(void)e;
 	if (is_dir || ours || strncmp(rel, "metadata/", 9) == 0 || named(k->named, rel))

@@ -21,6 +21,7 @@ static const struct {
 	{ trust_commands, &trust_command_count },
 	{ sign_commands, &sign_command_count },
 	{ repo_commands, &repo_command_count },
+	{ mirror_commands, &mirror_command_count },
 	{ sweep_commands, &sweep_command_count },
 	{ authority_commands, &authority_command_count },
 	{ fleet_commands, &fleet_command_count },
