@@ -230,12 +230,14 @@ bool boot_revert(struct boot_record *r)
 
 bool boot_leave(struct boot_record *r, const uint8_t *to)
 {
-	uint8_t left[BOOT_DIGEST_LEN] = { 0 };
+	uint8_t left[BOOT_DIGEST_LEN] = { 0 }, target[BOOT_DIGEST_LEN];
 	bool held = to && boot_digest_equal(to, r->digest[RUNG_BASELINE]);
 
 	if (!has_ladder(r) || (to && boot_digest_empty(to)) ||
 	    (!to && !filled(r, RUNG_BASELINE)))
 		return false;
+	if (to)         /* it may be one of the record's own, which change */
+		memcpy(target, to, sizeof target);
 	if (boot_running(r))
 		memcpy(left, boot_running(r), sizeof left);
 	clear(r, RUNG_TRIAL);
@@ -247,10 +249,10 @@ bool boot_leave(struct boot_record *r, const uint8_t *to)
 		start_rung(r, RUNG_BASELINE);
 		return true;
 	}
+	set(r, RUNG_CURRENT, target);
 	if (boot_digest_equal(r->digest[RUNG_PREVIOUS], left) ||
-	    boot_digest_equal(r->digest[RUNG_PREVIOUS], to))
+	    boot_digest_equal(r->digest[RUNG_PREVIOUS], target))
 		clear(r, RUNG_PREVIOUS);
-	set(r, RUNG_CURRENT, to);
 	start_rung(r, RUNG_CURRENT);
 	return true;
 }

@@ -30,26 +30,34 @@ static const char usage[] =
 	"twice in one boot counts once. Trouble is reported and never stops the boot: the\n"
 	"exit status is 0 unless the command line is wrong (2).\n"
 	"\n"
-	"      --root DIR  work beneath DIR\n"
+	"      --root DIR  work beneath DIR, such as /sysroot from an initramfs\n"
 	"      --json      one JSON object per channel on standard output\n"
 	"  -h, --help      print this and stop\n"
 	"      --version   print the version and stop\n";
 
 /* ---- what the machine says ---- */
 
+/* In an initramfs the root that will be has no /proc yet, and ours tells. */
+static int open_boot_id(const char *root)
+{
+	char path[BOOT_PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof path, "%s%s", root, BOOT_ID_PATH);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 && errno == ENOENT ? open(BOOT_ID_PATH, O_RDONLY | O_CLOEXEC) : fd;
+}
+
 /* Zero when it cannot be read: then this boot counts, even when it was counted before. */
 static void read_boot_id(uint8_t out[BOOT_ID_LEN], const char *root)
 {
-	char path[BOOT_PATH_MAX], text[64];
-	char hex[BOOT_DIGEST_HEX_LEN + 1];
+	char text[64], hex[BOOT_DIGEST_HEX_LEN + 1];
 	uint8_t bytes[BOOT_DIGEST_LEN];
 	size_t digits = 0;
 	ssize_t n;
-	int fd;
+	int fd = open_boot_id(root);
 
 	memset(out, 0, BOOT_ID_LEN);
-	snprintf(path, sizeof path, "%s%s", root, BOOT_ID_PATH);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	n = read(fd, text, sizeof text);

@@ -156,13 +156,31 @@ static void the_guard_run_twice_in_a_boot_counts_once(void **state)
 	assert_int_equal(s.failed[0], 'T');
 }
 
+static void an_initramfs_where_the_root_has_no_proc_counts_its_boot_once(void **state)
+{
+	(void)state;
+	install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+	power_up();
+	/* The id of the kernel that runs both: an initramfs is one boot with the system after it. */
+	assert_true(machine_sh("rm -r %s/proc", root));
+	assert_int_equal(guard(), 0);
+	assert_int_equal(machine_runs(CHANNEL), 'T');
+	assert_int_equal(machine_read(CHANNEL).tries_left, 1);
+	assert_int_equal(guard(), 0);
+	assert_true(machine_sh("mkdir -p %s/proc/sys/kernel/random &&"
+			       "cp /proc/sys/kernel/random/boot_id %s/proc/sys/kernel/random/", root, root));
+	assert_int_equal(guard(), 0);
+	assert_int_equal(machine_read(CHANNEL).tries_left, 1);
+	assert_int_equal(machine_runs(CHANNEL), 'T');
+}
+
 static void a_boot_without_an_id_counts(void **state)
 {
 	(void)state;
 	install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
 	for (int i = 0; i < 3; i++) {
 		power_up();
-		assert_true(machine_sh("rm %s/proc/sys/kernel/random/boot_id", root));
+		assert_true(machine_sh("echo nothing >%s/proc/sys/kernel/random/boot_id", root));
 		assert_int_equal(guard(), 0);
 		assert_int_equal(machine_runs(CHANNEL), i < 2 ? 'T' : 'C');
 	}
@@ -177,6 +195,119 @@ static void a_disabled_channel_has_no_link(void **state)
 	assert_int_equal(guard(), 0);
 	assert_int_equal(machine_runs(CHANNEL), '-');
 	assert_int_equal(boot(), '-');
+}
+
+static void pin(struct boot_record *r)
+{
+	assert_true(boot_pin(r));
+}
+
+static void revert(struct boot_record *r)
+{
+	assert_true(boot_revert(r));
+}
+
+static void leave_for_previous(struct boot_record *r)
+{
+	assert_true(boot_leave(r, r->digest[RUNG_PREVIOUS]));
+}
+
+static void enable(struct boot_record *r)
+{
+	assert_true(boot_enable(r));
+}
+
+static void try_again(struct boot_record *r)
+{
+	uint8_t digest[BOOT_DIGEST_LEN];
+
+	memset(digest, 'C', sizeof digest);
+	boot_settle(r);
+	assert_true(boot_arm(r, digest, 2));
+}
+
+/* By hand, with the machine off right afterwards: the link is not yet there, the record is. */
+static void what_was_ordered_by_hand_is_honoured_at_the_next_boot(void **state)
+{
+	char ran[8];
+
+	(void)state;
+	install(BOOT_TRIAL, RUNG_TRIAL, "TCPB");
+	assert_int_equal(boot(), 'T');
+	change(revert);
+	assert_int_equal(boot(), 'C');
+	change(leave_for_previous);
+	assert_int_equal(boot(), 'P');
+	change(pin);
+	assert_int_equal(boot(), 'P');
+	assert_int_equal(machine_status(CHANNEL).mode, BOOT_PINNED);
+	change(boot_disable);
+	boots(ran, 5);
+	assert_string_equal(ran, "-----");
+	assert_int_equal(machine_status(CHANNEL).reason, BOOT_OFF);
+	change(enable);
+	assert_int_equal(boot(), 'P');
+}
+
+static void a_pin_holds_its_content_but_not_the_machine(void **state)
+{
+	char ran[8];
+
+	(void)state;
+	install(BOOT_PINNED, RUNG_CURRENT, " C B");
+	boots(ran, 5);
+	assert_string_equal(ran, "CCCBB");
+	assert_int_equal(machine_status(CHANNEL).mode, BOOT_PINNED);
+}
+
+static void every_rung_has_tries_of_its_own(void **state)
+{
+	struct boot_record r = machine_record(BOOT_TRIAL, RUNG_TRIAL, "TCPB");
+	char ran[16];
+
+	(void)state;
+	assert_true(machine_sh("rm -rf %s/var %s/run", root, root));
+	memcpy(r.tries, (uint8_t[]){ 1, 4, 2, 3 }, sizeof r.tries);
+	r.tries_left = 1;
+	machine_install(CHANNEL, &r);
+	boots(ran, 11);
+	assert_string_equal(ran, "TCCCCPPBBB-");
+}
+
+static void an_operator_goes_back_up_with_all_tries(void **state)
+{
+	char ran[16];
+
+	(void)state;
+	install(BOOT_COMMITTED, RUNG_CURRENT, " C B");
+	boots(ran, 7);
+	assert_string_equal(ran, "CCCBBB-");
+	/* The same content again, as another attempt: on trial, and below it what ran. */
+	change(try_again);
+	boots(ran, 6);
+	assert_string_equal(ran, "CCBBB-");
+	/* Disabled and enabled again: from the top of what is left. */
+	change(boot_disable);
+	change(enable);
+	boots(ran, 4);
+	assert_string_equal(ran, "BBB-");
+}
+
+static void a_shutdown_in_order_is_no_failure_and_a_power_cut_is_one(void **state)
+{
+	(void)state;
+	install(BOOT_COMMITTED, RUNG_CURRENT, " C B");
+	for (int i = 0; i < 8; i++) {
+		assert_int_equal(boot(), 'C');
+		change(boot_mark_clean);
+	}
+	/* The mark is spent with the boot that finds it. */
+	assert_int_equal(boot(), 'C');
+	assert_int_equal(machine_read(CHANNEL).flags, 0);
+	assert_int_equal(boot(), 'C');
+	assert_int_equal(boot(), 'C');
+	assert_int_equal(boot(), 'B');
+	assert_true(machine_status(CHANNEL).late_failure);
 }
 
 static void a_slot_that_is_gone_is_never_linked(void **state)
@@ -406,8 +537,14 @@ int main(void)
 		cmocka_unit_test(the_agent_and_the_sensor_are_told_what_happened),
 		cmocka_unit_test(a_good_boot_and_a_clean_shutdown_start_the_count_anew),
 		cmocka_unit_test(the_guard_run_twice_in_a_boot_counts_once),
+		cmocka_unit_test(an_initramfs_where_the_root_has_no_proc_counts_its_boot_once),
 		cmocka_unit_test(a_boot_without_an_id_counts),
 		cmocka_unit_test(a_disabled_channel_has_no_link),
+		cmocka_unit_test(what_was_ordered_by_hand_is_honoured_at_the_next_boot),
+		cmocka_unit_test(a_pin_holds_its_content_but_not_the_machine),
+		cmocka_unit_test(every_rung_has_tries_of_its_own),
+		cmocka_unit_test(an_operator_goes_back_up_with_all_tries),
+		cmocka_unit_test(a_shutdown_in_order_is_no_failure_and_a_power_cut_is_one),
 		cmocka_unit_test(a_slot_that_is_gone_is_never_linked),
 		cmocka_unit_test(a_damaged_or_missing_record_runs_nothing_and_boots),
 		cmocka_unit_test(one_damaged_place_is_reported_and_the_other_counts),
