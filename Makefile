@@ -115,7 +115,7 @@ layers:
 	@sh tests/layers.sh "$(FLOOR_0)" "$(FLOOR_1)" "$(FLOOR_2)" "$(FLOOR_3)"
 check: layers
 	@sh tests/run.sh check
-benches: $(BENCHES:%.c=$(B)/%)
+benches: all $(BENCHES:%.c=$(B)/%)
 system-tests: all $(SYSTEM:%.c=$(B)/%)
 incidents: all $(INCIDENTS:%.c=$(B)/%)
 machines: all $(MACHINES:%.c=$(B)/%)
