@@ -72,8 +72,8 @@ static int hex_digit(char c)
 	return -1;
 }
 
-/* In place; returns the new length or -1. An escaped slash could hide a segment, so it is refused with the controls. */
-static long unescape(char *text, size_t len)
+/* In place; returns the new length or -1. In a path an escaped slash could hide a segment: it is refused with blanks and controls. */
+static long unescape(char *text, size_t len, bool path)
 {
 	size_t to = 0;
 
@@ -87,11 +87,11 @@ static long unescape(char *text, size_t len)
 			if (high < 0 || low < 0)
 				return -1;
 			c = high * 16 + low;
-			if (c == '/')
+			if (c == '/' && path)
 				return -1;
 			i += 2;
 		}
-		if (c <= 0x20 || c >= 0x7f)
+		if (c < 0x20 || (c == 0x20 && path) || c >= 0x7f)
 			return -1;
 		text[to++] = (char)c;
 	}
@@ -114,7 +114,7 @@ bool http_query(const struct http_request *q, const char *name, char *out, size_
 			memcpy(out, at + name_len + 1, value_len);
 			/* unescape() looks two bytes ahead within len only */
 			out[value_len] = '\0';
-			n = unescape(out, value_len);
+			n = unescape(out, value_len, false);
 			if (n < 0)
 				return false;
 			out[n] = '\0';
@@ -225,7 +225,7 @@ static int split_target(struct http *h)
 	for (const char *c = q->query; *c; c++)
 		if (*c <= 0x20 || *c >= 0x7f)
 			return refuse(h, 400, "the query holds bytes that need escaping");
-	n = unescape(target, strlen(target));
+	n = unescape(target, strlen(target), true);
 	if (n < 0)
 		return refuse(h, 400, "the path is badly escaped");
 	target[n] = '\0';

@@ -41,7 +41,7 @@ struct http_request {
 void http_request_free(struct http_request *q);         /* NULL is fine */
 const char *http_header(const struct http_request *q, const char *name);       /* lower-case name; NULL when absent */
 
-/* The value of a query parameter, percent-decoded into out; false when absent, too long or badly escaped. */
+/* The value of a query parameter, percent-decoded into out; false when absent, too long, badly escaped or not printable ASCII: out is then of no use. */
 bool http_query(const struct http_request *q, const char *name, char *out, size_t cap);
 
 struct http_hooks {

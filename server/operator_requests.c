@@ -236,11 +236,17 @@ void operator_sign_request(struct request *q)
 
 void operator_withdraw_request(struct request *q)
 {
-	char reason[REASON_LEN_MAX + 1] = "withdrawn by an operator";
+	char reason[REASON_LEN_MAX + 2];
 	struct requests_info info = { .state = REQUESTS_WITHDRAWN };
 	struct err e;
 
-	(void)!http_query(q->http, "reason", reason, sizeof reason);
+	if (!http_query(q->http, "reason", reason, sizeof reason)) {
+		if (strstr(q->http->query, "reason=")) {
+			reply_problem(&q->reply, PROBLEM_MALFORMED, "a reason is at most %d bytes of printable ASCII", REASON_LEN_MAX);
+			return;
+		}
+		snprintf(reason, sizeof reason, "withdrawn by an operator");
+	}
 	if (requests_withdraw(q->server, q->params[0], q->who, reason, clock_now(), &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;

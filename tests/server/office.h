@@ -106,18 +106,30 @@ static inline void office_close(struct office *o)
 			skip_named("ringhold or ringholdd is not built"); \
 	} while (0)
 
+/* A command line as it is; its exit status. */
+static inline int run_tool(struct office *o, const char *const *argv)
+{
+	char *env[] = { (char *)"PATH=/usr/bin:/bin", NULL };
+	struct proc_run run = { .path = o->tool, .argv = (char *const *)argv, .env = env, .stdin_fd = -1, .timeout_ms = LIMIT_MS,
+				.output_max = 1 << 20 };
+	struct proc_result r;
+	struct err e;
+	int status;
+
+	assert_ok(proc_run(&run, &r, &e));
+	free(o->said);
+	o->said = strdup(r.output->data ? r.output->data : "");
+	status = r.exit_status;
+	proc_result_release(&r);
+	return status;
+}
+
 /* `ringhold` with these words, the server's home and, unless "", the key of a role. Its exit status. */
 static inline int tool(struct office *o, const char *role, const char *const *words)
 {
 	AUTO_FREE char *key = NULL;
 	const char *argv[24] = { "ringhold" };
-	char *env[] = { (char *)"PATH=/usr/bin:/bin", NULL };
-	struct proc_run run = { .path = o->tool, .argv = (char *const *)argv, .env = env, .stdin_fd = -1, .timeout_ms = LIMIT_MS,
-				.output_max = 1 << 20 };
-	struct proc_result r;
 	size_t n = 1;
-	struct err e;
-	int status;
 
 	for (; *words; words++)
 		argv[n++] = *words;
@@ -128,12 +140,7 @@ static inline int tool(struct office *o, const char *role, const char *const *wo
 		argv[n++] = "--key";
 		argv[n++] = key;
 	}
-	assert_ok(proc_run(&run, &r, &e));
-	free(o->said);
-	o->said = strdup(r.output->data ? r.output->data : "");
-	status = r.exit_status;
-	proc_result_release(&r);
-	return status;
+	return run_tool(o, argv);
 }
 
 #define TOOL(o, role, ...) tool(o, role, (const char *const[]){ __VA_ARGS__, NULL })
@@ -144,10 +151,10 @@ static inline void expect_said(const struct office *o, const char *words)
 		fail_msg("no \"%s\" in: %s", words, o->said);
 }
 
-/* Publishes a bundle with the vendor's key; its digest in hex. */
-static inline void publish(struct office *o, uint64_t serial, const char *rules, char hex[DIGEST_HEX_LEN + 1])
+/* A bundle in the file "bundle.tar.gz"; its path and its digest in hex. */
+static inline char *make_archive(struct office *o, uint64_t serial, const char *rules, char hex[DIGEST_HEX_LEN + 1])
 {
-	AUTO_FREE char *path = fixture_path(o->f, "bundle.tar.gz");
+	char *path = fixture_path(o->f, "bundle.tar.gz");
 	struct fixture_bundle b;
 	struct err e;
 
@@ -155,6 +162,14 @@ static inline void publish(struct office *o, uint64_t serial, const char *rules,
 	assert_ok(file_replace(path, b.bundle->archive->data, b.bundle->archive->len, 0644, &e));
 	digest_hex(hex, &b.bundle->digest);
 	fixture_bundle_release(&b);
+	return path;
+}
+
+/* Publishes a bundle with the vendor's key; its digest in hex. */
+static inline void publish(struct office *o, uint64_t serial, const char *rules, char hex[DIGEST_HEX_LEN + 1])
+{
+	AUTO_FREE char *path = make_archive(o, serial, rules, hex);
+
 	if (TOOL(o, "content-edr", "publish", path) != 0)
 		fail_msg("publish: %s", o->said);
 }

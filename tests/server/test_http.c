@@ -223,14 +223,17 @@ static void old_clients_and_closing_clients_are_not_kept(void **state)
 
 static void query_parameters_are_decoded_or_refused(void **state)
 {
-	struct http_request *q = one("GET /?after=17&name=a%2Db&bad=%g1&long=123456789 HTTP/1.1\r\nHost: h\r\n\r\n", 1000);
-	char out[8];
+	struct http_request *q = one("GET /?after=17&name=a%2Db&bad=%g1&long=123456789&say=a%20b%2Fc&bell=%07 HTTP/1.1\r\nHost: h\r\n\r\n", 1000);
+	char out[8], said[32];
 
 	(void)state;
 	assert_true(http_query(q, "after", out, sizeof out));
 	assert_string_equal(out, "17");
 	assert_true(http_query(q, "name", out, sizeof out));
 	assert_string_equal(out, "a-b");
+	assert_true(http_query(q, "say", said, sizeof said));
+	assert_string_equal(said, "a b/c");
+	assert_false(http_query(q, "bell", out, sizeof out));
 	assert_false(http_query(q, "bad", out, sizeof out));
 	assert_false(http_query(q, "long", out, sizeof out));
 	assert_false(http_query(q, "aft", out, sizeof out));
