@@ -162,10 +162,10 @@ static const int reader_calls[] = { TALKING, CALL(access), CALL(faccessat), CALL
 
 /* It starts the try, which confines itself again, and watches it. */
 static const int canary_calls[] = {
-	TALKING, CALL(access), CALL(faccessat), CALL(faccessat2), CALL(readlink), CALL(readlinkat), CALL(clone), CALL(wait4),
+	TALKING, CALL(access), CALL(faccessat), CALL(faccessat2), CALL(readlink), CALL(readlinkat), CALL(wait4),
 	CALL(waitid), CALL(kill), CALL(tkill), CALL(setpgid), CALL(pipe2), CALL(dup2), CALL(dup3), CALL(prctl), CALL(seccomp),
 	CALL(landlock_create_ruleset), CALL(landlock_add_rule), CALL(landlock_restrict_self), CALL(capset), CALL(capget),
-	CALL(unshare), CALL(set_tid_address), CALL(getpgrp), CALL(getpgid),
+	CALL(set_tid_address), CALL(getpgrp), CALL(getpgid),
 };
 
 static const struct sandbox_filter filters[CONFINE_ROLES] = {
@@ -174,7 +174,8 @@ static const struct sandbox_filter filters[CONFINE_ROLES] = {
 	[CONFINE_JUDGE] = { .also = judge_calls, .also_count = ARRAY_LEN(judge_calls), .write_files = true },
 	[CONFINE_UNPACK] = { .also = reader_calls, .also_count = ARRAY_LEN(reader_calls) },
 	[CONFINE_CHECK] = { .also = reader_calls, .also_count = ARRAY_LEN(reader_calls) },
-	[CONFINE_CANARY] = { .also = canary_calls, .also_count = ARRAY_LEN(canary_calls), .write_files = true },
+	[CONFINE_CANARY] = { .also = canary_calls, .also_count = ARRAY_LEN(canary_calls), .write_files = true,
+			     .processes = true },
 };
 
 bool confine_filter(const struct settings *s, enum confine_role role)

@@ -63,6 +63,7 @@ struct sandbox_filter {
 	size_t also_count;
 	bool write_files;               /* openat() may create and write */
 	bool threads;
+	bool processes;                 /* fork() and namespaces, but none of users: with those come capabilities */
 	const int *families;            /* socket() of these */
 	size_t family_count;
 };

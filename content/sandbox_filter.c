@@ -91,6 +91,10 @@ static bool add_careful(scmp_filter_ctx f, const struct sandbox_filter *want)
 	if (want->threads)
 		ok = ok && seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(clone), 1,
 					    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)) == 0;
+	if (want->processes)
+		ok = ok &&
+		     seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, 0)) == 0 &&
+		     seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(unshare), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, 0)) == 0;
 	for (size_t i = 0; i < want->family_count; i++)
 		ok = ok && seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(socket), 1,
 					    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)want->families[i], 0)) == 0;
@@ -101,11 +105,18 @@ static bool add_careful(scmp_filter_ctx f, const struct sandbox_filter *want)
 	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0)) == 0;
 }
 
+/* Has its own rules, by arguments. */
+static bool conditional(const struct sandbox_filter *want, int call)
+{
+	if (call == CALL(clone))
+		return want->threads || want->processes;
+	return call == CALL(unshare) ? want->processes : call == CALL(socket) && want->family_count;
+}
+
 static bool forbid(scmp_filter_ctx f, const struct sandbox_filter *want)
 {
 	for (size_t i = 0; i < ARRAY_LEN(never); i++) {
-		if (in(want->also, want->also_count, never[i]) || (want->threads && never[i] == CALL(clone)) ||
-		    (want->family_count && never[i] == CALL(socket)))
+		if (in(want->also, want->also_count, never[i]) || conditional(want, never[i]))
 			continue;
 		if (!add_one(f, SCMP_ACT_KILL_PROCESS, never[i]))
 			return false;
