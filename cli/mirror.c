@@ -643,6 +643,26 @@ static int run(struct work *k, int64_t now)
 	return prune_below(k, "metadata") < 0 ? k->e->code : prune_below(k, "targets");
 }
 
+/* What the mirror trusts, for a run that must not change it; what is missing or damaged is as good as none. */
+static int copy_trust(struct work *k)
+{
+	for (int type = 0; type < METADATA_TYPES; type++) {
+		char name[sizeof STATE + 24];
+		AUTO_FREE char *from = NULL, *to = NULL;
+		AUTO(buf) struct buf *bytes = NULL;
+		struct err why;
+
+		snprintf(name, sizeof name, STATE "/%s.json", metadata_type_name(type));
+		from = file_join(k->plan->dir, name);
+		to = file_join(k->state, name + sizeof STATE);
+		if (!from || !to)
+			return err_memory(k->e);
+		if (file_read(&bytes, from, METADATA_LISTED_MAX, &why) == 0 && file_replace(to, bytes->data, bytes->len, FILE_MODE, k->e) < 0)
+			return k->e->code;
+	}
+	return 0;
+}
+
 static int run_dry(struct work *k, int64_t now)
 {
 	AUTO(scratch) struct scratch *scratch = NULL;
@@ -650,7 +670,9 @@ static int run_dry(struct work *k, int64_t now)
 	if (scratch_new(&scratch, k->e) < 0)
 		return k->e->code;
 	k->state = strdup(scratch->path);
-	return k->state ? run(k, now) : err_memory(k->e);
+	if (!k->state)
+		return err_memory(k->e);
+	return copy_trust(k) < 0 ? k->e->code : run(k, now);
 }
 
 int mirror(struct mirror_report *out, const struct mirror_plan *plan, struct fetch *fetch, int64_t now, struct err *e)
