@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +35,22 @@ static const char usage[] =
 	"      --json      one JSON object per channel on standard output\n"
 	"  -h, --help      print this and stop\n"
 	"      --version   print the version and stop\n";
+
+/* One write of one line. dprintf() would do, but it allocates a buffer. */
+static void __attribute__((format(printf, 2, 3))) say(int fd, const char *fmt, ...)
+{
+	char line[4096];
+	va_list args;
+	int len;
+
+	va_start(args, fmt);
+	len = vsnprintf(line, sizeof line, fmt, args);
+	va_end(args);
+	if (len >= (int)sizeof line)
+		len = sizeof line - 1;
+	if (len > 0 && write(fd, line, (size_t)len) < 0)
+		return;         /* nobody listens: the status file tells as well */
+}
 
 /* ---- what the machine says ---- */
 
@@ -152,18 +169,18 @@ static void publish(struct boot_status *s, const char *root, const char *channel
 
 static void print_text(const char *channel, const struct boot_status *s)
 {
-	char hex[BOOT_DIGEST_HEX_LEN + 1] = "", failed[BOOT_DIGEST_HEX_LEN + 1];
+	char hex[BOOT_DIGEST_HEX_LEN + 1] = "", failed[BOOT_DIGEST_HEX_LEN + 1], step[128] = "";
 
 	boot_digest_hex(failed, s->failed);
 	if (!boot_digest_empty(s->digest))
 		boot_digest_hex(hex, s->digest);
-	dprintf(STDOUT_FILENO, "%s: %s%s%.12s (%s, %s, %u tries left)", channel,
-		boot_rung_name(s->rung), *hex ? " " : "", hex, boot_mode_name(s->mode),
-		boot_reason_name(s->reason), s->tries_left);
 	if (s->left != RUNG_NONE)
-		dprintf(STDOUT_FILENO, ", stepped down from %s %.12s%s", boot_rung_name(s->left),
-			failed, s->late_failure ? ", a late failure" : "");
-	dprintf(STDOUT_FILENO, "%s%s\n", *s->report ? ": " : "", s->report);
+		snprintf(step, sizeof step, ", stepped down from %s %.12s%s",
+			 boot_rung_name(s->left), failed,
+			 s->late_failure ? ", a late failure" : "");
+	say(STDOUT_FILENO, "%s: %s%s%.12s (%s, %s, %u tries left)%s%s%s\n", channel,
+	    boot_rung_name(s->rung), *hex ? " " : "", hex, boot_mode_name(s->mode),
+	    boot_reason_name(s->reason), s->tries_left, step, *s->report ? ": " : "", s->report);
 }
 
 static void print_json(const char *channel, const struct boot_status *s)
@@ -181,7 +198,7 @@ static void print_json(const char *channel, const struct boot_status *s)
 		*to++ = *c >= 0x20 && *c < 0x7f ? *c : '?';
 	}
 	*to = '\0';
-	dprintf(STDOUT_FILENO,
+	say(STDOUT_FILENO,
 		"{\"channel\":\"%s\",\"mode\":\"%s\",\"rung\":\"%s\",\"digest\":\"%s\",\"trial\":%s,"
 		"\"tries_left\":%u,\"reason\":\"%s\",\"left\":\"%s\",\"failed\":\"%s\","
 		"\"late_failure\":%s,\"report\":\"%s\"}\n",
@@ -226,7 +243,7 @@ static void guard_all(const struct options *o)
 	snprintf(path, sizeof path, "%s%s", o->root, BOOT_CHANNELS_DIR);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
-		dprintf(STDERR_FILENO, "ringhold-bootguard: %s: %s\n", path, strerror(errno));
+		say(STDERR_FILENO, "ringhold-bootguard: %s: %s\n", path, strerror(errno));
 		return;
 	}
 	while ((n = getdents64(fd, entries, sizeof entries)) > 0)
@@ -238,7 +255,7 @@ static void guard_all(const struct options *o)
 			at += entry->d_reclen;
 		}
 	if (n < 0)
-		dprintf(STDERR_FILENO, "ringhold-bootguard: %s: %s\n", path, strerror(errno));
+		say(STDERR_FILENO, "ringhold-bootguard: %s: %s\n", path, strerror(errno));
 	close(fd);
 }
 
@@ -269,18 +286,18 @@ int main(int argc, char **argv)
 	int bad = parse(&o, argc, argv);
 
 	if (bad) {
-		dprintf(STDERR_FILENO, "ringhold-bootguard: %s: wrong use; see --help\n", argv[bad]);
+		say(STDERR_FILENO, "ringhold-bootguard: %s: wrong use; see --help\n", argv[bad]);
 		return 2;
 	}
 	if (strlen(o.root) > BOOT_PATH_MAX / 2) {
-		dprintf(STDERR_FILENO, "ringhold-bootguard: --root: longer than %d bytes\n",
+		say(STDERR_FILENO, "ringhold-bootguard: --root: longer than %d bytes\n",
 			BOOT_PATH_MAX / 2);
 		return 2;
 	}
 	if (o.help)
-		dprintf(STDOUT_FILENO, "%s", usage);
+		say(STDOUT_FILENO, "%s", usage);
 	else if (o.version)
-		dprintf(STDOUT_FILENO, "ringhold-bootguard %s\n", VERSION);
+		say(STDOUT_FILENO, "ringhold-bootguard %s\n", VERSION);
 	else
 		guard_all(&o);
 	return 0;

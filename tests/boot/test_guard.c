@@ -515,6 +515,83 @@ static void wrong_use_is_status_2_and_help_is_told(void **state)
 	assert_memory_equal(said, "ringhold-bootguard ", 19);
 }
 
+/* Not by a call of libc's either: nothing maps memory once it looked at its first file. */
+static void after_its_start_the_guard_asks_for_no_memory(void **state)
+{
+	(void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	skip_named("a sanitizer's runtime is linked in");
+#endif
+	for (int damaged = 0; damaged < 2; damaged++) {
+		const char *started, *json = damaged ? "--json" : "";
+
+		install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+		if (damaged)
+			assert_true(machine_sh("echo >%s/var/lib/ringhold/channels/edr/boot", root));
+		power_up();
+		if (guard_under(STRACE " -qq -e trace=openat,brk,mmap,mremap ", json) != 0)
+			skip_named("strace cannot trace here");
+		started = strstr(said, "boot_id");
+		assert_non_null(started);
+		assert_non_null(strstr(started, "/var/lib/ringhold/channels"));
+		if (strstr(started, "brk(") || strstr(started, "mmap(") || strstr(started, "mremap("))
+			fail_msg("%s", started);
+	}
+}
+
+static const char *strace_failing(const char *call, const char *error)
+{
+	static char prefix[300];
+
+	/* Of the record only: the loader of programs asks the disk as well. */
+	snprintf(prefix, sizeof prefix, STRACE " -qq -o /dev/null -P %s/var/lib/ringhold/channels/edr/boot -e inject=%s:error=%s ",
+		 root, call, error);
+	return prefix;
+}
+
+/* The disk says no, whichever call it is asked by: reported, and the machine boots on what is committed. */
+static void a_trial_that_a_failing_disk_cannot_count_is_not_run(void **state)
+{
+	static const struct { const char *call, *error, *words; } fails[] = {
+		{ "pwrite64", "ENOSPC", "boot record: write: No space left" },
+		{ "pwrite64", "EIO", "boot record: write: Input/output error" },
+		{ "fsync", "EIO", "boot record: fsync: Input/output error" },
+	};
+
+	(void)state;
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+	for (size_t i = 0; i < sizeof fails / sizeof fails[0]; i++) {
+		install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+		power_up();
+		if (guard_under(STRACE " -qq -o /dev/null -e trace=none ", "") != 0)
+			skip_named("strace cannot trace here");
+		power_up();
+		assert_int_equal(guard_under(strace_failing(fails[i].call, fails[i].error), ""), 0);
+		assert_int_equal(machine_runs(CHANNEL), 'C');
+		assert_int_equal(machine_status(CHANNEL).reason, BOOT_UNCOUNTED);
+		assert_non_null(strstr(machine_status(CHANNEL).report, fails[i].words));
+	}
+	unsetenv("ASAN_OPTIONS");
+}
+
+static void a_record_that_cannot_be_read_is_reported_and_nothing_runs(void **state)
+{
+	(void)state;
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+	install(BOOT_COMMITTED, RUNG_CURRENT, " CPB");
+	power_up();
+	if (guard_under(STRACE " -qq -o /dev/null -e trace=none ", "") != 0)
+		skip_named("strace cannot trace here");
+	power_up();
+	assert_int_equal(guard_under(strace_failing("pread64", "EIO"), ""), 0);
+	assert_int_equal(machine_runs(CHANNEL), '-');
+	assert_int_equal(machine_status(CHANNEL).reason, BOOT_NO_RECORD);
+	assert_non_null(strstr(machine_status(CHANNEL).report, "boot record: read: Input/output error"));
+	unsetenv("ASAN_OPTIONS");
+	/* The disk came back, and so does the content. */
+	assert_int_equal(boot(), 'C');
+}
+
 static void the_guard_never_allocates_nor_asks_for_the_time(void **state)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -525,7 +602,7 @@ static void the_guard_never_allocates_nor_asks_for_the_time(void **state)
 	if (!machine_sh("nm --version >/dev/null 2>&1"))
 		skip_named("there is no nm");
 	assert_true(machine_sh("! nm -u %s | grep -E ' (malloc|calloc|realloc|opendir|fopen|time|"
-			       "clock_gettime|gettimeofday|socket)(@|$)'",
+			       "clock_gettime|gettimeofday|socket|dprintf|printf|strdup|asprintf)(@|$)'",
 			       test_program("ringhold-bootguard")));
 #endif
 }
@@ -555,8 +632,11 @@ int main(void)
 		cmocka_unit_test(a_full_disk_neither_stops_the_boot_nor_the_count),
 		cmocka_unit_test(a_full_run_directory_is_reported_and_the_boot_counted),
 		cmocka_unit_test(a_guard_killed_anywhere_strands_nothing),
+		cmocka_unit_test(a_trial_that_a_failing_disk_cannot_count_is_not_run),
+		cmocka_unit_test(a_record_that_cannot_be_read_is_reported_and_nothing_runs),
 		cmocka_unit_test(programs_get_json),
 		cmocka_unit_test(wrong_use_is_status_2_and_help_is_told),
+		cmocka_unit_test(after_its_start_the_guard_asks_for_no_memory),
 		cmocka_unit_test(the_guard_never_allocates_nor_asks_for_the_time),
 	};
 	int failed;
