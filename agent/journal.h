@@ -82,7 +82,7 @@ int journal_drop_clear(struct journal *j, const char *channel, const struct dige
 typedef int journal_text_visit(void *arg, const char *text, struct err *e);
 int journal_drops(struct journal *j, const char *channel, const struct digest *d, journal_text_visit *visit, void *arg, struct err *e) MUST_CHECK;
 
-/* Stops, sticky. add: 1 when it is new. */
+/* Stops, sticky: all of them, the people's first. add: 1 when it is new. */
 int journal_stop_add(struct journal *j, const struct message_stop *s, int64_t now, struct err *e) MUST_CHECK;
 typedef int journal_stop_visit(void *arg, const struct message_stop *s, struct err *e);
 int journal_stops(struct journal *j, journal_stop_visit *visit, void *arg, struct err *e) MUST_CHECK;

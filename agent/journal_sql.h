@@ -30,7 +30,7 @@
 			" VALUES (?1, ?2, ?3, ?4, ?5)")                                                 \
 	X(SQL_STOP_PEOPLE, "UPDATE stop SET by_people = 1 WHERE channel = ?1 AND digest = ?2"           \
 			   " AND by_people = 0")                                                        \
-	X(SQL_STOPS, "SELECT channel, digest, by_people, reason FROM stop ORDER BY at DESC LIMIT 16384") \
+	X(SQL_STOPS, "SELECT channel, digest, by_people, reason FROM stop ORDER BY by_people DESC, at") \
 	X(SQL_STOPPED, "SELECT 1 FROM stop WHERE channel = ?1 AND digest = ?2")                         \
 	X(SQL_EVENT_ADD, "INSERT INTO event (n, at, channel, digest, attempt, kind, reason, evidence)"  \
 			 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                    \

@@ -21,8 +21,14 @@
 
 #define JUDGE_SLOTS_MAX (SETTINGS_CHANNELS_MAX * 4)
 #define JUDGE_QUARANTINE_MAX 4096
-#define JUDGE_STOPS_MAX 16384
+#define JUDGE_STOPS_KEPT 16384   /* of a channel by online keys that a host keeps for ever; by people: every one */
 #define JUDGE_DOCUMENTS 64
+
+struct judge_stop {
+	char channel[MESSAGE_NAME];
+	struct digest digest;
+	bool by_people;
+};
 
 /* A signed document kept between rounds, by the hash that its role lists. */
 struct judge_document {
@@ -57,8 +63,8 @@ struct judge {
 	size_t slot_count;
 	struct message_quarantine *quarantine;
 	size_t quarantine_count;
-	struct message_stop *stops;     /* those known before, then those found */
-	size_t stop_count;
+	struct judge_stop *stops;       /* those known before, then those found */
+	size_t stop_count, stop_room;
 	struct message_event *events;
 	size_t event_count;
 	struct message_want wants[CHECKIN_WANTS_MAX];
@@ -101,7 +107,10 @@ int judge_resolve(struct judge *j, int *position, struct err *e) MUST_CHECK;
  */
 int judge_decide(struct judge *j, const struct message_channel *c, int position, bool retreats, struct err *e) MUST_CHECK;
 
-/* ---- role_judge.c: talking ---- */
+/* ---- role_judge.c: what is known, and talking ---- */
+
+int judge_know_stop(struct judge *j, const char *channel, const struct digest *d, bool by_people, struct err *e) MUST_CHECK;
+
 
 /* Asks the fetch process; *body is NULL when there is none. Returns the HTTP status or a negative code. */
 int judge_get(struct judge *j, const struct message_get *get, struct buf **body, struct err *e) MUST_CHECK;

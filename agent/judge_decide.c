@@ -55,7 +55,8 @@ static void tell(const struct judge_repo *r, const struct err *why)
 
 struct taken {
 	struct digest *stopped, *recalled, *urgent;
-	size_t stopped_count, recalled_count, urgent_count, room;
+	size_t stopped_count, recalled_count, urgent_count;
+	size_t kept;            /* of the stops by online keys */
 	uint64_t floor;
 };
 
@@ -69,14 +70,17 @@ static void taken_release(struct taken *t)
 static bool known_stop(const struct judge *j, const char *channel, const struct digest *d, bool by_people)
 {
 	for (size_t i = 0; i < j->stop_count; i++)
-		if (!strcmp(j->stops[i].channel, channel) && digest_equal(&j->stops[i].digest, d) &&
+		if (digest_equal(&j->stops[i].digest, d) && !strcmp(j->stops[i].channel, channel) &&
 		    (j->stops[i].by_people || !by_people))
 			return true;
 	return false;
 }
 
-/* What is new is told before any verdict, so that it is kept before anything is done about it. */
-static int new_stop(struct judge *j, const char *channel, const struct stop_entry *entry, bool by_people, struct err *e)
+/*
+ * What is new is told before any verdict, so that it is kept before anything is done about it.
+ * Beyond what is kept of an online key, which could list any number in time, it counts while it is listed.
+ */
+static int new_stop(struct judge *j, const char *channel, const struct stop_entry *entry, bool by_people, struct taken *t, struct err *e)
 {
 	struct message_stop m = { .digest = entry->digest, .by_people = by_people };
 
@@ -84,8 +88,10 @@ static int new_stop(struct judge *j, const char *channel, const struct stop_entr
 		return 0;
 	snprintf(m.channel, sizeof m.channel, "%s", channel);
 	snprintf(m.reason, sizeof m.reason, "%s", entry->reason);
-	if (j->stop_count < JUDGE_STOPS_MAX)
-		j->stops[j->stop_count++] = m;
+	if (judge_know_stop(j, channel, &entry->digest, by_people, e) < 0)
+		return e->code;
+	if (!by_people && t->kept++ >= JUDGE_STOPS_KEPT)
+		return 0;
 	return judge_say(j, MSG_STOP, &m, e);
 }
 
@@ -104,9 +110,9 @@ static int read_stops(struct judge *j, struct judge_repo *r, const char *channel
 	}
 	for (size_t i = 0; i < s->count; i++) {
 		if (s->entries[i].urgent) {
-			if (t->urgent_count < t->room)
+			if (t->urgent_count < STOPS_ENTRIES_MAX)
 				t->urgent[t->urgent_count++] = s->entries[i].digest;
-		} else if (new_stop(j, channel, &s->entries[i], kind == STOPS_RECALL, e) < 0) {
+		} else if (new_stop(j, channel, &s->entries[i], kind == STOPS_RECALL, t, e) < 0) {
 			return e->code;
 		}
 	}
@@ -131,19 +137,22 @@ static void read_floor(struct judge *j, const char *channel, struct taken *t)
 
 static int read_taken(struct judge *j, const struct message_channel *c, struct taken *t, struct err *e)
 {
-	t->room = JUDGE_STOPS_MAX;
 	t->floor = c->floor;
-	t->stopped = calloc(t->room, sizeof *t->stopped);
-	t->recalled = calloc(t->room, sizeof *t->recalled);
-	t->urgent = calloc(t->room, sizeof *t->urgent);
-	if (!t->stopped || !t->recalled || !t->urgent)
+	t->urgent = calloc(STOPS_ENTRIES_MAX, sizeof *t->urgent);
+	if (!t->urgent)
 		return err_memory(e);
+	for (size_t i = 0; i < j->stop_count; i++)
+		t->kept += !j->stops[i].by_people && !strcmp(j->stops[i].channel, c->channel);
 	for (size_t i = 0; i < judge_repo_count(j); i++) {
 		struct judge_repo *r = judge_repo(j, i ? REPO_RINGS : REPO_CONTENT);
 
 		if (read_stops(j, r, c->channel, STOPS_STOP, t, e) < 0 || read_stops(j, r, c->channel, STOPS_RECALL, t, e) < 0)
 			return e->code;
 	}
+	t->stopped = calloc(j->stop_count + 1, sizeof *t->stopped);
+	t->recalled = calloc(j->stop_count + 1, sizeof *t->recalled);
+	if (!t->stopped || !t->recalled)
+		return err_memory(e);
 	for (size_t i = 0; i < j->stop_count; i++) {
 		if (strcmp(j->stops[i].channel, c->channel) != 0)
 			continue;

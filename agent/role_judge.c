@@ -77,17 +77,38 @@ static void forget(struct judge *j)
 	memset(&j->facts, 0, sizeof j->facts);
 }
 
+/* As many as there are: a full list would be a way to have a stop forgotten. */
+int judge_know_stop(struct judge *j, const char *channel, const struct digest *d, bool by_people, struct err *e)
+{
+	struct judge_stop *s;
+
+	if (j->stop_count == j->stop_room) {
+		size_t room = MAX(2 * j->stop_room, (size_t)64);
+		struct judge_stop *more = reallocarray(j->stops, room, sizeof *more);
+
+		if (!more)
+			return err_memory(e);
+		j->stops = more;
+		j->stop_room = room;
+	}
+	s = &j->stops[j->stop_count++];
+	*s = (struct judge_stop){ .digest = *d, .by_people = by_people };
+	snprintf(s->channel, sizeof s->channel, "%s", channel);
+	return 0;
+}
+
 static int keep(struct judge *j, const struct message *m, struct err *e)
 {
 	const struct { enum message_type type; void *list; size_t *count, max, size; const void *from; } lists[] = {
 		{ MSG_CHANNEL, j->channels, &j->channel_count, SETTINGS_CHANNELS_MAX, sizeof *j->channels, &m->u.channel },
 		{ MSG_SLOT, j->slots, &j->slot_count, JUDGE_SLOTS_MAX, sizeof *j->slots, &m->u.slot },
 		{ MSG_QUARANTINE, j->quarantine, &j->quarantine_count, JUDGE_QUARANTINE_MAX, sizeof *j->quarantine, &m->u.quarantine },
-		{ MSG_STOP, j->stops, &j->stop_count, JUDGE_STOPS_MAX, sizeof *j->stops, &m->u.stop },
 		{ MSG_EVENT, j->events, &j->event_count, JUDGE_EVENTS_MAX, sizeof *j->events, &m->u.event },
 		{ MSG_WANT, j->wants, &j->want_count, CHECKIN_WANTS_MAX, sizeof *j->wants, &m->u.want },
 	};
 
+	if (m->type == MSG_STOP)
+		return judge_know_stop(j, m->u.stop.channel, &m->u.stop.digest, m->u.stop.by_people != 0, e);
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		if (lists[i].type != m->type)
 			continue;
@@ -266,11 +287,10 @@ int role_judge(const struct settings *s, int sock, int fetch_sock)
 	j.fetch_sock = fetch_sock;
 	j.events_cap = JUDGE_EVENTS_MAX;
 	j.quarantine = calloc(JUDGE_QUARANTINE_MAX, sizeof *j.quarantine);
-	j.stops = calloc(JUDGE_STOPS_MAX, sizeof *j.stops);
 	j.events = calloc(JUDGE_EVENTS_MAX, sizeof *j.events);
 	for (int i = 0; i < SETTINGS_REPOS; i++)
 		j.repos[i].which = (enum settings_repo)i;
-	rc = j.quarantine && j.stops && j.events ? converse_with_supervisor(&j, &e) : err_memory(&e);
+	rc = j.quarantine && j.events ? converse_with_supervisor(&j, &e) : err_memory(&e);
 	if (rc < 0)
 		log_error("%s", e.msg);
 	forget(&j);

@@ -16,7 +16,6 @@
 
 #define ROUND_MS 600000
 #define RECORDS_A_TURN 256
-#define STOPS_MAX 16384
 
 void round_init(struct round *r, struct host *h)
 {

@@ -54,6 +54,7 @@ struct judged {
 	int64_t first_seen_at, stop_left_at;
 	struct message_stop stops[STOPS_HEARD]; /* as its journal keeps them */
 	size_t stop_count;
+	unsigned others;                /* stops of other digests that it keeps beside these */
 	/* the last round */
 	struct message_verdict verdict;
 	unsigned verdicts, new_stops, asked[SIDES];
@@ -319,6 +320,12 @@ static inline void judge_say_host(struct judged *j, bool explain)
 
 		if (serial)
 			assert_ok(message_send(j->sock, MSG_SLOT, &slot, -1, &e));
+	}
+	for (unsigned i = 0; i < j->others; i++) {
+		struct message_stop other = { .channel = "edr", .reason = "other" };
+
+		hash_bytes(&other.digest, &i, sizeof i);
+		assert_ok(message_send(j->sock, MSG_STOP, &other, -1, &e));
 	}
 	for (size_t i = 0; i < j->stop_count; i++)
 		assert_ok(message_send(j->sock, MSG_STOP, &j->stops[i], -1, &e));

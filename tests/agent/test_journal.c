@@ -170,6 +170,38 @@ static void a_stop_is_for_ever_and_a_recall_makes_it_stronger(void **state)
 	assert_int_equal(counted, 100);
 }
 
+static int first_stop(void *arg, const struct message_stop *stop, struct err *e)
+{
+	struct message_stop *first = arg;
+
+	(void)e;
+	if (!*first->channel)
+		*first = *stop;
+	first->by_people++;
+	return 0;
+}
+
+static void no_stop_makes_another_forgotten(void **state)
+{
+	AUTO(journal) struct journal *j = fresh();
+	struct message_stop stop = { .channel = "edr", .reason = "hurts", .digest = digest_of(2), .by_people = 1 }, first = { .by_people = 0 };
+	struct err e;
+
+	(void)state;
+	assert_ok(journal_begin(j, &e));
+	assert_int_equal(journal_stop_add(j, &stop, 1, &e), 1);
+	stop.by_people = 0;
+	for (unsigned i = 0; i < 20000; i++) {
+		hash_bytes(&stop.digest, &i, sizeof i);
+		assert_int_equal(journal_stop_add(j, &stop, 2, &e), 1);
+	}
+	assert_ok(journal_end(j, &e));
+	assert_ok(journal_stops(j, first_stop, &first, &e));
+	stop.digest = digest_of(2);
+	assert_true(digest_equal(&first.digest, &stop.digest));         /* the people's come first */
+	assert_int_equal(first.by_people, 1 + 20001);
+}
+
 static void orders_are_taken_in_order_and_answered_once(void **state)
 {
 	AUTO(journal) struct journal *j = fresh();
@@ -302,6 +334,7 @@ int main(void)
 		cmocka_unit_test(event_numbers_rise_for_ever_and_acknowledged_ones_go),
 		cmocka_unit_test(the_first_sight_of_a_digest_stays_the_first),
 		cmocka_unit_test(a_stop_is_for_ever_and_a_recall_makes_it_stronger),
+		cmocka_unit_test(no_stop_makes_another_forgotten),
 		cmocka_unit_test(orders_are_taken_in_order_and_answered_once),
 		cmocka_unit_test(a_new_journal_has_a_new_epoch_and_an_old_one_keeps_its),
 		cmocka_unit_test(a_damaged_database_is_put_aside_and_begun_anew),

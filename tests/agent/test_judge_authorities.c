@@ -239,6 +239,22 @@ static void a_second_committed_bundle_within_a_day_needs_a_recall(void **state)
 	assert_int_equal(j->verdict.online_stop, 0);
 }
 
+/* A stolen online key lists what it likes, as often as it likes: it crowds out no stop and no recall. */
+static void any_number_of_stops_crowds_out_none(void **state)
+{
+	struct judged *j = *state;
+
+	j->others = 20000;
+	side_stops(&j->of[OURS], STOPS_STOP, false, LIST(9));
+	judge_round(j);
+	expect(j, SAY_SWITCH, "stop", 8);
+	assert_int_equal(j->new_stops, 0);      /* it counts while it is listed; a host keeps so many and no more */
+	side_stops(&j->of[OURS], STOPS_RECALL, false, LIST(9));
+	judge_round(j);
+	expect(j, SAY_SWITCH, "recall", 8);
+	assert_int_equal(j->new_stops, 1);      /* what people recall is kept, whatever else there is */
+}
+
 static void an_urgent_digest_of_the_recall_list_waits_for_no_age(void **state)
 {
 	struct judged *j = *state;
@@ -356,6 +372,7 @@ int main(void)
 		TEST(nothing_new_is_installed_while_the_vendor_is_dead),
 		TEST(a_shorter_list_lifts_nothing_even_after_a_restart),
 		TEST(a_second_committed_bundle_within_a_day_needs_a_recall),
+		TEST(any_number_of_stops_crowds_out_none),
 		TEST(an_urgent_digest_of_the_recall_list_waits_for_no_age),
 		TEST(without_an_approval_nothing_is_activated_and_who_is_missing_is_said),
 		TEST(an_approval_of_another_digest_or_channel_is_none),
