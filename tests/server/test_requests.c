@@ -7,6 +7,7 @@
 #include "fixture.h"
 #include "server/desk_requests.h"
 #include "server/handlers.h"
+#include "server/requests_sweep.h"
 #include "signing/author.h"
 
 #define DAY 86400
@@ -465,6 +466,83 @@ static void what_would_pass_by_the_checks_is_refused(void **state)
 	assert_refused(requests_open(p->s, far, "anna", clock_now(), &info, &e), ERR_REFUSED, "too far ahead");
 }
 
+/* ---- retention ---- */
+
+static const char next_map[] = "{\"next\":1}";
+
+static void list_next_map(struct author *a, struct place *p)
+{
+	struct digest sha256;
+
+	(void)p;
+	hash_bytes(&sha256, next_map, strlen(next_map));
+	assert_ok(author_put_target(a, "fleet/map/next.json", strlen(next_map), &sha256, NULL, &e));
+}
+
+/* Put there for a role that people will sign, long ago; the file. */
+static char *stage_long_ago(struct place *p)
+{
+	const struct timespec times[2] = { { clock_now() - 100 * DAY, 0 }, { clock_now() - 100 * DAY, 0 } };
+	AUTO(repo) struct repo *r = NULL;
+	char hex[DIGEST_HEX_LEN + 1], name[200], *file;
+	struct digest sha256;
+
+	assert_ok(repo_open(&r, p->f->repository, &e));
+	assert_ok(repo_stage(r, "fleet/map/next.json", next_map, strlen(next_map), &sha256, &e));
+	digest_hex(hex, &sha256);
+	snprintf(name, sizeof name, "data/repository/targets/fleet/map/%s.next.json", hex);
+	file = fixture_path(p->f, name);
+	assert_int_equal(utimensat(AT_FDCWD, file, times, 0), 0);
+	return file;
+}
+
+static void what_an_open_request_lists_is_not_swept(void **state)
+{
+	struct place *p = *state;
+	AUTO_FREE char *file = stage_long_ago(p);
+	AUTO(sigreq) struct sigreq *q = ask(p, "fleet", list_next_map);
+	struct requests_info info;
+	uint64_t bytes;
+
+	assert_ok(requests_open(p->s, q, "anna", clock_now(), &info, &e));
+	assert_int_equal(requests_sweep_repository(p->s, clock_now(), &bytes, &e), 0);
+	assert_true(file_exists(file));
+	assert_ok(requests_withdraw(p->s, q->id, "anna", "no", clock_now(), &e));
+	assert_int_equal(requests_sweep_repository(p->s, clock_now(), &bytes, &e), 1);
+	assert_int_equal(bytes, strlen(next_map));
+	assert_false(file_exists(file));
+}
+
+static void what_waited_longer_than_files_are_kept_is_published_all_the_same(void **state)
+{
+	struct place *p = *state;
+	AUTO_FREE char *file = stage_long_ago(p);
+	AUTO(sigreq) struct sigreq *q = ask(p, "fleet", list_next_map);
+	struct requests_info info;
+	uint64_t bytes;
+
+	assert_ok(requests_open(p->s, q, "anna", clock_now(), &info, &e));
+	assert_int_equal(requests_sweep_repository(p->s, clock_now(), &bytes, &e), 0);
+	assert_ok(sign_as(p, q->id, "fleet", "fleet", &info, &e));
+	assert_int_equal(info.state, REQUESTS_PUBLISHED);
+	assert_true(file_exists(file));
+}
+
+/* ---- a server that died ---- */
+
+static void what_was_published_before_the_server_died_counts_as_published(void **state)
+{
+	struct place *p = *state;
+	AUTO(sigreq) struct sigreq *q = ask(p, "fleet", NULL);
+	struct requests_info info;
+
+	assert_ok(requests_open(p->s, q, "anna", clock_now(), &info, &e));
+	assert_ok(sigreq_sign(q, p->f->all, NULL, &e) < 0 ? -1 : 0);
+	assert_ok(desk_publish_request(p->s->desk, q, clock_now(), &e));
+	assert_int_equal(requests_due(p->s, clock_now(), &e), 1);
+	assert_int_equal(state_of(p, q->id), REQUESTS_PUBLISHED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -477,6 +555,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_assignment_of_a_later_ring_waits_for_the_other_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_server_never_signs_content_that_came_from_outside, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_would_pass_by_the_checks_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_an_open_request_lists_is_not_swept, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_waited_longer_than_files_are_kept_is_published_all_the_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_published_before_the_server_died_counts_as_published, setup, teardown),
 	};
 
 	log_init("test", LOG_ERROR);
