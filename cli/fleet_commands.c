@@ -1,4 +1,4 @@
-/* fleet_commands: rings, devices, policies, enrolment, and the state of everything. */
+/* fleet_commands: rings, devices, enrolment, and the state of everything. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,6 @@
 #include "cli/commands.h"
 #include "cli/keys.h"
 #include "cli/role_edit.h"
-#include "rollout/policy.h"
 #include "rollout/ringmap.h"
 
 struct fleet_options {
@@ -17,7 +16,7 @@ struct fleet_options {
 	struct cli_list attributes;
 	struct keys_options keys;
 	const char *ring, *name;
-	int64_t uses, lifetime_s, members, after;
+	int64_t uses, lifetime_s, after;
 	bool adopt;
 };
 
@@ -39,9 +38,6 @@ static const struct cli_option sign_rows[] = {
 	KEYS_ROWS(AT(keys)),
 	{ "adopt", 0, CLI_FLAG, AT(adopt), NULL, "sign although none of these keys signed what is published now" },
 	REMOTE_ROWS(AT(remote)),
-};
-static const struct cli_option check_rows[] = {
-	{ "members", 'm', CLI_INT, AT(members), "N", "endpoints in each ring [unknown]" },
 };
 static const struct cli_option event_rows[] = {
 	{ "after", 0, CLI_INT, AT(after), "N", "those after this number [0]" },
@@ -351,70 +347,6 @@ static int token_enrol(int argc, char **argv, const void *options, struct err *e
 	return 0;
 }
 
-/* ---- policies ---- */
-
-static int policy_show(int argc, char **argv, const void *options, struct err *e)
-{
-	const struct fleet_options *o = options;
-	AUTO(buf) struct buf *path = NULL;
-
-	(void)argc;
-	if (below(&path, "/v1/policies/", argv[0], "", e) < 0)
-		return e->code;
-	return call_and_print(&o->remote, "GET", path->data, NULL, e);
-}
-
-static int read_policy(struct policy **out, struct buf **text, const char *path, struct err *e)
-{
-	if (file_read(text, path, POLICY_MAX, e) < 0)
-		return e->code;
-	return policy_parse(out, path, (*text)->len ? (*text)->data : "", (*text)->len, e);
-}
-
-static int policy_set(int argc, char **argv, const void *options, struct err *e)
-{
-	const struct fleet_options *o = options;
-	AUTO(policy) struct policy *p = NULL;
-	AUTO(buf) struct buf *text = NULL;
-	AUTO(buf) struct buf *path = NULL;
-
-	(void)argc;
-	if (read_policy(&p, &text, argv[0], e) < 0 || below(&path, "/v1/policies/", p->channel, "", e) < 0)
-		return e->code;
-	return call_and_print(&o->remote, "PUT", path->data, text, e);
-}
-
-static int policy_check_command(int argc, char **argv, const void *options, struct err *e)
-{
-	static const char *const titles[] = { "RING", "CLEAN TO PASS", "FAILURES THAT HALT", "WORST CASE EXPOSED", "BEST CASE", "PASSES BY" };
-	const struct fleet_options *o = options;
-	AUTO(policy) struct policy *p = NULL;
-	AUTO(buf) struct buf *text = NULL;
-	struct cli_table *t;
-
-	(void)argc;
-	if (read_policy(&p, &text, argv[0], e) < 0)
-		return e->code;
-	t = cli_table_new(titles, ARRAY_LEN(titles));
-	if (!t)
-		return err_memory(e);
-	for (size_t i = 0; i < p->count; i++) {
-		struct policy_exposure x;
-		char cells[4][32];
-
-		policy_exposure(&x, p, i, o->members);
-		snprintf(cells[0], sizeof cells[0], "%lld", (long long)x.clean_to_pass);
-		snprintf(cells[1], sizeof cells[1], "%lld", (long long)x.failures_to_halt);
-		snprintf(cells[2], sizeof cells[2], "%lld", (long long)x.worst_exposed);
-		snprintf(cells[3], sizeof cells[3], "%lld min", (long long)(x.best_s + 59) / 60);
-		cli_table_row(t, (const char *const[]){ p->rings[i].name, cells[0], cells[1], cells[2], cells[3],
-							x.by_coverage ? "coverage" : "its bound" });
-	}
-	cli_table_print(t, stdout);
-	cli_table_free(t);
-	return 0;
-}
-
 /* ---- what happened ---- */
 
 static int events(int argc, char **argv, const void *options, struct err *e)
@@ -452,8 +384,5 @@ const struct cli_command fleet_commands[] = {
 	{ .name = "devices assign", COMMAND(devices_assign, "DEVICE KEY=VALUE...", 2, -1, plain_rows, "replace a device's attributes") },
 	{ .name = "devices revoke", COMMAND(devices_revoke, "DEVICE", 1, 1, plain_rows, "let a device in no more") },
 	{ .name = "token enrol", COMMAND(token_enrol, NULL, 0, 0, enrol_rows, "make the string that enrols endpoints") },
-	{ .name = "policy show", COMMAND(policy_show, "CHANNEL", 1, 1, plain_rows, "a channel's policy in force") },
-	{ .name = "policy set", COMMAND(policy_set, "FILE", 1, 1, plain_rows, "replace a channel's policy for later rollouts") },
-	{ .name = "policy check", COMMAND(policy_check_command, "FILE", 1, 1, check_rows, "check a policy and print what it can cost") },
 };
 const size_t fleet_command_count = ARRAY_LEN(fleet_commands);

@@ -11,6 +11,7 @@
 #define YEAR (366 * DAY)
 #define SILENCE_LEAST (15 * 60) /* the boot allowance */
 #define COUNT_MAX 1000000000
+#define COVERAGE_LEAST 3        /* survivors of a coverage pass, as rollout/verdict asks */
 
 /* The shipped gates, by the ring's place; later rings are like the last row. */
 static const struct policy_ring defaults[] = {
@@ -288,4 +289,21 @@ void policy_exposure(struct policy_exposure *out, const struct policy *p, size_t
 	wanted = members > 0 ? members : out->clean_to_pass;
 	/* the last wave starts after the pass and its soak, unless all were offered before */
 	out->best_s = waves(r, wanted) * r->probation_s + r->soak_s;
+}
+
+int policy_check_size(const struct policy *p, size_t ring, int64_t members, struct err *e)
+{
+	const struct policy_ring *r = &p->rings[ring];
+	int64_t clean = (int64_t)gate_clean_to_pass(r->p0, r->p1, r->beta), least;
+
+	if (members <= 0)
+		return 0;
+	if (members < COVERAGE_LEAST)
+		return err_set(e, ERR_REFUSED, "ring %s: with %lld endpoints it can never pass: its bound needs %lld survivors and a coverage pass %d",
+			       r->name, (long long)members, (long long)clean, COVERAGE_LEAST);
+	least = waves(r, MIN(clean, members)) * r->probation_s + r->soak_s;
+	if (least >= r->deadline_s)
+		return err_set(e, ERR_REFUSED, "ring %s: with %lld endpoints it passes after %lld s at best, and its deadline is %lld s", r->name,
+			       (long long)members, (long long)least, (long long)r->deadline_s);
+	return 0;
 }

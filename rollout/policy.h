@@ -74,6 +74,9 @@ struct policy_exposure {
 };
 void policy_exposure(struct policy_exposure *out, const struct policy *p, size_t ring, int64_t members);
 
+/* Refuses a ring that cannot pass with so many members, or not before its deadline; 0: unknown, all is fine. */
+int policy_check_size(const struct policy *p, size_t ring, int64_t members, struct err *e) MUST_CHECK;
+
 AUTO_DEFINE(policy, struct policy *, policy_free);
 
 #endif

@@ -152,6 +152,26 @@ static void exposure_is_bounded_by_the_ring_and_small_rings_pass_by_coverage(voi
 	assert_true(x.best_s > 0 && x.best_s < p->rings[2].deadline_s);
 }
 
+static void a_ring_that_cannot_pass_with_its_size_is_refused(void **state)
+{
+	AUTO(policy) struct policy *p = NULL;
+	struct err e;
+
+	(void)state;
+	assert_ok(policy_default(&p, "edr", three, 3, &e));
+	for (size_t i = 0; i < 3; i++) {
+		assert_ok(policy_check_size(p, i, 0, &e));
+		assert_refused(policy_check_size(p, i, 2, &e), ERR_REFUSED, "2 endpoints it can never pass");
+		assert_ok(policy_check_size(p, i, 3, &e));
+		assert_ok(policy_check_size(p, i, 8500000, &e));
+	}
+	/* 1,018 survivors one after the other, ten minutes each, are more than a day */
+	p->rings[2].m0 = p->rings[2].cap = 1;
+	p->rings[2].deadline_s = 86400;
+	assert_refused(policy_check_size(p, 2, 5000, &e), ERR_REFUSED, "ring broad");
+	assert_ok(policy_check_size(p, 2, 100, &e));
+}
+
 static void exposure_ends_also_for_numbers_that_nobody_checked(void **state)
 {
 	static const char *const rings[] = { "canary" };
@@ -179,6 +199,7 @@ int main(void)
 		cmocka_unit_test(a_slower_check_in_needs_a_longer_observation),
 		cmocka_unit_test(malformed_policies_are_refused_with_their_place),
 		cmocka_unit_test(exposure_is_bounded_by_the_ring_and_small_rings_pass_by_coverage),
+		cmocka_unit_test(a_ring_that_cannot_pass_with_its_size_is_refused),
 		cmocka_unit_test(exposure_ends_also_for_numbers_that_nobody_checked),
 	};
 

@@ -1,0 +1,502 @@
+#include "rollout/simulate.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "rollout/permit.h"
+#include "rollout/sequence.h"
+#include "rollout/verdict.h"
+
+#define HOUR 60                 /* minutes */
+#define DAY (24 * HOUR)
+#define HORIZON (SIMULATE_DAYS * DAY)
+#define START 1700000000        /* minute 0; gates take 0 for never */
+#define BEGINS (9 * HOUR)       /* a rollout starts in the morning */
+#define FETCH 1                 /* minutes from the permit to the switch */
+#define FAILS 15                /* minutes from the switch to the report: two boots counted, the content before started */
+#define NEVER (HORIZON + 1)
+
+/* What one endpoint is, from its place alone. */
+struct endpoint {
+	const struct simulate_kind *kind;
+	uint16_t stratum;
+	double hours;           /* it is heard of in the hours whose share is above this */
+	uint32_t phase;         /* minutes until its next check-in, and of its boots */
+	bool hit;               /* the defect strikes it */
+};
+
+enum what { ASKS, DONE, LEAVES, RETURNS };
+
+struct ring {
+	const struct policy_ring *policy;
+	const struct simulate_plan *plan;
+	uint64_t seed;
+	uint32_t size, cursor;          /* members; those before the cursor had their first turn */
+	enum ring_state state;
+	int position, starts;           /* minute */
+	int64_t bound_at;
+	bool continue_anyway, waits;    /* waits: the last verdict is a hold */
+	struct sequence *q;
+	struct sequence_sums sums;
+	struct verdict_result said;
+	bool changed, crashed;
+	uint32_t hit;
+	/* calendar: one event to come for each endpoint */
+	uint32_t *next, *head;          /* index + 1; 0: none */
+	uint8_t *what;
+	uint32_t *n;                    /* of the offer */
+	uint32_t ready, ready_last;     /* those that asked after their turn: first come, first served */
+};
+
+static uint64_t mix(uint64_t z)
+{
+	z += 0x9e3779b97f4a7c15u;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+static double unit(uint64_t bits)
+{
+	return (double)(bits >> 11) * 0x1p-53;
+}
+
+static void endpoint_of(struct endpoint *out, const struct ring *g, uint32_t i)
+{
+	const struct simulate_trace *t = g->plan->trace;
+	uint64_t a = mix(g->seed ^ (uint64_t)i << 20), b = mix(a), c = mix(b), d = mix(c), f = mix(d);
+	double at = unit(a);
+	size_t k = 0, s = 0;
+
+	while (k + 1 < t->kind_count && at >= t->kinds[k].share)
+		at -= t->kinds[k++].share;
+	for (at = unit(b); s + 1 < t->stratum_count && at >= t->strata[s].share; s++)
+		at -= t->strata[s].share;
+	*out = (struct endpoint){
+		.kind = &t->kinds[k], .stratum = (uint16_t)s, .hours = unit(c), .phase = (uint32_t)(d >> 32),
+		.hit = (g->plan->stratum < 0 || g->plan->stratum == (int)s) && unit(f) < g->plan->defect,
+	};
+}
+
+static bool online(const struct endpoint *p, int minute)
+{
+	return p->kind->online[minute / HOUR % 24] > p->hours;
+}
+
+/* The first full hour from which this changes to `want`, or now. */
+static int until(const struct endpoint *p, int minute, bool want)
+{
+	if (online(p, minute) == want)
+		return minute;
+	for (int h = 1; h <= 24; h++)
+		if (online(p, (minute / HOUR + h) * HOUR) == want)
+			return (minute / HOUR + h) * HOUR;
+	return NEVER;
+}
+
+/* ---- the calendar ---- */
+
+static void plan_at(struct ring *g, uint32_t i, int minute, enum what what)
+{
+	if (minute >= HORIZON)
+		return;
+	g->what[i] = (uint8_t)what;
+	g->next[i] = g->head[minute];
+	g->head[minute] = i + 1;
+}
+
+static void set(struct ring *g, uint32_t i, enum outcome o, int minute)
+{
+	sequence_set(g->q, g->n[i], o, START + minute * 60);
+	g->changed = true;
+}
+
+/* Minutes until its next boot. */
+static int64_t boots_in(const struct endpoint *p, int from)
+{
+	int64_t every = MAX(p->kind->boot_s / 60, 1);
+
+	return every - (from + p->phase) % every;
+}
+
+/* It was switched off and is back: was its boot due meanwhile? What boots daily does so when it is switched on. */
+static bool booted(const struct endpoint *p, int minute)
+{
+	int off = minute - 1;
+
+	while (off > minute - DAY && !online(p, off))
+		off--;
+	return p->kind->boot_s <= DAY * 60 || boots_in(p, off) <= minute - off;
+}
+
+/* From here it runs the content without a break: until it survived, failed, or is switched off. */
+static void goes_on(struct ring *g, uint32_t i, const struct endpoint *p, int from, bool fresh_boot)
+{
+	int64_t boots = g->policy->boots - fresh_boot, done = from + (g->policy->probation_s + 59) / 60;
+	int off = until(p, from, false);
+
+	if (p->hit) {
+		plan_at(g, i, from + (g->plan->way == SIMULATE_SILENT ? (int)(g->policy->observe_s / 60) + 1 : FAILS), DONE);
+		return;
+	}
+	if (boots > 0)
+		done = MAX(done, from + boots_in(p, from) + (boots - 1) * p->kind->boot_s / 60);
+	if (off <= done)
+		plan_at(g, i, off, LEAVES);
+	else
+		plan_at(g, i, (int)MIN(done, NEVER), DONE);
+}
+
+static void happen(struct ring *g, uint32_t i, int minute)
+{
+	struct endpoint p;
+
+	endpoint_of(&p, g, i);
+	switch ((enum what)g->what[i]) {
+	case ASKS:
+		g->next[i] = 0;
+		if (g->ready)
+			g->next[g->ready_last - 1] = i + 1;
+		else
+			g->ready = i + 1;
+		g->ready_last = i + 1;
+		break;
+	case DONE:
+		set(g, i, !p.hit ? OUTCOME_SURVIVED : g->plan->way == SIMULATE_SILENT ? OUTCOME_LOST : OUTCOME_FAILED, minute);
+		g->crashed |= p.hit && g->plan->way == SIMULATE_CRASH;
+		break;
+	case LEAVES:
+		set(g, i, OUTCOME_AWAY, minute);
+		plan_at(g, i, until(&p, minute, true), RETURNS);
+		break;
+	case RETURNS:
+		set(g, i, OUTCOME_PENDING, minute);
+		goes_on(g, i, &p, minute, booted(&p, minute));
+		break;
+	}
+}
+
+/* ---- offers ---- */
+
+static int give(struct ring *g, uint32_t i, const struct endpoint *p, int minute, struct err *e)
+{
+	int switched = minute + FETCH + (int)(p->phase % (uint32_t)MAX(g->plan->policy->checkin_s / 60, 1));
+
+	if (sequence_offer(g->q, p->stratum, e) < 0)
+		return e->code;
+	g->n[i] = sequence_count(g->q);
+	g->hit += p->hit;
+	g->changed = true;
+	goes_on(g, i, p, MIN(switched, HORIZON), false);
+	return 0;
+}
+
+/* The next in order that asks now; -1: nobody. */
+static int64_t next_asking(struct ring *g, struct endpoint *p, int minute)
+{
+	while (g->ready) {
+		uint32_t i = g->ready - 1;
+
+		g->ready = g->next[i];
+		endpoint_of(p, g, i);
+		if (online(p, minute))
+			return i;
+		plan_at(g, i, until(p, minute, true), ASKS);
+	}
+	while (g->cursor < g->size) {
+		uint32_t i = g->cursor++;
+
+		endpoint_of(p, g, i);
+		if (online(p, minute))
+			return i;
+		plan_at(g, i, until(p, minute, true), ASKS);
+	}
+	return -1;
+}
+
+static int offers(struct ring *g, int minute, struct err *e)
+{
+	int64_t places = verdict_in_flight(g->policy, g->sums.of[OUTCOME_SURVIVED]) - g->sums.open;
+	struct endpoint p;
+	int64_t i;
+
+	if (!state_permits(g->state) || g->waits)
+		return 0;
+	while (places > 0 && (i = next_asking(g, &p, minute)) >= 0) {
+		/* a stratum whose first two failed gets no more permits */
+		if (sequence_stratum_blocked(g->q, p.stratum))
+			continue;
+		if (give(g, (uint32_t)i, &p, minute, e) < 0)
+			return e->code;
+		places--;
+	}
+	return 0;
+}
+
+/* ---- the gate ---- */
+
+static void judge(struct ring *g, int minute, struct simulate_run *out)
+{
+	struct verdict_facts f = {
+		.ring = g->policy, .first = g->position == 0, .now = START + minute * 60, .began = START + g->starts * 60, .bound_at = g->bound_at,
+		.eligible = g->size, .content_crash = g->crashed, .continue_anyway = g->continue_anyway,
+		.coverage_approved = g->continue_anyway,
+	};
+
+	sequence_sums(g->q, &g->sums);
+	f.sums = g->sums;
+	f.blocked_strata = sequence_strata_blocked(g->q);
+	f.members_survived = g->sums.of[OUTCOME_SURVIVED];
+	f.members_away = g->sums.of[OUTCOME_AWAY];
+	verdict_of(&g->said, &f);
+	g->changed = false;
+	if (g->said.verdict == VERDICT_HALT) {
+		g->state = RING_HALTED;
+		return;
+	}
+	if (g->state == RING_PASSED)
+		return;
+	if (g->said.bound_reached && !g->bound_at)
+		g->bound_at = f.now;
+	else if (!g->said.bound_reached)
+		g->bound_at = 0;
+	g->waits = g->said.verdict == VERDICT_HOLD;
+	if (g->waits && !verdict_cause_ends_itself(g->said.cause)) {
+		out->asked++;           /* and the person lets it go on */
+		g->continue_anyway = true;
+		g->waits = false;
+	}
+	if (g->said.verdict == VERDICT_PASS)
+		g->state = RING_PASSED;
+}
+
+/* A verdict may change by time alone. */
+static bool due(const struct ring *g, int minute)
+{
+	return g->changed || (g->state == RING_OFFERING && (g->bound_at || minute % HOUR == 0));
+}
+
+static int ring_minute(struct ring *g, int minute, struct simulate_run *out, struct err *e)
+{
+	while (g->head[minute]) {
+		uint32_t i = g->head[minute] - 1;
+
+		g->head[minute] = g->next[i];
+		happen(g, i, minute);
+	}
+	if (due(g, minute))
+		judge(g, minute, out);
+	if (g->state == RING_HALTED)
+		return 0;
+	if (offers(g, minute, e) < 0)
+		return e->code;
+	if (g->changed)
+		sequence_sums(g->q, &g->sums);
+	return 0;
+}
+
+/* ---- one run ---- */
+
+static void ring_release(struct ring *g)
+{
+	sequence_free(g->q);
+	free(g->next);
+	free(g->head);
+	free(g->what);
+	free(g->n);
+}
+
+static int ring_open(struct ring *g, const struct simulate_plan *p, int position, uint32_t size, struct err *e)
+{
+	const struct policy_ring *r = &p->policy->rings[position];
+
+	*g = (struct ring){ .policy = r, .plan = p, .position = position, .size = size, .state = RING_QUEUED,
+			    .seed = mix(p->seed * POLICY_RINGS_MAX + (uint64_t)position) };
+	g->next = calloc((size_t)size + 1, sizeof *g->next);
+	g->head = calloc(HORIZON + 1, sizeof *g->head);
+	g->what = calloc((size_t)size + 1, 1);
+	g->n = calloc((size_t)size + 1, sizeof *g->n);
+	if (!g->next || !g->head || !g->what || !g->n)
+		return err_memory(e);
+	return sequence_new(&g->q, r->p0, r->p1, e);
+}
+
+static int open_all(struct ring *rings, const struct simulate_plan *p, struct err *e)
+{
+	uint32_t left = p->fleet;
+
+	for (size_t i = 0; i < p->policy->count; i++) {
+		uint32_t size = i + 1 == p->policy->count ? left : (uint32_t)MIN((double)p->fleet * p->trace->rings[i].share + 0.5, left);
+
+		if (ring_open(&rings[i], p, (int)i, size, e) < 0)
+			return e->code;
+		left -= size;
+	}
+	return 0;
+}
+
+/* The ring that follows begins when this one passed, its lag is over and hosts find the bundle old enough. */
+static void begin(struct ring *rings, size_t at, int minute, struct simulate_run *out)
+{
+	struct ring *g = &rings[at];
+
+	g->state = RING_OFFERING;
+	g->starts = minute + (int)((g->plan->trace->rings[at].lag_s + g->policy->min_age_s) / 60);
+	out->ring = (int)at;
+}
+
+static bool all_minutes(struct ring *rings, size_t count, int minute, struct simulate_run *out, struct err *e)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct ring *g = &rings[i];
+		bool passed = g->state == RING_PASSED;
+
+		if (g->state == RING_QUEUED || minute < g->starts)
+			continue;
+		if (ring_minute(g, minute, out, e) < 0)
+			return false;
+		if (g->state == RING_HALTED) {
+			out->end = SIMULATE_HALTED;
+			out->halt_s = (minute - BEGINS) * 60;
+			memcpy(out->sentence, g->said.sentence, sizeof out->sentence);
+			return false;
+		}
+		if (g->state == RING_PASSED && !passed) {
+			out->passed_s[i] = (minute - BEGINS) * 60;
+			if (i + 1 < count)
+				begin(rings, i + 1, minute, out);
+		}
+		if (g->waits && g->said.cause == CAUSE_BACKGROUND) {
+			out->end = SIMULATE_HELD;
+			out->halt_s = (minute - BEGINS) * 60;
+			memcpy(out->sentence, g->said.sentence, sizeof out->sentence);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void add_up(struct simulate_run *out, const struct ring *rings, size_t n)
+{
+	out->hit = out->exposed = 0;
+	for (size_t i = 0; i < n; i++) {
+		out->hit += rings[i].hit;
+		out->exposed += sequence_count(rings[i].q);
+	}
+}
+
+static bool covered(const struct ring *rings, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (rings[i].state != RING_PASSED || rings[i].sums.of[OUTCOME_SURVIVED] < rings[i].size)
+			return false;
+	return true;
+}
+
+static void draw_curve(struct simulate_run *out, const struct ring *rings, size_t n, int minute)
+{
+	int point = (int)((int64_t)minute * SIMULATE_POINTS / HORIZON);
+
+	add_up(out, rings, n);
+	for (int i = point; i < SIMULATE_POINTS && (out->curve[i] < out->exposed); i++)
+		out->curve[i] = out->exposed;
+}
+
+static int play(struct simulate_run *out, struct ring *rings, size_t n, struct err *e)
+{
+	*e = (struct err){ 0 };
+	begin(rings, 0, BEGINS, out);
+	for (int minute = BEGINS; minute < HORIZON; minute++) {
+		bool on = all_minutes(rings, n, minute, out, e);
+
+		if (minute % HOUR == 0 || !on)
+			draw_curve(out, rings, n, minute);
+		if (!on)
+			return e->code;
+		if (covered(rings, n)) {
+			draw_curve(out, rings, n, minute);
+			out->end = SIMULATE_COVERED;
+			out->cover_s = (minute - BEGINS) * 60;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+int simulate_run(struct simulate_run *out, const struct simulate_plan *p, struct err *e)
+{
+	struct ring rings[POLICY_RINGS_MAX] = { 0 };
+	int got;
+
+	*out = (struct simulate_run){ .end = SIMULATE_UNFINISHED, .halt_s = -1, .cover_s = -1 };
+	for (size_t i = 0; i < POLICY_RINGS_MAX; i++)
+		out->passed_s[i] = -1;
+	if (p->fleet == 0 || p->fleet > SIMULATE_FLEET_MAX)
+		return err_set(e, ERR_LIMIT, "a fleet of %u: from 1 to %d are simulated", p->fleet, SIMULATE_FLEET_MAX);
+	got = open_all(rings, p, e);
+	if (got == 0)
+		got = play(out, rings, p->policy->count, e);
+	for (size_t i = 0; i < p->policy->count; i++)
+		ring_release(&rings[i]);
+	return got;
+}
+
+/* ---- many runs ---- */
+
+static int ascending(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Those that never came are left out of a spread of times. */
+static void spread(struct simulate_spread *out, int64_t *values, uint32_t count)
+{
+	*out = (struct simulate_spread){ -1, -1, -1 };
+	if (count == 0)
+		return;
+	qsort(values, count, sizeof *values, ascending);
+	*out = (struct simulate_spread){ values[(count - 1) / 2], values[(count - 1) - (count - 1) / 20], values[count - 1] };
+}
+
+int simulate(struct simulate_report *out, const struct simulate_plan *p, uint32_t runs, uint64_t most, struct err *e)
+{
+	AUTO_FREE int64_t *values = calloc(3 * (size_t)runs + 1, sizeof *values);
+	int64_t *hit = values, *halt = values + runs, *cover = values + 2 * (size_t)runs;
+	struct simulate_plan one = *p;
+	struct simulate_run run;
+	uint32_t halts = 0, covers = 0;
+
+	if (!values)
+		return err_memory(e);
+	memset(out, 0, sizeof *out);
+	for (uint64_t made = 0; out->runs < runs && (out->runs == 0 || made < most); made += run.exposed) {
+		one.seed = p->seed + out->runs;
+		if (simulate_run(&run, &one, e) < 0)
+			return e->code;
+		hit[out->runs] = run.hit;
+		if (run.halt_s >= 0)
+			halt[halts++] = run.halt_s;
+		if (run.cover_s >= 0)
+			cover[covers++] = run.cover_s;
+		out->halted += run.end == SIMULATE_HALTED;
+		out->held += run.end == SIMULATE_HELD;
+		out->covered += run.end == SIMULATE_COVERED;
+		if (out->runs++ == 0 || run.hit > out->worst.hit)
+			out->worst = run;
+	}
+	spread(&out->hit, hit, out->runs);
+	spread(&out->halt_s, halt, halts);
+	spread(&out->cover_s, cover, covers);
+	out->first_limit = (uint32_t)verdict_in_flight(&p->policy->rings[0], 0);
+	return 0;
+}
+
+const char *simulate_end_name(enum simulate_end end)
+{
+	static const char *const names[] = { "halted", "covered", "held", "unfinished" };
+
+	return names[end];
+}

@@ -1,0 +1,117 @@
+/*
+ * simulate: a rollout through a made-up fleet, judged by the same gate code.
+ *
+ * Time goes in minutes from a Monday's midnight. An endpoint's hours, stratum,
+ * boots and fate follow from a hash of (seed, ring, its place in the order),
+ * so a fleet of millions needs a few bytes each. Offers, outcomes, in-flight
+ * limit, stratum rail and verdict are rollout/sequence and rollout/verdict.
+ * Not simulated: silence against the waiting list, people other than the one
+ * who resumes a ring that asks. Pure.
+ */
+#ifndef ROLLOUT_SIMULATE_H
+#define ROLLOUT_SIMULATE_H
+
+#include "base/json.h"
+#include "rollout/policy.h"
+
+#define SIMULATE_KINDS_MAX 16
+#define SIMULATE_STRATA_MAX 64
+#define SIMULATE_WORD_MAX 128
+#define SIMULATE_FLEET_MAX 100000000
+#define SIMULATE_RUNS_MAX 100000
+#define SIMULATE_POINTS 512             /* of the curve: one every SIMULATE_DAYS / SIMULATE_POINTS */
+#define SIMULATE_DAYS 128               /* what is not done then is never done */
+#define SIMULATE_TRACE_MAX 65536        /* bytes of the document */
+
+/* Endpoints that keep the same hours. */
+struct simulate_kind {
+	char name[SIMULATE_WORD_MAX + 1];
+	double share;                   /* of the fleet */
+	double online[24];              /* share of them that is heard of, by hour; those of the peak hour are all of them */
+	int64_t boot_s;                 /* from one boot to the next */
+};
+
+struct simulate_stratum {
+	char name[SIMULATE_WORD_MAX + 1];
+	double share;
+};
+
+struct simulate_ring {
+	double share;
+	int64_t lag_s;                  /* a slow ring: it begins so long after the one before passed */
+};
+
+/* How a fleet behaves. */
+struct simulate_trace {
+	struct simulate_kind kinds[SIMULATE_KINDS_MAX];
+	size_t kind_count;
+	struct simulate_stratum strata[SIMULATE_STRATA_MAX];
+	size_t stratum_count;
+	struct simulate_ring rings[POLICY_RINGS_MAX];   /* by the policy's place */
+};
+
+/* Laptops by day, desktops, servers; rings of 0.1 %, 5 % and the rest. */
+void simulate_trace_default(struct simulate_trace *out, const struct policy *p);
+/*
+ * {"format":1,"kinds":[{"name":..,"share":..,"online":[24 shares],"boot_s":..}],"strata":[{"name":..,"share":..}],
+ *  "rings":[{"name":..,"share":..,"lag_s":..}]}: what is left out is as the default; shares are made to add up to 1.
+ */
+int simulate_trace_parse(struct simulate_trace *out, const struct policy *p, const char *name, const char *text, size_t len, struct err *e) MUST_CHECK;
+
+enum simulate_way {
+	SIMULATE_FAIL,                  /* the endpoint reverts and reports a failure: the tests alone must find it */
+	SIMULATE_CRASH,                 /* the same with evidence of a crash: the first ring's rail sees it */
+	SIMULATE_SILENT,                /* nothing is heard of it any more; the background loss is unknown */
+};
+
+struct simulate_plan {
+	const struct policy *policy;
+	const struct simulate_trace *trace;
+	uint32_t fleet;
+	double defect;                  /* of the loads in the stratum below fail */
+	int stratum;                    /* -1: in every stratum */
+	enum simulate_way way;
+	uint64_t seed;
+};
+
+enum simulate_end { SIMULATE_HALTED, SIMULATE_COVERED, SIMULATE_HELD, SIMULATE_UNFINISHED };
+
+struct simulate_run {
+	enum simulate_end end;
+	int ring;                       /* the last that was entered */
+	uint32_t hit;                   /* endpoints the defect struck */
+	uint32_t exposed;               /* endpoints that took the content */
+	uint32_t asked;                 /* times a person had to resume a ring */
+	int64_t halt_s;                 /* from the start; -1: never. A hold for silence counts: nothing more is offered */
+	int64_t cover_s;                /* until all of the fleet had survived it; -1: never */
+	int64_t passed_s[POLICY_RINGS_MAX];     /* -1: never */
+	char sentence[256];             /* the gate's, of the halt or hold */
+	uint32_t curve[SIMULATE_POINTS];        /* endpoints that took it, over SIMULATE_DAYS */
+};
+
+/* One way it may go; the same plan gives the same run. */
+int simulate_run(struct simulate_run *out, const struct simulate_plan *p, struct err *e) MUST_CHECK;
+
+struct simulate_spread {
+	int64_t median, p95, worst;     /* -1: none, or never */
+};
+
+struct simulate_report {
+	uint32_t runs, halted, covered, held;
+	struct simulate_spread hit, halt_s, cover_s;
+	struct simulate_run worst;      /* the run that hit most */
+	uint32_t first_limit;           /* the first ring's in-flight limit at its start */
+};
+
+/*
+ * So many runs with seeds from plan.seed on, fewer when they take more than
+ * `offers` offers together (at least one).
+ */
+int simulate(struct simulate_report *out, const struct simulate_plan *p, uint32_t runs, uint64_t offers, struct err *e) MUST_CHECK;
+
+const char *simulate_end_name(enum simulate_end end);
+void simulate_json(struct json_writer *w, const struct simulate_plan *p, const struct simulate_report *r);
+/* The worst run's curve, its halt and the rings it passed, as a picture. */
+void simulate_svg(struct buf *out, const struct simulate_plan *p, const struct simulate_report *r);
+
+#endif
