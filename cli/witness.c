@@ -195,6 +195,19 @@ static int read_all(struct witness *m, struct err *e)
 	return 0;
 }
 
+/* The file may be new: a power cut must not take the name, and with it everything that was seen. */
+static int sync_name(const char *path, struct err *e)
+{
+	AUTO_FREE char *dir = strdup(path);
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+
+	if (!dir)
+		return err_memory(e);
+	if (slash)
+		slash[slash == dir] = '\0';
+	return file_sync_dir(slash ? dir : ".", e);
+}
+
 int witness_open(struct witness **out, const char *path, struct err *e)
 {
 	AUTO(witness) struct witness *m = calloc(1, sizeof *m);
@@ -208,7 +221,7 @@ int witness_open(struct witness **out, const char *path, struct err *e)
 		return err_memory(e);
 	if (flock(m->fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? err_set(e, ERR_CONFLICT, "%s: another promoter uses it", path) : err_errno(e, "%s: lock", path);
-	if (file_check_private(path, true, e) < 0 || read_all(m, e) < 0)
+	if (file_check_private(path, true, e) < 0 || sync_name(path, e) < 0 || read_all(m, e) < 0)
 		return e->code;
 	*out = TAKE(m);
 	return 0;

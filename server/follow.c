@@ -112,34 +112,35 @@ static int try_bundle(struct server *s, struct followed *b, const char *archive,
 	return rc;
 }
 
-/* Begun before (by the one before a restart), or never to begin. True: settled. */
-static bool settled(struct server *s, struct followed *b, const struct stops *stops, const struct stops *recalls)
+/* Begun before (by the one before a restart), or never to begin. 1: settled; an error is trouble of ours. */
+static int settled(struct server *s, struct followed *b, const struct stops *stops, const struct stops *recalls, struct err *e)
 {
 	struct incoming in = incoming_of(b, "", "", "");
 	bool same;
-	struct err e;
 
-	if (incoming_known(s, &in, &same, &e) < 0) {
+	if (incoming_known(s, &in, &same, e) < 0) {
+		if (e->code != ERR_CONFLICT)
+			return e->code;
 		b->state = FOLLOW_REFUSED;
-		snprintf(b->sentence, sizeof b->sentence, "%s", e.msg);
-		return true;
+		snprintf(b->sentence, sizeof b->sentence, "%s", e->msg);
+		return 1;
 	}
 	if (same) {
 		b->state = FOLLOW_STARTED;
 		b->rollout = rollout_of(s, b->channel, &b->digest);
-		return true;
+		return 1;
 	}
 	if (stops_find(stops, &b->digest) || stops_find(recalls, &b->digest) || desk_stopped(s->desk, b->channel, &b->digest)) {
 		b->state = FOLLOW_REFUSED;
 		snprintf(b->sentence, sizeof b->sentence, "it is stopped or recalled, which is final");
-		return true;
+		return 1;
 	}
 	if (b->length > (uint64_t)s->config->upload_max) {
 		b->state = FOLLOW_REFUSED;
 		snprintf(b->sentence, sizeof b->sentence, "its archive of %" PRIu64 " bytes is above upload-max", b->length);
-		return true;
+		return 1;
 	}
-	return false;
+	return 0;
 }
 
 static int take(struct follow *f, struct follow_repo *r, struct followed *at, struct followed *b, int64_t now, struct err *e)
@@ -180,7 +181,10 @@ static int look_at_channel(struct follow *f, struct follow_repo *r, struct follo
 		return rc == ERR_NOT_FOUND ? 0 : rc;
 	if (was.state > FOLLOW_FETCHING && was.serial == b.serial && digest_equal(&was.digest, &b.digest))
 		return 0;
-	if (!settled(f->server, &b, stops, recalls))
+	rc = settled(f->server, &b, stops, recalls, e);
+	if (rc < 0)
+		return rc;
+	if (rc == 0)
 		return take(f, r, at, &b, now, e);
 	keep(f, at, &b);
 	return 0;

@@ -194,20 +194,22 @@ static bool same_group(const struct file *a, const struct file *b)
 
 /* ---- metadata ---- */
 
-static const struct metadata *published(const struct repo *r, const char *quoted, struct repo_entry **entry)
+/* The role whose files have this name; *out NULL: none of the repository's. */
+static int find_role(const struct repo *r, const char *quoted, const struct repo_entry **out, struct err *e)
 {
-	for (size_t i = 0; i < r->count; i++) {
+	*out = NULL;
+	for (size_t i = 0; i < r->count && !*out; i++) {
 		AUTO(buf) struct buf *name = buf_new(0);
 
 		if (!name)
-			return NULL;
+			return err_memory(e);
 		delegation_quote(name, r->roles[i].name, strlen(r->roles[i].name));
-		if (!name->failed && strcmp(name->data, quoted) == 0) {
-			*entry = &r->roles[i];
-			return r->roles[i].m;
-		}
+		if (buf_check(name, e) < 0)
+			return e->code;
+		if (strcmp(name->data, quoted) == 0)
+			*out = &r->roles[i];
 	}
-	return NULL;
+	return 0;
 }
 
 /* What the snapshot lists stays, roles that are retired included. */
@@ -274,20 +276,21 @@ static int list_targets(struct sweep *s, const struct metadata *m, struct err *e
 /* What an older file lists; one that cannot be read any more lists nothing to anybody. */
 static int list_of(struct sweep *s, const struct file *f, struct err *e)
 {
-	struct repo_entry *entry = NULL;
-	const struct metadata *m = published(s->r, f->group, &entry);
+	const struct repo_entry *entry;
 	AUTO(metadata) struct metadata *old = NULL;
 	AUTO(buf) struct buf *text = NULL;
 	struct err why;
 
+	if (find_role(s->r, f->group, &entry, e) < 0)
+		return e->code;
 	if (!entry || entry < &s->r->roles[METADATA_TARGETS])
 		return 0;
-	if (m && m->version == f->number)
-		return list_targets(s, m, e);
+	if (entry->m && entry->m->version == f->number)
+		return list_targets(s, entry->m, e);
 	if (file_readat(&text, s->metadata.dir, f->name, METADATA_LISTED_MAX, e) < 0)
 		return e->code;
 	if (metadata_parse(&old, METADATA_TARGETS, f->name, text->data, text->len, &why) < 0)
-		return 0;
+		return why.code == ERR_MEMORY ? err_memory(e) : 0;
 	return list_targets(s, old, e);
 }
 
