@@ -14,14 +14,6 @@
 #define STEPS_MIN 1000000       /* of one pass, plus STEPS_PER_BYTE of the document */
 #define STEPS_PER_BYTE 64
 #define FEW_ITEMS 16            /* up to here uniqueItems compares every pair */
-#define NEAR 4                  /* names looked at behind the last one before the table is */
-
-/* Most values need no more than a look at their type or their length. */
-static inline bool check_child(struct check *c, const struct node *n, const struct json *v)
-{
-	return (n->enough >> v->type & 1) || (v->type == JSON_STRING && v->count - n->easy_least <= n->easy_more) ||
-	       check_node(c, n, v);
-}
 
 /* ---- arrays ---- */
 
@@ -89,17 +81,16 @@ static COLD bool check_contains(struct check *c, const struct node *n, const str
 
 static bool check_items(struct check *c, const struct array_rules *r, const struct json *v, uint8_t *marks)
 {
-	const struct node *items = c->report ? r->items : r->items_quick;
 	bool valid = true;
 
 	for (uint32_t i = 0; i < v->count; i++) {
-		const struct node *item = i < r->prefix_count ? r->prefix[i] : items;
+		const struct node *item = i < r->prefix_count ? r->prefix[i] : r->items;
 
 		if (!item)
 			break;
 		if (marks)
 			marks[i] = 1;
-		if (check_child(c, item, &v->u.items[i]))
+		if (c->report ? check_node(c, item, &v->u.items[i]) : check_quick(c, item, &v->u.items[i]))
 			continue;
 		valid = false;
 		if (!go_on(c, valid))
@@ -132,74 +123,12 @@ static NOINLINE bool check_array(struct check *c, const struct node *n, const st
 
 /* ---- objects ---- */
 
-static NOINLINE const struct property *search_property(const struct check *c, const struct object_rules *o,
-						       const struct json_string *key, uint64_t head)
+static const struct property *find_property(const struct object_rules *o, const struct json_string *key)
 {
-	uint64_t at = text_hash(c->s->seed, head, key->text, key->len) & o->table_mask;
+	uint64_t head = text_head(key->text, key->len);
+	uint32_t at = text_find(&o->table, o->properties, sizeof *o->properties, head, key->text, key->len);
 
-	for (; o->table[at]; at = (at + 1) & o->table_mask)
-		if (text_equal(&o->properties[o->table[at] - 1].name, head, key->text, key->len))
-			return &o->properties[o->table[at] - 1];
-	return NULL;
-}
-
-/* Documents mostly keep the schema's order: `next` is the property behind the last one found. */
-static inline const struct property *find_property(const struct check *c, const struct object_rules *o,
-						   const struct json_string *key, const struct property *next,
-						   const struct property *end)
-{
-	uint64_t head;
-
-	if (!(o->lengths >> (key->len & 63) & 1))
-		return NULL;
-	head = text_head(key->text, key->len);
-	for (int i = 0; i < NEAR && next < end; i++, next++)
-		if (text_equal(&next->name, head, key->text, key->len))
-			return next;
-	return search_property(c, o, key, head);
-}
-
-static bool check_simple(struct check *c, const struct object_rules *o, const struct json *v);
-
-/* As check_child(), where nobody wants a report or marks. */
-static inline bool check_quick(struct check *c, const struct node *n, const struct json *v)
-{
-	const struct object_rules *o = n->object;
-	bool valid;
-
-	if ((n->enough >> v->type & 1) || (v->type == JSON_STRING && v->count - n->easy_least <= n->easy_more))
-		return true;
-	if (v->type != JSON_OBJECT || !n->plain_object || c->depth == DEPTH_MAX || c->steps <= v->count)
-		return check_node(c, n, v);
-	if (v->count < o->min || v->count > o->max)
-		return false;
-	c->steps -= 1 + (uint64_t)v->count;
-	c->way[c->depth++] = n;
-	valid = check_simple(c, o, v);
-	c->depth--;
-	return valid;
-}
-
-/* Only the answer, for rules without patterns and names. */
-static NOINLINE bool check_simple(struct check *c, const struct object_rules *o, const struct json *v)
-{
-	const struct json_member *m = v->u.members, *end = m + v->count;
-	const struct property *next = o->properties, *last = next + o->property_count;
-	uint32_t required = 0;
-
-	for (; m < end; m++) {
-		const struct property *p = find_property(c, o, &m->key, next, last);
-		const struct node *n = o->additional_quick;
-
-		if (p) {
-			next = p + 1;
-			required += p->required;
-			n = p->quick ? p->quick : n;
-		}
-		if (n && !check_quick(c, n, &m->value))
-			return false;
-	}
-	return required == o->required_count;
+	return at ? &o->properties[at - 1] : NULL;
 }
 
 static bool check_name(struct check *c, const struct node *n, const struct json *v, const struct json_member *m)
@@ -269,18 +198,14 @@ static bool check_dependency(struct check *c, const struct node *n, const struct
 static bool check_members(struct check *c, const struct node *n, const struct json *v, uint8_t *marks)
 {
 	const struct object_rules *o = n->object;
-	const struct property *next = o->properties;
 	uint32_t required = 0;
 	bool valid = true;
 
 	for (uint32_t i = 0; i < v->count; i++) {
 		const struct json_member *m = &v->u.members[i];
-		const struct property *p = find_property(c, o, &m->key, next, o->properties + o->property_count);
+		const struct property *p = find_property(o, &m->key);
 
-		if (p) {
-			next = p + 1;
-			required += p->required;
-		}
+		required += p && p->required;
 		if (go_on(c, valid))
 			valid &= check_member(c, n, v, m, p, marks ? &marks[i] : NULL);
 	}
@@ -429,7 +354,7 @@ static bool run(struct check *c, const struct json *v, struct report *report)
 
 	c->steps = STEPS_MIN + STEPS_PER_BYTE * (uint64_t)c->d->source_len;
 	c->report = report;
-	valid = check_node(c, c->s->root, v);
+	valid = report ? check_node(c, c->s->root, v) : check_quick(c, c->s->root, v);
 	pattern_memory_free(TAKE(c->patterns));
 	return valid;
 }

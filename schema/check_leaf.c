@@ -3,21 +3,9 @@
 
 /* ---- const and enum ---- */
 
-static bool has_text(const struct check *c, const struct values *e, const struct json *v)
+static bool has_text(const struct values *e, const struct json *v)
 {
-	uint64_t head = text_head(v->u.text, v->count), at;
-
-	if (!e->table) {
-		for (uint32_t i = 0; i < e->text_count; i++)
-			if (text_equal(&e->texts[i], head, v->u.text, v->count))
-				return true;
-		return false;
-	}
-	at = text_hash(c->s->seed, head, v->u.text, v->count) & e->table_mask;
-	for (; e->table[at]; at = (at + 1) & e->table_mask)
-		if (text_equal(&e->texts[e->table[at] - 1], head, v->u.text, v->count))
-			return true;
-	return false;
+	return text_find(&e->table, e->texts, sizeof *e->texts, text_head(v->u.text, v->count), v->u.text, v->count);
 }
 
 static bool has_value(struct check *c, const struct values *e, const struct json *v)
@@ -26,7 +14,7 @@ static bool has_value(struct check *c, const struct values *e, const struct json
 	size_t at = 0;
 
 	if (v->type == JSON_STRING)
-		return has_text(c, e, v);
+		return has_text(e, v);
 	if (v->type == JSON_NUMBER && e->numbers.cap) {
 		while ((number = table_next(&e->numbers, json_hash(v), &at)))
 			if (json_equal(number, v))
@@ -132,7 +120,7 @@ bool check_leaf(struct check *c, const struct node *n, const struct json *v)
 	if (!(n->types >> v->type & 1))
 		return report_type(c, n, v);
 	if (v->type == JSON_STRING && n->values && !n->constant)
-		return has_text(c, n->values, v) ? check_string(c, n, v) : report_values(c, n, v);
+		return has_text(n->values, v) ? check_string(c, n, v) : report_values(c, n, v);
 	if (n->valued && !check_values(c, n, v))
 		return false;
 	if (v->type == JSON_STRING)

@@ -47,6 +47,12 @@ struct check {
 
 bool check_node(struct check *c, const struct node *n, const struct json *v);
 
+/* ---- check_quick.c: as check_node(), where nobody wants a report or marks ---- */
+
+bool check_quick(struct check *c, const struct node *n, const struct json *v);
+/* The members of an object against simple rules. */
+bool check_simple(struct check *c, const struct object_rules *o, const struct json *v);
+
 /* ---- check_leaf.c ---- */
 
 /* A text, a number or a literal against a node that applies no other to it. */

@@ -233,10 +233,10 @@ static int compile_all(struct compiler *c)
 	return 0;
 }
 
-/* ---- shortcuts ---- */
+/* ---- a schema that would apply to one value for ever ---- */
 
 /* The i-th node that n applies to the same value; NULL behind the last. */
-static const struct node *in_place(const struct node *n, uint32_t i)
+const struct node *node_in_place(const struct node *n, uint32_t i)
 {
 	const struct node *single[] = { n->ref, n->dynamic_ref, n->not, n->when, n->then, n->otherwise };
 	const struct nodes *lists[] = { &n->all, &n->any, &n->one };
@@ -255,57 +255,6 @@ static const struct node *in_place(const struct node *n, uint32_t i)
 	return NULL;
 }
 
-/* A character has one to four bytes: of that many bytes, nobody needs to count the characters. */
-static void find_easy_texts(struct node *n)
-{
-	const struct string_rules *r = n->string;
-
-	n->easy_least = UINT32_MAX;     /* which no text of a document is long */
-	if (n->special || n->valued || !r || r->pattern || r->format || !(n->types & IS_STRING))
-		return;
-	if (r->min > UINT32_MAX / 8 || r->max < 4 * r->min)
-		return;
-	n->easy_least = r->min ? 4 * (uint32_t)r->min - 3 : 0;
-	n->easy_more = (uint32_t)MIN(r->max, UINT32_MAX) - n->easy_least;
-}
-
-static void find_shortcuts(struct node *n)
-{
-	bool any_type = n->never || n->unevaluated;
-	uint8_t ruled = (n->object ? IS_OBJECT : 0) | (n->array ? IS_ARRAY : 0) | (n->string ? IS_STRING : 0) |
-			(n->number || n->whole ? IS_NUMBER : 0);
-
-	n->in_place = n->dynamic_ref || n->not || n->when || n->ref || n->all.count || n->any.count || n->one.count;
-	n->special = any_type || n->in_place;
-	n->valued = n->constant || n->values;
-	if (!n->special && !n->valued)
-		n->enough = n->types & (uint8_t)~ruled;
-	n->plain_object = !n->special && !n->valued && n->object && n->object->simple && (n->types & IS_OBJECT);
-	find_easy_texts(n);
-	if (!any_type && !n->valued && !ruled && n->types == IS_ANY && n->ref && !in_place(n, 1) &&
-	    n->ref->resource == n->resource)
-		n->alias = n->ref;
-}
-
-static const struct node *behind_aliases(const struct node *n)
-{
-	while (n && n->alias)
-		n = n->alias;
-	return n;
-}
-
-static void follow_aliases(struct node *n)
-{
-	for (uint32_t i = 0; n->object && i < n->object->property_count; i++)
-		n->object->properties[i].quick = behind_aliases(n->object->properties[i].node);
-	if (n->object)
-		n->object->additional_quick = behind_aliases(n->object->additional);
-	if (n->array)
-		n->array->items_quick = behind_aliases(n->array->items);
-}
-
-/* ---- a schema that would apply to one value for ever ---- */
-
 enum { WHITE, GREY, BLACK };
 
 static int no_cycle_from(struct compiler *c, struct node *n)
@@ -317,7 +266,7 @@ static int no_cycle_from(struct compiler *c, struct node *n)
 	n->colour = GREY;
 	while (depth) {
 		struct node *top = path[depth - 1];
-		const struct node *below = in_place(top, top->edge++);
+		const struct node *below = node_in_place(top, top->edge++);
 		struct node *next;
 
 		if (!below) {
@@ -345,9 +294,9 @@ static int finish(struct compiler *c)
 		if (c->all[i]->colour == WHITE && no_cycle_from(c, c->all[i]) < 0)
 			return c->e->code;
 	for (size_t i = 0; i < c->all_count; i++)
-		find_shortcuts(c->all[i]);
+		node_find_shortcuts(c->all[i]);
 	for (size_t i = 0; i < c->all_count; i++)
-		follow_aliases(c->all[i]);
+		node_follow_shortcuts(c->all[i]);
 	return 0;
 }
 

@@ -43,6 +43,8 @@ int compiler_room(struct compiler *c, void **list, size_t count, size_t *cap) MU
 struct node *compiler_node(struct compiler *c, const struct resource *r, const struct json *at);
 /* The dynamic anchors of one name; NULL: error set. */
 struct dynamic *compiler_dynamic(struct compiler *c, struct json_string name);
+/* The i-th node that n applies to the same value; NULL behind the last. */
+const struct node *node_in_place(const struct node *n, uint32_t i);
 int compiler_pattern(struct compiler *c, const struct resource *r, const struct json *place, const char *text,
 		     size_t len, struct pattern **out) MUST_CHECK;
 
@@ -70,6 +72,16 @@ const struct keyword *keyword_find(const struct resource *r, const struct json_s
 int keyword_compile(struct compiler *c, struct node *n, const struct json_member *m) MUST_CHECK;
 /* keywords_finish.c: what several keywords of one node say together. */
 int keywords_finish(struct compiler *c, struct node *n) MUST_CHECK;
+
+/* ---- shortcuts.c ---- */
+
+/* An empty table for so many texts. */
+int text_table_init(struct compiler *c, struct text_table *t, size_t count) MUST_CHECK;
+/* Fills it with all of an array, anew; each text is the first member of something of `stride` bytes, and they differ. */
+void text_table_fill(const struct compiler *c, struct text_table *t, const void *texts, size_t stride, uint32_t count);
+/* First for every node, then the other for every node. */
+void node_find_shortcuts(struct node *n);
+void node_follow_shortcuts(struct node *n);
 
 /* ---- resource.c ---- */
 

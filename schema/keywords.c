@@ -140,7 +140,7 @@ KEYWORD(const)
 	return 0;
 }
 
-#define FEW_VALUES 8            /* up to here enum compares one by one */
+#define FEW_VALUES 8            /* up to here enum compares numbers one by one */
 
 static uint64_t weight(const struct json *v)
 {
@@ -149,27 +149,6 @@ static uint64_t weight(const struct json *v)
 	for (uint32_t i = 0; i < v->count && (v->type == JSON_ARRAY || v->type == JSON_OBJECT); i++)
 		sum += weight(v->type == JSON_ARRAY ? &v->u.items[i] : &v->u.members[i].value);
 	return sum;
-}
-
-static int hash_texts(struct compiler *c, struct values *e)
-{
-	uint32_t cap = 8;
-
-	while (cap < 2 * (uint64_t)e->text_count)
-		cap *= 2;
-	e->table = compiler_take(c, cap, sizeof *e->table);
-	if (!e->table)
-		return c->e->code;
-	e->table_mask = cap - 1;
-	for (uint32_t i = 0; i < e->text_count; i++) {
-		const struct text *t = &e->texts[i];
-		uint64_t at = text_hash(c->s->seed, t->head, t->text, t->len) & e->table_mask;
-
-		while (e->table[at])
-			at = (at + 1) & e->table_mask;
-		e->table[at] = i + 1;
-	}
-	return 0;
 }
 
 static int add_value(struct compiler *c, struct values *e, const struct json *v, bool many)
@@ -203,7 +182,10 @@ KEYWORD(enum)
 	for (uint32_t i = 0; i < v->count; i++)
 		if (add_value(c, e, &v->u.items[i], v->count > FEW_VALUES) < 0)
 			return c->e->code;
-	return e->text_count > FEW_VALUES ? hash_texts(c, e) : 0;
+	if (text_table_init(c, &e->table, e->text_count) < 0)
+		return c->e->code;
+	text_table_fill(c, &e->table, e->texts, sizeof *e->texts, e->text_count);
+	return 0;
 }
 
 /* ---- objects ---- */

@@ -3,12 +3,11 @@
 
 #include "schema/compiler.h"
 
-static struct property *find_property(const struct compiler *c, struct object_rules *o, const struct text *name,
-				      uint64_t *at)
+static struct property *find_property(struct object_rules *o, const struct text *name, uint64_t *at)
 {
-	*at = text_hash(c->s->seed, name->head, name->text, name->len) & o->table_mask;
-	for (; o->table[*at]; *at = (*at + 1) & o->table_mask) {
-		struct property *p = &o->properties[o->table[*at] - 1];
+	*at = text_hash(o->table.seed, name->head, name->text, name->len) & o->table.mask;
+	for (; o->table.at[*at]; *at = (*at + 1) & o->table.mask) {
+		struct property *p = &o->properties[o->table.at[*at] - 1];
 
 		if (text_equal(&p->name, name->head, name->text, name->len))
 			return p;
@@ -16,18 +15,18 @@ static struct property *find_property(const struct compiler *c, struct object_ru
 	return NULL;
 }
 
-static struct property *add_property(const struct compiler *c, struct object_rules *o, const char *name, size_t len)
+static struct property *add_property(struct object_rules *o, const char *name, size_t len)
 {
 	struct text text = { text_head(name, len), name, (uint32_t)len };
 	uint64_t at;
-	struct property *p = find_property(c, o, &text, &at);
+	struct property *p = find_property(o, &text, &at);
 
 	if (p)
 		return p;
 	p = &o->properties[o->property_count++];
 	p->name = text;
 	o->lengths |= (uint64_t)1 << (len & 63);
-	o->table[at] = o->property_count;
+	o->table.at[at] = o->property_count;
 	return p;
 }
 
@@ -37,31 +36,27 @@ static int finish_properties(struct compiler *c, struct node *n)
 	const struct json *known = c->properties, *required = c->required;
 	size_t most = (known ? known->count : 0) + (required ? required->count : 0);
 	struct object_rules *o = n->object;
-	uint32_t cap = 8;
 
-	while (cap < 2 * most)
-		cap *= 2;
 	o->properties = compiler_take(c, most, sizeof *o->properties);
-	o->table = compiler_take(c, cap, sizeof *o->table);
-	if (!o->properties || !o->table)
+	if (!o->properties || text_table_init(c, &o->table, most) < 0)
 		return c->e->code;
-	o->table_mask = cap - 1;
 	for (uint32_t i = 0; known && i < known->count; i++) {
 		const struct json_member *m = &known->u.members[i];
 
-		add_property(c, o, m->key.text, m->key.len)->node = compiler_node(c, n->resource, &m->value);
+		add_property(o, m->key.text, m->key.len)->node = compiler_node(c, n->resource, &m->value);
 		if (!o->properties[i].node)
 			return c->e->code;
 	}
 	for (uint32_t i = 0; required && i < required->count; i++) {
 		const struct json *name = &required->u.items[i];
-		struct property *p = add_property(c, o, name->u.text, name->count);
+		struct property *p = add_property(o, name->u.text, name->count);
 
 		if (p->required)
 			return resource_error(c, n->resource, name, ERR_FORMAT, "\"required\": a name a second time");
 		p->required = true;
 		o->required_count++;
 	}
+	text_table_fill(c, &o->table, o->properties, sizeof *o->properties, o->property_count);
 	return 0;
 }
 

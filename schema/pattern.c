@@ -105,6 +105,11 @@ const char *pattern_text(const struct pattern *p)
 	return p->text;
 }
 
+const struct pattern_simple *pattern_is_simple(const struct pattern *p)
+{
+	return p->simple;
+}
+
 /* ---- matching ---- */
 
 static int charge(pcre2_callout_block *block, void *arg)

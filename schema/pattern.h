@@ -23,6 +23,7 @@
 #define PATTERN_STEPS_PER_BYTE 16
 
 struct pattern;
+struct pattern_simple;
 struct pattern_memory;          /* of one thread's matches, made when one first needs it */
 
 /* text is UTF-8 of len bytes and is copied. ERR_FORMAT says what is wrong and where in the pattern. */
@@ -40,12 +41,14 @@ int pattern_match(const struct pattern *p, const char *text, size_t len, struct 
 		  uint64_t *steps);
 void pattern_memory_free(struct pattern_memory *m);
 
+/* The same, when it does without PCRE2: pattern_simple_match() is its match, at one step for 16 bytes. NULL: it does not. */
+const struct pattern_simple *pattern_is_simple(const struct pattern *p);
+
 /* ---- its parts ---- */
 
 /* From ECMA-262 to PCRE2, appended to out. */
 int pattern_translate(struct buf *out, const char *text, size_t len, struct err *e) MUST_CHECK;
 
-struct pattern_simple;
 /* NULL: the pattern is none of that kind, or there is no memory. */
 struct pattern_simple *pattern_simple_new(const char *text, size_t len);
 bool pattern_simple_match(const struct pattern_simple *p, const char *text, size_t len);

@@ -273,6 +273,8 @@ bool pattern_simple_match(const struct pattern_simple *p, const char *text, size
 		const struct step *step = &p->steps[i];
 		const unsigned char *stop = (size_t)(end - s) > step->max ? s + step->max : end, *start = s;
 
+		while (stop - s >= 4 && (p->members[s[0]] & p->members[s[1]] & p->members[s[2]] & p->members[s[3]] & step->set))
+			s += 4;
 		while (s < stop && (p->members[*s] & step->set))
 			s++;
 		if ((size_t)(s - start) < step->min)

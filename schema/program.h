@@ -46,6 +46,12 @@ struct text {                   /* a string that others are compared with */
 	uint32_t len;
 };
 
+struct text_table {             /* where a text stands in an array, see text_find() */
+	uint64_t seed;
+	uint32_t *at;                   /* text_hash() -> index + 1; a power of two long, mostly without collisions */
+	uint32_t mask;
+};
+
 struct property {               /* a name that `properties` or `required` knows */
 	struct text name;
 	const struct node *node;        /* NULL: only required */
@@ -68,8 +74,7 @@ struct dependency {             /* when `name` is there */
 struct object_rules {
 	struct property *properties;    /* in the schema's order */
 	uint32_t property_count, required_count;
-	uint32_t *table;                /* text_hash() -> index + 1 in properties; a power of two long */
-	uint32_t table_mask;
+	struct text_table table;        /* of properties */
 	uint64_t lengths;               /* of the names, as a mask of their last six bits */
 	const struct node *additional_quick;
 	bool simple;                    /* nothing but properties, additionalProperties and counts */
@@ -109,8 +114,7 @@ struct values {                 /* enum */
 	const struct json *list;        /* the array */
 	struct text *texts;             /* its strings */
 	uint32_t text_count;
-	uint32_t *table;                /* of texts, as in object_rules; NULL when they are few */
-	uint32_t table_mask;
+	struct text_table table;        /* of texts */
 	const struct json **others;     /* its other values */
 	uint32_t other_count;
 	struct table numbers;           /* by json_hash(), when they are many */
@@ -129,19 +133,37 @@ struct dynamic {
 	size_t count, cap;
 };
 
+/*
+ * How the first pass finds out that a value of one type fits. All but NODE,
+ * FITS, OBJECT and ARRAY only say yes: where they do not, check_node() decides.
+ */
+enum quick {
+	QUICK_NODE,                     /* by check_node() */
+	QUICK_FITS,                     /* it does, whatever it is */
+	QUICK_TEXT,                     /* by its length in bytes */
+	QUICK_VALUES,                   /* texts: is it in the enum? */
+	QUICK_CONSTANT,                 /* texts: is it this one? */
+	QUICK_PATTERN,                  /* by a pattern that needs no PCRE2 */
+	QUICK_INTEGER,                  /* by bounds that are machine integers */
+	QUICK_OBJECT,                   /* by simple rules alone */
+	QUICK_ARRAY,                    /* by the number of its elements, and what each must be */
+};
+
 struct node {
+	uint8_t quick[JSON_OBJECT + 1]; /* enum quick, by type */
 	uint8_t types;                  /* mask */
 	uint8_t enough;                 /* mask: values of these types fit, whatever they are */
 	uint32_t easy_least, easy_more; /* texts of so many bytes, up to so many more, fit, whatever they say */
 	bool special;                   /* never, in_place or unevaluated */
 	bool valued;                    /* constant or values */
-	bool plain_object;              /* neither of them; objects fit by their simple rules alone */
 	bool never;                     /* the schema `false` */
 	bool in_place;                  /* applies others to the same value */
 	bool unevaluated;               /* has unevaluatedItems or unevaluatedProperties */
 	bool whole;                     /* numbers must be integers */
 	uint8_t colour;                 /* while looking for cycles */
 	const struct node *alias;       /* nothing but a reference inside the same resource: checks may start there */
+	const struct pattern_simple *simple;    /* for QUICK_PATTERN */
+	int64_t least, most;            /* for QUICK_INTEGER */
 	const struct json *constant;
 	struct values *values;
 	struct object_rules *object;
@@ -172,22 +194,22 @@ struct schema {
 	size_t values_count, values_cap;
 	struct dynamic **dynamics;
 	size_t dynamic_count, dynamic_cap;
-	uint64_t seed;                  /* of text_hash() */
+	uint64_t seed;                  /* where the seeds of text_hash() begin */
 	struct pool pool;               /* all other memory */
 };
 
 /* The first eight bytes of a text of a parsed document, shorter ones filled with zeros: json.h's copies may be read so far. */
 static inline uint64_t text_head(const char *text, size_t len)
 {
+	/* two shifts: there is none by 64 bits */
+	unsigned half = 4 * (unsigned)(len < sizeof(uint64_t) ? sizeof(uint64_t) - len : 0);
 	uint64_t head;
 
 	__builtin_memcpy(&head, text, sizeof head);
-	if (len >= sizeof head)
-		return head;
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return head & ~(~(uint64_t)0 << 8 * len);
+	return head & ~(uint64_t)0 >> half >> half;
 #else
-	return len ? head & ~(uint64_t)0 << 8 * (sizeof head - len) : 0;
+	return head & ~(uint64_t)0 << half << half;
 #endif
 }
 
@@ -210,6 +232,18 @@ static inline uint64_t text_hash(uint64_t seed, uint64_t head, const char *text,
 		__builtin_memcpy(&tail, text + len - sizeof tail, sizeof tail);
 	wide = (unsigned __int128)(head ^ seed) * ((tail ^ seed >> 7) + 2 * len + 1);
 	return (uint64_t)wide ^ (uint64_t)(wide >> 64);
+}
+
+/* Index + 1 among texts, each the first member of something of `stride` bytes; 0: it is not there. */
+static inline __attribute__((always_inline)) uint32_t text_find(const struct text_table *t, const void *texts, size_t stride,
+								uint64_t head, const char *text, size_t len)
+{
+	uint64_t at = text_hash(t->seed, head, text, len) & t->mask;
+
+	for (; t->at[at]; at = (at + 1) & t->mask)
+		if (text_equal((const void *)((const char *)texts + (t->at[at] - 1) * stride), head, text, len))
+			return t->at[at];
+	return 0;
 }
 
 #endif
