@@ -18,6 +18,7 @@ boots=$((boots + 1))
 echo $boots >/boots
 sync
 echo "vm: boot $boots"
+echo "vm: year $(date +%Y)"
 if [ $boots -gt "$(option most)" ]; then
   echo "vm: too many boots"
   poweroff -f

@@ -101,7 +101,7 @@ static void every_rung_may_panic_and_the_machine_boots_with_an_idle_sensor(void 
 	story_tells(r, "late_failure");
 }
 
-static void a_guard_in_the_initramfs_counts_as_one_in_the_system_does(void **state)
+static void a_guard_in_the_initramfs_counts_even_when_the_clock_says_1970(void **state)
 {
 	struct endpoint *p = *state;
 	struct published good;
@@ -114,10 +114,12 @@ static void a_guard_in_the_initramfs_counts_as_one_in_the_system_does(void **sta
 	(void)story_on_trial(p, STORY_BOMB, 111, &good);
 	snprintf(initrd, sizeof initrd, "%s/initrd.gz", p->dir);
 	assert_ok(vm_initrd(story_bin(p), initrd, &e));
-	struct vm_boot how = { .disk = story_power_off(p, NULL), .initrd = initrd, .options = "rh.guard=early", .most = 8 };
+	struct vm_boot how = { .disk = story_power_off(p, NULL), .initrd = initrd, .options = "rh.guard=early", .most = 8,
+			       .clock = "1970-01-01T00:00:00" };
 
 	r = story_boots(&how, VM_HEALTHY, &good);
 	assert_int_equal(r->panics, 2);
+	story_tells(r, "vm: year 1970");
 	story_tells(r, "vm: early guard edr: current");
 	story_tells(r, "boot-failed");
 }
@@ -208,7 +210,7 @@ int main(int argc, char **argv)
 		STORY(committed_content_that_panics_from_a_date_on_steps_down_as_a_late_failure),
 		STORY(a_sensor_upgrade_that_cannot_stand_unchanged_content_steps_down),
 		STORY(every_rung_may_panic_and_the_machine_boots_with_an_idle_sensor),
-		STORY(a_guard_in_the_initramfs_counts_as_one_in_the_system_does),
+		STORY(a_guard_in_the_initramfs_counts_even_when_the_clock_says_1970),
 		STORY(what_the_dying_kernel_left_in_pstore_is_in_the_report),
 		STORY(without_the_guard_the_machine_is_lost),
 		STORY(without_fsync_the_count_is_lost_with_every_panic),
