@@ -386,11 +386,15 @@ static void add_up(struct simulate_run *out, const struct ring *rings, size_t n)
 	}
 }
 
-static bool covered(const struct ring *rings, size_t count)
+/* Everybody took it and is through with it, well or not. */
+static bool covered(const struct ring *rings, size_t n)
 {
-	for (size_t i = 0; i < count; i++)
-		if (rings[i].state != RING_PASSED || rings[i].sums.of[OUTCOME_SURVIVED] < rings[i].size)
+	for (size_t i = 0; i < n; i++) {
+		const uint32_t *of = rings[i].sums.of;
+
+		if (rings[i].state != RING_PASSED || of[OUTCOME_SURVIVED] + of[OUTCOME_FAILED] + of[OUTCOME_LOST] < rings[i].size)
 			return false;
+	}
 	return true;
 }
 

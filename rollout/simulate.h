@@ -83,7 +83,7 @@ struct simulate_run {
 	uint32_t exposed;               /* endpoints that took the content */
 	uint32_t asked;                 /* times a person had to resume a ring */
 	int64_t halt_s;                 /* from the start; -1: never. A hold for silence counts: nothing more is offered */
-	int64_t cover_s;                /* until all of the fleet had survived it; -1: never */
+	int64_t cover_s;                /* until all of the fleet was through with it; -1: never */
 	int64_t passed_s[POLICY_RINGS_MAX];     /* -1: never */
 	char sentence[256];             /* the gate's, of the halt or hold */
 	uint32_t curve[SIMULATE_POINTS];        /* endpoints that took it, over SIMULATE_DAYS */

@@ -1,0 +1,164 @@
+/* test_plan_commands: planning and checking as people type it; no server is asked. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/proc.h"
+#include "tests/program.h"
+#include "tests/test.h"
+
+#define POLICY "{\"format\":1,\"channel\":\"edr\",\"rings\":[{\"name\":\"canary\"},{\"name\":\"early\"},{\"name\":\"broad\"}]}"
+
+struct fixture {
+	char *dir;
+	char here[4096];
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+	const char *tmp = getenv("TMPDIR");
+	struct err e;
+
+	f->dir = file_join(tmp && *tmp ? tmp : "/tmp", "ringhold-plan-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	assert_non_null(getcwd(f->here, sizeof f->here));
+	assert_int_equal(chdir(f->dir), 0);
+	assert_ok(file_replace("policy.json", POLICY, strlen(POLICY), 0644, &e));
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	struct err e;
+
+	assert_int_equal(chdir(f->here), 0);
+	assert_ok(file_remove_tree(f->dir, &e));
+	free(f->dir);
+	free(f);
+	return 0;
+}
+
+static int run(struct buf **said, const char *const *words)
+{
+	const char *argv[24] = { "ringhold" };
+	struct proc_result got = { 0 };
+	struct proc_run how = { .path = test_program("ringhold"), .argv = (char *const *)(uintptr_t)argv, .stdin_fd = -1, .timeout_ms = 300000,
+				.output_max = 1 << 20 };
+	struct err e;
+
+	for (size_t i = 0; words[i]; i++)
+		argv[i + 1] = words[i];
+	assert_ok(proc_run(&how, &got, &e));
+	assert_false(got.timed_out);
+	*said = got.output;
+	return got.exit_status;
+}
+
+#define assert_says(status, text, ...)                                                                              \
+	do {                                                                                                        \
+		AUTO(buf) struct buf *said_ = NULL;                                                                 \
+		int got_ = run(&said_, (const char *const[]){ __VA_ARGS__, NULL });                                 \
+		if (got_ != (status) || !strstr(said_->data, text))                                                 \
+			fail_msg("status %d, expected %d and \"%s\": %s", got_, status, text, said_->data);         \
+	} while (0)
+
+static void july_2024_is_shown_beside_its_fleet(void **state)
+{
+	(void)state;
+	assert_says(0, "worst run: 10 hit of 8500000; the first ring begins with 10 in flight", "plan", "simulate", "--fleet", "8500000", "--defect",
+		    "1", "--policy", "policy.json");
+}
+
+static void programs_get_json_and_people_a_picture(void **state)
+{
+	AUTO(buf) struct buf *said = NULL, *svg = NULL;
+	AUTO(json) struct json_doc *d = NULL;
+	int64_t worst = -1;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(run(&said, (const char *const[]){ "plan", "simulate", "--fleet", "5000", "--defect", "0.5,debian-12/7.11/C", "--way", "fail",
+							   "--runs", "5", "--json", "--svg", "plan.svg", NULL }), 0);
+	assert_ok(json_parse(&d, "answer", said->data, said->len, NULL, &e));
+	assert_true(json_to_int(json_get(json_get(d->root, "hit"), "worst"), &worst) && worst >= 0);
+	assert_true(json_is(json_get(d->root, "stratum"), "debian-12/7.11/C"));
+	assert_ok(file_read(&svg, "plan.svg", 1 << 20, &e));
+	assert_non_null(strstr(svg->data, "</svg>"));
+}
+
+static void a_trace_is_read_and_nonsense_is_wrong_use(void **state)
+{
+	static const char trace[] = "{\"format\":1,\"strata\":[{\"name\":\"one\",\"share\":1},{\"name\":\"two\",\"share\":1}]}";
+	struct err e;
+
+	(void)state;
+	assert_ok(file_replace("trace.json", trace, strlen(trace), 0644, &e));
+	assert_says(0, "of two", "plan", "simulate", "--fleet", "3000", "--trace", "trace.json", "--defect", "1,two", "--runs", "3");
+	assert_says(2, "no stratum three; one is one", "plan", "simulate", "--fleet", "3000", "--trace", "trace.json", "--defect", "1,three");
+	assert_says(2, "--fleet", "plan", "simulate");
+	assert_says(2, "a share from 0 to 1", "plan", "simulate", "--fleet", "10", "--defect", "7");
+	assert_says(2, "crash, fail or silent", "plan", "simulate", "--fleet", "10", "--way", "loudly");
+	assert_says(1, "nowhere.json", "plan", "simulate", "--fleet", "10", "--policy", "nowhere.json");
+}
+
+static void check_shows_what_a_ring_costs_and_refuses_what_cannot_pass(void **state)
+{
+	(void)state;
+	assert_says(0, "WORST CASE EXPOSED", "policy", "check", "policy.json");
+	assert_says(0, "2420 min", "policy", "check", "policy.json", "--members", "early=425000");
+	assert_says(0, "coverage", "policy", "check", "policy.json", "--members", "5");
+	assert_says(1, "ring canary: with 2 endpoints it can never pass", "policy", "check", "policy.json", "--members", "canary=2");
+	assert_says(2, "no such ring", "policy", "check", "policy.json", "--members", "late=2");
+}
+
+static void check_works_the_errors_out_exactly(void **state)
+{
+	AUTO(buf) struct buf *said = NULL;
+	AUTO(json) struct json_doc *d = NULL;
+	const struct json *rings;
+	struct err e;
+
+	(void)state;
+	assert_says(0, "0.008247", "policy", "check", "policy.json", "--exact");
+	assert_int_equal(run(&said, (const char *const[]){ "policy", "check", "policy.json", "--exact", "--json", NULL }), 0);
+	assert_ok(json_parse(&d, "answer", said->data, said->len, NULL, &e));
+	rings = json_get(d->root, "rings");
+	for (size_t i = 0; i < rings->count; i++) {
+		double pass, halt;
+
+		assert_true(json_to_double(&json_get(&rings->u.items[i], "passes_at_p1")->u.items[1], &pass));
+		assert_true(json_to_double(&json_get(&rings->u.items[i], "halts_at_p0")->u.items[1], &halt));
+		assert_true(pass <= 0.01 && halt <= 0.002);
+	}
+}
+
+static void suggest_fits_p0_and_observation_to_what_was_measured(void **state)
+{
+	(void)state;
+	assert_says(0, "broad: \"p0\": 0.001, \"observe_s\": 14400", "policy", "suggest", "policy.json", "--loss", "1h=12/20000", "--loss", "4h=3/20000");
+	assert_says(0, "canary: \"p0\": 0.005, \"observe_s\": 3600 (as it is)", "policy", "suggest", "policy.json", "--loss", "1h=12/20000");
+	assert_says(1, "broad: no p0 up to 0.5 % fits", "policy", "suggest", "policy.json", "--loss", "1h=700/20000");
+	assert_says(0, "\"unchanged\": true", "policy", "suggest", "policy.json", "--loss", "1h=0/20000", "--json");
+	assert_says(2, "wanted such as", "policy", "suggest", "policy.json", "--loss", "much");
+	assert_says(2, "no such ring", "policy", "suggest", "policy.json", "--loss", "late:1h=1/2");
+	assert_says(2, "--loss", "policy", "suggest", "policy.json");
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(july_2024_is_shown_beside_its_fleet),
+		CASE(programs_get_json_and_people_a_picture),
+		CASE(a_trace_is_read_and_nonsense_is_wrong_use),
+		CASE(check_shows_what_a_ring_costs_and_refuses_what_cannot_pass),
+		CASE(check_works_the_errors_out_exactly),
+		CASE(suggest_fits_p0_and_observation_to_what_was_measured),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
