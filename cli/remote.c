@@ -12,6 +12,7 @@
 #define ANSWER_MAX ((size_t)64 << 20)
 #define TARGET_MAX ((uint64_t)4 << 30)
 #define COLUMNS_MAX 16
+#define LINE_MAX_BYTES 4096     /* of a file of one line */
 
 struct remote {
 	struct fetch *fetch;
@@ -28,18 +29,31 @@ static const char *from_environment(const char *option, const char *name)
 	return value && *value ? value : NULL;
 }
 
-/* The first line of a file; a missing one leaves *out NULL. */
-static int first_line(char **out, const char *path, struct err *e)
+static int line_of(char **out, const struct buf *text, const char *path, struct err *e)
 {
-	AUTO(buf) struct buf *text = NULL;
-
-	if (file_read(&text, path, 4096, e) < 0)
-		return e->code == ERR_NOT_FOUND ? 0 : e->code;
 	if (text->len == 0)
 		return err_set(e, ERR_FORMAT, "%s: empty", path);
 	text->data[strcspn(text->data, "\r\n")] = '\0';
 	*out = strdup(text->data);
 	return *out ? 0 : err_memory(e);
+}
+
+/* The first line of a file; a missing one leaves *out NULL. */
+static int first_line(char **out, const char *path, struct err *e)
+{
+	AUTO(buf) struct buf *text = NULL;
+
+	if (file_read(&text, path, LINE_MAX_BYTES, e) < 0)
+		return e->code == ERR_NOT_FOUND ? 0 : e->code;
+	return line_of(out, text, path, e);
+}
+
+/* Of a file that nobody else can read. */
+static int secret_line(char **out, const char *path, struct err *e)
+{
+	AUTO(buf) struct buf *text = NULL;
+
+	return file_read_secret(&text, path, LINE_MAX_BYTES, e) < 0 ? e->code : line_of(out, text, path, e);
 }
 
 static int line_below(char **out, const char *home, const char *name, struct err *e)
@@ -60,9 +74,7 @@ static int find_token(struct remote *r, const struct remote_options *o, const ch
 		file = below;
 	if (!file)
 		return err_set(e, ERR_USAGE, "who asks? name a --token-file, or the server's directory with --home");
-	if (file_check_private(file, true, e) < 0 || first_line(&r->token, file, e) < 0)
-		return e->code;
-	return r->token ? 0 : err_set(e, ERR_NOT_FOUND, "%s: there is no token", file);
+	return secret_line(&r->token, file, e);
 }
 
 /* The server's directory says "host:port"; with a pin it speaks TLS. */

@@ -3,9 +3,14 @@
 
 #include <stdlib.h>
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
+#include "base/file.h"
+
+#define KEY_MAX 65536           /* bytes of a PEM file */
 #define PLAIN_CHUNK 16384       /* one TLS record */
 
 struct tls_context {
@@ -41,6 +46,36 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* Nobody sits before a server to type one. */
+static int no_passphrase(char *out, int cap, int writing, void *arg)
+{
+	(void)out;
+	(void)cap;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+/* Read once: what was looked at for who may read it is what is used. */
+static int use_key(SSL_CTX *ctx, const char *path, struct err *e)
+{
+	AUTO(buf) struct buf *pem = NULL;
+	EVP_PKEY *key;
+	BIO *bio;
+	int got;
+
+	if (file_read_secret(&pem, path, KEY_MAX, e) < 0)
+		return e->code;
+	bio = BIO_new_mem_buf(pem->data ? pem->data : "", (int)pem->len);
+	key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
+	got = key ? SSL_CTX_use_PrivateKey(ctx, key) : 0;
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	if (pem->data)
+		OPENSSL_cleanse(pem->data, pem->len);
+	return got == 1 ? 0 : refused(e, path);
+}
+
 int tls_context_new(struct tls_context **out, const char *cert_path, const char *key_path, struct err *e)
 {
 	AUTO(tls_context) struct tls_context *c = calloc(1, sizeof *c);
@@ -56,8 +91,8 @@ int tls_context_new(struct tls_context **out, const char *cert_path, const char 
 	SSL_CTX_set_alpn_select_cb(c->ctx, choose_protocol, NULL);
 	if (SSL_CTX_use_certificate_chain_file(c->ctx, cert_path) != 1)
 		return refused(e, cert_path);
-	if (SSL_CTX_use_PrivateKey_file(c->ctx, key_path, SSL_FILETYPE_PEM) != 1)
-		return refused(e, key_path);
+	if (use_key(c->ctx, key_path, e) < 0)
+		return e->code;
 	if (SSL_CTX_check_private_key(c->ctx) != 1)
 		return refused(e, key_path);
 	*out = TAKE(c);

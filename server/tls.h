@@ -14,7 +14,7 @@
 struct tls_context;
 struct tls;
 
-/* PEM files; the key must be the certificate's. */
+/* PEM files; the key must be the certificate's, and a file that nobody else can read (ERR_REFUSED). */
 int tls_context_new(struct tls_context **out, const char *cert_path, const char *key_path, struct err *e) MUST_CHECK;
 void tls_context_free(struct tls_context *c);   /* after its sessions; NULL is fine */
 
