@@ -45,6 +45,8 @@ extern const struct cli_command sweep_commands[];
 extern const size_t sweep_command_count;
 extern const struct cli_command authority_commands[];
 extern const size_t authority_command_count;
+extern const struct cli_command floor_commands[];
+extern const size_t floor_command_count;
 extern const struct cli_command promoter_commands[];
 extern const size_t promoter_command_count;
 

@@ -26,6 +26,7 @@ static const struct {
 	{ mirror_commands, &mirror_command_count },
 	{ sweep_commands, &sweep_command_count },
 	{ authority_commands, &authority_command_count },
+	{ floor_commands, &floor_command_count },
 	{ fleet_commands, &fleet_command_count },
 	{ promoter_commands, &promoter_command_count },
 };

@@ -184,11 +184,12 @@ int floor_parse(uint64_t *serial, const char *channel, const char *name, const c
 {
 	static const struct json_limits limits = { .bytes = 4096, .depth = 8 };
 	AUTO(json) struct json_doc *d = NULL;
-	char got[NAME_LEN_MAX + 1];
+	char got[NAME_LEN_MAX + 1], reason[STOP_REASON_MAX + 1];
 	uint64_t floor;
 
 	if (json_parse(&d, name, text, len, &limits, e) < 0 || json_want_format(d, 1, NULL, e) < 0 ||
-	    field_want_name(d, d->root, "channel", got, e) < 0 || field_want_count(d, d->root, "serial", 0, &floor, e) < 0)
+	    field_want_name(d, d->root, "channel", got, e) < 0 || field_want_count(d, d->root, "serial", 0, &floor, e) < 0 ||
+	    field_may_text(d, d->root, "reason", reason, STOP_REASON_MAX, e) < 0)
 		return e->code;
 	if (strcmp(got, channel) != 0)
 		return json_error(d, json_get(d->root, "channel"), e, ERR_REFUSED, "a floor of channel %s instead of %s", got, channel);
@@ -196,7 +197,7 @@ int floor_parse(uint64_t *serial, const char *channel, const char *name, const c
 	return 0;
 }
 
-int floor_write(struct buf *out, const char *channel, uint64_t serial, struct err *e)
+int floor_write(struct buf *out, const char *channel, uint64_t serial, const char *reason, struct err *e)
 {
 	struct json_writer w = { .out = out };
 
@@ -204,6 +205,8 @@ int floor_write(struct buf *out, const char *channel, uint64_t serial, struct er
 	json_put_int(&w, "format", 1);
 	json_put_text(&w, "channel", channel);
 	json_put_int(&w, "serial", (int64_t)serial);
+	if (reason)
+		json_put_text(&w, "reason", reason);
 	json_close_object(&w);
 	return buf_check(out, e);
 }

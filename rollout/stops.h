@@ -48,9 +48,9 @@ int stops_write(struct buf *out, const struct stops *s, struct err *e) MUST_CHEC
 const struct stop_entry *stops_find(const struct stops *s, const struct digest *d);
 bool stops_urgent(const struct stops *s, const struct digest *d);
 
-/* floor.json {"format":1,"channel":..,"serial":..} of the content role. */
+/* floor.json {"format":1,"channel":..,"serial":..,"reason":..} of the content role; the reason is for people (NULL: none). */
 int floor_parse(uint64_t *serial, const char *channel, const char *name, const char *text, size_t len, struct err *e) MUST_CHECK;
-int floor_write(struct buf *out, const char *channel, uint64_t serial, struct err *e) MUST_CHECK;
+int floor_write(struct buf *out, const char *channel, uint64_t serial, const char *reason, struct err *e) MUST_CHECK;
 
 /* "stop/<channel>/stops.json", "recall/<channel>/recalls.json", "bundles/<channel>/floor.json" */
 void stops_path(char out[PATH_LEN_MAX + 1], enum stops_kind kind, const char *channel);

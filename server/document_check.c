@@ -33,6 +33,21 @@ static int check_recall(const char *path, const char *bytes, size_t len, struct 
 	return 0;
 }
 
+/* "bundles/<channel>/floor.json" */
+static int check_floor(const char *path, const char *bytes, size_t len, struct err *e)
+{
+	const char *channel = path + strlen("bundles/"), *end = strchr(channel, '/');
+	char name[NAME_LEN_MAX + 1];
+	uint64_t serial;
+
+	if (!end || strcmp(end, "/floor.json") != 0)
+		return 0;
+	if (!name_valid(channel, (size_t)(end - channel)))
+		return err_set(e, ERR_REFUSED, "%s: of no channel", path);
+	snprintf(name, sizeof name, "%.*s", (int)(end - channel), channel);
+	return floor_parse(&serial, name, path, bytes, len, e);
+}
+
 int document_check(const char *path, const struct buf *text, struct stops **recalls, struct err *e)
 {
 	AUTO(assignment) struct assignment *assignment = NULL;
@@ -49,5 +64,7 @@ int document_check(const char *path, const struct buf *text, struct stops **reca
 		return approvals_parse(&approvals, path, bytes, text->len, e) < 0 ? e->code : check_channel(path, approvals->channel, ".json", e);
 	if (!strncmp(path, "stop/", strlen("stop/")))
 		return stops_parse(&stops, STOPS_STOP, path, bytes, text->len, e) < 0 ? e->code : check_channel(path, stops->channel, "/stops.json", e);
+	if (!strncmp(path, "bundles/", strlen("bundles/")))
+		return check_floor(path, bytes, text->len, e);
 	return strncmp(path, "recall/", strlen("recall/")) ? 0 : check_recall(path, bytes, text->len, recalls, e);
 }

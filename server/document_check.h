@@ -10,7 +10,7 @@
 #include "rollout/stops.h"
 
 /*
- * Ring maps, assignments, stops, recalls and approvals are parsed, and name the
+ * Ring maps, assignments, stops, recalls, approvals and floors are parsed, and name the
  * channel that their path names; other files are nobody's business here.
  * *recalls gets a recall document (the caller frees; ERR_FORMAT when it holds
  * one already: one channel at a time); NULL: it is only checked.

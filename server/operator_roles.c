@@ -12,6 +12,7 @@
 #include "server/control.h"
 #include "server/desk_requests.h"
 #include "server/document_check.h"
+#include "server/floor_change.h"
 #include "server/handlers.h"
 #include "server/recalls.h"
 #include "server/requests.h"
@@ -103,6 +104,24 @@ static int take_targets(struct request *q, const struct json_doc *d, struct put 
 	return 0;
 }
 
+/* A vendor's bundles come through the checks of /v1/bundles only; a floor brings none. */
+static int check_content(struct put *p, struct err *e)
+{
+	AUTO(metadata) struct metadata *now = NULL, *next = NULL;
+	AUTO(buf) struct buf *stands = NULL;
+	int got;
+
+	if (strncmp(p->role, "content-", 8) != 0)
+		return 0;
+	got = desk_role(p->s->desk, p->role, &stands, e);
+	if (got < 0 && got != ERR_NOT_FOUND)
+		return got;
+	if ((got == 0 && metadata_parse(&now, METADATA_TARGETS, p->role, stands->data, stands->len, e) < 0) ||
+	    metadata_parse(&next, METADATA_TARGETS, p->role, p->envelope->data, p->envelope->len, e) < 0)
+		return e->code;
+	return floor_change_only(p->role, now, next) ? 0 : err_set(e, ERR_REFUSED, "%s is published through /v1/bundles", p->role);
+}
+
 /* Top-level roles come with all signatures, or as a request from the start. */
 static int count_signatures(struct put *p, struct err *e)
 {
@@ -120,10 +139,8 @@ static int parse(struct put *p, struct request *q, const struct json_doc *d, str
 	p->envelope = buf_new(0);
 	if (!p->envelope)
 		return err_memory(e);
-	/* A vendor's bundles come through the checks of /v1/bundles only. */
-	if (strncmp(p->role, "content-", 8) == 0)
-		return err_set(e, ERR_REFUSED, "%s is published through /v1/bundles", p->role);
-	if (json_want_object(d, d->root, "role", &role, e) < 0 || json_canonical(p->envelope, role, e) < 0 || take_targets(q, d, p, e) < 0)
+	if (json_want_object(d, d->root, "role", &role, e) < 0 || json_canonical(p->envelope, role, e) < 0 || check_content(p, e) < 0 ||
+	    take_targets(q, d, p, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < p->count; i++) {
 		AUTO(buf) struct buf *text = NULL;

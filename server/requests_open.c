@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/document_check.h"
+#include "server/floor_change.h"
 #include "server/requests_parts.h"
 #include "signing/repo.h"
 
@@ -31,7 +32,7 @@ int requests_check_draft(const struct sigreq_draft *d, int64_t now, struct err *
 /* A bundle comes through the checks first; of one that waits already only signatures are taken. */
 static int check_bundle(const struct sigreq_draft *d, bool waits, struct err *e)
 {
-	if (waits || strncmp(d->role, "content-", 8) != 0 || sigreq_is_renewal(d))
+	if (waits || strncmp(d->role, "content-", 8) != 0 || sigreq_is_renewal(d) || floor_change_only(d->role, d->base, d->draft))
 		return 0;
 	return err_set(e, ERR_REFUSED, "%s: what it lists is published through /v1/bundles, which checks it", d->role);
 }

@@ -113,7 +113,7 @@ static void the_floor_is_the_vendors(void **state)
 	struct err e;
 
 	ship(j);
-	assert_ok(floor_write(floor, "edr", 9, &e));
+	assert_ok(floor_write(floor, "edr", 9, NULL, &e));
 	side_put(&j->of[OURS], "content-edr", "bundles/edr/floor.json", floor, NULL);
 	judge_round(j);
 	assert_int_equal(j->verdict.floor, 0);

@@ -119,7 +119,7 @@ static void a_floor_is_read_back_and_only_for_its_channel(void **state)
 	struct err e;
 
 	(void)state;
-	assert_ok(floor_write(out, "edr", 42, &e));
+	assert_ok(floor_write(out, "edr", 42, "all before it crash", &e));
 	assert_ok(floor_parse(&floor, "edr", "floor.json", out->data, out->len, &e));
 	assert_int_equal(floor, 42);
 	assert_refused(floor_parse(&floor, "av", "floor.json", out->data, out->len, &e), ERR_REFUSED, "channel edr");

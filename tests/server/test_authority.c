@@ -119,6 +119,45 @@ static void recalls_add_up_and_urgent_ones_recall_nothing(void **state)
 	expect_said(o, "listed already");
 }
 
+static uint64_t floor_of(const struct office *o)
+{
+	AUTO(buf) struct buf *text = published(o, "bundles/edr/floor.json", "content-edr");
+	uint64_t floor = 0;
+	struct err e;
+
+	if (text)
+		assert_ok(floor_parse(&floor, "edr", "floor", text->data, text->len, &e));
+	return floor;
+}
+
+static void a_floor_is_signed_by_the_vendor_rises_and_stays_when_bundles_follow(void **state)
+{
+	struct office *o = *state;
+	AUTO(buf) struct buf *text = NULL;
+	char hex[DIGEST_HEX_LEN + 1];
+
+	NEED(o);
+	publish(o, 7, "one", hex);
+	assert_int_not_equal(TOOL(o, "recall", "floor", "edr", "7", "--reason", "x"), 0);
+	expect_said(o, "none of the 1 keys at hand");
+	assert_int_not_equal(TOOL(o, "content-edr", "floor", "edr", "7"), 0);
+	expect_said(o, "--reason");
+	assert_int_equal(TOOL(o, "content-edr", "floor", "edr", "7", "--reason", "x", "--dry-run"), 0);
+	expect_said(o, "not sent");
+	assert_int_equal(floor_of(o), 0);
+	assert_int_equal(TOOL(o, "content-edr", "floor", "edr", "7", "--reason", "all before it crash"), 0);
+	expect_said(o, "published");
+	assert_int_equal(floor_of(o), 7);
+	text = published(o, "bundles/edr/floor.json", "content-edr");
+	assert_non_null(strstr(text->data, "all before it crash"));
+	assert_int_not_equal(TOOL(o, "content-edr", "floor", "edr", "6", "--reason", "x"), 0);
+	expect_said(o, "only rises");
+	publish(o, 8, "two", hex);
+	assert_int_equal(floor_of(o), 7);
+	assert_int_equal(TOOL(o, "content-edr", "floor", "edr", "8", "--reason", "newer"), 0);
+	assert_int_equal(floor_of(o), 8);
+}
+
 static void only_the_roles_own_key_recalls_or_approves_and_a_dry_run_publishes_nothing(void **state)
 {
 	struct office *o = *state;
@@ -246,6 +285,7 @@ int main(void)
 		TEST(a_recall_is_signed_published_and_halts_the_rollout),
 		TEST(a_recall_that_was_published_otherwise_halts_as_well),
 		TEST(recalls_add_up_and_urgent_ones_recall_nothing),
+		TEST(a_floor_is_signed_by_the_vendor_rises_and_stays_when_bundles_follow),
 		TEST(only_the_roles_own_key_recalls_or_approves_and_a_dry_run_publishes_nothing),
 		TEST(an_approval_is_plain_metadata_and_can_be_withdrawn),
 		TEST(a_document_that_hosts_could_not_read_is_not_published),
