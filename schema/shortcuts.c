@@ -124,8 +124,12 @@ static enum quick quick_number(struct node *n)
 {
 	const struct number_rules *r = n->number;
 
-	if (n->valued)
-		return QUICK_NODE;
+	if (n->valued) {
+		if (r || n->values || !json_to_int(n->constant, &n->least))
+			return QUICK_NODE;
+		n->most = n->least;
+		return QUICK_INTEGER;
+	}
 	n->least = r ? r->small_least : INT64_MIN;
 	n->most = r ? r->small_most : INT64_MAX;
 	return !r || r->small ? QUICK_INTEGER : QUICK_NODE;
