@@ -34,6 +34,16 @@ static int add_draft(struct desk *d, struct sigreq *q, const char *role, struct 
 	return sigreq_add(q, role, base, plain->data, plain->len, e);
 }
 
+/* By the time that is believed (desk_clock()); a request is open for as long as was meant. With the lock. */
+static struct desk_asking believed(const struct desk *d, const struct desk_asking *ask)
+{
+	struct desk_asking b = *ask;
+
+	b.now = clockwatch_time(&d->clock, ask->now);
+	b.expires += b.now - ask->now;
+	return b;
+}
+
 static int new_request(struct desk *d, struct sigreq **out, const struct desk_asking *ask, struct err *e)
 {
 	if (sigreq_new(out, ask->by, ask->reason, repo_root(d->repo), repo_role(d->repo, "targets"), ask->now, ask->expires, e) < 0)
@@ -110,10 +120,12 @@ static int draft_assign(struct desk *d, const char *ring, const char *channel, c
 int desk_draft_assign(struct desk *d, const char *ring, const char *channel, const struct assignment *a, const struct desk_asking *ask,
 		      struct sigreq **out, struct err *e)
 {
+	struct desk_asking by_clock;
 	int got;
 
 	pthread_mutex_lock(&d->lock);
-	got = draft_assign(d, ring, channel, a, ask, out, e);
+	by_clock = believed(d, ask);
+	got = draft_assign(d, ring, channel, a, &by_clock, out, e);
 	repo_discard(d->repo);
 	pthread_mutex_unlock(&d->lock);
 	return got;
@@ -136,10 +148,12 @@ static int draft_renewal(struct desk *d, const char *role, const struct desk_ask
 
 int desk_draft_renewal(struct desk *d, const char *role, const struct desk_asking *ask, struct sigreq **out, struct err *e)
 {
+	struct desk_asking by_clock;
 	int got;
 
 	pthread_mutex_lock(&d->lock);
-	got = draft_renewal(d, role, ask, out, e);
+	by_clock = believed(d, ask);
+	got = draft_renewal(d, role, &by_clock, out, e);
 	pthread_mutex_unlock(&d->lock);
 	return got;
 }

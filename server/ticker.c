@@ -121,6 +121,15 @@ static int renew(struct ticker *t, int64_t now, struct err *e)
 	return changed;
 }
 
+/* While a jump of the clock is not believed nothing is closed as expired, nor asked for as due. */
+static int look_after_requests(struct ticker *t, int64_t now, struct err *e)
+{
+	struct desk_clock c;
+
+	desk_clock_status(t->server->desk, now, &c);
+	return c.doubted ? 0 : requests_due(t->server, now, e);
+}
+
 /* What the repository need not keep. */
 static int sweep_repository(struct ticker *t, int64_t now, struct err *e)
 {
@@ -180,7 +189,7 @@ static void tick(struct ticker *t)
 		recalls_look(t->server, now);
 	}
 	tell(t, DUTY_RENEW, renew(t, now, &e), &e);
-	tell(t, DUTY_REQUESTS, requests_due(t->server, now, &e), &e);
+	tell(t, DUTY_REQUESTS, look_after_requests(t, now, &e), &e);
 	tell(t, DUTY_BUNDLES, bring_out_bundles(t, &e), &e);
 	if (ticks - t->folded >= FOLD_MS) {
 		t->folded = ticks;

@@ -9,6 +9,7 @@
 #include "base/proc.h"
 #include "rollout/stops.h"
 #include "server/clockwatch.h"
+#include "server/desk_requests.h"
 #include "server/writer.h"
 #include "tests/server/reader.h"
 
@@ -414,6 +415,30 @@ static void a_glitch_of_the_clock_leaves_no_signature_of_another_year(void **sta
 	client_sees_stops(w, 1);
 }
 
+static void nor_does_a_draft_that_others_shall_sign_too(void **state)
+{
+	struct world *w = *state;
+	struct assignment a = { .attempt = 1, .issued = w->now, .channel = "edr", .ring = "early", .reason = "r" };
+	struct desk_asking ask = { .by = "test", .reason = "r" };
+	AUTO(sigreq) struct sigreq *q = NULL, *r = NULL;
+	int64_t ticks = 1000, right = w->now;
+	struct err e;
+
+	a.bundle.serial = 3;
+	snprintf(a.bundle.version, sizeof a.bundle.version, "v");
+	bundle_path(a.bundle.path, "edr", 3);
+	hash_bytes(&a.bundle.digest, "3", 1);
+	jump(w, &ticks, 0, 0, NULL);
+	jump(w, &ticks, 1, 3650 * DAY, "jumped by +315360000 s");
+	ask.now = w->now;
+	ask.expires = w->now + 30 * DAY;
+	assert_ok(desk_draft_assign(w->p.desk, "early", "edr", &a, &ask, &q, &e));
+	assert_ok(desk_draft_renewal(w->p.desk, "stop", &ask, &r, &e));
+	assert_true(q->drafts[0].draft->version < right + 100 && r->drafts[0].draft->version < right + 100);
+	assert_true(q->drafts[0].draft->expires < right + 31 * DAY && r->drafts[0].draft->expires < right + 31 * DAY);
+	assert_true(q->created < right + 100 && q->expires < right + 31 * DAY);
+}
+
 static void a_jump_that_stays_is_believed_and_what_expired_is_renewed(void **state)
 {
 	struct world *w = *state;
@@ -541,6 +566,7 @@ int main(void)
 		T(two_servers_with_one_store_never_sign_two_files_under_one_version),
 		T(two_servers_with_one_repository_publish_in_turn),
 		T(a_glitch_of_the_clock_leaves_no_signature_of_another_year),
+		T(nor_does_a_draft_that_others_shall_sign_too),
 		T(a_jump_that_stays_is_believed_and_what_expired_is_renewed),
 		T(a_clock_that_fell_back_between_runs_is_said_and_not_followed),
 		T(a_clock_that_falls_back_for_good_is_followed_as_far_as_the_last_signature),
