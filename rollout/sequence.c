@@ -33,6 +33,7 @@ struct sequence {
 	struct point now;
 	struct stratum *strata;
 	uint32_t strata_room;
+	struct sequence_strata *each;   /* the frozen strata's tests; NULL: none */
 };
 
 static enum gate_sign sign_of(uint8_t o)
@@ -87,7 +88,15 @@ void sequence_free(struct sequence *q)
 	free(q->offers);
 	free(q->points);
 	free(q->strata);
+	sequence_strata_free(q->each);
 	free(q);
+}
+
+int sequence_freeze(struct sequence *q, uint32_t strata, struct err *e)
+{
+	if (q->count > 0 || q->each || strata == 0 || strata > SEQUENCE_STRATA_MAX)
+		return err_set(e, ERR_INTERNAL, "%u strata cannot be frozen after %u offers", strata, q->count);
+	return sequence_strata_new(&q->each, strata, e);
 }
 
 /* Room for `want` items, doubling; new memory is zero. */
@@ -119,7 +128,8 @@ int sequence_offer(struct sequence *q, uint32_t stratum, struct err *e)
 		return err_set(e, ERR_LIMIT, "stratum %u is above %u", stratum, SEQUENCE_STRATA_MAX - 1);
 	if (reserve((void **)&q->offers, &q->room, sizeof *q->offers, (uint64_t)q->count + 1, e) < 0 ||
 	    reserve((void **)&q->points, &q->point_room, sizeof *q->points, (uint64_t)q->count / BLOCK + 1, e) < 0 ||
-	    reserve((void **)&q->strata, &q->strata_room, sizeof *q->strata, (uint64_t)stratum + 1, e) < 0)
+	    reserve((void **)&q->strata, &q->strata_room, sizeof *q->strata, (uint64_t)stratum + 1, e) < 0 ||
+	    (q->each && sequence_strata_reserve(q->each, q->count + 1, e) < 0))
 		return e->code;
 	q->offers[q->count++] = (struct offer){ .stratum = stratum, .outcome = OUTCOME_PENDING };
 	q->of[OUTCOME_PENDING]++;
@@ -215,9 +225,12 @@ void sequence_set(struct sequence *q, uint32_t n, enum outcome o, int64_t at)
 	else if (!observed(&old) && observed(f))
 		stratum_add(q, n);
 	/* survived and pending look the same to the halt test */
-	if (n <= q->fed && !((o == OUTCOME_SURVIVED && old.outcome == OUTCOME_PENDING) ||
-			     (o == OUTCOME_PENDING && old.outcome == OUTCOME_SURVIVED)))
+	if ((o == OUTCOME_SURVIVED && old.outcome == OUTCOME_PENDING) || (o == OUTCOME_PENDING && old.outcome == OUTCOME_SURVIVED))
+		return;
+	if (n <= q->fed)
 		q->fed = (n - 1) / BLOCK * BLOCK;
+	if (q->each)
+		sequence_strata_back(q->each, n);
 }
 
 uint32_t sequence_count(const struct sequence *q)
@@ -249,6 +262,8 @@ static void feed(struct sequence *q)
 			q->points[q->fed / BLOCK] = q->now;
 		point_step(&q->now, &q->rates, q->offers[q->fed].outcome);
 	}
+	for (uint32_t i = q->each ? sequence_strata_fed(q->each) : q->count; i < q->count; i++)
+		sequence_strata_feed(q->each, &q->rates, q->offers[i].stratum, sign_of(q->offers[i].outcome), sign_known(q->offers[i].outcome));
 }
 
 static void sums_fill(struct sequence_sums *out, const struct gate_pass *pass, const struct point *p, const struct gate_rates *r)
@@ -268,6 +283,9 @@ void sequence_sums(struct sequence *q, struct sequence_sums *out)
 	out->offers = q->count;
 	memcpy(out->of, q->of, sizeof out->of);
 	sums_fill(out, &q->pass, &q->now, &q->rates);
+	out->strata = out->strata_known = (struct strata_mean){ 0 };
+	if (q->each)
+		sequence_strata_means(q->each, &out->strata, &out->strata_known);
 }
 
 void sequence_sums_plain(struct sequence_sums *out, double p0, double p1, const enum outcome *outcomes, uint32_t count)

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "rollout/gate.h"
 #include "rollout/outcome.h"
+#include "rollout/sequence_strata.h"
 
 #define SEQUENCE_MAX UINT32_MAX         /* offers */
 #define SEQUENCE_STRATA_MAX 65536
@@ -20,6 +21,12 @@ struct sequence;
 
 int sequence_new(struct sequence **out, double p0, double p1, struct err *e) MUST_CHECK;
 void sequence_free(struct sequence *q);
+
+/*
+ * From the first offer on, test each of the strata 0..strata-1 by itself too;
+ * before any offer. Who is in none of them counts as in the last.
+ */
+int sequence_freeze(struct sequence *q, uint32_t strata, struct err *e) MUST_CHECK;
 
 /* The next offer, pending; stratum is a small number the caller gives each stratum, frozen at the offer. Returns 0; sequence_count() is its n. */
 int sequence_offer(struct sequence *q, uint32_t stratum, struct err *e) MUST_CHECK;
@@ -39,6 +46,7 @@ struct sequence_sums {
 	uint32_t max_at;
 	long double max_e_known;        /* the same with the lost filled in as 0 */
 	uint32_t max_at_known;
+	struct strata_mean strata, strata_known;        /* of the strata's own tests, likewise; max 0: none are frozen */
 };
 void sequence_sums(struct sequence *q, struct sequence_sums *out);
 

@@ -319,7 +319,9 @@ static int ring_open(struct ring *g, const struct simulate_plan *p, int position
 	g->n = calloc((size_t)size + 1, sizeof *g->n);
 	if (!g->next || !g->head || !g->what || !g->n)
 		return err_memory(e);
-	return sequence_new(&g->q, r->p0, r->p1, e);
+	if (sequence_new(&g->q, r->p0, r->p1, e) < 0)
+		return e->code;
+	return p->trace->stratum_count > 1 ? sequence_freeze(g->q, (uint32_t)p->trace->stratum_count, e) : 0;
 }
 
 static int open_all(struct ring *rings, const struct simulate_plan *p, struct err *e)

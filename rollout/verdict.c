@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rollout/silence.h"
+
 #define LEFT_OUT_PER 5          /* one in five: 20 % */
 #define COVERAGE_LEAST 3        /* survivors of a coverage pass */
 #define COVERAGE_PERCENT 80     /* of the members */
@@ -22,7 +24,9 @@ struct view {
 	const struct policy_ring *ring;
 	uint32_t survived, bad, lost, left_out;
 	bool e_all, e_known;            /* at the limit */
+	bool strata_all, strata_known;  /* the mean over the strata, likewise */
 	bool covered;                   /* a coverage ring, and covered */
+	bool lacking;                   /* the bound would be reached, but strata lack survivors */
 };
 
 static void say(struct verdict_result *out, enum verdict v, enum verdict_cause c)
@@ -48,19 +52,26 @@ static void look(struct view *v, struct verdict_result *out, const struct verdic
 	const struct policy_ring *r = f->ring;
 	const struct sequence_sums *s = &f->sums;
 	double share = POLICY_SHARE_POOLED * r->alpha;
+	double strata_share = POLICY_SHARE_STRATA * r->alpha;
 	struct gate_halt all = { .max_e = s->max_e }, known = { .max_e = s->max_e_known };
+	struct gate_halt strata = { .max_e = s->strata.max }, strata_known = { .max_e = s->strata_known.max };
 
 	*v = (struct view){ .f = f, .ring = r, .survived = s->of[OUTCOME_SURVIVED], .lost = s->of[OUTCOME_LOST] };
 	v->bad = s->of[OUTCOME_FAILED] + v->lost;
 	v->left_out = s->of[OUTCOME_AWAY] + s->of[OUTCOME_ENVIRONMENT];
 	v->e_all = gate_halts(&all, share);
 	v->e_known = gate_halts(&known, share);
+	v->strata_all = gate_halts(&strata, strata_share);
+	v->strata_known = gate_halts(&strata_known, strata_share);
 
 	out->lambda = s->lambda;
 	out->lambda_limit = -log(1 / r->beta);
 	out->e = saturate(s->max_e);
 	out->e_known = saturate(s->max_e_known);
 	out->e_limit = 1 / share;
+	out->strata_e = saturate(s->strata.max);
+	out->strata_e_known = saturate(s->strata_known.max);
+	out->strata_e_limit = 1 / strata_share;
 	out->e_at = v->e_known ? s->max_at_known : s->max_at;
 	out->left_out = v->left_out;
 	out->in_flight_max = verdict_in_flight(r, v->survived);
@@ -69,6 +80,9 @@ static void look(struct view *v, struct verdict_result *out, const struct verdic
 		     (uint64_t)f->members_survived * 100 >= (uint64_t)f->eligible * COVERAGE_PERCENT &&
 		     (uint64_t)f->members_survived + f->members_away >= f->eligible;
 	out->bound_reached = gate_passes(s->lambda, r->beta);
+	/* pooled numbers say nothing of a stratum that was hardly tried */
+	v->lacking = out->bound_reached && f->strata_lacking > 0;
+	out->bound_reached &= !v->lacking;
 	if (!out->bound_reached && v->covered) {
 		out->bound_reached = out->by_coverage = true;
 		out->excluded_rate = gate_excluded_rate(f->members_survived);
@@ -86,6 +100,34 @@ static bool halt_by_evidence(struct verdict_result *out, const struct view *v)
 	SENTENCE(out, "%u of the first %u offers failed%s; E = %.4g, limit %.4g",
 		 with_lost ? v->bad : v->bad - v->lost, out->e_at, with_lost ? " or were lost" : "",
 		 with_lost ? out->e : out->e_known, out->e_limit);
+	return true;
+}
+
+/* One kind of endpoint fails where the others do not. */
+static bool halt_by_stratum(struct verdict_result *out, const struct view *v)
+{
+	const struct verdict_facts *f = v->f;
+	bool with_lost = !v->strata_known && v->strata_all && f->background_known;
+	const struct strata_mean *m = with_lost ? &f->sums.strata : &f->sums.strata_known;
+	char number[32];
+
+	if (!v->strata_known && !with_lost)
+		return false;
+	snprintf(number, sizeof number, "number %u", m->stratum + 1);
+	SENTENCE(out, "endpoints of stratum %.120s failed%s; E over the strata = %.4g, limit %.4g", f->strata_names ? f->strata_names[m->stratum] : number,
+		 with_lost ? " or were lost" : "", with_lost ? out->strata_e : out->strata_e_known, out->strata_e_limit);
+	out->e_at = m->at;
+	return true;
+}
+
+static bool halt_by_silence(struct verdict_result *out, const struct view *v)
+{
+	struct silence s = { .max = v->f->silence };
+	double share = POLICY_SHARE_SILENCE * v->ring->alpha;
+
+	if (!silence_halts(&s, share))
+		return false;
+	SENTENCE(out, "endpoints with the content fall silent more often than those that wait; W = %.4g, limit %.4g", saturate(s.max), 1 / share);
 	return true;
 }
 
@@ -117,8 +159,13 @@ static bool hold_by_background(struct verdict_result *out, const struct view *v)
 {
 	uint32_t final = v->survived + v->bad;
 
-	if (!v->e_all)
+	if (!v->e_all && !v->strata_all)
 		return false;
+	if (!v->e_all) {
+		SENTENCE(out, "%u offers were lost and E over the strata = %.4g reaches %.4g only with them: background loss unknown or too high",
+			 v->lost, out->strata_e, out->strata_e_limit);
+		return true;
+	}
 	SENTENCE(out, "%u offers were lost and E = %.4g reaches %.4g only with them: background loss unknown or too high; "
 		 "p0 %.2g %% would fit", v->lost, out->e, out->e_limit, final ? 200.0 * v->lost / final : 0.0);
 	return true;
@@ -179,6 +226,8 @@ static const struct {
 	bool (*applies)(struct verdict_result *out, const struct view *v);
 } reasons[] = {
 	{ VERDICT_HALT, CAUSE_EVIDENCE, halt_by_evidence },
+	{ VERDICT_HALT, CAUSE_EVIDENCE, halt_by_stratum },
+	{ VERDICT_HALT, CAUSE_EVIDENCE, halt_by_silence },
 	{ VERDICT_HALT, CAUSE_FIRST_RING_CRASH, halt_by_crash },
 	{ VERDICT_HOLD, CAUSE_OPERATOR, hold_by_operator },
 	{ VERDICT_HOLD, CAUSE_DECLINED, hold_by_decline },
@@ -196,7 +245,11 @@ static void conclude(struct verdict_result *out, const struct view *v)
 	const struct verdict_facts *f = v->f;
 	int64_t soaked = f->bound_at ? f->now - f->bound_at : 0;
 
-	if (!out->bound_reached) {
+	if (!out->bound_reached && v->lacking) {
+		say(out, VERDICT_CONTINUE, CAUSE_RUNNING);
+		SENTENCE(out, "the bound is reached, but %u strata have too few survivors: %.120s is one", f->strata_lacking,
+			 f->strata_lacks ? f->strata_lacks : "a small one");
+	} else if (!out->bound_reached) {
 		say(out, VERDICT_CONTINUE, CAUSE_RUNNING);
 		SENTENCE(out, "%u survived, %u failed or were lost, %u open; lambda = %.4g, passes at %.4g", v->survived, v->bad,
 			 f->sums.open, out->lambda, out->lambda_limit);

@@ -44,6 +44,10 @@ struct verdict_facts {
 	int64_t bound_at;               /* when an earlier verdict first said bound_reached; 0: never */
 	struct sequence_sums sums;      /* of the offers */
 	uint32_t blocked_strata;
+	const char *const *strata_names;        /* of the frozen strata, for people; NULL: numbers are said */
+	uint32_t strata_lacking;        /* large strata with too few survivors to pass (rollout/strata.h) */
+	const char *strata_lacks;       /* one of them; NULL: none */
+	long double silence;            /* the greatest mean of the silence test; 0: not measured */
 	/* members of the ring at this moment */
 	uint32_t eligible;              /* endpoints that the ring map puts here and that were heard of */
 	uint32_t members_away;          /* of them: announced shutdown or suspend, and without a final outcome: nobody counts twice */
@@ -68,6 +72,7 @@ struct verdict_result {
 	double lambda, lambda_limit;    /* passes at lambda <= limit */
 	double e, e_known, e_limit;     /* halts at e_known (or e, background known) >= limit; saturates at DBL_MAX */
 	uint32_t e_at;                  /* the offer that reached the greatest E */
+	double strata_e, strata_e_known, strata_e_limit;        /* the same for the mean over the strata; 0: none are frozen */
 	uint32_t left_out;              /* away and environment */
 	double excluded_rate;           /* by a coverage pass, at 95 % */
 	int64_t in_flight_max;          /* M */

@@ -152,6 +152,57 @@ static void a_survivor_that_fails_later_still_counts_as_one_of_the_first_two(voi
 	assert_true(sequence_stratum_blocked(q, 0));
 }
 
+/* From nothing but strata and outcomes in order, the slow way. */
+static void strata_plain(struct strata_mean *out, const struct sequence *q, uint32_t strata, bool with_lost)
+{
+	struct gate_halt each[8];
+	struct gate_rates r;
+
+	gate_rates(&r, 0.005, 0.2);
+	for (uint32_t i = 0; i < strata; i++)
+		gate_halt_init(&each[i]);
+	*out = (struct strata_mean){ .max = 1 };
+	for (uint32_t n = 1; n <= sequence_count(q); n++) {
+		enum outcome o = sequence_get(q, n);
+		uint32_t at = MIN(sequence_stratum(q, n), strata - 1);
+		long double mean = 0;
+
+		gate_halt_step(&each[at], &r, o == OUTCOME_FAILED || (o == OUTCOME_LOST && with_lost) ? GATE_BAD :
+			       outcome_left_out(o) ? GATE_OUT : GATE_CLEAN);
+		for (uint32_t i = 0; i < strata; i++)
+			mean += each[i].e / strata;
+		if (mean > out->max)
+			*out = (struct strata_mean){ mean, n, at };
+	}
+}
+
+static void the_mean_over_the_strata_agrees_with_the_plain_statement(void **state)
+{
+	static const enum outcome some[] = { OUTCOME_SURVIVED, OUTCOME_SURVIVED, OUTCOME_SURVIVED, OUTCOME_PENDING, OUTCOME_AWAY, OUTCOME_FAILED, OUTCOME_LOST };
+	AUTO(sequence) struct sequence *q = NULL;
+	struct strata_mean all, known;
+	struct sequence_sums s;
+	unsigned chance = 5;
+	struct err e;
+
+	(void)state;
+	assert_ok(sequence_new(&q, 0.005, 0.2, &e));
+	assert_ok(sequence_freeze(q, 5, &e));
+	for (int round = 0; round < 60; round++) {
+		for (int i = 0; i < 60; i++)
+			assert_ok(sequence_offer(q, (uint32_t)rand_r(&chance) % 7, &e));
+		for (int i = 0; i < 4; i++)
+			sequence_set(q, 1 + (uint32_t)rand_r(&chance) % sequence_count(q), some[rand_r(&chance) % ARRAY_LEN(some)], round);
+		sequence_sums(q, &s);
+		strata_plain(&all, q, 5, true);
+		strata_plain(&known, q, 5, false);
+		if (fabsl(s.strata.max - all.max) > 1e-9L * all.max || fabsl(s.strata_known.max - known.max) > 1e-9L * known.max ||
+		    s.strata.at != all.at || s.strata.stratum != all.stratum)
+			fail_msg("round %d: %.12Lg at %u instead of %.12Lg at %u", round, s.strata.max, s.strata.at, all.max, all.at);
+	}
+	assert_refused(sequence_freeze(q, 5, &e), ERR_INTERNAL, "cannot be frozen");
+}
+
 static void what_is_no_offer_is_ignored_and_too_many_strata_are_refused(void **state)
 {
 	AUTO(sequence) struct sequence *q = NULL;
@@ -202,6 +253,7 @@ int main(void)
 		cmocka_unit_test(lost_counts_against_the_pass_but_not_in_the_known_e),
 		cmocka_unit_test(a_stratum_whose_first_two_end_badly_is_blocked_and_others_are_not),
 		cmocka_unit_test(a_survivor_that_fails_later_still_counts_as_one_of_the_first_two),
+		cmocka_unit_test(the_mean_over_the_strata_agrees_with_the_plain_statement),
 		cmocka_unit_test(what_is_no_offer_is_ignored_and_too_many_strata_are_refused),
 		cmocka_unit_test(a_ring_of_a_million_is_judged_again_in_far_less_than_a_second),
 	};

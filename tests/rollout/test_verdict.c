@@ -102,6 +102,72 @@ static void losses_alone_hold_until_the_background_is_known(void **state)
 	expect(g, VERDICT_HALT, CAUSE_EVIDENCE);
 }
 
+/* 3,000 sound endpoints of nine strata, then some of the tenth. */
+static void crowd(struct ring *g, enum outcome tenth, int times)
+{
+	struct err e;
+
+	assert_ok(sequence_freeze(g->q, 10, &e));
+	for (int i = 0; i < 3000; i++) {
+		assert_ok(sequence_offer(g->q, (uint32_t)i % 9, &e));
+		sequence_set(g->q, sequence_count(g->q), OUTCOME_SURVIVED, T0);
+	}
+	for (int i = 0; i < times; i++) {
+		assert_ok(sequence_offer(g->q, 9, &e));
+		sequence_set(g->q, sequence_count(g->q), tenth, T0);
+	}
+}
+
+static void a_stratum_that_fails_halts_among_thousands_that_do_not(void **state)
+{
+	static const char *const names[10] = { [9] = "debian-12/7.11/zh_CN" };
+	struct ring *g = *state;
+
+	crowd(g, OUTCOME_FAILED, 3);
+	g->f.strata_names = names;
+	expect(g, VERDICT_HALT, CAUSE_EVIDENCE);
+	assert_non_null(strstr(g->r.sentence, "debian-12/7.11/zh_CN failed; E over the strata"));
+	assert_true(g->r.e_known < g->r.e_limit && g->r.strata_e_known >= g->r.strata_e_limit);
+	assert_int_equal(g->r.e_at, 3003);
+}
+
+static void a_stratum_that_is_lost_holds_until_the_background_is_known(void **state)
+{
+	struct ring *g = *state;
+
+	crowd(g, OUTCOME_LOST, 3);
+	expect(g, VERDICT_HOLD, CAUSE_BACKGROUND);
+	g->f.background_known = true;
+	expect(g, VERDICT_HALT, CAUSE_EVIDENCE);
+}
+
+static void a_bound_over_all_does_not_pass_a_stratum_that_was_hardly_tried(void **state)
+{
+	struct ring *g = *state;
+
+	add(g, 30, OUTCOME_SURVIVED);
+	g->f.bound_at = T0 - g->f.ring->soak_s;
+	g->f.strata_lacking = 1;
+	g->f.strata_lacks = "debian-12/7.11/zh_CN";
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	assert_false(g->r.bound_reached);
+	assert_non_null(strstr(g->r.sentence, "zh_CN"));
+	g->f.strata_lacking = 0;
+	expect(g, VERDICT_PASS, CAUSE_BOUND);
+}
+
+static void silence_of_the_offered_halts_at_its_share_of_alpha(void **state)
+{
+	struct ring *g = *state;
+
+	add(g, 5, OUTCOME_SURVIVED);
+	g->f.silence = 999;     /* 1 / (0.2 x 0.005) = 1,000 */
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	g->f.silence = 1000.001L;
+	expect(g, VERDICT_HALT, CAUSE_EVIDENCE);
+	assert_non_null(strstr(g->r.sentence, "fall silent"));
+}
+
 static void a_crash_by_the_content_halts_only_the_first_ring(void **state)
 {
 	struct ring *g = *state;
@@ -272,6 +338,10 @@ int main(void)
 		RING_TEST(a_clean_ring_passes_after_its_bound_and_its_soak),
 		RING_TEST(two_fresh_failures_halt_the_first_ring),
 		RING_TEST(losses_alone_hold_until_the_background_is_known),
+		RING_TEST(a_stratum_that_fails_halts_among_thousands_that_do_not),
+		RING_TEST(a_stratum_that_is_lost_holds_until_the_background_is_known),
+		RING_TEST(a_bound_over_all_does_not_pass_a_stratum_that_was_hardly_tried),
+		RING_TEST(silence_of_the_offered_halts_at_its_share_of_alpha),
 		RING_TEST(a_crash_by_the_content_halts_only_the_first_ring),
 		RING_TEST(a_contract_refusal_in_the_first_ring_holds_until_a_person_resumes),
 		RING_TEST(missing_telemetry_holds_at_less_than_half),
