@@ -1,0 +1,632 @@
+/*
+ * test_hostile: fetch, unpack, check and canary are taken over, in turn. Each
+ * is this program, run by the real agent in the role's place and confined as
+ * it; it attacks the host with what it has, then lies to the supervisor. It
+ * can refuse or delay. It cannot activate another digest, write into a slot,
+ * or read what proves this host to its server.
+ */
+#include <dirent.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+
+#include "agent/message.h"
+#include "agent/role.h"
+#include "agent/spawn.h"
+#include "content/tree.h"
+#include "endpoint.h"
+
+#define GOOD "deploy/demo/edr-good"
+#define USERS "fetch-user = 64001\njudge-user = 64002\nunpack-user = 64003\ncanary-user = 64004"
+#define SECRET "{\"format\":1,\"device\":\"0011223344556677\",\"token\":\"\",\"server\":\"\",\"pin\":\"\"}"
+
+/* Shared by the test and the hostile processes: where, before it confines itself, each finds its orders. */
+struct plot {
+	char lie[32];                           /* what to do after the attacks */
+	char digest[DIGEST_HEX_LEN + 1];        /* of what runs: its slot is to be changed */
+	char other[512];                        /* an archive that is signed and not assigned */
+	char forged[512];                       /* a repository under another key */
+	pid_t agent;
+	unsigned started, attacks, answered;
+	char succeeded[1024];                   /* names of attacks; "" as it should be */
+};
+
+static struct plot *plot;
+
+/* ---- attacks: true when it worked ---- */
+
+static bool opens(const char *root, const char *path, int flags)
+{
+	char full[1024];
+	int fd;
+
+	snprintf(full, sizeof full, "%s%s", root, path);
+	fd = open(full, flags | O_CLOEXEC, 0644);
+	return fd >= 0 && close(fd) == 0;
+}
+
+static bool opens_in_slot(const char *root, const char *name, int flags)
+{
+	char path[512];
+
+	snprintf(path, sizeof path, HOME_CHANNELS "/edr/slots/%s/%s", plot->digest, name);
+	return opens(root, path, flags);
+}
+
+static bool changes_a_file_that_runs(const char *root) { return opens_in_slot(root, "manifest.json", O_WRONLY); }
+static bool adds_a_file_to_what_runs(const char *root) { return opens_in_slot(root, "evil", O_WRONLY | O_CREAT); }
+static bool makes_a_slot(const char *root) { return opens(root, HOME_CHANNELS "/edr/slots/evil", O_WRONLY | O_CREAT); }
+static bool writes_the_boot_record(const char *root) { return opens(root, HOME_CHANNELS "/edr/boot", O_WRONLY); }
+static bool reads_the_token(const char *root) { return opens(root, HOME_STATE "/device.json", O_RDONLY); }
+static bool reads_the_vouching_key(const char *root) { return opens(root, HOME_ETC "/vouch.key", O_RDONLY); }
+static bool reads_the_journal(const char *root) { return opens(root, HOME_STATE "/agent.db", O_RDONLY); }
+static bool writes_the_journal(const char *root) { return opens(root, HOME_STATE "/agent.db", O_RDWR); }
+static bool writes_the_root_of_trust(const char *root) { return opens(root, HOME_ETC "/trust/content.root.json", O_WRONLY); }
+static bool writes_the_metadata(const char *root) { return opens(root, HOME_STATE "/tuf/content/evil", O_WRONLY | O_CREAT); }
+static bool writes_the_configuration(const char *root) { return opens(root, SETTINGS_PATH, O_WRONLY); }
+
+static bool turns_the_link(const char *root)
+{
+	char link[512];
+
+	snprintf(link, sizeof link, "%s" HOME_RUN "/edr/evil", root);
+	return symlink("/tmp", link) == 0;
+}
+
+static bool reads_the_supervisors_memory(const char *root)
+{
+	char path[64];
+
+	(void)root;
+	snprintf(path, sizeof path, "/proc/%d/mem", (int)plot->agent);
+	return opens("", path, O_RDONLY);
+}
+
+static bool signals_the_supervisor(const char *root)
+{
+	(void)root;
+	return kill(plot->agent, 0) == 0;
+}
+
+static bool traces_the_supervisor(const char *root)
+{
+	(void)root;
+	return ptrace(PTRACE_ATTACH, plot->agent, NULL, NULL) == 0;
+}
+
+static const struct {
+	const char *name;
+	bool (*works)(const char *root);
+	bool ends;              /* the filter may end the process for the mere attempt */
+} attacks[] = {
+	{ "change a file that runs", changes_a_file_that_runs, false },
+	{ "add a file to what runs", adds_a_file_to_what_runs, false },
+	{ "make a slot", makes_a_slot, false },
+	{ "write the boot record", writes_the_boot_record, false },
+	{ "read the device's token", reads_the_token, false },
+	{ "read the vouching key", reads_the_vouching_key, false },
+	{ "read the journal", reads_the_journal, false },
+	{ "write the journal", writes_the_journal, false },
+	{ "write the root of trust", writes_the_root_of_trust, false },
+	{ "write metadata", writes_the_metadata, false },
+	{ "write the configuration", writes_the_configuration, false },
+	{ "turn the link", turns_the_link, false },
+	{ "read the supervisor's memory", reads_the_supervisors_memory, false },
+	{ "signal the supervisor", signals_the_supervisor, true },
+	{ "trace the supervisor", traces_the_supervisor, true },
+};
+
+static void attack(const char *root, bool deadly)
+{
+	for (size_t i = 0; i < ARRAY_LEN(attacks); i++) {
+		size_t at = strlen(plot->succeeded);
+
+		if (attacks[i].ends && !deadly)
+			continue;
+		plot->attacks++;
+		if (attacks[i].works(root))
+			snprintf(plot->succeeded + at, sizeof plot->succeeded - at, "%s; ", attacks[i].name);
+	}
+}
+
+/* ---- lies ---- */
+
+static bool lie_is(const char *word)
+{
+	return !strcmp(plot->lie, word);
+}
+
+static int say_body(int sock, const char *base, const struct message_get *g, struct err *e)
+{
+	struct message_answer a = { .status = 404, .retry_after = -1 };
+	AUTO(buf) struct buf *bytes = NULL;
+	AUTO_FD int fd = -1;
+	char path[1200];
+
+	snprintf(path, sizeof path, "%s/%s/%s", base, g->plane == PLANE_METADATA ? "metadata" : "targets", g->path);
+	if (file_read(&bytes, path, g->max, e) < 0)
+		return message_send(sock, MSG_ANSWER, &a, -1, e);
+	fd = memfd_create("body", MFD_CLOEXEC);
+	a.status = 200;
+	a.size = bytes->len;
+	if (fd < 0 || file_write_all(fd, bytes->data, bytes->len, e) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return -1;
+	return message_send(sock, MSG_BODY, &a, fd, e);
+}
+
+/* The bytes of another bundle, in place of those asked for. */
+static int say_other_archive(int sock, int file, struct err *e)
+{
+	struct message_answer a = { .status = 200, .retry_after = -1 };
+	AUTO(buf) struct buf *bytes = NULL;
+
+	if (file_read(&bytes, plot->other, 1 << 24, e) < 0 || file_write_all(file, bytes->data, bytes->len, e) < 0)
+		return e->code;
+	plot->answered++;
+	return message_send(sock, MSG_ANSWER, &a, -1, e);
+}
+
+static int hostile_fetch(const struct settings *s, int sock)
+{
+	static const enum message_type asked[] = { MSG_SERVER, MSG_GET, MSG_CALL, MSG_DOWNLOAD, 0 };
+	static struct message m;
+	struct err e;
+
+	while (message_receive(sock, &m, asked, -1, &e) == 1) {
+		int rc = 0;
+
+		if (m.type == MSG_DOWNLOAD)
+			rc = say_other_archive(sock, m.fd, &e);
+		else if (m.type == MSG_GET && lie_is("forged metadata"))
+			rc = say_body(sock, plot->forged, &m.u.get, &e), plot->answered++;
+		else if (m.type == MSG_GET)
+			rc = say_body(sock, s->content_url + 7, &m.u.get, &e);
+		message_release(&m);
+		if (rc < 0)
+			return 1;
+	}
+	return 0;
+}
+
+static int say_result(int sock, enum result_outcome outcome)
+{
+	struct message_result r = { .outcome = outcome };
+	struct err e;
+
+	snprintf(r.reason, sizeof r.reason, "crash");
+	snprintf(r.text, sizeof r.text, "so says the hostile process");
+	plot->answered++;
+	return message_send(sock, MSG_RESULT, &r, -1, &e);
+}
+
+static void say_member(int sock, const char *path, const char *bytes)
+{
+	struct message_member m = { .size = strlen(bytes) };
+	static struct message_data d;
+	struct message_end end = { 0 };
+	struct err e;
+
+	snprintf(m.path, sizeof m.path, "%s", path);
+	d.bytes.len = strlen(bytes);
+	memcpy(d.bytes.data, bytes, d.bytes.len);
+	if (message_send(sock, MSG_MEMBER, &m, -1, &e) == 0 && message_send(sock, MSG_DATA, &d, -1, &e) == 0)
+		(void)!message_send(sock, MSG_END, &end, -1, &e);
+}
+
+static int hostile_unpack(int sock)
+{
+	static const enum message_type asked[] = { MSG_UNPACK, 0 };
+	static struct message m, other;
+	struct err e;
+
+	if (message_receive(sock, &m, asked, -1, &e) != 1)
+		return 1;
+	if (lie_is("other content")) {
+		say_member(sock, "manifest.json", "{\"format\":1,\"channel\":\"edr\"}");
+		say_member(sock, "rules.json", "[]");
+	} else if (lie_is("paths outside")) {
+		say_member(sock, "../../../../../../evil", "evil");
+		say_member(sock, "/tmp/evil", "evil");
+	} else if (lie_is("a verdict")) {
+		static struct message_verdict v = { .channel = "edr", .say = SAY_INSTALL };
+
+		v.digest.bytes[0] = 0xee;
+		plot->answered++;
+		return message_send(sock, MSG_VERDICT, &v, -1, &e);
+	} else if (lie_is("nothing at all")) {
+		plot->answered++;
+		return message_receive(sock, &other, asked, -1, &e);    /* until it is killed */
+	}
+	return say_result(sock, RESULT_OK);
+}
+
+static int hostile_try(int sock, bool canary)
+{
+	static const enum message_type asked[] = { MSG_TRY, MSG_LEAVE_OUT, MSG_GO, 0 };
+	static struct message m;
+	struct err e;
+
+	while (message_receive(sock, &m, asked, -1, &e) == 1)
+		if (m.type == (canary ? MSG_GO : MSG_TRY))
+			break;
+	if (lie_is("a verdict")) {
+		static struct message_verdict v = { .channel = "edr", .say = SAY_INSTALL };
+
+		v.digest.bytes[0] = 0xee;
+		plot->answered++;
+		return message_send(sock, MSG_VERDICT, &v, -1, &e);
+	}
+	return say_result(sock, lie_is("refuse") ? RESULT_REFUSED : RESULT_OK);
+}
+
+static void open_plot(const char *dir, bool make)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/plot", dir);
+	fd = open(path, O_RDWR | O_CLOEXEC | (make ? O_CREAT : 0), 0600);
+	if (fd < 0 || (make && ftruncate(fd, sizeof *plot) < 0))
+		exit(98);
+	plot = mmap(NULL, sizeof *plot, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (plot == MAP_FAILED)
+		exit(98);
+}
+
+static int hostile(const char *name, const char *root)
+{
+	enum confine_role role = (enum confine_role)confine_role_parse(name);
+	char parent[512];
+	struct settings *s;
+	struct err e = { 0 };
+
+	snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(root, '/') - root), root);
+	open_plot(parent, false);
+	plot->started++;
+	if (settings_load(&s, root, NULL, &e) < 0 || confine(s, role, NULL, &e) < 0) {
+		fprintf(stderr, "%s\n", e.msg);
+		return 1;
+	}
+	attack(root, lie_is("die"));
+	switch (role) {
+	case CONFINE_FETCH:
+		return hostile_fetch(s, SPAWN_SOCKET);
+	case CONFINE_UNPACK:
+		return hostile_unpack(SPAWN_SOCKET);
+	default:
+		return hostile_try(SPAWN_SOCKET, role == CONFINE_CANARY);
+	}
+}
+
+/* ---- the host under attack ---- */
+
+struct siege {
+	struct endpoint *p;
+	struct published runs, next, other;
+};
+
+static void hire(const char *role, const char *lie)
+{
+	char name[64], self[512];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+	assert_true(n > 0);
+	self[n] = 0;
+	snprintf(name, sizeof name, "RINGHOLD_TEST_ROLE_%s", role);
+	setenv(name, self, 1);
+	snprintf(plot->lie, sizeof plot->lie, "%s", lie);
+}
+
+static void dismiss(void)
+{
+	for (int role = 0; role < CONFINE_ROLES; role++) {
+		char name[64];
+
+		snprintf(name, sizeof name, "RINGHOLD_TEST_ROLE_%s", confine_role_name((enum confine_role)role));
+		unsetenv(name);
+	}
+}
+
+static void start_agent(struct endpoint *p)
+{
+	endpoint_agent_start(p);
+	plot->agent = p->agent;
+}
+
+/* One bundle came with the sensor and runs; a second is assigned; a third is signed, and nobody's business. */
+static void besiege(struct siege *g, struct endpoint *p, const char *role, const char *lie)
+{
+	char *archive, *other, *out;
+	struct err e;
+
+	g->p = p;
+	g->runs = endpoint_bundle(p, GOOD, 110, NULL);
+	endpoint_publish(p);
+	assert_ok(repo_target_file(p->published, g->runs.path, &archive, &e));
+	assert_int_equal(endpoint_command(p, &out, "baseline", "edr", archive), 0);
+	free(out);
+	free(archive);
+	endpoint_sensor_start(p);
+	endpoint_write(p, HOME_STATE "/device.json", SECRET, 0600);
+	endpoint_write(p, HOME_ETC "/vouch.key", "secret", 0600);
+	digest_hex(plot->digest, &g->runs.digest);
+	g->other = endpoint_bundle(p, GOOD, 112, NULL);
+	assert_ok(repo_target_file(p->published, g->other.path, &other, &e));
+	snprintf(plot->other, sizeof plot->other, "%s", other);
+	free(other);
+	g->next = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &g->next, &g->runs, 1, 5, 0);
+	hire(role, lie);
+	start_agent(p);
+}
+
+/* A repository with all roles, and an assignment of its own, under a key that nobody here trusts. */
+static void forge(struct endpoint *p)
+{
+	struct endpoint evil;
+	struct published b;
+
+	memset(&evil, 0, sizeof evil);
+	snprintf(evil.repo, sizeof evil.repo, "%.100s/evil", p->repo);
+	snprintf(plot->forged, sizeof plot->forged, "%s", evil.repo);
+	endpoint_make_repo(&evil);
+	b = endpoint_bundle(&evil, GOOD, 999, NULL);
+	endpoint_assign(&evil, &b, NULL, 1, 0, 0);
+	repo_free(evil.published);
+	keyring_free(evil.keys);
+}
+
+static bool lied(const struct seen *s, const void *arg)
+{
+	(void)s;
+	return plot->answered >= *(const unsigned *)arg;
+}
+
+static bool started(const struct seen *s, const void *arg)
+{
+	(void)s;
+	return plot->started >= *(const unsigned *)arg;
+}
+
+/* Only what was assigned has a slot, and each slot is what its name says. */
+static void slots_are_whole(struct siege *g)
+{
+	char path[512];
+	struct dirent *d;
+	DIR *dir;
+
+	snprintf(path, sizeof path, "%s" HOME_CHANNELS "/edr/slots", g->p->root);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((d = readdir(dir))) {
+		struct digest want;
+		AUTO_FD int slot = -1;
+		struct err e;
+
+		if (d->d_name[0] == '.')
+			continue;
+		slot = openat(dirfd(dir), d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (slot < 0 || !digest_parse(&want, d->d_name, strlen(d->d_name)))
+			fail_msg("%s is no slot", d->d_name);
+		assert_true(digest_equal(&want, &g->runs.digest) || digest_equal(&want, &g->next.digest));
+		assert_ok(tree_verify(slot, &want, NULL, NULL, NULL, &e));
+	}
+	closedir(dir);
+}
+
+/* The host after the lie; then, without the hostile process, the way is free. */
+static void holds(struct siege *g, const struct published *running)
+{
+	struct seen s = endpoint_look(g->p);
+
+	if (*plot->succeeded)
+		fail_msg("the hostile process could: %s", plot->succeeded);
+	assert_true(plot->started > 0);
+	assert_true(plot->attacks > 0);
+	if (!digest_equal(&s.running, &running->digest)) {
+		endpoint_print_log(g->p);
+		fail_msg("something else runs");
+	}
+	slots_are_whole(g);
+	assert_int_equal(endpoint_agent_end(g->p, SIGTERM), 0);
+	dismiss();
+}
+
+static void freed(struct siege *g)
+{
+	start_agent(g->p);
+	endpoint_until(g->p, "the assigned bundle is committed by honest processes", endpoint_runs_committed, &g->next, 5000);
+	slots_are_whole(g);
+}
+
+#define NEED_AGENT(p)                                               \
+	do {                                                        \
+		if (access((p)->bin, X_OK) < 0)                     \
+			skip_named("%s is not built", (p)->bin);    \
+		if (geteuid())                                      \
+			skip_named("not root: no users to change"); \
+	} while (0)
+
+static const unsigned once = 1, twice = 2;
+
+static void delays_only(struct endpoint *p, const char *role, const char *lie)
+{
+	struct siege g;
+
+	besiege(&g, p, role, lie);
+	endpoint_until(p, "the hostile process lied twice", lied, &twice, 20000);
+	holds(&g, &g.runs);
+	freed(&g);
+}
+
+/* ---- fetch ---- */
+
+static void a_hostile_fetch_cannot_slip_in_another_archive(void **state)
+{
+	NEED_AGENT((struct endpoint *)*state);
+	delays_only(*state, "fetch", "another archive");
+}
+
+static void a_hostile_fetch_cannot_forge_metadata(void **state)
+{
+	NEED_AGENT((struct endpoint *)*state);
+	forge(*state);
+	delays_only(*state, "fetch", "forged metadata");
+}
+
+/* ---- unpack ---- */
+
+static void a_hostile_unpack_cannot_build_another_slot(void **state)
+{
+	struct siege g;
+
+	NEED_AGENT((struct endpoint *)*state);
+	besiege(&g, *state, "unpack", "other content");
+	endpoint_until(*state, "it lied", lied, &once, 1000);
+	holds(&g, &g.runs);
+}
+
+static void a_hostile_unpack_cannot_write_outside_the_slot(void **state)
+{
+	struct siege g;
+
+	NEED_AGENT((struct endpoint *)*state);
+	besiege(&g, *state, "unpack", "paths outside");
+	endpoint_until(*state, "it lied", lied, &once, 1000);
+	holds(&g, &g.runs);
+	assert_int_equal(access("/tmp/evil", F_OK), -1);
+	assert_int_equal(access("/evil", F_OK), -1);
+}
+
+static void a_hostile_unpack_cannot_give_verdicts(void **state)
+{
+	NEED_AGENT((struct endpoint *)*state);
+	delays_only(*state, "unpack", "a verdict");
+}
+
+static void a_hostile_unpack_that_says_nothing_delays_and_the_agent_still_obeys(void **state)
+{
+	struct endpoint *p = *state;
+	struct siege g;
+	char *out;
+
+	NEED_AGENT(p);
+	besiege(&g, p, "unpack", "nothing at all");
+	endpoint_until(p, "it was asked", lied, &once, 1000);
+	assert_int_equal(endpoint_command(p, &out, "pin", "edr", NULL), 0);
+	free(out);
+	assert_int_equal(endpoint_command(p, &out, "unpin", "edr", NULL), 0);
+	free(out);
+	holds(&g, &g.runs);
+	freed(&g);
+}
+
+static void a_hostile_unpack_that_goes_for_the_supervisor_is_ended(void **state)
+{
+	struct siege g;
+
+	NEED_AGENT((struct endpoint *)*state);
+	besiege(&g, *state, "unpack", "die");
+	endpoint_until(*state, "it tried", started, &once, 1000);
+	holds(&g, &g.runs);
+	assert_int_equal(plot->answered, 0);
+	freed(&g);
+}
+
+/* ---- check and canary ---- */
+
+static void a_hostile_check_cannot_give_verdicts(void **state)
+{
+	NEED_AGENT((struct endpoint *)*state);
+	delays_only(*state, "check", "a verdict");
+}
+
+static void a_hostile_canary_cannot_give_verdicts(void **state)
+{
+	NEED_AGENT((struct endpoint *)*state);
+	delays_only(*state, "canary", "a verdict");
+}
+
+static void a_hostile_canary_can_refuse(void **state)
+{
+	struct siege g;
+
+	NEED_AGENT((struct endpoint *)*state);
+	besiege(&g, *state, "canary", "refuse");
+	endpoint_until(*state, "it refused", lied, &once, 1000);
+	holds(&g, &g.runs);
+}
+
+static void a_hostile_canary_that_approves_approves_what_was_assigned(void **state)
+{
+	struct siege g;
+
+	NEED_AGENT((struct endpoint *)*state);
+	besiege(&g, *state, "canary", "approve");
+	endpoint_until(*state, "the assigned bundle is committed", endpoint_runs_committed, &g.next, 1000);
+	holds(&g, &g.next);
+}
+
+/* ---- what the attacks are worth ---- */
+
+static void every_attack_works_where_nothing_confines(void **state)
+{
+	struct endpoint *p = *state;
+	struct siege g;
+	pid_t pid;
+	int status;
+
+	NEED_AGENT(p);
+	besiege(&g, p, "canary", "refuse");
+	endpoint_until(p, "it refused", lied, &once, 1000);
+	plot->attacks = 0;
+	pid = fork();
+	if (pid == 0) {
+		attack(p->root, true);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	for (size_t i = 0; i < ARRAY_LEN(attacks); i++)
+		if (!strstr(plot->succeeded, attacks[i].name))
+			fail_msg("nobody can %s here: the other tests prove nothing about it", attacks[i].name);
+}
+
+static int setup(void **state)
+{
+	int rc = endpoint_setup_with(state, geteuid() ? "" : USERS);
+	struct endpoint *p = *state;
+
+	open_plot(p->dir, true);
+	return rc;
+}
+
+static int teardown(void **state)
+{
+	dismiss();
+	munmap(plot, sizeof *plot);
+	return endpoint_teardown(state);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		T(every_attack_works_where_nothing_confines),
+		T(a_hostile_fetch_cannot_slip_in_another_archive),
+		T(a_hostile_fetch_cannot_forge_metadata),
+		T(a_hostile_unpack_cannot_build_another_slot),
+		T(a_hostile_unpack_cannot_write_outside_the_slot),
+		T(a_hostile_unpack_cannot_give_verdicts),
+		T(a_hostile_unpack_that_says_nothing_delays_and_the_agent_still_obeys),
+		T(a_hostile_unpack_that_goes_for_the_supervisor_is_ended),
+		T(a_hostile_check_cannot_give_verdicts),
+		T(a_hostile_canary_cannot_give_verdicts),
+		T(a_hostile_canary_can_refuse),
+		T(a_hostile_canary_that_approves_approves_what_was_assigned),
+	};
+
+	if (argc == 5 && !strcmp(argv[1], "--role"))
+		_exit(hostile(argv[2], argv[4]) != 0);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
