@@ -9,7 +9,10 @@ here=$(dirname "$0")
 install -d "$dest/usr/bin" "$dest/usr/sbin" "$dest/lib/systemd/system" \
   "$dest/etc/ringhold/trust" "$dest/etc/ringhold/health.d/required.d" \
   "$dest/etc/ringhold/health.d/wanted.d" "$dest/etc/ringhold/benign.d"
-install -d -m 0700 "$dest/var/lib/ringhold"
+# The agent's processes pass through to what is theirs; what is secret in it has a mode of its own.
+install -d -m 0711 "$dest/var/lib/ringhold"
+[ -e "$dest/var/lib/ringhold/agent.db" ] || install -m 0600 /dev/null "$dest/var/lib/ringhold/agent.db"
+chmod 0600 "$dest/var/lib/ringhold/agent.db"
 install -d -m 0755 "$dest/var/lib/ringhold/channels"
 # Filled with the directory promoter/ that `ringhold init` makes; owned by its own user, ringhold-promoter.
 install -d -m 0700 "$dest/etc/ringhold-promoter"
@@ -18,6 +21,12 @@ for program in ringholdd ringhold-agent ringhold-bootguard ringhold-sensor; do
   install -m 0755 "$bin/$program" "$dest/usr/sbin/"
 done
 install -m 0644 "$here"/systemd/*.service "$dest/lib/systemd/system/"
+# Without these users the processes stay root, held by Landlock and seccomp alone, and `ringhold-agent doctor` says so.
+install -d "$dest/usr/lib/sysusers.d"
+install -m 0644 "$here"/sysusers.d/ringhold.conf "$dest/usr/lib/sysusers.d/"
+if [ -z "$dest" ] && command -v systemd-sysusers >/dev/null; then
+  systemd-sysusers ringhold.conf
+fi
 # For editors and validators: the JSON Schemas of every document (docs/schemas.md).
 install -d "$dest/usr/share/ringhold/schema"
 install -m 0644 "$here"/../schema/*.schema.json "$dest/usr/share/ringhold/schema/"
