@@ -283,7 +283,7 @@ static int add_all(struct server *s, struct sigreq *q, const struct requests_sig
 	return got < 0 ? got : 0;
 }
 
-static int not_open(const struct requests_row *row, struct err *e)
+int requests_not_open(const struct requests_row *row, struct err *e)
 {
 	return err_set(e, ERR_CONFLICT, "signing request %s is %s%s%s", row->id, requests_state_name(row->state), row->note[0] ? ": " : "",
 		       row->note);
@@ -302,7 +302,7 @@ static int sign(struct server *s, const char *id, const struct requests_signatur
 	if (row.state == REQUESTS_PUBLISHED)
 		return 0;
 	if (row.state != REQUESTS_OPEN)
-		return not_open(&row, e);
+		return requests_not_open(&row, e);
 	if (q->expires <= now)
 		return err_set(e, ERR_EXPIRED, "signing request %s is expired", id);
 	/* What is complete stays byte for byte: it may have been set aside for publishing. */
@@ -339,7 +339,7 @@ static int withdraw(struct server *s, const char *id, const char *who, const cha
 	if (requests_load(s, id, &row, &q, e) < 0)
 		return e->code;
 	if (row.state != REQUESTS_OPEN)
-		return not_open(&row, e);
+		return requests_not_open(&row, e);
 	log_info("signing request %s: withdrawn by %s: %s", id, who, reason);
 	return requests_keep(s, q, row.subject, REQUESTS_WITHDRAWN, reason, who, "signing-request-withdrawn", now, e);
 }

@@ -87,7 +87,10 @@ static int open_it(struct server *s, const struct sigreq *q, const char *who, in
 		info->state = REQUESTS_PUBLISHED;
 		return 0;
 	}
-	if (check_request(s, q, known && row.state == REQUESTS_OPEN && requests_is_bundle(&row), now, e) < 0 || (!known && sigreq_bare(&kept, q, e) < 0) || merge(s, kept, q, info, e) < 0 ||
+	/* Its files may be gone: who still wants it brings the bundle again. */
+	if (known && row.state != REQUESTS_OPEN && requests_is_bundle(&row))
+		return requests_not_open(&row, e);
+	if (check_request(s, q, known && requests_is_bundle(&row), now, e) < 0 || (!known && sigreq_bare(&kept, q, e) < 0) || merge(s, kept, q, info, e) < 0 ||
 	    desk_sign_renewals(s->desk, kept, e) < 0)
 		return e->code;
 	if (!known || row.state != REQUESTS_OPEN)

@@ -48,6 +48,7 @@ int requests_done(struct server *s, const struct sigreq *q, const char *subject,
 		  struct err *e);
 int requests_trouble(struct server *s, const struct sigreq *q, const struct requests_row *row, const char *why, const char *who, int64_t now,
 		     struct err *e);
+int requests_not_open(const struct requests_row *row, struct err *e);  /* ERR_CONFLICT: what became of it */
 /*
  * Publishes an open request that has all it wants; one whose base is gone is
  * closed. Trouble with the repository leaves it open, to be tried again, and

@@ -301,7 +301,7 @@ static void what_sensors_refuse_by_then_is_closed_instead_of_published(void **st
 	nothing_is_visible(o);
 	is_closed(o, id, "\"stale\"", "cannot be published any more");
 	assert_int_not_equal(TOOL(o, "", "request", "import", file), 0);
-	expect_said(o, "published through /v1/bundles, which checks it");
+	expect_said(o, "is stale: it cannot be published any more");
 }
 
 static void what_was_overtaken_is_refused(void **state)
@@ -400,6 +400,7 @@ static void a_withdrawn_bundle_leaves_nothing_behind(void **state)
 	is_closed(o, id, "\"withdrawn\"", "not this one");
 	/* nor does it come back with its signatures */
 	assert_int_not_equal(TOOL(o, "", "request", "import", file), 0);
+	expect_said(o, "is withdrawn: not this one");
 	nothing_is_visible(o);
 	assert_int_equal(uploads_after_a_sweep(o), 0);
 	/* the same bundle may be brought again */
