@@ -6,21 +6,15 @@
  * under construction live on one scratch stack; when an array or an object
  * closes, its children move to the arena in one piece.
  */
-#include "base/json.h"
+#include "base/json_parts.h"
 
-#include <endian.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 #define DEFAULT_BYTES ((size_t)64 << 20)
 #define DEFAULT_DEPTH 128
 #define MOST_DEPTH 1024
-#define PAD 16                  /* zero bytes behind the copy, so that a word or a vector may be read at any offset */
 #define FIRST_STACK 4096
 #define FIRST_FRAMES 16
 #define FEW_MEMBERS 16          /* up to here every pair of keys is compared; beyond, they are hashed */
@@ -29,16 +23,6 @@ struct chunk {
 	struct chunk *next;
 	size_t used, size;
 	_Alignas(8) char bytes[];
-};
-
-struct json_arena {
-	struct json_doc doc;
-	struct json root;
-	struct chunk *chunks;
-	size_t used, max;
-	const struct json_mark *marks;  /* NULL: the text is its own source */
-	size_t mark_count;
-	char text[];            /* the copy: source_len bytes and PAD zeros */
 };
 
 struct frame {                  /* an array or object that is still open */
@@ -66,105 +50,14 @@ struct parser {
 
 enum { DONE, MORE };
 
-/* ---- characters ---- */
-
-/* Length of the well-formed UTF-8 character at s (Unicode table 3-7), 0 when there is none. */
-static inline unsigned utf8_len(const char *text)
-{
-	const unsigned char *s = (const unsigned char *)text;
-	unsigned char low = 0x80, high = 0xbf;
-	unsigned len;
-
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (s[0] == 0xe0)
-		low = 0xa0;
-	else if (s[0] == 0xed)
-		high = 0x9f;
-	else if (s[0] == 0xf0)
-		low = 0x90;
-	else if (s[0] == 0xf4)
-		high = 0x8f;
-	if (s[1] < low || s[1] > high)
-		return 0;
-	for (unsigned i = 2; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
-}
-
-/* ---- errors and places ---- */
-
-/* The last mark that is not behind `at`; a text that was made has one for each value and key. */
-static const struct json_mark *mark_of(const struct json_arena *a, size_t at)
-{
-	size_t low = 0, high = a->mark_count;
-
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-
-		if (a->marks[middle].at <= at)
-			low = middle;
-		else
-			high = middle;
-	}
-	return &a->marks[low];
-}
-
-static void place(const struct json_doc *d, size_t at, unsigned *line, unsigned *column)
-{
-	const char *start = d->source, *stop, *nl;
-
-	if (d->arena->marks) {
-		*line = mark_of(d->arena, at)->line;
-		*column = mark_of(d->arena, at)->column;
-		return;
-	}
-	stop = start + at;
-	*line = d->first_line;
-	while ((nl = memchr(start, '\n', (size_t)(stop - start)))) {
-		start = nl + 1;
-		++*line;
-	}
-	*column = (unsigned)(stop - start) + 1;
-}
-
-void json_make_printable(char *s)
-{
-	while (*s) {
-		unsigned char c = (unsigned char)*s;
-		unsigned len = c < 0x80 ? 1 : utf8_len(s);
-
-		if (len == 0 || c < 0x20 || c == 0x7f) {
-			*s++ = '?';
-		} else if (c == 0xc2 && (unsigned char)s[1] < 0xa0) {
-			*s++ = '?';
-			*s++ = '?';
-		} else {
-			s += len;
-		}
-	}
-}
-
-static int PRINTF_LIKE(5, 0) error_at(const struct json_doc *d, size_t at, struct err *e, int code, const char *fmt,
-				   va_list ap)
-{
-	unsigned line, column;
-	char what[sizeof e->msg];
-
-	place(d, at, &line, &column);
-	vsnprintf(what, sizeof what, fmt, ap);
-	json_make_printable(what);
-	return err_set(e, code, "%s:%u:%u: %s", d->name, line, column, what);
-}
+/* ---- errors ---- */
 
 static int PRINTF_LIKE(4, 5) broken(struct parser *p, const char *at, int code, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	error_at(&p->arena->doc, (size_t)(at - p->arena->text), p->e, code, fmt, ap);
+	json_error_at(&p->arena->doc, (size_t)(at - p->arena->text), p->e, code, fmt, ap);
 	va_end(ap);
 	return code;
 }
@@ -180,21 +73,6 @@ static int expected(struct parser *p, const char *what)
 	if (c > 0x20 && c < 0x7f)
 		return broken(p, p->p, ERR_FORMAT, "expected %s, found '%c'", what, c);
 	return broken(p, p->p, ERR_FORMAT, "expected %s, found byte 0x%02x", what, c);
-}
-
-void json_place(const struct json_doc *d, const struct json *v, unsigned *line, unsigned *column)
-{
-	place(d, v->at, line, column);
-}
-
-int json_error(const struct json_doc *d, const struct json *v, struct err *e, int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	error_at(d, v->at, e, code, fmt, ap);
-	va_end(ap);
-	return code;
 }
 
 /* ---- memory ---- */
@@ -291,167 +169,22 @@ static inline unsigned char skip_space(struct parser *p)
 	return (unsigned char)*s;
 }
 
-/*
- * Bytes until one that needs a look: a quote, a backslash, a control character
- * or the start of a multi-byte character. The copy ends in zeros, so this ends.
- */
-#ifdef __SSE2__
-static inline size_t plain_run(const char *s)
-{
-	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(' ');
-
-	for (const char *start = s;; s += sizeof quote) {
-		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)s);
-		/* signed: what is not ASCII is below a space, too */
-		__m128i hits = _mm_or_si128(_mm_cmplt_epi8(x, space),
-					    _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)));
-		unsigned mask = (unsigned)_mm_movemask_epi8(hits);
-
-		if (mask)
-			return (size_t)(s - start) + (size_t)__builtin_ctz(mask);
-	}
-}
-#else
-#define EACH(byte) (0x0101010101010101 * (uint64_t)(byte))
-
-/* A borrow only runs upwards from a byte that is itself a hit, so the lowest hit is exact. */
-static inline size_t plain_run(const char *s)
-{
-	const char *start = s;
-	uint64_t x, hits;
-
-	for (;; s += sizeof x) {
-		memcpy(&x, s, sizeof x);
-		x = le64toh(x);
-		hits = ((x - EACH(0x20)) | ((x ^ EACH('"')) - EACH(1)) | ((x ^ EACH('\\')) - EACH(1)) | x) & EACH(0x80);
-		if (hits)
-			return (size_t)(s - start) + (size_t)__builtin_ctzll(hits) / 8;
-	}
-}
-#endif
-
-static int hex4(const char *s)
-{
-	int v = 0;
-
-	for (int i = 0; i < 4; i++) {
-		unsigned char c = (unsigned char)s[i], low = c | 0x20;
-
-		if (c >= '0' && c <= '9')
-			v = v << 4 | (c - '0');
-		else if (low >= 'a' && low <= 'f')
-			v = v << 4 | (low - 'a' + 10);
-		else
-			return -1;
-	}
-	return v;
-}
-
-static char *utf8_put(char *to, unsigned c)
-{
-	if (c < 0x80) {
-		*to++ = (char)c;
-	} else if (c < 0x800) {
-		*to++ = (char)(0xc0 | c >> 6);
-		*to++ = (char)(0x80 | (c & 0x3f));
-	} else if (c < 0x10000) {
-		*to++ = (char)(0xe0 | c >> 12);
-		*to++ = (char)(0x80 | (c >> 6 & 0x3f));
-		*to++ = (char)(0x80 | (c & 0x3f));
-	} else {
-		*to++ = (char)(0xf0 | c >> 18);
-		*to++ = (char)(0x80 | (c >> 12 & 0x3f));
-		*to++ = (char)(0x80 | (c >> 6 & 0x3f));
-		*to++ = (char)(0x80 | (c & 0x3f));
-	}
-	return to;
-}
-
-/* s stands behind "\u"; answers the byte behind the escape, or NULL. */
-static char *unicode_escape(struct parser *p, char *s, char **to)
-{
-	int high = hex4(s), low;
-
-	if (high < 0) {
-		broken(p, s - 2, ERR_FORMAT, "expected four hexadecimal digits after \\u");
-		return NULL;
-	}
-	if (high < 0xd800 || high > 0xdfff) {
-		*to = utf8_put(*to, (unsigned)high);
-		return s + 4;
-	}
-	low = high < 0xdc00 && s[4] == '\\' && s[5] == 'u' ? hex4(s + 6) : -1;
-	if (low < 0xdc00 || low > 0xdfff) {
-		broken(p, s - 2, ERR_FORMAT, "the escape \\u%.4s is half of a surrogate pair", s);
-		return NULL;
-	}
-	*to = utf8_put(*to, 0x10000 + (((unsigned)high & 0x3ff) << 10 | ((unsigned)low & 0x3ff)));
-	return s + 10;
-}
-
-/* s stands on a backslash; writes what it means at *to. Answers the byte behind the escape, or NULL. */
-static char *escape(struct parser *p, char *s, char **to)
-{
-	static const char meaning[128] = {
-		['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b',
-		['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t',
-	};
-	unsigned char c = (unsigned char)s[1];
-
-	if (c == 'u')
-		return unicode_escape(p, s + 2, to);
-	if (c >= sizeof meaning || !meaning[c]) {
-		broken(p, s, ERR_FORMAT, "an escape that JSON does not know");
-		return NULL;
-	}
-	*(*to)++ = meaning[c];
-	return s + 2;
-}
-
-static int string_error(struct parser *p, const char *open, const char *s)
-{
-	unsigned char c = (unsigned char)*s;
-
-	if (s >= p->end || *s == '\\')
-		return broken(p, open, ERR_FORMAT, "the string that begins here does not end");
-	if (c < 0x20)
-		return broken(p, s, ERR_FORMAT, "control character 0x%02x in a string, to be written \\u%04x", c, c);
-	return broken(p, s, ERR_FORMAT, "byte 0x%02x is no well-formed UTF-8", c);
-}
-
-/* p->p stands on the opening quote. Decodes in place, behind what is read. */
+/* p->p stands on the opening quote. */
 static inline int string(struct parser *p, const char **text, size_t *len)
 {
-	char *open = p->p, *s = open + 1, *to = s;
+	char *start = p->p + 1, *s = start + json_plain_run(start);
+	struct json_fault fault;
 
-	for (;;) {
-		size_t run = plain_run(s);
-		unsigned wide;
-
-		if (to != s)
-			memmove(to, s, run);
-		s += run;
-		to += run;
-		if (*s == '"')
-			break;
-		if (*s == '\\' && s + 1 < p->end) {
-			s = escape(p, s, &to);
-			if (!s)
-				return ERR_FORMAT;
-			continue;
-		}
-		wide = (unsigned char)*s >= 0x80 ? utf8_len(s) : 0;
-		if (!wide)
-			return string_error(p, open, s);
-		if (to != s)
-			memmove(to, s, wide);
-		s += wide;
-		to += wide;
+	*text = start;
+	if (__builtin_expect(*s == '"', 1)) {
+		*s = '\0';
+		*len = (size_t)(s - start);
+		p->p = s + 1;
+		return 0;
 	}
-	*to = '\0';
-	*text = open + 1;
-	*len = (size_t)(to - open - 1);
-	p->p = s + 1;
+	p->p = json_string_decode(start, s, p->end, len, &fault);
+	if (!p->p)
+		return broken(p, fault.at, ERR_FORMAT, "%s", fault.why);
 	return 0;
 }
 
@@ -731,7 +464,7 @@ static int document(struct parser *p)
 
 static int check_limits(const struct json_limits *l, const char *name, unsigned line, size_t len, struct err *e)
 {
-	size_t bytes = l->bytes ? MIN(l->bytes, UINT32_MAX - PAD) : DEFAULT_BYTES;
+	size_t bytes = l->bytes ? MIN(l->bytes, UINT32_MAX - JSON_PAD) : DEFAULT_BYTES;
 
 	if (len > bytes)
 		return err_set(e, ERR_LIMIT, "%s:%u:1: %zu bytes, more than the %zu allowed", name, line, len, bytes);
@@ -740,7 +473,7 @@ static int check_limits(const struct json_limits *l, const char *name, unsigned 
 
 static size_t arena_max(const struct json_limits *l)
 {
-	size_t bytes = l->bytes ? MIN(l->bytes, UINT32_MAX - PAD) : DEFAULT_BYTES;
+	size_t bytes = l->bytes ? MIN(l->bytes, UINT32_MAX - JSON_PAD) : DEFAULT_BYTES;
 
 	return l->arena ? l->arena : 16 * bytes + 1024;
 }
@@ -761,16 +494,16 @@ int json_parse_from(struct json_doc **out, const char *name, const char *text, s
 
 	if (rc < 0)
 		return rc;
-	a = malloc(sizeof *a + len + PAD);
+	a = malloc(sizeof *a + len + JSON_PAD);
 	if (!a)
 		return err_memory(e);
 	*a = (struct json_arena){ .doc = { .root = &a->root, .name = name, .source = text,
 					   .source_len = len, .first_line = line, .arena = a },
-				  .used = len + PAD, .max = arena_max(l),
+				  .used = len + JSON_PAD, .max = arena_max(l),
 				  .marks = origin->marks, .mark_count = origin->mark_count };
 	if (len)
 		memcpy(a->text, text, len);
-	memset(a->text + len, 0, PAD);
+	memset(a->text + len, 0, JSON_PAD);
 	p.arena = a;
 	p.p = a->text;
 	p.end = p.nul = a->text + len;
