@@ -50,7 +50,7 @@ struct simulate_trace {
 	struct simulate_ring rings[POLICY_RINGS_MAX];   /* by the policy's place */
 };
 
-/* Laptops by day, desktops, servers; rings of 0.1 %, 5 % and the rest. */
+/* Laptops by day, desktops, servers; rings of 0.1 %, 1 % and the rest. */
 void simulate_trace_default(struct simulate_trace *out, const struct policy *p);
 /*
  * {"format":1,"kinds":[{"name":..,"share":..,"online":[24 shares],"boot_s":..}],"strata":[{"name":..,"share":..}],

@@ -22,7 +22,7 @@ static const struct simulate_stratum strata[] = {
 
 void simulate_trace_default(struct simulate_trace *out, const struct policy *p)
 {
-	static const double rings[] = { 0.001, 0.05, 0.949 };
+	static const double rings[] = { 0.001, 0.01, 0.989 };
 
 	memset(out, 0, sizeof *out);
 	memcpy(out->kinds, kinds, sizeof kinds);

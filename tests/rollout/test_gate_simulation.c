@@ -16,7 +16,7 @@
 #define BETA 0.05
 #define P0 0.05
 #define P1 0.3
-#define OFFERS 32
+#define OFFERS 24
 #define MINUTE 60
 #define DAY_MINUTES 1440
 #define HORIZON DAY_MINUTES             /* minutes of one run */
