@@ -26,6 +26,17 @@ static void a_healthy_end_is_told_with_its_boots_panics_and_content(void **state
 	assert_string_equal(r.content, "good");
 }
 
+static void a_panic_that_is_only_reported_is_none(void **state)
+{
+	struct vm_report r = { 0 };
+
+	(void)state;
+	vm_read(&r, PANIC("1", "a") HEALTHY_ON("a") "vm: history failed kernel-crash: Kernel panic - not syncing: sysrq triggered crash\r\n",
+		VM_END_OFF, "a");
+	assert_int_equal(r.panics, 1);
+	assert_int_equal(r.verdict, VM_HEALTHY);
+}
+
 static void wrong_content_is_neither_healthy_nor_a_panic(void **state)
 {
 	(void)state;
@@ -73,6 +84,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_healthy_end_is_told_with_its_boots_panics_and_content),
+		cmocka_unit_test(a_panic_that_is_only_reported_is_none),
 		cmocka_unit_test(wrong_content_is_neither_healthy_nor_a_panic),
 		cmocka_unit_test(a_machine_that_is_given_up_panicked_too_often),
 		cmocka_unit_test(a_time_out_is_told_whatever_was_printed_before),

@@ -67,13 +67,17 @@ static int bound(void *arg)
 	return setrlimit(RLIMIT_CPU, &cpu);
 }
 
-static unsigned count(const char *text, const char *what)
+/* Lines with these words; the guest's own, which may quote a kernel that died, or the kernel's. */
+static unsigned count(const char *text, const char *what, bool guest)
 {
 	unsigned n = 0;
 
-	while ((text = strstr(text, what))) {
-		text += strlen(what);
-		n++;
+	for (const char *at = text; (at = strstr(at, what)); at += strlen(what)) {
+		const char *line = at;
+
+		while (line > text && line[-1] != '\n')
+			line--;
+		n += guest == !strncmp(line, "vm: ", 4);
 	}
 	return n;
 }
@@ -95,8 +99,8 @@ static bool is_wrong(const char *runs, const char *content)
 
 void vm_read(struct vm_report *out, const char *serial, enum vm_end end, const char *content)
 {
-	out->boots = count(serial, "vm: boot ");
-	out->panics = count(serial, "Kernel panic - not syncing");
+	out->boots = count(serial, "vm: boot ", true);
+	out->panics = count(serial, "Kernel panic - not syncing", false);
 	last_content(out->content, serial);
 	if (end == VM_END_CUT)
 		out->verdict = VM_TIMEOUT;
