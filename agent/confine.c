@@ -88,10 +88,12 @@ int confine_identity(struct confine_identity *out, const struct settings *s, enu
 /* A file that grows too large is an error of the write, not the end of the process. */
 static bool limits(enum confine_role role)
 {
+	/* Threads of a user who was there before count with everything else that user runs. */
+	rlim_t processes = roles[role].processes && geteuid() ? ANY : roles[role].processes;
 	const struct { int which; rlim_t most; } all[] = {
 		{ RLIMIT_NOFILE, roles[role].files },        { RLIMIT_FSIZE, roles[role].file_size },
 		{ RLIMIT_CPU, roles[role].cpu },             { RLIMIT_CORE, 0 },
-		{ RLIMIT_NPROC, roles[role].processes },     { RLIMIT_MSGQUEUE, 0 },
+		{ RLIMIT_NPROC, processes },                 { RLIMIT_MSGQUEUE, 0 },
 		{ RLIMIT_AS, SANDBOX_SANITIZED ? ANY : roles[role].memory },
 	};
 	bool ok = true;

@@ -39,10 +39,10 @@ static const struct ini_key agent_keys[] = {
 	{ "agent", "max-rate", INI_BYTES, AT(max_rate), "0", 0, 0, "bytes per second of downloads; 0: no limit" },
 	{ "agent", "keep-events", INI_INT, AT(keep_events), "5000", 100, 1000000, "unsent events and history kept" },
 	{ "agent", "strict-sandbox", INI_BOOL, AT(strict_sandbox), "no", 0, 0, "refuse to run without full confinement" },
-	{ "agent", "fetch-user", INI_TEXT, AT(fetch_user), "", 0, 0, "user of the network process" },
-	{ "agent", "judge-user", INI_TEXT, AT(judge_user), "", 0, 0, "user of the process that reads signed metadata" },
-	{ "agent", "unpack-user", INI_TEXT, AT(unpack_user), "", 0, 0, "user of the process that decodes archives" },
-	{ "agent", "canary-user", INI_TEXT, AT(canary_user), "", 0, 0, "user of the process that tries content" },
+	{ "agent", "fetch-user", INI_TEXT, AT(fetch_user), "", 0, 0, "user (or number) of the network process; default: ringhold-fetch, where there is one" },
+	{ "agent", "judge-user", INI_TEXT, AT(judge_user), "", 0, 0, "... that reads signed metadata; default: ringhold-judge" },
+	{ "agent", "unpack-user", INI_TEXT, AT(unpack_user), "", 0, 0, "... that decodes archives; default: ringhold-unpack" },
+	{ "agent", "canary-user", INI_TEXT, AT(canary_user), "", 0, 0, "... that tries content; default: ringhold-canary" },
 };
 
 #undef AT
