@@ -270,8 +270,9 @@ static int write_promoter(const struct making *m, struct err *e)
 
 	if (!text)
 		return err_memory(e);
-	buf_addf(text, "# where the server is, and the pin of its key, which stands in its file `pin` once it ran\n"
-		       "server = https://%s\n; pin = sha256//...\n", m->plan->listen);
+	buf_addf(text, "# where the server is, and what proves it: the file that it writes at its first start, where this user can\n"
+		       "# read it; on another machine the line in it, brought by hand\n"
+		       "server = https://%s\npin-file = ../server/pin\n; pin = sha256//...\n", m->plan->listen);
 	return make_dir(m, "promoter/state", e) < 0 ? e->code : write_file(m, "promoter/promoter.ini", text, 0644, e);
 }
 

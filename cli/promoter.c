@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/ini.h"
 #include "base/log.h"
+#include "cli/promoter_content.h"
 #include "cli/promoter_judge.h"
 #include "cli/promoter_view.h"
 #include "rollout/checkin.h"
@@ -23,10 +24,12 @@
 #define REQUESTS_MAX 256                /* looked at in one look */
 #define EXPIRY_MOST (40 * 86400)        /* of what is signed, from now */
 #define VERSION_AHEAD 86400             /* versions are seconds: none may use up the future */
+#define PIN_MAX 4096                    /* bytes of the file */
 #define SAID_MAX 64                     /* reasons remembered, so that each is told once */
 
 struct settings {
-	char *server, *pin, *ca_file, *token_file, *root, *policies, *vouch, *state;
+	char *server, *pin, *pin_file, *ca_file, *token_file, *root, *policies, *vouch, *state;
+	char *content_url, *content_root, *content_pin, *content_ca_file;
 	int64_t poll_s, per_day, vouchers;
 };
 
@@ -34,6 +37,7 @@ struct settings {
 static const struct ini_key keys[] = {
 	{ "", "server", INI_TEXT, AT(server), "", 0, 0, "https://host:port" },
 	{ "", "pin", INI_TEXT, AT(pin), "", 0, 0, "sha256//... of the server's key; stands in its file `pin`" },
+	{ "", "pin-file", INI_TEXT, AT(pin_file), "", 0, 0, "that file, where this user can read it; without a pin" },
 	{ "", "ca-file", INI_TEXT, AT(ca_file), "", 0, 0, "certificates that vouch for the server, without a pin" },
 	{ "", "token-file", INI_TEXT, AT(token_file), "token", 0, 0, "lets it read what the server offers" },
 	{ "", "root", INI_TEXT, AT(root), "root.json", 0, 0, "whom it believes" },
@@ -42,6 +46,10 @@ static const struct ini_key keys[] = {
 	{ "", "vouchers", INI_INT, AT(vouchers), "3", 1, 1000, "endpoints that must vouch, of each ring that has keys there" },
 	{ "", "state", INI_TEXT, AT(state), "state", 0, 0, "directory of what it has seen" },
 	{ "", "poll", INI_SECONDS, AT(poll_s), "5s", 1, 3600, "how often the server is asked" },
+	{ "content", "url", INI_TEXT, AT(content_url), "", 0, 0, "the vendor's repository, where hosts have a content-url; else the server's own" },
+	{ "content", "root", INI_TEXT, AT(content_root), "content.root.json", 0, 0, "the vendor's root" },
+	{ "content", "pin", INI_TEXT, AT(content_pin), "", 0, 0, "sha256//... of the vendor's key" },
+	{ "content", "ca-file", INI_TEXT, AT(content_ca_file), "", 0, 0, "certificates that vouch for the vendor's server, without a pin" },
 	{ "", "changes-per-day", INI_INT, AT(per_day), "8", 1, 1000, "promotions, and as many ways back, of one ring and channel" },
 };
 
@@ -65,6 +73,7 @@ struct promoter {
 	struct remote *remote;
 	struct keyring *keys;
 	struct promoter_view *view;
+	struct promoter_content *content;       /* NULL: bundles are in the same repository as rings */
 	struct witness *witness;
 	struct vouchers vouchers;
 	char *records;                          /* directory: the last record of each ring */
@@ -105,9 +114,28 @@ static int read_settings(struct promoter *p, const char *dir, struct err *e)
 	if (file_check_private(path, false, e) < 0 || ini_read(s, path, keys, ARRAY_LEN(keys), NULL, e) < 0)
 		return e->code;
 	if (absolute(&s->token_file, dir, e) < 0 || absolute(&s->root, dir, e) < 0 || absolute(&s->policies, dir, e) < 0 || absolute(&s->vouch, dir, e) < 0 ||
-	    absolute(&s->state, dir, e) < 0)
+	    absolute(&s->state, dir, e) < 0 || absolute(&s->content_root, dir, e) < 0 ||
+	    (*s->pin_file && absolute(&s->pin_file, dir, e) < 0))
 		return e->code;
 	return 0;
+}
+
+/* The server writes it at its first start: whoever could change it is the server already. */
+static int read_pin(struct settings *s, struct err *e)
+{
+	AUTO(buf) struct buf *text = NULL;
+
+	if (*s->pin || !*s->pin_file)
+		return 0;
+	if (file_read(&text, s->pin_file, PIN_MAX, e) < 0)
+		return err_wrap(e, "the server's pin");
+	buf_addc(text, '\n');
+	if (buf_check(text, e) < 0)
+		return e->code;
+	text->data[strcspn(text->data, "\r\n")] = '\0';
+	free(s->pin);
+	s->pin = strdup(text->data);
+	return s->pin ? 0 : err_memory(e);
 }
 
 static int open_remote(struct promoter *p, const struct remote_options *given, struct err *e)
@@ -115,6 +143,8 @@ static int open_remote(struct promoter *p, const struct remote_options *given, s
 	const struct settings *s = &p->settings;
 	struct remote_options o = *given;
 
+	if (!o.pin && read_pin(&p->settings, e) < 0)
+		return e->code;
 	if (!o.server && !o.home && *s->server)
 		o.server = s->server;
 	if (!o.pin && *s->pin)
@@ -231,6 +261,20 @@ static int open_keys(struct promoter *p, const char *dir, struct err *e)
 	return p->keys->count ? 0 : err_set(e, ERR_NOT_FOUND, "%s: there is no key", path);
 }
 
+static int open_views(struct promoter *p, struct err *e)
+{
+	const struct settings *s = &p->settings;
+	struct promoter_source source = promoter_source_remote(p->remote);
+	AUTO_FREE char *tuf = file_join(s->state, "tuf"), *content = file_join(s->state, "content-tuf");
+	const struct promoter_content_settings c = { s->content_url, s->content_root, s->content_pin, s->content_ca_file, content };
+
+	if (!tuf || !content)
+		return err_memory(e);
+	if (promoter_view_open(&p->view, s->root, tuf, &source, e) < 0)
+		return e->code;
+	return *s->content_url ? promoter_content_open(&p->content, &c, e) : 0;
+}
+
 int promoter_open(struct promoter **out, const struct promoter_settings *s, struct err *e)
 {
 	AUTO(promoter) struct promoter *p = calloc(1, sizeof *p);
@@ -241,7 +285,7 @@ int promoter_open(struct promoter **out, const struct promoter_settings *s, stru
 	}
 	p->keys = s->keys;
 	if (read_settings(p, s->dir, e) < 0 || open_keys(p, s->dir, e) < 0 || load_policies(p, e) < 0 || open_state(p, e) < 0 ||
-	    open_vouchers(p, e) < 0 || open_remote(p, s->remote, e) < 0 || promoter_view_open(&p->view, p->settings.root, p->settings.state, p->remote, e) < 0)
+	    open_vouchers(p, e) < 0 || open_remote(p, s->remote, e) < 0 || open_views(p, e) < 0)
 		return e->code;
 	*out = TAKE(p);
 	return 0;
@@ -257,6 +301,7 @@ void promoter_close(struct promoter *p)
 		buf_free(p->vouchers.items[--p->vouchers.count].key);
 	free(p->vouchers.items);
 	promoter_view_close(p->view);
+	promoter_content_close(p->content);
 	witness_close(p->witness);
 	remote_free(p->remote);
 	keyring_free(p->keys);
@@ -559,6 +604,35 @@ static int wanted_of(const struct judging *j, const struct metadata_target *t, c
 	return assignment_check_place(*out, channel, j->ring, e);
 }
 
+/* By either repository, as hosts count it; one that cannot be asked adds nothing. */
+static int is_stopped(struct promoter *p, const char *channel, const struct digest *d, bool *stopped, struct err *e)
+{
+	struct promoter_view *theirs = p->content ? promoter_content_view(p->content, &(struct err){ 0 }) : NULL;
+	bool by_vendor = false;
+
+	if (promoter_view_stopped(p->view, channel, d, stopped, e) < 0 ||
+	    (theirs && promoter_view_stopped(theirs, channel, d, &by_vendor, e) < 0))
+		return e->code;
+	*stopped = *stopped || by_vendor;
+	return 0;
+}
+
+/* Where the vendor cannot be asked the way back stays open: what the ring had was the vendor's when it came. */
+static int ask_vendor(const struct judging *j, struct judge_case *k, struct err *e)
+{
+	const struct bundle_ref *b = &k->wanted->bundle;
+	struct promoter_view *view = j->p->content ? promoter_content_view(j->p->content, e) : j->p->view;
+
+	if (view)
+		return promoter_view_vendor(view, k->channel, b, &k->vendor_signed, &k->vendor_greatest, e);
+	k->vendor_signed = !(k->current && digest_equal(&k->current->bundle.digest, &b->digest)) &&
+			   witness_in_force(j->p->witness, j->ring, k->channel, &b->digest);
+	if (k->vendor_signed)
+		return 0;
+	e->code = ERR_CONFLICT;         /* asked again in the next look */
+	return e->code;
+}
+
 /* t: what the draft lists, NULL: no more; was: what is published, NULL: nothing. */
 static int judge_target(const struct judging *j, const struct metadata_target *t, const struct metadata_target *was, struct changes *all,
 			struct err *e)
@@ -580,15 +654,16 @@ static int judge_target(const struct judging *j, const struct metadata_target *t
 		return err_set(e, ERR_LIMIT, "more than %d channels change at once", CHANNELS_MAX);
 	k.channel = policy->channel;
 	if (promoter_view_assignment(p->view, j->ring, policy->channel, &current, e) < 0 ||
-	    (current && promoter_view_stopped(p->view, policy->channel, &current->bundle.digest, &k.current_stopped, e) < 0))
-		return e->code;
-	if (t && (wanted_of(j, t, policy->channel, &wanted, e) < 0 || evidence_record(j, &record, e) < 0 ||
-		  promoter_view_stopped(p->view, policy->channel, &wanted->bundle.digest, &k.wanted_stopped, e) < 0 ||
-		  promoter_view_vendor(p->view, policy->channel, &wanted->bundle, &k.vendor_signed, &k.vendor_greatest, e) < 0))
+	    (current && is_stopped(p, policy->channel, &current->bundle.digest, &k.current_stopped, e) < 0))
 		return e->code;
 	k.current = current;
+	if (t && (wanted_of(j, t, policy->channel, &wanted, e) < 0 || evidence_record(j, &record, e) < 0 ||
+		  is_stopped(p, policy->channel, &wanted->bundle.digest, &k.wanted_stopped, e) < 0))
+		return e->code;
 	k.wanted = wanted;
 	k.record = record;
+	if (wanted && ask_vendor(j, &k, e) < 0)
+		return e->code;
 	if (judge_change(&k, &c->kind, e) < 0)
 		return e->code;
 	snprintf(c->channel, sizeof c->channel, "%s", policy->channel);
@@ -802,6 +877,8 @@ int promoter_look(struct promoter *p, int64_t now, struct promoter_round *out, s
 	bool changed = false;
 
 	*out = (struct promoter_round){ 0 };
+	if (p->content)
+		promoter_content_refresh(p->content, now);
 	if (load_policies(p, e) < 0 || promoter_view_refresh(p->view, now, &changed, e) < 0 ||
 	    (changed && watch_assignments(p, now, e) < 0) || watch_records(p, now, e) < 0 ||
 	    hear_endpoints(p, now, e) < 0)

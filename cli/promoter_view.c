@@ -7,11 +7,10 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "rollout/stops.h"
-#include "signing/driver.h"
 
 struct promoter_view {
 	char *dir;
-	struct remote *remote;          /* borrowed */
+	struct promoter_source source;
 	struct tuf_client *client;
 	int64_t snapshot;               /* version at the last refresh */
 };
@@ -30,28 +29,33 @@ static int get(struct remote *r, const char *where, const char *name, size_t max
 
 static int get_metadata(void *arg, const char *name, size_t max, struct buf **out, struct err *e)
 {
-	return get(((struct promoter_view *)arg)->remote, "metadata", name, max, out, e);
+	return get(arg, "metadata", name, max, out, e);
 }
 
 static int get_target(void *arg, const char *name, size_t max, struct buf **out, struct err *e)
 {
-	return get(((struct promoter_view *)arg)->remote, "targets", name, max, out, e);
+	return get(arg, "targets", name, max, out, e);
+}
+
+struct promoter_source promoter_source_remote(struct remote *r)
+{
+	return (struct promoter_source){ get_metadata, get_target, r };
 }
 
 static struct driver driver_of(struct promoter_view *v)
 {
-	return (struct driver){ .dir = v->dir, .get = get_metadata, .arg = v };
+	return (struct driver){ .dir = v->dir, .get = v->source.metadata, .arg = v->source.arg };
 }
 
-int promoter_view_open(struct promoter_view **out, const char *root, const char *state, struct remote *r, struct err *e)
+int promoter_view_open(struct promoter_view **out, const char *root, const char *dir, const struct promoter_source *s, struct err *e)
 {
 	AUTO(promoter_view) struct promoter_view *v = calloc(1, sizeof *v);
 	AUTO(buf) struct buf *anchor = NULL;
 
 	if (!v)
 		return err_memory(e);
-	v->remote = r;
-	v->dir = file_join(state, "tuf");
+	v->source = *s;
+	v->dir = strdup(dir);
 	if (!v->dir)
 		return err_memory(e);
 	if (file_mkdirs(v->dir, 0700, e) < 0 || file_read(&anchor, root, METADATA_ROOT_MAX, e) < 0 ||
@@ -94,7 +98,7 @@ static int read_target(struct promoter_view *v, const char *path, size_t max, st
 		return e->code == ERR_NOT_FOUND ? 0 : e->code;
 	if (!found)
 		return 0;
-	return driver_target(&d, v->client, path, get_target, v, max, out, NULL, e);
+	return driver_target(&d, v->client, path, v->source.target, v->source.arg, max, out, NULL, e);
 }
 
 int promoter_view_assignment(struct promoter_view *v, const char *ring, const char *channel, struct assignment **out, struct err *e)

@@ -1,5 +1,5 @@
 /*
- * promoter_view: the repository as a promoter's own TUF client sees it.
+ * promoter_view: a repository as a promoter's own TUF client sees it.
  *
  * Verified from the root the operators gave it, in its own directory, so that
  * a server can neither go back nor sign for others. A bundle and its vendor's
@@ -10,12 +10,20 @@
 
 #include "cli/remote.h"
 #include "rollout/assignment.h"
+#include "signing/driver.h"
 #include "signing/sigreq.h"
 
 struct promoter_view;
 
-/* root is the file the operators gave; state an existing directory. */
-int promoter_view_open(struct promoter_view **out, const char *root, const char *state, struct remote *r, struct err *e) MUST_CHECK;
+/* Where it comes from: two driver_get and their argument, borrowed. */
+struct promoter_source {
+	driver_get *metadata, *target;
+	void *arg;
+};
+struct promoter_source promoter_source_remote(struct remote *r);
+
+/* root is the file the operators gave; dir holds what was seen and is made when it is missing. */
+int promoter_view_open(struct promoter_view **out, const char *root, const char *dir, const struct promoter_source *s, struct err *e) MUST_CHECK;
 void promoter_view_close(struct promoter_view *v);
 
 /* Whatever else is asked is of the last refresh. *changed: something was published since the one before. */

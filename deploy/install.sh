@@ -27,6 +27,10 @@ install -m 0644 "$here"/sysusers.d/ringhold.conf "$dest/usr/lib/sysusers.d/"
 if [ -z "$dest" ] && command -v systemd-sysusers >/dev/null; then
   systemd-sysusers ringhold.conf
 fi
+# What is copied there belongs to the promoter's user as well: its keys are refused otherwise (docs/keys.md).
+if [ -z "$dest" ] && id ringhold-promoter >/dev/null 2>&1; then
+  chown -R ringhold-promoter:ringhold-promoter /etc/ringhold-promoter
+fi
 # For editors and validators: the JSON Schemas of every document (docs/schemas.md).
 install -d "$dest/usr/share/ringhold/schema"
 install -m 0644 "$here"/../schema/*.schema.json "$dest/usr/share/ringhold/schema/"

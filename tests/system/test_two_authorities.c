@@ -14,12 +14,15 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "rollout/assignment.h"
+#include "signing/repo.h"
 #include "takeover.h"
 #include "watch.h"
 
 #define HOSTS 3         /* of the canary ring: the fewest that pass by coverage */
 
 static struct world *vendor, *customer;
+static char promoter_content[512];      /* where the customer's promoter finds the vendor's bundles */
 static struct bundle_made baseline, one, two, bad, own;
 
 static char *at(const struct world *w, const char *name)
@@ -55,6 +58,20 @@ static int follow_vendor(struct err *e)
 	if (buf_check(text, e) < 0 || file_replace(path, text->data, text->len, 0600, e) < 0)
 		return e->code;
 	return world_server_start(customer, e);
+}
+
+/* The second signature of the customer's later rings: it believes the vendor about bundles, by the vendor's root. */
+static int tell_promoter(struct err *e)
+{
+	AUTO_FREE char *from = at(vendor, "root.json"), *to = at(customer, "promoter/content.root.json");
+	AUTO(buf) struct buf *root = NULL;
+
+	if (file_read(&root, from, (size_t)1 << 20, e) < 0 || file_replace(to, root->data, root->len, 0644, e) < 0)
+		return e->code;
+	snprintf(promoter_content, sizeof promoter_content, "[content]\nurl = %s/content\npin = %s\n", vendor->url, vendor->pin);
+	customer->promoter_more = promoter_content;
+	/* The one that runs since the installation knows the customer's repository only. */
+	return world_promoter_stop(customer, SIGTERM, e) < 0 ? e->code : world_promoter_start(customer, e);
 }
 
 /* The customer's offline keys let a third party in: the bank has one key, of its own. */
@@ -183,7 +200,7 @@ static int setup(void **state)
 		goto failed;
 	share_clock();
 	if (world_install(vendor, &e) < 0 || world_install(customer, &e) < 0 || delegate_to_bank(&e) < 0 || follow_vendor(&e) < 0 ||
-	    populate(&e) < 0)
+	    tell_promoter(&e) < 0 || populate(&e) < 0)
 		goto failed;
 	return 0;
 failed:
@@ -280,6 +297,20 @@ static int server_refused(struct world *w, void *words, struct err *e)
 	return strstr(said->data, "refused") && strstr(said->data, words);
 }
 
+/* The serial that a later ring of the customer is assigned, which takes the promoter's signature. */
+static int early_has(struct world *w, void *serial, struct err *e)
+{
+	AUTO_FREE char *dir = at(w, "server/repository");
+	AUTO(repo) struct repo *r = NULL;
+	AUTO(buf) struct buf *text = NULL;
+	AUTO(assignment) struct assignment *a = NULL;
+
+	/* read while it is published: again in the next turn */
+	if (repo_open(&r, dir, e) < 0 || repo_read_target(r, "rings/early/edr.json", ASSIGNMENT_MAX, &text, e) < 0)
+		return 0;
+	return assignment_parse(&a, "early", text->data, text->len, e) < 0 ? e->code : a->bundle.serial == *(uint64_t *)serial;
+}
+
 static void expect_untouched(const struct bundle_made *b)
 {
 	struct err e;
@@ -318,6 +349,7 @@ static void what_the_vendor_publishes_and_the_bank_approves_goes_through_the_cus
 
 	(void)state;
 	ship(&one, 1);
+	assert_ok(world_until(customer, true, "the promoter let the vendor's bundle into the second ring", early_has, &one.serial, &e));
 	ship(&two, 2);
 	assert_ok(world_expect(customer, 0, &said, &e, "ringhold", "followed", "--home", home, NULL));
 	assert_non_null(strstr(said->data, "started"));

@@ -321,7 +321,7 @@ static int furnish_promoter(struct world *w, struct err *e)
 	AUTO_FREE char *ini = file_join(w->dir, "promoter/promoter.ini");
 	AUTO_FREE char *text = NULL;
 
-	if (!dir || !ini || asprintf(&text, "server = %s\npin = %s\npoll = 1s\n", w->url, w->pin) < 0)
+	if (!dir || !ini || asprintf(&text, "server = %s\npin = %s\npoll = 1s\n%s", w->url, w->pin, w->promoter_more ? w->promoter_more : "") < 0)
 		return err_memory(e);
 	if (file_replace(ini, text, strlen(text), 0644, e) < 0)
 		return e->code;

@@ -32,6 +32,7 @@ struct world {
 	int64_t real_start_ms;
 	int64_t all_seen_at;            /* clock_now() when every machine had checked in since the time before */
 	pid_t server, promoter;         /* -1: does not run */
+	const char *promoter_more;      /* further lines of promoter.ini; NULL: none */
 	char *url;                      /* https://127.0.0.1:port */
 	char *pin;
 	struct fetch *http;             /* as an operator */
