@@ -362,6 +362,8 @@ static int find_ready(struct server *s, const char *id, const char *who, int64_t
 		      struct err *e)
 {
 	AUTO(kept_bundle) struct kept_bundle *w = NULL;
+	bool others = s->requests_ready;
+	int got;
 
 	*out = NULL;
 	if (load(s, id, &w, e) < 0)
@@ -371,11 +373,12 @@ static int find_ready(struct server *s, const char *id, const char *who, int64_t
 		info->state = w->row.state;
 	if (!w || w->row.state != REQUESTS_OPEN)
 		return 0;
-	if (requests_try(s, w->q, &w->row, who, now, info, e) < 0)
-		return e->code;
-	if (info->ready)
+	got = requests_try(s, w->q, &w->row, who, now, info, e);
+	/* This one is in hand: after trouble the next look at all of them finds it, not every tick. */
+	s->requests_ready = others;
+	if (got == 0 && info->ready)
 		*out = TAKE(w);
-	return 0;
+	return got;
 }
 
 static int finish(struct server *s, const char *id, const char *who, int64_t now, struct requests_info *info, struct err *e)
