@@ -297,7 +297,7 @@ static int server_refused(struct world *w, void *words, struct err *e)
 	return strstr(said->data, "refused") && strstr(said->data, words);
 }
 
-/* The serial that a later ring of the customer is assigned, which takes the promoter's signature. */
+/* The serial that a later ring of the customer is assigned, which takes the promoter's signature; 0: none any more. */
 static int early_has(struct world *w, void *serial, struct err *e)
 {
 	AUTO_FREE char *dir = at(w, "server/repository");
@@ -306,8 +306,10 @@ static int early_has(struct world *w, void *serial, struct err *e)
 	AUTO(assignment) struct assignment *a = NULL;
 
 	/* read while it is published: again in the next turn */
-	if (repo_open(&r, dir, e) < 0 || repo_read_target(r, "rings/early/edr.json", ASSIGNMENT_MAX, &text, e) < 0)
+	if (repo_open(&r, dir, e) < 0)
 		return 0;
+	if (repo_read_target(r, "rings/early/edr.json", ASSIGNMENT_MAX, &text, e) < 0)
+		return e->code == ERR_NOT_FOUND && *(uint64_t *)serial == 0;
 	return assignment_parse(&a, "early", text->data, text->len, e) < 0 ? e->code : a->bundle.serial == *(uint64_t *)serial;
 }
 
@@ -374,12 +376,14 @@ static void the_customer_stops_what_the_vendor_ships_while_the_vendor_is_down(vo
 static void what_people_recall_is_left_on_the_same_day(void **state)
 {
 	AUTO_FREE char *home = at(customer, "server"), *keys = at(customer, "operator-keys");
+	uint64_t none = 0;
 	struct err e;
 
 	(void)state;
 	assert_ok(world_expect(customer, 0, NULL, &e, "ringhold", "recall", "edr", "1", "--reason", "and so does this", "--keys", keys, "--home",
 			       home, NULL));
 	assert_ok(world_until(customer, true, "every host left that one, too", all_run, &baseline.digest, &e));
+	assert_ok(world_until(customer, true, "the promoter let the second ring be emptied without asking the vendor", early_has, &none, &e));
 }
 
 /* Its bundle is real, and the customer's own checks refuse it; the rings that name it are not the vendor's to sign. */
