@@ -73,6 +73,20 @@ int keyword_compile(struct compiler *c, struct node *n, const struct json_member
 /* keywords_finish.c: what several keywords of one node say together. */
 int keywords_finish(struct compiler *c, struct node *n) MUST_CHECK;
 
+/* ---- keywords_arguments.c ---- */
+
+/* What a keyword takes; anything else is an error that names it. */
+int keyword_want(struct compiler *c, const struct node *n, const struct json *v, const char *keyword, enum json_type type) MUST_CHECK;
+int keyword_want_count(struct compiler *c, const struct node *n, const struct json *v, const char *keyword, uint64_t *out) MUST_CHECK;
+int keyword_want_node(struct compiler *c, const struct node *n, const struct json *v, const struct node **out) MUST_CHECK;
+int keyword_want_nodes(struct compiler *c, const struct node *n, const struct json *v, const char *keyword, bool some, struct nodes *out) MUST_CHECK;
+int keyword_want_names(struct compiler *c, const struct node *n, const struct json *v, const char *keyword) MUST_CHECK;
+/* The rules of n for values of one type, made when a keyword first needs them; NULL: error set. */
+struct object_rules *node_object_rules(struct compiler *c, struct node *n);
+struct array_rules *node_array_rules(struct compiler *c, struct node *n);
+struct string_rules *node_string_rules(struct compiler *c, struct node *n);
+struct number_rules *node_number_rules(struct compiler *c, struct node *n);
+
 /* ---- shortcuts.c ---- */
 
 /* An empty table for so many texts. */

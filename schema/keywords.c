@@ -6,98 +6,6 @@
 
 #define KEYWORD(name) static int k_##name(struct compiler *c, struct node *n, const struct json *v)
 
-/* ---- arguments of keywords ---- */
-
-static int want(struct compiler *c, const struct node *n, const struct json *v, const char *keyword, enum json_type type)
-{
-	if (v->type == type)
-		return 0;
-	return resource_error(c, n->resource, v, ERR_FORMAT, "\"%s\": expected %s, found %s", keyword, json_type_name(type),
-			      json_type_name(v->type));
-}
-
-static int want_count(struct compiler *c, const struct node *n, const struct json *v, const char *keyword, uint64_t *out)
-{
-	int64_t i;
-	double x;
-
-	if (json_to_int(v, &i) && i >= 0) {
-		*out = (uint64_t)i;
-		return 0;
-	}
-	/* 2.0 and 1e3 are whole, too; nothing has more than 2^53 of anything */
-	if (json_is_integer(v) && v->u.text[0] != '-') {
-		*out = json_to_double(v, &x) && x <= 9007199254740992.0 ? (uint64_t)x : UINT64_MAX;
-		return 0;
-	}
-	return resource_error(c, n->resource, v, ERR_FORMAT, "\"%s\": expected a whole number from 0 on", keyword);
-}
-
-static int want_node(struct compiler *c, const struct node *n, const struct json *v, const struct node **out)
-{
-	*out = compiler_node(c, n->resource, v);
-	return *out ? 0 : c->e->code;
-}
-
-static int want_nodes(struct compiler *c, const struct node *n, const struct json *v, const char *keyword, bool some,
-		      struct nodes *out)
-{
-	if (want(c, n, v, keyword, JSON_ARRAY) < 0)
-		return c->e->code;
-	if (!v->count && some)
-		return resource_error(c, n->resource, v, ERR_FORMAT, "\"%s\": expected at least one schema", keyword);
-	out->at = compiler_take(c, v->count, sizeof(*out->at));
-	if (!out->at)
-		return c->e->code;
-	for (uint32_t i = 0; i < v->count; i++)
-		if (want_node(c, n, &v->u.items[i], &out->at[i]) < 0)
-			return c->e->code;
-	out->count = v->count;
-	return 0;
-}
-
-static int want_names(struct compiler *c, const struct node *n, const struct json *v, const char *keyword)
-{
-	if (want(c, n, v, keyword, JSON_ARRAY) < 0)
-		return c->e->code;
-	for (uint32_t i = 0; i < v->count; i++)
-		if (want(c, n, &v->u.items[i], keyword, JSON_STRING) < 0)
-			return c->e->code;
-	return 0;
-}
-
-/* ---- the groups of rules, made when a keyword first needs them ---- */
-
-static struct object_rules *object_rules(struct compiler *c, struct node *n)
-{
-	if (!n->object && (n->object = compiler_take(c, 1, sizeof *n->object)))
-		n->object->max = UINT64_MAX;
-	return n->object;
-}
-
-static struct array_rules *array_rules(struct compiler *c, struct node *n)
-{
-	if (!n->array && (n->array = compiler_take(c, 1, sizeof *n->array))) {
-		n->array->max = n->array->contains_max = UINT64_MAX;
-		n->array->contains_min = 1;
-	}
-	return n->array;
-}
-
-static struct string_rules *string_rules(struct compiler *c, struct node *n)
-{
-	if (!n->string && (n->string = compiler_take(c, 1, sizeof *n->string)))
-		n->string->max = UINT64_MAX;
-	return n->string;
-}
-
-static struct number_rules *number_rules(struct compiler *c, struct node *n)
-{
-	if (!n->number)
-		n->number = compiler_take(c, 1, sizeof *n->number);
-	return n->number;
-}
-
 /* ---- any value ---- */
 
 static int add_type(struct compiler *c, struct node *n, const struct json *v)
@@ -170,7 +78,7 @@ KEYWORD(enum)
 	struct values *e = compiler_take(c, 1, sizeof *e);
 	struct schema *s = c->s;
 
-	if (!e || want(c, n, v, "enum", JSON_ARRAY) < 0 ||
+	if (!e || keyword_want(c, n, v, "enum", JSON_ARRAY) < 0 ||
 	    compiler_room(c, (void **)&s->values, s->values_count, &s->values_cap) < 0)
 		return c->e->code;
 	s->values[s->values_count++] = n->values = e;
@@ -194,27 +102,27 @@ KEYWORD(enum)
 KEYWORD(properties)
 {
 	c->properties = v;
-	return object_rules(c, n) ? want(c, n, v, "properties", JSON_OBJECT) : c->e->code;
+	return node_object_rules(c, n) ? keyword_want(c, n, v, "properties", JSON_OBJECT) : c->e->code;
 }
 
 KEYWORD(required)
 {
 	c->required = v;
-	return object_rules(c, n) ? want_names(c, n, v, "required") : c->e->code;
+	return node_object_rules(c, n) ? keyword_want_names(c, n, v, "required") : c->e->code;
 }
 
 KEYWORD(additionalProperties)
 {
-	struct object_rules *o = object_rules(c, n);
+	struct object_rules *o = node_object_rules(c, n);
 
-	return o ? want_node(c, n, v, &o->additional) : c->e->code;
+	return o ? keyword_want_node(c, n, v, &o->additional) : c->e->code;
 }
 
 KEYWORD(patternProperties)
 {
-	struct object_rules *o = object_rules(c, n);
+	struct object_rules *o = node_object_rules(c, n);
 
-	if (!o || want(c, n, v, "patternProperties", JSON_OBJECT) < 0)
+	if (!o || keyword_want(c, n, v, "patternProperties", JSON_OBJECT) < 0)
 		return c->e->code;
 	o->patterns = compiler_take(c, v->count, sizeof *o->patterns);
 	if (!o->patterns)
@@ -224,7 +132,7 @@ KEYWORD(patternProperties)
 		struct json key = json_key(n->resource->doc, m);
 
 		if (compiler_pattern(c, n->resource, &key, m->key.text, m->key.len, &o->patterns[i].pattern) < 0 ||
-		    want_node(c, n, &m->value, &o->patterns[i].node) < 0)
+		    keyword_want_node(c, n, &m->value, &o->patterns[i].node) < 0)
 			return c->e->code;
 	}
 	o->pattern_count = v->count;
@@ -233,18 +141,18 @@ KEYWORD(patternProperties)
 
 KEYWORD(propertyNames)
 {
-	struct object_rules *o = object_rules(c, n);
+	struct object_rules *o = node_object_rules(c, n);
 
-	return o ? want_node(c, n, v, &o->names) : c->e->code;
+	return o ? keyword_want_node(c, n, v, &o->names) : c->e->code;
 }
 
 static int add_dependencies(struct compiler *c, struct node *n, const struct json *v, const char *keyword, bool names,
 			    bool schemas)
 {
-	struct object_rules *o = object_rules(c, n);
+	struct object_rules *o = node_object_rules(c, n);
 	struct dependency *all;
 
-	if (!o || want(c, n, v, keyword, JSON_OBJECT) < 0)
+	if (!o || keyword_want(c, n, v, keyword, JSON_OBJECT) < 0)
 		return c->e->code;
 	all = compiler_take(c, (size_t)o->dependency_count + v->count, sizeof *all);
 	if (!all)
@@ -260,9 +168,9 @@ static int add_dependencies(struct compiler *c, struct node *n, const struct jso
 		*d = (struct dependency){ .name = m->key, .keyword = keyword };
 		if (names && (m->value.type == JSON_ARRAY || !schemas)) {
 			d->required = &m->value;
-			rc = want_names(c, n, &m->value, keyword);
+			rc = keyword_want_names(c, n, &m->value, keyword);
 		} else {
-			rc = want_node(c, n, &m->value, &d->node);
+			rc = keyword_want_node(c, n, &m->value, &d->node);
 		}
 		if (rc < 0)
 			return rc;
@@ -289,10 +197,10 @@ KEYWORD(dependentSchemas)
 
 KEYWORD(prefixItems)
 {
-	struct array_rules *a = array_rules(c, n);
+	struct array_rules *a = node_array_rules(c, n);
 	struct nodes list = { 0 };
 
-	if (!a || want_nodes(c, n, v, n->resource->draft_07 ? "items" : "prefixItems", !n->resource->draft_07, &list) < 0)
+	if (!a || keyword_want_nodes(c, n, v, n->resource->draft_07 ? "items" : "prefixItems", !n->resource->draft_07, &list) < 0)
 		return c->e->code;
 	a->prefix = list.at;
 	a->prefix_count = list.count;
@@ -301,21 +209,21 @@ KEYWORD(prefixItems)
 
 KEYWORD(items)
 {
-	struct array_rules *a = array_rules(c, n);
+	struct array_rules *a = node_array_rules(c, n);
 
 	if (n->resource->draft_07 && v->type == JSON_ARRAY)
 		return k_prefixItems(c, n, v);
-	return a ? want_node(c, n, v, &a->items) : c->e->code;
+	return a ? keyword_want_node(c, n, v, &a->items) : c->e->code;
 }
 
 /* Without an array in `items` it means nothing. */
 KEYWORD(additionalItems)
 {
 	const struct json *items = json_get(n->at, "items");
-	struct array_rules *a = array_rules(c, n);
+	struct array_rules *a = node_array_rules(c, n);
 	const struct node *node;
 
-	if (!a || want_node(c, n, v, &node) < 0)
+	if (!a || keyword_want_node(c, n, v, &node) < 0)
 		return c->e->code;
 	if (items && items->type == JSON_ARRAY)
 		a->items = node;
@@ -324,14 +232,14 @@ KEYWORD(additionalItems)
 
 KEYWORD(contains)
 {
-	struct array_rules *a = array_rules(c, n);
+	struct array_rules *a = node_array_rules(c, n);
 
-	return a ? want_node(c, n, v, &a->contains) : c->e->code;
+	return a ? keyword_want_node(c, n, v, &a->contains) : c->e->code;
 }
 
 KEYWORD(uniqueItems)
 {
-	struct array_rules *a = array_rules(c, n);
+	struct array_rules *a = node_array_rules(c, n);
 
 	if (!a)
 		return c->e->code;
@@ -344,9 +252,9 @@ KEYWORD(uniqueItems)
 #define COUNT(keyword, rules, member)                                                   \
 	KEYWORD(keyword)                                                                \
 	{                                                                               \
-		struct rules *r = rules(c, n);                                          \
+		struct rules *r = node_##rules(c, n);                                   \
 											\
-		return r ? want_count(c, n, v, #keyword, &r->member) : c->e->code;      \
+		return r ? keyword_want_count(c, n, v, #keyword, &r->member) : c->e->code;      \
 	}
 COUNT(minProperties, object_rules, min)
 COUNT(maxProperties, object_rules, max)
@@ -361,9 +269,9 @@ COUNT(maxLength, string_rules, max)
 
 KEYWORD(pattern)
 {
-	struct string_rules *s = string_rules(c, n);
+	struct string_rules *s = node_string_rules(c, n);
 
-	if (!s || want(c, n, v, "pattern", JSON_STRING) < 0)
+	if (!s || keyword_want(c, n, v, "pattern", JSON_STRING) < 0)
 		return c->e->code;
 	return compiler_pattern(c, n->resource, v, v->u.text, v->count, &s->pattern);
 }
@@ -374,12 +282,12 @@ KEYWORD(format)
 	const struct format *format;
 	struct string_rules *s;
 
-	if (want(c, n, v, "format", JSON_STRING) < 0)
+	if (keyword_want(c, n, v, "format", JSON_STRING) < 0)
 		return c->e->code;
 	format = n->resource->formats ? format_find(v->u.text) : NULL;
 	if (!format)
 		return 0;
-	s = string_rules(c, n);
+	s = node_string_rules(c, n);
 	if (!s)
 		return c->e->code;
 	s->format = format;
@@ -389,9 +297,9 @@ KEYWORD(format)
 #define BOUND(keyword, member)                                                  \
 	KEYWORD(keyword)                                                        \
 	{                                                                       \
-		struct number_rules *r = number_rules(c, n);                    \
+		struct number_rules *r = node_number_rules(c, n);                    \
 										\
-		if (!r || want(c, n, v, #keyword, JSON_NUMBER) < 0)             \
+		if (!r || keyword_want(c, n, v, #keyword, JSON_NUMBER) < 0)             \
 			return c->e->code;                                      \
 		r->member = v;                                                  \
 		return 0;                                                       \
@@ -403,9 +311,9 @@ BOUND(exclusiveMaximum, below)
 
 KEYWORD(multipleOf)
 {
-	struct number_rules *r = number_rules(c, n);
+	struct number_rules *r = node_number_rules(c, n);
 
-	if (!r || want(c, n, v, "multipleOf", JSON_NUMBER) < 0)
+	if (!r || keyword_want(c, n, v, "multipleOf", JSON_NUMBER) < 0)
 		return c->e->code;
 	r->multiple = v;
 	switch (json_divides(v, v)) {
@@ -423,7 +331,7 @@ KEYWORD(multipleOf)
 #define ALL_OF(keyword, member)                                                 \
 	KEYWORD(keyword)                                                        \
 	{                                                                       \
-		return want_nodes(c, n, v, #keyword, true, &n->member);         \
+		return keyword_want_nodes(c, n, v, #keyword, true, &n->member);         \
 	}
 ALL_OF(allOf, all)
 ALL_OF(anyOf, any)
@@ -432,7 +340,7 @@ ALL_OF(oneOf, one)
 #define ONE(keyword, member)                                                    \
 	KEYWORD(keyword)                                                        \
 	{                                                                       \
-		return want_node(c, n, v, &n->member);                          \
+		return keyword_want_node(c, n, v, &n->member);                          \
 	}
 ONE(not, not)
 ONE(if, when)
@@ -446,7 +354,7 @@ KEYWORD(ref)
 	const struct resource *r;
 	const struct json *at;
 
-	if (want(c, n, v, "$ref", JSON_STRING) < 0 ||
+	if (keyword_want(c, n, v, "$ref", JSON_STRING) < 0 ||
 	    resource_resolve(c, n->resource, v, "$ref", &at, &r, NULL) < 0)
 		return c->e->code;
 	n->ref = compiler_node(c, r, at);
@@ -459,7 +367,7 @@ KEYWORD(dynamicRef)
 	const struct resource *r;
 	const struct json *at;
 
-	if (want(c, n, v, "$dynamicRef", JSON_STRING) < 0 ||
+	if (keyword_want(c, n, v, "$dynamicRef", JSON_STRING) < 0 ||
 	    resource_resolve(c, n->resource, v, "$dynamicRef", &at, &r, &anchor) < 0)
 		return c->e->code;
 	n->dynamic_ref = compiler_node(c, r, at);
@@ -475,7 +383,7 @@ KEYWORD(dynamicRef)
 /* An author wants to know of broken definitions that nothing refers to; a reader of other people's schemas does not. */
 KEYWORD(defs)
 {
-	if (want(c, n, v, "$defs", JSON_OBJECT) < 0)
+	if (keyword_want(c, n, v, "$defs", JSON_OBJECT) < 0)
 		return c->e->code;
 	for (uint32_t i = 0; i < v->count && c->options.strict; i++)
 		if (!compiler_node(c, n->resource, &v->u.members[i].value))
@@ -485,14 +393,14 @@ KEYWORD(defs)
 
 KEYWORD(schema)
 {
-	return want(c, n, v, "$schema", JSON_STRING);
+	return keyword_want(c, n, v, "$schema", JSON_STRING);
 }
 
 KEYWORD(id)
 {
 	const char *fragment;
 
-	if (want(c, n, v, "$id", JSON_STRING) < 0)
+	if (keyword_want(c, n, v, "$id", JSON_STRING) < 0)
 		return c->e->code;
 	fragment = strchr(v->u.text, '#');
 	if (fragment && fragment[1] && !n->resource->draft_07)
@@ -502,12 +410,12 @@ KEYWORD(id)
 
 KEYWORD(anchor)
 {
-	return want(c, n, v, "$anchor", JSON_STRING);
+	return keyword_want(c, n, v, "$anchor", JSON_STRING);
 }
 
 KEYWORD(dynamicAnchor)
 {
-	return want(c, n, v, "$dynamicAnchor", JSON_STRING);
+	return keyword_want(c, n, v, "$dynamicAnchor", JSON_STRING);
 }
 
 #define BOTH (DRAFT_07 | DRAFT_2020)
