@@ -528,10 +528,12 @@ static void killed_anywhere_it_serves_the_old_or_the_new_state_and_run_again_it_
 static void the_tool_for_any_repository_reads_a_copy_that_the_command_made(void **state)
 {
 	struct place *p = *state;
-	AUTO_FREE char *tool = strdup(test_program("ringhold-tuf")), *ringhold = strdup(test_program("ringhold")), *command = NULL;
+	AUTO_FREE char *tool = NULL, *ringhold = NULL, *command = NULL;
 
-	if (access(tool, X_OK) < 0 || access(ringhold, X_OK) < 0)
+	if (access(test_program("ringhold-tuf"), X_OK) < 0 || access(test_program("ringhold"), X_OK) < 0)
 		skip_named("ringhold and ringhold-tuf are not built");
+	tool = strdup(test_program("ringhold-tuf"));
+	ringhold = strdup(test_program("ringhold"));
 	assert_true(asprintf(&command,
 			     "cd %s && mkdir td md && %s mirror file://$PWD/up copy --root %s --json | grep -q '\"targets\": 3' && "
 			     "%s mirror file://$PWD/up copy --root %s --dry-run | grep -q '1 files would be' && "
