@@ -20,6 +20,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "content/canary.h"
+#include "content/content_tree.h"
 #include "content/sandbox.h"
 #include "program.h"
 #include "test.h"
@@ -152,6 +154,22 @@ static const struct act {
 
 /* ---- trying it ---- */
 
+static void put_text(const char *path, const char *text, mode_t mode)
+{
+	char full[512], parent[512];
+	struct err e;
+
+	snprintf(full, sizeof full, "%s%s", root, path);
+	snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(full, '/') - full), full);
+	assert_ok(file_mkdirs(parent, 0755, &e));
+	assert_ok(file_replace(full, text, strlen(text), mode, &e));
+}
+
+static void put(const char *path, mode_t mode)
+{
+	put_text(path, "{}", mode);
+}
+
 static struct settings *settings_with(const char *extra)
 {
 	struct settings *s;
@@ -264,6 +282,64 @@ static void a_role_that_stays_root_for_want_of_a_user_is_held_by_landlock_and_se
 	s = settings_with("");
 	try_all(s, false);
 	settings_free(s);
+}
+
+/* ---- the canary's own child ---- */
+
+/* As the role does it: first process of a namespace, confined, then the try, twice: without and with the command. */
+__attribute__((noreturn)) static void try_with_command(const struct settings *s, const char *slot, struct canary_result *out)
+{
+	static const char contract[] = "{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"blob\":{\"versions\":[1]}},"
+				       "\"ceilings\":{},\"protected\":[]}";
+	char command[512];
+	const char *argv[] = { command, NULL };
+	struct loader_exec exec = { .type = "blob", .argv = argv };
+	struct canary_job job = { .slot = slot, .digest = "d1", .contract = contract, .contract_len = sizeof contract - 1, .exec = &exec,
+				  .exec_count = 1, .wall_ms = 20000, .alone = getpid() == 1 };
+	struct err e = { 0 };
+
+	snprintf(command, sizeof command, "%s/etc/ringhold/check", root);
+	if (confine(s, CONFINE_CANARY, NULL, &e) < 0 || canary_run(&job, out, &e) < 0) {
+		fprintf(stderr, "%s\n", e.msg);
+		_exit(1);
+	}
+	_exit(0);
+}
+
+static void a_confined_canary_still_runs_a_check_command_and_takes_all_it_started_along(void **state)
+{
+	const struct content_file files[] = { { "b.bin", "blob", "x" }, { 0 } };
+	AUTO(content_tree) struct content_tree *t = content_tree_new(files);
+	struct canary_result *r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct settings *s;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	NEED_ROOT();
+	assert_int_equal(chmod(t->path, 0755), 0);
+	put_text("/etc/ringhold/check", "#!/bin/sh\n[ -f \"$1/b.bin\" ] && ! [ -r /etc/shadow ]\n", 0755);
+	s = settings_with(USERS "\n[channel blobs]\nexec = blob=/etc/ringhold/check\n");
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (unshare(CLONE_NEWPID) < 0)
+			_exit(2);
+		pid = fork();
+		if (pid == 0)
+			try_with_command(s, t->path, r);
+		_exit(waitpid(pid, &status, 0) == pid && status == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	settings_free(s);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
+		skip_named("no process namespaces here");
+	assert_int_equal(status, 0);
+	if (r->outcome != CANARY_OK)
+		fail_msg("%s: %s", canary_outcome_name(r->outcome), r->sentence);
+	assert_true(r->confinement & CANARY_ALONE);
+	assert_true(r->confinement & CANARY_UID);
+	munmap(r, sizeof *r);
 }
 
 /* ---- what is told ---- */
@@ -415,17 +491,6 @@ static void nor_does_a_strict_role_by_itself(void **state)
 
 /* ---- set-up ---- */
 
-static void put(const char *path, mode_t mode)
-{
-	char full[512], parent[512];
-	struct err e;
-
-	snprintf(full, sizeof full, "%s%s", root, path);
-	snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(full, '/') - full), full);
-	assert_ok(file_mkdirs(parent, 0755, &e));
-	assert_ok(file_replace(full, "{}", 2, mode, &e));
-}
-
 static int begin(void **state)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -464,6 +529,7 @@ int main(void)
 		cmocka_unit_test(a_process_that_is_not_confined_can_do_all_of_it),
 		cmocka_unit_test(a_role_with_its_own_user_can_do_its_task_and_nothing_else),
 		cmocka_unit_test(a_role_that_stays_root_for_want_of_a_user_is_held_by_landlock_and_seccomp_alone),
+		cmocka_unit_test(a_confined_canary_still_runs_a_check_command_and_takes_all_it_started_along),
 		cmocka_unit_test(doctor_says_of_every_process_what_is_in_force),
 		cmocka_unit_test(doctor_says_what_the_kernel_lacks),
 		cmocka_unit_test(a_strict_agent_does_not_run_without),
