@@ -100,6 +100,7 @@ struct world {
 	int minute, bound_since;
 	int64_t offset, quiet_until;            /* of the server's clock */
 	bool passed, halted, control;
+	bool changed;                           /* since the last look */
 };
 
 static int64_t now(const struct world *w)
@@ -171,6 +172,7 @@ static void judge(struct world *w, int n)
 
 	f->quiet_until = w->quiet_until;
 	o = outcome_of(f, D, G, now(w));
+	w->changed |= o != sequence_get(w->q, (uint32_t)n);
 	if (o == OUTCOME_LOST && !f->lost)
 		f->lost = now(w);
 	sequence_set(w->q, (uint32_t)n, o, now(w));
@@ -259,7 +261,9 @@ static void look(struct world *w)
 	struct gate_pass arrived;
 	bool held;
 
-	gate_rates(&rates, P0, P1);
+	w->changed = false;
+	if (!(rates.p0 > 0))
+		gate_rates(&rates, P0, P1);
 	sequence_sums(w->q, &sums);
 	h = (struct gate_halt){ .max_e = sums.max_e };
 	w->halted |= gate_halts(&h, ALPHA);
@@ -298,14 +302,14 @@ static void run(struct world *w, const struct scenario *s, double rate)
 
 		if (changed)
 			offer(w);
-		/* a look after every single report */
+		/* a look after every single report that says something new */
 		while (w->at[w->minute]) {
 			struct event v = w->events[w->at[w->minute]];
 
 			w->at[w->minute] = v.next;
 			w->left--;
 			happen(w, &v);
-			if (v.kind != HEARD)
+			if (w->changed)
 				look(w);
 		}
 		if (w->bound_since >= 0 && !w->passed)
