@@ -382,10 +382,18 @@ static bool lied(const struct seen *s, const void *arg)
 	return plot->answered >= *(const unsigned *)arg;
 }
 
-static bool started(const struct seen *s, const void *arg)
+/* The attempts for which the filter ends a process come last. */
+static bool attacked(const struct seen *s, const void *arg)
 {
 	(void)s;
-	return plot->started >= *(const unsigned *)arg;
+	(void)arg;
+	return plot->attacks >= ARRAY_LEN(attacks) - 1;
+}
+
+static bool quarantined(const struct seen *s, const void *arg)
+{
+	(void)arg;
+	return s->state.phase == PHASE_IDLE && strstr(s->state.last.reason, "quarantined");
 }
 
 /* Only what was assigned has a slot, and each slot is what its name says. */
@@ -482,7 +490,7 @@ static void a_hostile_unpack_cannot_build_another_slot(void **state)
 
 	NEED_AGENT((struct endpoint *)*state);
 	besiege(&g, *state, "unpack", "other content");
-	endpoint_until(*state, "it lied", lied, &once, 1000);
+	endpoint_until(*state, "the lie is refused", quarantined, NULL, 1000);
 	holds(&g, &g.runs);
 }
 
@@ -492,7 +500,7 @@ static void a_hostile_unpack_cannot_write_outside_the_slot(void **state)
 
 	NEED_AGENT((struct endpoint *)*state);
 	besiege(&g, *state, "unpack", "paths outside");
-	endpoint_until(*state, "it lied", lied, &once, 1000);
+	endpoint_until(*state, "the lie is refused", quarantined, NULL, 1000);
 	holds(&g, &g.runs);
 	assert_int_equal(access("/tmp/evil", F_OK), -1);
 	assert_int_equal(access("/evil", F_OK), -1);
@@ -527,7 +535,7 @@ static void a_hostile_unpack_that_goes_for_the_supervisor_is_ended(void **state)
 
 	NEED_AGENT((struct endpoint *)*state);
 	besiege(&g, *state, "unpack", "die");
-	endpoint_until(*state, "it tried", started, &once, 1000);
+	endpoint_until(*state, "it tried", attacked, NULL, 1000);
 	holds(&g, &g.runs);
 	assert_int_equal(plot->answered, 0);
 	freed(&g);
