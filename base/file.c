@@ -146,6 +146,23 @@ static int write_new(int dir, const char *name, const void *bytes, size_t len, m
 	return 0;
 }
 
+static int put(int dir, const char *name, const char *temp, const void *bytes, size_t len, mode_t mode, unsigned flags, struct err *e)
+{
+	if (write_new(dir, temp, bytes, len, mode, e) < 0) {
+		unlinkat(dir, temp, 0);
+		return err_wrap(e, "%s", name);
+	}
+	if (renameat2(dir, temp, dir, name, flags) < 0) {
+		int code = errno == EEXIST ? err_set(e, ERR_CONFLICT, "%s: exists already", name) : err_errno(e, "%s: rename", name);
+
+		unlinkat(dir, temp, 0);
+		return code;
+	}
+	if (fsync(dir) < 0)
+		return err_errno(e, "%s: fsync of its directory", name);
+	return 0;
+}
+
 int file_replaceat(int dir, const char *name, const void *bytes, size_t len, mode_t mode,
 		   struct err *e)
 {
@@ -156,22 +173,21 @@ int file_replaceat(int dir, const char *name, const void *bytes, size_t len, mod
 		return err_set(e, ERR_LIMIT, "%s: name too long", name);
 	if (unlinkat(dir, temp, 0) < 0 && errno != ENOENT)
 		return err_errno(e, "%s: remove the old temporary file", name);
-	if (write_new(dir, temp, bytes, len, mode, e) < 0) {
-		unlinkat(dir, temp, 0);
-		return err_wrap(e, "%s", name);
-	}
-	if (renameat(dir, temp, dir, name) < 0) {
-		int code = err_errno(e, "%s: rename", name);
-
-		unlinkat(dir, temp, 0);
-		return code;
-	}
-	if (fsync(dir) < 0)
-		return err_errno(e, "%s: fsync of its directory", name);
-	return 0;
+	return put(dir, name, temp, bytes, len, mode, 0, e);
 }
 
-int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, struct err *e)
+/* Several may want to be the first: each has a temporary name of its own. */
+static int createat(int dir, const char *name, const void *bytes, size_t len, mode_t mode, struct err *e)
+{
+	char temp[NAME_MAX + 1];
+
+	if (snprintf(temp, sizeof temp, ".%s.%d.new", name, (int)getpid()) >= (int)sizeof temp)
+		return err_set(e, ERR_LIMIT, "%s: name too long", name);
+	return put(dir, name, temp, bytes, len, mode, RENAME_NOREPLACE, e);
+}
+
+static int beneath_parent(int (*write)(int, const char *, const void *, size_t, mode_t, struct err *), const char *path, const void *bytes,
+			  size_t len, mode_t mode, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
 	AUTO_FREE char *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path))
@@ -183,9 +199,19 @@ int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, s
 	dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err_errno(e, "%s: open", parent);
-	if (file_replaceat(dir, slash ? slash + 1 : path, bytes, len, mode, e) < 0)
+	if (write(dir, slash ? slash + 1 : path, bytes, len, mode, e) < 0)
 		return err_wrap(e, "%s", parent);
 	return 0;
+}
+
+int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, struct err *e)
+{
+	return beneath_parent(file_replaceat, path, bytes, len, mode, e);
+}
+
+int file_create(const char *path, const void *bytes, size_t len, mode_t mode, struct err *e)
+{
+	return beneath_parent(createat, path, bytes, len, mode, e);
 }
 
 int file_sync_dir(const char *path, struct err *e)

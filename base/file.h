@@ -24,6 +24,8 @@ int file_read_fd(struct buf **out, int fd, size_t max, struct err *e) MUST_CHECK
  */
 int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, struct err *e) MUST_CHECK;
 int file_replaceat(int dir, const char *name, const void *bytes, size_t len, mode_t mode, struct err *e) MUST_CHECK;
+/* The same for a file that must not be there yet: ERR_CONFLICT. Of several at once, one is the first. */
+int file_create(const char *path, const void *bytes, size_t len, mode_t mode, struct err *e) MUST_CHECK;
 int file_write_all(int fd, const void *bytes, size_t len, struct err *e) MUST_CHECK;   /* every byte or an error */
 
 int file_sync_dir(const char *path, struct err *e) MUST_CHECK;         /* fsync of a directory */

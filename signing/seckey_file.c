@@ -246,7 +246,7 @@ static int save(BIO *bio, EVP_PKEY *pkey, const char *path, const char *passphra
 	if (good != 1)
 		return err_set(e, ERR_INTERNAL, "%s: the key cannot be written", path);
 	len = BIO_get_mem_data(bio, &pem);
-	return file_replace(path, pem, (size_t)len, 0600, e);
+	return file_create(path, pem, (size_t)len, 0600, e);
 }
 
 int seckey_save(const struct seckey *k, const char *path, const char *passphrase, struct err *e)

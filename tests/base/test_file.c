@@ -97,6 +97,38 @@ static void a_left_over_temporary_file_does_not_stop_the_next_writer(void **stat
 	assert_holds("again", NEW);
 }
 
+static void of_many_who_create_a_file_one_is_the_first(void **state)
+{
+	enum { RIVALS = 8 };
+	AUTO_FREE char *path = strdup(at("first"));
+	AUTO(buf) struct buf *text = NULL;
+	unsigned first = 0;
+	int gate[2];
+	char one;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(pipe(gate), 0);
+	for (int i = 0; i < RIVALS; i++)
+		if (fork() == 0) {
+			close(gate[1]);
+			(void)!read(gate[0], &one, 1);          /* all at once, when the other end closes */
+			_exit(file_create(path, "whole", 5, 0600, &e) == 0 ? 0 : e.code == ERR_CONFLICT ? 1 : 2);
+		}
+	close(gate[0]);
+	close(gate[1]);
+	for (int i = 0; i < RIVALS; i++) {
+		int status;
+
+		assert_true(wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) < 2);
+		first += WEXITSTATUS(status) == 0;
+	}
+	assert_int_equal(first, 1);
+	assert_ok(file_read(&text, path, 100, &e));
+	assert_string_equal(text->data, "whole");
+	assert_refused(file_create(path, "", 0, 0600, &e), ERR_CONFLICT, "exists already");
+}
+
 /* Runs this program's own --replace or --mkdirs with one system call made to go wrong. */
 static int run_under(const char *self, const char *mode, const char *path, const char *call, const char *what, int when)
 {
@@ -308,6 +340,7 @@ static void a_private_file_is_writable_by_nobody_else(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_many_who_create_a_file_one_is_the_first),
 		cmocka_unit_test(a_file_is_read_up_to_its_limit),
 		cmocka_unit_test(what_is_no_regular_file_is_not_read),
 		cmocka_unit_test(replacing_sets_content_and_mode_and_leaves_no_litter),
