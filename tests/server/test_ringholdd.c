@@ -765,6 +765,7 @@ static void files_come_whole_in_ranges_or_not_at_all(void **state)
 static void silent_connections_make_room(void **state)
 {
 	struct world *w = *state;
+	int64_t until = clock_work_ms() + LIMIT_MS;
 	int fds[16];
 	char out[4096];
 
@@ -776,7 +777,10 @@ static void silent_connections_make_room(void **state)
 		(void)!recv(fds[i], out, sizeof out, 0);
 		close(fds[i]);
 	}
-	exchange(w, "GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", 53, out, sizeof out);
+	/* the last of them may still be counted for a moment */
+	do {
+		exchange(w, "GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", 53, out, sizeof out);
+	} while (!strstr(out, "200 OK") && clock_work_ms() < until && poll(NULL, 0, 20) == 0);
 	assert_non_null(strstr(out, "200 OK"));
 	end(w, SIGTERM);
 }
