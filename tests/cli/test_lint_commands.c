@@ -6,11 +6,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/json.h"
-#include "base/proc.h"
-#include "tests/program.h"
-#include "tests/test.h"
+#include "typed.h"
 
 #define RECIPE "{\"format\":1,\"channel\":\"edr\",\"serial\":7,\"created\":\"2026-02-01T12:00:00Z\"," \
 	       "\"types\":[{\"match\":\"rules/*\",\"type\":\"rules\"}],\"selftest\":[\"selftest/*.ndjson\"]}"
@@ -19,77 +16,22 @@
 		       "\",\"match\":{\"n\":{\"equals\":1}}}]}"
 #define TEST(n, verdict) "{\"event\":{\"template\":\"t\",\"fields\":{\"n\":" n "}},\"expect\":{\"verdict\":\"" verdict "\"}}\n"
 
-struct fixture {
-	char *dir;
-	char here[4096];
-};
-
-static void put(const char *path, const char *text)
-{
-	struct err e;
-
-	assert_ok(file_replace(path, text, strlen(text), 0644, &e));
-}
-
 static int setup(void **state)
 {
-	struct fixture *f = calloc(1, sizeof *f);
-	const char *tmp = getenv("TMPDIR");
-
-	f->dir = file_join(tmp && *tmp ? tmp : "/tmp", "ringhold-lint-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	assert_non_null(getcwd(f->here, sizeof f->here));
-	assert_int_equal(chdir(f->dir), 0);
+	*state = typed_enter();
 	assert_int_equal(mkdir("src", 0755) | mkdir("src/rules", 0755) | mkdir("src/selftest", 0755), 0);
-	put("src/bundle.json", RECIPE);
-	put("src/rules/a.json", RULES("alert"));
-	put("src/selftest/a.ndjson", TEST("1", "alert") TEST("2", "none"));
-	*state = f;
+	typed_put("src/bundle.json", RECIPE);
+	typed_put("src/rules/a.json", RULES("alert"));
+	typed_put("src/selftest/a.ndjson", TEST("1", "alert") TEST("2", "none"));
 	return 0;
 }
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	struct err e;
-
-	assert_int_equal(chdir(f->here), 0);
-	assert_ok(file_remove_tree(f->dir, &e));
-	free(f->dir);
-	free(f);
-	return 0;
-}
-
-static int run(struct buf **said, const char *const *words)
-{
-	const char *argv[24] = { "ringhold" };
-	struct proc_result got = { 0 };
-	struct proc_run how = { .path = test_program("ringhold"), .argv = (char *const *)(uintptr_t)argv, .stdin_fd = -1, .timeout_ms = 120000,
-				.output_max = 1 << 20 };
-	struct err e;
-
-	for (size_t i = 0; words[i]; i++)
-		argv[i + 1] = words[i];
-	assert_ok(proc_run(&how, &got, &e));
-	assert_false(got.timed_out);
-	*said = got.output;
-	return got.exit_status;
-}
-
-#define assert_says(status, text, ...)                                                                              \
-	do {                                                                                                        \
-		AUTO(buf) struct buf *said_ = NULL;                                                                 \
-		int got_ = run(&said_, (const char *const[]){ __VA_ARGS__, NULL });                                 \
-		if (got_ != (status) || !strstr(said_->data, text))                                                 \
-			fail_msg("status %d, expected %d and \"%s\": %s", got_, status, text, said_->data);         \
-	} while (0)
 
 static void lint_says_what_refuses_by_its_status(void **state)
 {
 	(void)state;
 	assert_says(0, "every sensor: 0 errors, 1 warnings", "lint", "src");
 	assert_says(1, "every sensor: 0 errors, 1 warnings", "lint", "src", "--strict");
-	put("src/rules/a.json", RULES("shout"));
+	typed_put("src/rules/a.json", RULES("shout"));
 	assert_says(1, "rules/a.json:1:", "lint", "src");
 	assert_says(1, "no-such", "lint", "no-such");
 	assert_says(2, "--widest 101", "lint", "src", "--widest", "101");
@@ -103,7 +45,7 @@ static void sizes_are_held_against_the_bundle_before(void **state)
 	assert_says(0, "edr 7", "bundle", "build", "src", "-o", "before.tar.gz");
 	memset(many, '\n', 60000);
 	memcpy(many, RULES("alert"), strlen(RULES("alert")));
-	put("src/rules/a.json", many);
+	typed_put("src/rules/a.json", many);
 	free(many);
 	assert_says(0, "0 errors", "lint", "src");
 	assert_says(1, "times larger", "lint", "src", "--previous", "before.tar.gz");
@@ -115,8 +57,8 @@ static void every_self_test_is_told_not_only_the_first_that_fails(void **state)
 	AUTO(buf) struct buf *said = NULL;
 
 	(void)state;
-	put("src/selftest/a.ndjson", TEST("1", "block") TEST("1", "alert") TEST("2", "observe") TEST("2", "none"));
-	assert_int_equal(run(&said, (const char *const[]){ "bundle", "test", "src", NULL }), 1);
+	typed_put("src/selftest/a.ndjson", TEST("1", "block") TEST("1", "alert") TEST("2", "observe") TEST("2", "none"));
+	assert_int_equal(typed_run(&said, (const char *const[]){ "bundle", "test", "src", NULL }), 1);
 	assert_non_null(strstr(said->data, "failed: selftest/a.ndjson:1: expected block, got alert by r-1"));
 	assert_non_null(strstr(said->data, "failed: selftest/a.ndjson:3: expected observe, got none"));
 	assert_non_null(strstr(said->data, "the canary process says refused: selftest/a.ndjson:1"));
@@ -127,7 +69,7 @@ static void coverage_is_told_field_by_field(void **state)
 	AUTO(buf) struct buf *said = NULL;
 
 	(void)state;
-	assert_int_equal(run(&said, (const char *const[]){ "bundle", "test", "src", NULL }), 0);
+	assert_int_equal(typed_run(&said, (const char *const[]){ "bundle", "test", "src", NULL }), 0);
 	assert_non_null(strstr(said->data, "1 of 2 fields tried"));
 	assert_non_null(strstr(said->data, "us an event"));
 	assert_non_null(strstr(said->data, "slowest event: "));
@@ -150,8 +92,8 @@ static void programs_get_json(void **state)
 	struct err e;
 
 	(void)state;
-	put("src/selftest/a.ndjson", TEST("1", "block") TEST("2", "none"));
-	assert_int_equal(run(&said, (const char *const[]){ "bundle", "test", "src", "--json", NULL }), 1);
+	typed_put("src/selftest/a.ndjson", TEST("1", "block") TEST("2", "none"));
+	assert_int_equal(typed_run(&said, (const char *const[]){ "bundle", "test", "src", "--json", NULL }), 1);
 	assert_ok(json_parse(&d, "answer", said->data, said->len, NULL, &e));
 	sensor = &json_get(d->root, "sensors")->u.items[0];
 	assert_int_equal(number(sensor, "errors"), 0);
@@ -189,13 +131,13 @@ static void pipelines_get_junit_xml(void **state)
 	AUTO_FREE char *failed = NULL, *refused = NULL;
 
 	(void)state;
-	put("src/selftest/a.ndjson", TEST("1", "block") TEST("2", "none"));
+	typed_put("src/selftest/a.ndjson", TEST("1", "block") TEST("2", "none"));
 	failed = junit();
 	assert_non_null(strstr(failed, "tests=\"4\" failures=\"2\" errors=\"0\" skipped=\"0\""));
 	assert_int_equal(count(failed, "<testcase "), 4);
 	assert_int_equal(count(failed, "<failure "), 2);
 	assert_non_null(strstr(failed, "name=\"selftest/a.ndjson:1\""));
-	put("src/selftest/a.ndjson", "{\"event\":{\"template\":\"t\",\"fields\":{\"n\":1}},\"expect\":{\"verdict\":\"alert\",\"rule\":\"<&\\\">\"}}\n");
+	typed_put("src/selftest/a.ndjson", "{\"event\":{\"template\":\"t\",\"fields\":{\"n\":1}},\"expect\":{\"verdict\":\"alert\",\"rule\":\"<&\\\">\"}}\n");
 	refused = junit();
 	assert_non_null(strstr(refused, "&lt;&amp;&quot;&gt;"));
 	assert_null(strstr(refused, "<&"));
@@ -239,10 +181,10 @@ static void watching_runs_again_on_a_change_and_survives_a_failure(void **state)
 	close(out[1]);
 	read_until(out[0], all, sizeof all, "-- waiting", 1);
 	assert_int_equal(count(all, "1 of 2 fields tried"), 1);
-	put("src/rules/a.json", "{");
+	typed_put("src/rules/a.json", "{");
 	read_until(out[0], all, sizeof all, "-- waiting", 2);
 	assert_non_null(strstr(all, "rules/a.json:1:2"));
-	put("src/rules/a.json", RULES("alert"));
+	typed_put("src/rules/a.json", RULES("alert"));
 	read_until(out[0], all, sizeof all, "1 of 2 fields tried", 2);
 	assert_true(pid > 0);
 	kill(pid, SIGTERM);
@@ -252,7 +194,7 @@ static void watching_runs_again_on_a_change_and_survives_a_failure(void **state)
 
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, typed_leave)
 	const struct CMUnitTest tests[] = {
 		CASE(lint_says_what_refuses_by_its_status),
 		CASE(sizes_are_held_against_the_bundle_before),

@@ -2,69 +2,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/json.h"
-#include "base/proc.h"
-#include "tests/program.h"
-#include "tests/test.h"
+#include "typed.h"
 
 #define POLICY "{\"format\":1,\"channel\":\"edr\",\"rings\":[{\"name\":\"canary\"},{\"name\":\"early\"},{\"name\":\"broad\"}]}"
 
-struct fixture {
-	char *dir;
-	char here[4096];
-};
-
 static int setup(void **state)
 {
-	struct fixture *f = calloc(1, sizeof *f);
-	const char *tmp = getenv("TMPDIR");
-	struct err e;
-
-	f->dir = file_join(tmp && *tmp ? tmp : "/tmp", "ringhold-plan-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	assert_non_null(getcwd(f->here, sizeof f->here));
-	assert_int_equal(chdir(f->dir), 0);
-	assert_ok(file_replace("policy.json", POLICY, strlen(POLICY), 0644, &e));
-	*state = f;
+	*state = typed_enter();
+	typed_put("policy.json", POLICY);
 	return 0;
 }
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	struct err e;
-
-	assert_int_equal(chdir(f->here), 0);
-	assert_ok(file_remove_tree(f->dir, &e));
-	free(f->dir);
-	free(f);
-	return 0;
-}
-
-static int run(struct buf **said, const char *const *words)
-{
-	const char *argv[24] = { "ringhold" };
-	struct proc_result got = { 0 };
-	struct proc_run how = { .path = test_program("ringhold"), .argv = (char *const *)(uintptr_t)argv, .stdin_fd = -1, .timeout_ms = 300000,
-				.output_max = 1 << 20 };
-	struct err e;
-
-	for (size_t i = 0; words[i]; i++)
-		argv[i + 1] = words[i];
-	assert_ok(proc_run(&how, &got, &e));
-	assert_false(got.timed_out);
-	*said = got.output;
-	return got.exit_status;
-}
-
-#define assert_says(status, text, ...)                                                                              \
-	do {                                                                                                        \
-		AUTO(buf) struct buf *said_ = NULL;                                                                 \
-		int got_ = run(&said_, (const char *const[]){ __VA_ARGS__, NULL });                                 \
-		if (got_ != (status) || !strstr(said_->data, text))                                                 \
-			fail_msg("status %d, expected %d and \"%s\": %s", got_, status, text, said_->data);         \
-	} while (0)
 
 static void july_2024_is_shown_beside_its_fleet(void **state)
 {
@@ -81,7 +29,7 @@ static void programs_get_json_and_people_a_picture(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(run(&said, (const char *const[]){ "plan", "simulate", "--fleet", "5000", "--defect", "0.5,debian-12/7.11/C", "--way", "fail",
+	assert_int_equal(typed_run(&said, (const char *const[]){ "plan", "simulate", "--fleet", "5000", "--defect", "0.5,debian-12/7.11/C", "--way", "fail",
 							   "--runs", "5", "--json", "--svg", "plan.svg", NULL }), 0);
 	assert_ok(json_parse(&d, "answer", said->data, said->len, NULL, &e));
 	assert_true(json_to_int(json_get(json_get(d->root, "hit"), "worst"), &worst) && worst >= 0);
@@ -124,7 +72,7 @@ static void check_works_the_errors_out_exactly(void **state)
 
 	(void)state;
 	assert_says(0, "0.008247", "policy", "check", "policy.json", "--exact");
-	assert_int_equal(run(&said, (const char *const[]){ "policy", "check", "policy.json", "--exact", "--json", NULL }), 0);
+	assert_int_equal(typed_run(&said, (const char *const[]){ "policy", "check", "policy.json", "--exact", "--json", NULL }), 0);
 	assert_ok(json_parse(&d, "answer", said->data, said->len, NULL, &e));
 	rings = json_get(d->root, "rings");
 	for (size_t i = 0; i < rings->count; i++) {
@@ -150,7 +98,7 @@ static void suggest_fits_p0_and_observation_to_what_was_measured(void **state)
 
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, typed_leave)
 	const struct CMUnitTest tests[] = {
 		CASE(july_2024_is_shown_beside_its_fleet),
 		CASE(programs_get_json_and_people_a_picture),
