@@ -100,6 +100,15 @@ static int parse_facts(struct checkin_facts *f, const struct json_doc *d, struct
 	return 0;
 }
 
+static int may_effects(struct effects **out, const struct json_doc *d, const struct json *o, struct err *e)
+{
+	const struct json *effects = NULL;
+
+	if (json_may_object(d, o, "effects", &effects, e) < 0)
+		return e->code;
+	return effects ? effects_parse(out, d, effects, e) : 0;
+}
+
 static int parse_channels(struct checkin *c, const struct json_doc *d, struct err *e)
 {
 	const struct json *list;
@@ -119,6 +128,8 @@ static int parse_channels(struct checkin *c, const struct json_doc *d, struct er
 		for (size_t i = 0; i < c->channel_count; i++)
 			if (strcmp(c->channels[i].channel, n->channel) == 0)
 				return json_error(d, o, e, ERR_FORMAT, "channel %s is listed twice", n->channel);
+		if (may_effects(&n->effects, d, o, e) < 0)
+			return e->code;
 	}
 	return 0;
 }
@@ -228,10 +239,17 @@ int checkin_parse(struct checkin **out, const char *text, size_t len, uint64_t *
 	return 0;
 }
 
+void checkin_forget_effects(struct checkin *c)
+{
+	for (size_t i = 0; i < c->channel_count; i++)
+		effects_free(TAKE(c->channels[i].effects));
+}
+
 void checkin_free(struct checkin *c)
 {
 	if (!c)
 		return;
+	checkin_forget_effects(c);
 	free(c->facts.tags);
 	free(c->channels);
 	free(c->events);

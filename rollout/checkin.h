@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/name.h"
+#include "rollout/effects.h"
 
 #define CHECKIN_MAX (64 * 1024)         /* bytes of either message */
 #define CHECKIN_EVENTS_MAX 256
@@ -21,6 +22,7 @@
 #define CHECKIN_DETAIL_MAX 400          /* bytes of what the host says beside the code */
 #define CHECKIN_TOKEN_MAX 256
 #define CHECKIN_EPOCH_LEN 16            /* hex digits */
+#define CHECKIN_EFFECTS_ROOM (24 * 1024)        /* bytes for the effects of all channels: events come first */
 
 /* The values are stored: never renumber. */
 enum checkin_kind {
@@ -45,6 +47,7 @@ struct checkin_channel {
 	struct digest running, drop;    /* zero: null */
 	uint64_t high_water;
 	char held[CHECKIN_TEXT_MAX + 1];        /* "": not held */
+	struct effects *effects;        /* owned; NULL: not reported */
 };
 
 struct checkin_event {
@@ -86,6 +89,7 @@ struct checkin {
 int checkin_parse(struct checkin **out, const char *text, size_t len, uint64_t *poisoned, int *poisoned_at, struct err *e) MUST_CHECK;
 int checkin_write(struct buf *out, const struct checkin *c, struct err *e) MUST_CHECK;
 void checkin_free(struct checkin *c);
+void checkin_forget_effects(struct checkin *c);         /* they are much of the memory of a check-in that is kept */
 
 /* "debian-12/7.11/zh_CN": what content fails alike on. out has room for any facts. */
 #define CHECKIN_STRATUM_MAX (3 * CHECKIN_TEXT_MAX + 2)

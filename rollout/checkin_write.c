@@ -24,7 +24,7 @@ static void put_facts(struct json_writer *w, const struct checkin_facts *f)
 	json_close_object(w);
 }
 
-static void put_channel(struct json_writer *w, const struct checkin_channel *c)
+static void put_channel(struct json_writer *w, const struct checkin_channel *c, size_t effects_room)
 {
 	json_open_object(w, NULL);
 	json_put_text(w, "channel", c->channel);
@@ -35,6 +35,8 @@ static void put_channel(struct json_writer *w, const struct checkin_channel *c)
 	field_put_digest(w, "drop", &c->drop);
 	json_put_int(w, "high_water", (int64_t)c->high_water);
 	put_or_null(w, "held", c->held);
+	if (c->effects)
+		effects_put(w, "effects", c->effects, effects_room);
 	json_close_object(w);
 }
 
@@ -75,7 +77,7 @@ int checkin_write(struct buf *out, const struct checkin *c, struct err *e)
 	put_facts(&w, &c->facts);
 	json_open_array(&w, "channels");
 	for (size_t i = 0; i < c->channel_count; i++)
-		put_channel(&w, &c->channels[i]);
+		put_channel(&w, &c->channels[i], CHECKIN_EFFECTS_ROOM / c->channel_count);
 	json_close_array(&w);
 	json_open_array(&w, "events");
 	for (size_t i = 0; i < c->event_count; i++)

@@ -345,6 +345,7 @@ void device_checkin(struct request *q)
 		poisoned_reply(q, n, at, &e);
 		goto out;
 	}
+	checkin_forget_effects(v->c);   /* no rail reads them yet, and what is kept of a device must stay small */
 	pthread_mutex_lock(&v->s->lock);
 	v->d = fleet_find(&v->s->fleet, q->who);
 	pthread_mutex_unlock(&v->s->lock);
