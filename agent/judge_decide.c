@@ -414,6 +414,7 @@ static int say_verdict(struct judge *j, const struct message_channel *c, const s
 		v->permit = a->permit_required;
 		v->probation_s = (uint64_t)MAX(a->probation_s, 0);
 		v->boots = (uint64_t)MIN(MAX(a->probation_boots, 0), 255);
+		v->observe = a->observe;
 		v->granted = a->granted;
 		v->not_before = a->windowed ? a->window_start : 0;
 		v->not_after = a->windowed ? a->window_end : 0;

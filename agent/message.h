@@ -210,6 +210,7 @@ struct message_verdict {
 	/* how to try it */
 	uint64_t permit;                /* 0: none needed, 1: required */
 	uint64_t probation_s, boots;
+	uint64_t observe;               /* 0, 1: new destructive rules only observe during probation */
 	uint64_t granted;               /* 0, 1: below high-water by a grant */
 	int64_t not_before, not_after;  /* when it may be armed; 0: any time */
 	int64_t evaluated;              /* when, seconds */

@@ -53,7 +53,8 @@ static int check_assignment(const struct judge_case *c, const struct policy_ring
 	if (a->bundle.serial < greatest)
 		return REFUSE("serial %llu is older than serial %llu, which this ring had", (unsigned long long)a->bundle.serial,
 			      (unsigned long long)greatest);
-	if (a->permit_required != ring->permit_required || a->probation_s != ring->probation_s || a->probation_boots != ring->boots)
+	if (a->permit_required != ring->permit_required || a->probation_s != ring->probation_s || a->probation_boots != ring->boots ||
+	    a->observe != ring->audit_first)
 		return REFUSE("permit and probation are not what our policy says");
 	if (!digest_is_zero(&a->previous.digest) && !witness_in_force(c->witness, c->ring, c->channel, &a->previous.digest))
 		return REFUSE("it names serial %llu as the bundle before, which this ring never had",

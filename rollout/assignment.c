@@ -69,7 +69,8 @@ static int parse_probation(struct assignment *a, const struct json_doc *d, struc
 
 	if (json_want_object(d, d->root, "probation", &o, e) < 0 ||
 	    json_want_int(d, o, "seconds", 0, 366 * 24 * 3600, &a->probation_s, e) < 0 ||
-	    json_want_int(d, o, "boots", 0, 16, &a->probation_boots, e) < 0)
+	    json_want_int(d, o, "boots", 0, 16, &a->probation_boots, e) < 0 ||
+	    json_may_bool(d, o, "observe", &a->observe, e) < 0)
 		return e->code;
 	return 0;
 }
@@ -222,6 +223,8 @@ static void write_all(struct json_writer *w, const struct assignment *a)
 	json_open_object(w, "probation");
 	json_put_int(w, "seconds", a->probation_s);
 	json_put_int(w, "boots", a->probation_boots);
+	if (a->observe)
+		json_put_bool(w, "observe", true);
 	json_close_object(w);
 	write_grant(w, a);
 	json_open_array(w, "drop");

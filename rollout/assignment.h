@@ -40,6 +40,7 @@ struct assignment {
 	bool permit_required;
 	int64_t probation_s;            /* seconds the sensor must run the new digest */
 	int64_t probation_boots;        /* new boots it must see */
+	bool observe;                   /* meanwhile new destructive rules only observe */
 	bool granted;                   /* an older serial is wanted */
 	uint64_t grant_max_serial;      /* the grant holds for endpoints whose high-water is at most this */
 	char grant_reason[REASON_LEN_MAX + 1];

@@ -65,7 +65,7 @@ static const char *const promotes[] = { [PROMOTE_AUTO] = "auto", [PROMOTE_MANUAL
 static const char *const permits[] = { "none", "required" };
 
 static const char *const ring_keys[] = { "name", "p0", "p1", "alpha", "beta", "m0", "cap", "soak_s", "observe_s", "deadline_s",
-					 "boots", "probation_s", "min_age_s", "coverage", "promote", "permit", NULL };
+					 "boots", "probation_s", "min_age_s", "coverage", "promote", "permit", "audit_first", NULL };
 static const char *const policy_keys[] = { "format", "needs", "channel", "checkin_s", "rings", NULL };
 
 #define AT(type, base, offset) ((type *)(void *)((char *)(base) + (offset)))
@@ -105,7 +105,8 @@ static int parse_ring(struct policy_ring *r, size_t place, const struct json_doc
 		if (json_may_int(d, o, numbers[i].key, numbers[i].min, numbers[i].max, AT(int64_t, r, numbers[i].offset), e) < 0)
 			return e->code;
 	if (parse_choice(d, o, "coverage", coverages, &coverage, e) < 0 ||
-	    parse_choice(d, o, "promote", promotes, &promote, e) < 0 || parse_choice(d, o, "permit", permits, &permit, e) < 0)
+	    parse_choice(d, o, "promote", promotes, &promote, e) < 0 || parse_choice(d, o, "permit", permits, &permit, e) < 0 ||
+	    json_may_bool(d, o, "audit_first", &r->audit_first, e) < 0)
 		return e->code;
 	r->coverage = coverage;
 	r->promote = promote;
@@ -164,6 +165,7 @@ static void write_ring(struct json_writer *w, const struct policy_ring *r)
 	json_put_text(w, "coverage", coverages[r->coverage]);
 	json_put_text(w, "promote", promotes[r->promote]);
 	json_put_text(w, "permit", permits[r->permit_required]);
+	json_put_bool(w, "audit_first", r->audit_first);
 	json_close_object(w);
 }
 

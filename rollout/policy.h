@@ -39,6 +39,7 @@ struct policy_ring {
 	enum policy_coverage coverage;  /* a coverage pass: by itself, or a person is asked */
 	enum policy_promote promote;    /* into this ring: by itself, or a person is asked */
 	bool permit_required;
+	bool audit_first;               /* during probation new destructive rules only observe */
 };
 
 struct policy {

@@ -170,7 +170,7 @@ static int same_ring(const struct policy_ring *a, const struct policy_ring *b, s
 		{ "probation_s", (double)a->probation_s, (double)b->probation_s },
 		{ "min_age_s", (double)a->min_age_s, (double)b->min_age_s },
 		{ "coverage", a->coverage, b->coverage }, { "promote", a->promote, b->promote },
-		{ "permit", a->permit_required, b->permit_required },
+		{ "permit", a->permit_required, b->permit_required }, { "audit_first", a->audit_first, b->audit_first },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)

@@ -74,7 +74,7 @@ static void describe(const struct stage *g, int64_t now, struct assignment *a)
 	*a = (struct assignment){
 		.attempt = r->attempt, .issued = now, .bundle = r->bundle, .previous = g->previous,
 		.permit_required = g->policy->permit_required, .probation_s = g->policy->probation_s,
-		.probation_boots = g->policy->boots,
+		.probation_boots = g->policy->boots, .observe = g->policy->audit_first,
 	};
 	snprintf(a->channel, sizeof a->channel, "%s", r->channel);
 	snprintf(a->ring, sizeof a->ring, "%s", g->policy->name);

@@ -321,6 +321,9 @@ static void an_assignment_is_what_our_policy_makes_of_it(void **state)
 	b->wanted.probation_boots = 0;
 	judged(b, ERR_REFUSED, "permit and probation");
 	b->wanted.probation_boots = 1;
+	b->wanted.observe = true;
+	judged(b, ERR_REFUSED, "permit and probation");
+	b->wanted.observe = false;
 	b->wanted.granted = true;
 	judged(b, ERR_REFUSED, "grants a step back");
 	b->wanted.granted = false;

@@ -8,7 +8,7 @@
 static const char *const members[] = {
 	"\"format\":1", "\"channel\":\"edr\"", "\"ring\":\"early\"", "\"attempt\":1", "\"issued\":\"2026-01-31T12:00:00Z\"",
 	"\"bundle\":{\"path\":\"bundles/edr/110.tar.gz\",\"serial\":110,\"version\":\"2026.1\",\"digest\":\"" HEX_A "\"}",
-	"\"permit\":\"required\"", "\"probation\":{\"seconds\":600,\"boots\":1}",
+	"\"permit\":\"required\"", "\"probation\":{\"seconds\":600,\"boots\":1,\"observe\":true}",
 	"\"reason\":\"new rules\"",
 	"\"previous\":{\"path\":\"bundles/edr/109.tar.gz\",\"serial\":109,\"version\":\"2026.0\",\"digest\":\"" HEX_B "\"}",
 	"\"grant\":{\"max_serial\":112,\"reason\":\"back\"}", "\"drop\":[{\"rule\":\"b\",\"reason\":\"noisy\"},{\"rule\":\"a\"}]",
@@ -47,7 +47,7 @@ static void the_example_of_the_design_parses_to_what_it_says(void **state)
 	assert_string_equal(a->bundle.path, "bundles/edr/110.tar.gz");
 	assert_int_equal(a->bundle.serial, 110);
 	assert_int_equal(a->previous.serial, 109);
-	assert_true(a->permit_required && a->granted && a->windowed);
+	assert_true(a->permit_required && a->granted && a->windowed && a->observe);
 	assert_int_equal(a->grant_max_serial, 112);
 	assert_int_equal(a->drop_count, 2);
 	assert_string_equal(a->drops[0].reason, "noisy");

@@ -51,6 +51,7 @@ static void what_is_written_parses_to_the_same(void **state)
 	p->rings[1].coverage = COVERAGE_APPROVE;
 	p->rings[2].promote = PROMOTE_MANUAL;
 	p->rings[0].permit_required = false;
+	p->rings[0].audit_first = true;
 	assert_ok(policy_write(text, p, &e));
 	assert_ok(parse(&back, text->data, &e));
 	assert_ok(policy_write(again, back, &e));

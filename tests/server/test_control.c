@@ -327,6 +327,28 @@ static void no_ring_is_offered_before_its_turn(void **state)
 	assert_int_equal(r->stages[1].count + r->stages[2].count, 0);
 }
 
+static bool audits_first(struct world *w, const char *ring)
+{
+	AUTO(assignment) struct assignment *a = NULL;
+	struct err e;
+
+	assert_ok(desk_assignment(w->s->desk, ring, "edr", &a, &e));
+	return a->observe;
+}
+
+static void a_ring_that_audits_first_says_so_in_its_assignment(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r = publish(w, 1);
+
+	assert_false(audits_first(w, "canary"));
+	r->policy->rings[1].audit_first = true;
+	ring_survives(w, r, "canary");
+	live(w, 3600);
+	assert_state(r, 1, RING_OFFERING);
+	assert_true(audits_first(w, "early"));
+}
+
 static void asking_again_spends_no_second_offer(void **state)
 {
 	struct world *w = *state;
@@ -756,6 +778,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(a_good_bundle_goes_through_all_rings_by_covering_them),
 		T(no_ring_is_offered_before_its_turn),
+		T(a_ring_that_audits_first_says_so_in_its_assignment),
 		T(asking_again_spends_no_second_offer),
 		T(failures_halt_stop_and_take_back),
 		T(the_first_bundle_of_all_is_taken_back_to_nothing),
