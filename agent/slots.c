@@ -74,15 +74,23 @@ static int remove_tree(int slots, const char *name, struct err *e)
 	return path_of(path, slots, name, e) < 0 ? e->code : file_remove_tree(path, e);
 }
 
+/* 1 nobody reads it, nor will while *slot is open; 0 it is absent. */
+static int lock_alone(int *slot, int slots, const char *name, struct err *e)
+{
+	*slot = openat(slots, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (*slot < 0)
+		return errno == ENOENT ? 0 : err_errno(e, "slot %s", name);
+	return flock(*slot, LOCK_EX | LOCK_NB) < 0 ? err_set(e, ERR_CONFLICT, "slot %s: in use", name) : 1;
+}
+
 static int remove_named(int slots, const char *name, struct err *e)
 {
 	char away[DIGEST_HEX_LEN + 8];
-	AUTO_FD int slot = openat(slots, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	AUTO_FD int slot = -1;
+	int rc = lock_alone(&slot, slots, name, e);
 
-	if (slot < 0)
-		return errno == ENOENT ? 0 : err_errno(e, "slot %s", name);
-	if (flock(slot, LOCK_EX | LOCK_NB) < 0)
-		return err_set(e, ERR_CONFLICT, "slot %s: in use", name);
+	if (rc <= 0)
+		return rc;
 	snprintf(away, sizeof away, ".%.64s.old", name);
 	if (remove_tree(slots, away, e) < 0)
 		return e->code;
@@ -114,6 +122,17 @@ static bool kept(const char *name, const struct digest *keep, size_t count)
 	return false;
 }
 
+/* What a replacement left, or a writer that was killed; one that lives, and a reader, hold a lock. */
+static int remove_hidden(int slots, const char *name, struct err *e)
+{
+	AUTO_FD int tree = -1;
+	int rc = lock_alone(&tree, slots, name, e);
+
+	if (rc == ERR_CONFLICT)
+		return 0;
+	return remove_tree(slots, name, e) < 0 ? e->code : 1;
+}
+
 static int clean_one(int slots, const char *name, const struct digest *keep, size_t count, struct err *e)
 {
 	int rc;
@@ -121,7 +140,7 @@ static int clean_one(int slots, const char *name, const struct digest *keep, siz
 	if (!strcmp(name, ".") || !strcmp(name, ".."))
 		return 0;
 	if (*name == '.')
-		return remove_tree(slots, name, e) < 0 ? e->code : 1;
+		return remove_hidden(slots, name, e);
 	if (kept(name, keep, count))
 		return 0;
 	rc = remove_named(slots, name, e);

@@ -19,6 +19,7 @@ struct tree_writer;
  * descriptors are borrowed and must outlive the writer.
  */
 int tree_writer_new(struct tree_writer **out, int parent, const char *name, int old, struct err *e) MUST_CHECK;
+void tree_writer_copy(struct tree_writer *w);           /* `same` members become files of their own: the baseline shares its with nobody */
 void tree_writer_free(struct tree_writer *w);           /* removes what was not committed; NULL is fine */
 
 /* A sink that writes into w. Linked files are hashed through the link, never before it. */
@@ -29,6 +30,12 @@ struct archive_sink tree_writer_sink(struct tree_writer *w);
  * fsync of parent. Else ERR_REFUSED. ERR_CONFLICT when NAME is there already.
  */
 int tree_writer_commit(struct tree_writer *w, const struct digest *want, struct err *e) MUST_CHECK;
+
+/*
+ * As commit, but NAME, when there, makes room in the same step and is left at
+ * parent/.NAME.old for whoever still reads it: a damaged tree for a whole one.
+ */
+int tree_writer_replace(struct tree_writer *w, const struct digest *want, struct err *e) MUST_CHECK;
 
 /*
  * Re-hashes a tree: the files are those of its manifest and nothing else is

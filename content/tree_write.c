@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ struct tree_writer {
 	int file;                       /* the open member, or -1 */
 	char name[NAME_MAX + 1];
 	char temp[NAME_MAX + 1];
+	bool copy;
 	bool made;                      /* temp exists and is ours to remove */
 	struct archive_digest *digest;
 };
@@ -38,6 +40,9 @@ static int make_root(struct tree_writer *w, struct err *e)
 	w->root = openat(w->parent, w->temp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (w->root < 0)
 		return err_errno(e, "%s: open", w->temp);
+	/* Whoever tidies up leaves alone what is being built. */
+	if (flock(w->root, LOCK_SH | LOCK_NB) < 0)
+		return err_errno(e, "%s: lock", w->temp);
 	if (fchmod(w->root, DIR_MODE) < 0)      /* whatever the umask */
 		return err_errno(e, "%s: chmod", w->temp);
 	return 0;
@@ -63,6 +68,11 @@ int tree_writer_new(struct tree_writer **out, int parent, const char *name, int 
 		return e->code;
 	*out = TAKE(w);
 	return 0;
+}
+
+void tree_writer_copy(struct tree_writer *w)
+{
+	w->copy = true;
 }
 
 void tree_writer_free(struct tree_writer *w)
@@ -186,12 +196,12 @@ static int link_or_copy(struct tree_writer *w, const char *path, uint64_t size, 
 {
 	AUTO_FD int fd = -1;
 
-	if (linkat(w->old, path, w->root, path, 0) == 0) {
+	if (!w->copy && linkat(w->old, path, w->root, path, 0) == 0) {
 		if (open_sized(w->root, path, size, &fd, e) < 0)
 			return e->code;
 		return take_bytes(w, fd, size, e);
 	}
-	if (errno == ENOENT)
+	if (!w->copy && errno == ENOENT)
 		return err_errno(e, "link");
 	if (open_sized(w->old, path, size, &fd, e) < 0 || create(w, path, e) < 0)
 		return e->code;
@@ -222,10 +232,25 @@ struct archive_sink tree_writer_sink(struct tree_writer *w)
 	};
 }
 
+/* Before the name appears, all that is behind it is on disk. */
+static int finish(struct tree_writer *w, const struct digest *want, struct err *e)
+{
+	char got_hex[DIGEST_HEX_LEN + 1], want_hex[DIGEST_HEX_LEN + 1];
+	struct digest got;
+
+	if (archive_digest_finish(w->digest, &got, NULL, e) < 0)
+		return e->code;
+	if (!digest_equal(&got, want)) {
+		digest_hex(got_hex, &got);
+		digest_hex(want_hex, want);
+		return err_set(e, ERR_REFUSED, "%s: digest %s instead of %s", w->name, got_hex,
+			       want_hex);
+	}
+	return syncfs(w->root) < 0 ? err_errno(e, "%s: syncfs", w->temp) : 0;
+}
+
 static int move_into_place(struct tree_writer *w, struct err *e)
 {
-	if (syncfs(w->root) < 0)
-		return err_errno(e, "%s: syncfs", w->temp);
 	if (renameat(w->parent, w->temp, w->parent, w->name) < 0) {
 		if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR)
 			return err_set(e, ERR_CONFLICT, "%s: is there already", w->name);
@@ -239,16 +264,33 @@ static int move_into_place(struct tree_writer *w, struct err *e)
 
 int tree_writer_commit(struct tree_writer *w, const struct digest *want, struct err *e)
 {
-	char got_hex[DIGEST_HEX_LEN + 1], want_hex[DIGEST_HEX_LEN + 1];
-	struct digest got;
+	return finish(w, want, e) < 0 ? e->code : move_into_place(w, e);
+}
 
-	if (archive_digest_finish(w->digest, &got, NULL, e) < 0)
+/* What was there gets our name, then one that says what it is. */
+static int set_aside(struct tree_writer *w, struct err *e)
+{
+	char old[NAME_MAX + 1];
+
+	if (snprintf(old, sizeof old, ".%s.old", w->name) >= (int)sizeof old)
+		return err_set(e, ERR_LIMIT, "%s: name too long", w->name);
+	if (file_remove_treeat(w->parent, old, e) < 0)
 		return e->code;
-	if (!digest_equal(&got, want)) {
-		digest_hex(got_hex, &got);
-		digest_hex(want_hex, want);
-		return err_set(e, ERR_REFUSED, "%s: digest %s instead of %s", w->name, got_hex,
-			       want_hex);
-	}
-	return move_into_place(w, e);
+	if (renameat2(w->parent, w->temp, w->parent, w->name, RENAME_EXCHANGE) < 0)
+		return err_errno(e, "%s: exchange", w->name);
+	w->made = false;
+	if (renameat(w->parent, w->temp, w->parent, old) < 0)
+		return err_errno(e, "%s: rename", w->temp);
+	if (fsync(w->parent) < 0)
+		return err_errno(e, "%s: fsync of its directory", w->name);
+	return 0;
+}
+
+int tree_writer_replace(struct tree_writer *w, const struct digest *want, struct err *e)
+{
+	int rc = finish(w, want, e);
+
+	if (rc == 0)
+		rc = move_into_place(w, e);
+	return rc == ERR_CONFLICT ? set_aside(w, e) : rc;
 }

@@ -98,6 +98,23 @@ static void a_slot_that_somebody_reads_stays(void **state)
 	assert_ok(slots_remove(dir, &a, &e));
 }
 
+static void what_is_being_built_or_still_read_under_a_hidden_name_stays(void **state)
+{
+	char path[512];
+	struct err e;
+
+	(void)state;
+	make_slot(".0202.old");
+	snprintf(path, sizeof path, "%s" HOME_CHANNELS "/edr/slots/.0202.old", root);
+	AUTO_FD int reader = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(reader, LOCK_SH), 0);
+	assert_int_equal(slots_clean(dir, NULL, 0, &e), 0);
+	assert_int_equal(slot_count(), 1);
+	flock(reader, LOCK_UN);
+	assert_int_equal(slots_clean(dir, NULL, 0, &e), 1);
+	assert_int_equal(slot_count(), 0);
+}
+
 static void a_link_in_the_place_of_a_slot_is_none(void **state)
 {
 	struct digest a = digest_of(9);
@@ -333,6 +350,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		DISK_TEST(clean_up_keeps_what_is_named_and_takes_the_unfinished),
 		DISK_TEST(a_slot_that_somebody_reads_stays),
+		DISK_TEST(what_is_being_built_or_still_read_under_a_hidden_name_stays),
 		DISK_TEST(a_link_in_the_place_of_a_slot_is_none),
 		DISK_TEST(quarantine_is_by_digest_and_attempt),
 		DISK_TEST(a_new_contract_lifts_what_the_old_one_may_have_caused_and_nothing_else),

@@ -277,8 +277,10 @@ static void a_write_that_fails_anywhere_leaves_nothing(void **state)
 	assert_int_equal(failures, f->bundle->json->len);       /* the longest member */
 }
 
+enum how { SHARED, COPIED, REPLACED };
+
 /* Writes the sample bundle's tree with every file taken from `old`. */
-static int write_same(const struct fixture *f, int old, const char *name, struct err *e)
+static int write_same_as(const struct fixture *f, int old, const char *name, enum how how, struct err *e)
 {
 	AUTO(tree_writer) struct tree_writer *w = NULL;
 	const struct manifest *m = f->bundle->manifest;
@@ -286,13 +288,20 @@ static int write_same(const struct fixture *f, int old, const char *name, struct
 
 	if (tree_writer_new(&w, f->parent, name, old, e) < 0)
 		return e->code;
+	if (how != SHARED)
+		tree_writer_copy(w);
 	s = tree_writer_sink(w);
 	assert_non_null(s.same);
 	add(&s, MANIFEST_NAME, f->bundle->json->data, f->bundle->json->len);
 	for (size_t i = 0; i < m->file_count; i++)
 		if (s.same(s.arg, m->files[i].path, m->files[i].size, e) < 0)
 			return e->code;
-	return tree_writer_commit(w, &f->bundle->digest, e);
+	return how == REPLACED ? tree_writer_replace(w, &f->bundle->digest, e) : tree_writer_commit(w, &f->bundle->digest, e);
+}
+
+static int write_same(const struct fixture *f, int old, const char *name, struct err *e)
+{
+	return write_same_as(f, old, name, SHARED, e);
 }
 
 static void unchanged_files_are_shared_when_they_are_right(void **state)
@@ -311,6 +320,49 @@ static void unchanged_files_are_shared_when_they_are_right(void **state)
 	assert_int_equal(a.st_ino, b.st_ino);
 	close(new);
 	close(old);
+}
+
+static void a_copy_shares_no_file(void **state)
+{
+	const struct fixture *f = *state;
+	const struct manifest *m = f->bundle->manifest;
+	int old = sample_tree(f->bundle, f->slots, "one");
+	struct stat a;
+	struct err e;
+	int new;
+
+	assert_ok(write_same_as(f, old, "two", COPIED, &e));
+	new = sample_open(f->slots, "two");
+	assert_ok(tree_verify(new, &f->bundle->digest, NULL, NULL, NULL, &e));
+	for (size_t i = 0; i < m->file_count; i++) {
+		assert_int_equal(fstatat(new, m->files[i].path, &a, 0), 0);
+		assert_int_equal(a.st_nlink, 1);
+	}
+	close(new);
+	close(old);
+}
+
+static void a_damaged_tree_makes_room_in_one_step_and_its_readers_keep_it(void **state)
+{
+	const struct fixture *f = *state;
+	int whole = sample_tree(f->bundle, f->slots, "one"), damaged = sample_tree(f->bundle, f->slots, "two"), now;
+	AUTO(buf) struct buf *read = NULL;
+	struct err e;
+
+	sample_unlink(f->slots, "two/rules/a.json");
+	sample_file(f->slots, "two/rules/a.json", "{\"format\":7}\n");
+	assert_true(tree_verify(damaged, &f->bundle->digest, NULL, NULL, NULL, &e) < 0);
+	assert_ok(write_same_as(f, whole, "two", REPLACED, &e));
+	now = sample_open(f->slots, "two");
+	assert_ok(tree_verify(now, &f->bundle->digest, NULL, NULL, NULL, &e));
+	assert_ok(file_readat(&read, damaged, "rules/a.json", 64, &e));
+	assert_string_equal(read->data, "{\"format\":7}\n");
+	assert_int_equal(entries(f->slots), 3);         /* one, two, .two.old */
+	close(now);
+	assert_ok(write_same_as(f, whole, "three", REPLACED, &e));      /* nothing was there */
+	assert_int_equal(entries(f->slots), 4);
+	close(damaged);
+	close(whole);
 }
 
 static void a_damaged_file_is_never_shared(void **state)
@@ -361,6 +413,8 @@ int main(void)
 		CASE(a_refused_archive_leaves_nothing),
 		CASE(a_write_that_fails_anywhere_leaves_nothing),
 		CASE(unchanged_files_are_shared_when_they_are_right),
+		CASE(a_copy_shares_no_file),
+		CASE(a_damaged_tree_makes_room_in_one_step_and_its_readers_keep_it),
 		CASE(a_damaged_file_is_never_shared),
 		CASE(names_of_trees_are_plain),
 	};

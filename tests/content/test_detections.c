@@ -1,0 +1,98 @@
+/* test_detections: what one bundle detects and another does not. */
+#include "content/detections.h"
+
+#include "content_tree.h"
+
+#define RULES(instances) "{\"format\":1,\"templates\":[],\"instances\":[" instances "]}"
+#define RULE(id, value) "{\"id\":\"" id "\",\"template\":\"t\",\"verdict\":\"alert\",\"match\":{\"f\":{\"equals\":\"" value "\"}}}"
+
+static int add_line(void *arg, enum detections_change change, const char *name, struct err *e)
+{
+	static const char signs[] = { [DETECTIONS_NEW] = '+', [DETECTIONS_CHANGED] = '~', [DETECTIONS_GONE] = '-' };
+	char *out = arg;
+
+	(void)e;
+	snprintf(out + strlen(out), 512 - strlen(out), "%c%s ", signs[change], name);
+	return 0;
+}
+
+/* old NULL: nothing runs. */
+static void assert_difference(const struct content_file *old, const struct content_file *new, const char *want)
+{
+	AUTO(content_tree) struct content_tree *a = old ? content_tree_new(old) : NULL, *b = content_tree_new(new);
+	AUTO(detections) struct detections *from = NULL, *to = NULL;
+	char lines[512] = "";
+	struct err e;
+
+	if (a)
+		assert_ok(detections_read(&from, a->dir, &e));
+	assert_ok(detections_read(&to, b->dir, &e));
+	assert_ok(detections_compare(from, to, add_line, lines, &e));
+	assert_string_equal(lines, want);
+}
+
+static void rules_are_told_apart_by_id_and_by_what_they_say(void **state)
+{
+	const struct content_file old[] = {
+		{ "rules/a.json", "rules", RULES(RULE("stays", "1") "," RULE("changes", "1") "," RULE("goes", "1")) }, { 0 }
+	};
+	const struct content_file new[] = {
+		{ "rules/a.json", "rules", RULES(RULE("changes", "2")) },
+		{ "rules/other.json", "rules", RULES(RULE("comes", "1") "," RULE("stays", "1")) }, { 0 }
+	};
+
+	(void)state;
+	assert_difference(old, new, "~changes +comes -goes ");
+	assert_difference(old, old, "");
+	assert_difference(NULL, new, "+changes +comes +stays ");
+}
+
+static void files_of_other_engines_are_named_and_those_of_no_engine_are_not(void **state)
+{
+	const struct content_file old[] = {
+		{ "yara/a.yar", "yara", "rule a { condition: true }" }, { "selftest/x", "selftest", "{}" }, { 0 }
+	};
+	const struct content_file new[] = {
+		{ "yara/a.yar", "yara", "rule a { condition: false }" }, { "clam/b.ndb", "clamav", "x" }, { "selftest/x", "selftest", "{} " },
+		{ "README", "doc", "words" }, { 0 }
+	};
+
+	(void)state;
+	assert_difference(old, new, "+clam/b.ndb ~yara/a.yar ");
+}
+
+static void a_rules_file_that_cannot_be_read_counts_as_one(void **state)
+{
+	const struct content_file old[] = { { "rules/a.json", "rules", RULES(RULE("one", "1")) }, { 0 } };
+	const struct content_file broken[] = { { "rules/a.json", "rules", "{\"format\":1,\"instances\":[" RULE("one", "1") ",{}]}" }, { 0 } };
+	const struct content_file no_json[] = { { "rules/a.json", "rules", "\x01" }, { 0 } };
+
+	(void)state;
+	assert_difference(old, broken, "-one +rules/a.json ");
+	assert_difference(old, no_json, "-one +rules/a.json ");
+}
+
+static void a_damaged_tree_is_not_read(void **state)
+{
+	const struct content_file files[] = { { "rules/a.json", "rules", RULES(RULE("one", "1")) }, { 0 } };
+	AUTO(content_tree) struct content_tree *t = content_tree_new(files);
+	struct detections *d = NULL;
+	struct err e;
+
+	(void)state;
+	content_write(t->path, "rules/a.json", RULES(RULE("two", "1")));
+	assert_refused(detections_read(&d, t->dir, &e), ERR_CONFLICT, "rules/a.json");
+	assert_null(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rules_are_told_apart_by_id_and_by_what_they_say),
+		cmocka_unit_test(files_of_other_engines_are_named_and_those_of_no_engine_are_not),
+		cmocka_unit_test(a_rules_file_that_cannot_be_read_counts_as_one),
+		cmocka_unit_test(a_damaged_tree_is_not_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
