@@ -60,15 +60,21 @@ bool channel_named(const struct channel *c, const struct digest *d)
 	return false;
 }
 
-void channel_clean(struct channel *c)
+void channel_keeps(const struct channel *c, struct digest keep[JOURNAL_KEEP])
 {
-	struct digest keep[RUNG_NONE + 1];
-	struct err e;
-
 	for (int rung = RUNG_TRIAL; rung < RUNG_NONE; rung++)
 		keep[rung] = trial_at(&c->boot, (enum boot_rung)rung);
 	keep[RUNG_NONE] = c->state.offer.digest;
-	if (slots_clean(c->boot.dir, keep, ARRAY_LEN(keep), &e) < 0)
+}
+
+void channel_clean(struct channel *c)
+{
+	struct digest keep[JOURNAL_KEEP];
+	struct err e;
+
+	channel_keeps(c, keep);
+	if (slots_clean(c->boot.dir, keep, ARRAY_LEN(keep), &e) < 0 ||
+	    journal_slot_keep(c->host->journal, c->state.name, keep, &e) < 0)
 		log_warn("channel %s: clean-up: %s", c->state.name, e.msg);
 }
 

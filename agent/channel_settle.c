@@ -56,7 +56,7 @@ static int keep_high_water(struct channel *c, struct err *e)
 
 static int commit(struct channel *c, const char **kind, struct err *e)
 {
-	struct digest current = trial_at(&c->boot, RUNG_CURRENT);
+	struct digest current = trial_at(&c->boot, RUNG_CURRENT), keep[JOURNAL_KEEP];
 
 	*kind = "survived";
 	/* Done already, and killed before the journal knew. */
@@ -65,10 +65,11 @@ static int commit(struct channel *c, const char **kind, struct err *e)
 	if (trial_commit(&c->boot, c->state.offer.serial, e) < 0)
 		return e->code;
 	c->state.drop = c->state.offer.drop;
-	c->state.verified_at = clock_now();
+	c->state.verified_at = 0;       /* re-hashed at once, and then weekly */
 	if (keep_high_water(c, e) < 0)
 		return e->code;
-	return journal_drop_clear(c->host->journal, c->state.name, &c->state.offer.digest, e);
+	channel_keeps(c, keep);
+	return journal_drop_clear(c->host->journal, c->state.name, keep, e);
 }
 
 static int revert(struct channel *c, const char *reason, const char *evidence, const char **kind, struct err *e)

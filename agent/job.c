@@ -99,6 +99,29 @@ int job_unpack(struct job *j, const struct settings *s, int file, int channel_di
 	return begun(j, rc);
 }
 
+int job_replace(struct job *j, const struct settings *s, int file, int channel_dir, const struct message_unpack *m, struct err *e)
+{
+	if (job_unpack(j, s, file, channel_dir, m, e) < 0)
+		return e->code;
+	j->replace = true;
+	return 0;
+}
+
+void job_share_nothing(struct job *j)
+{
+	if (j->writer)
+		tree_writer_copy(j->writer);
+}
+
+int job_compare(struct job *j, const struct settings *s, const struct message_compare *m, job_rule *rule, void *arg, struct err *e)
+{
+	if (start(j, s, JOB_COMPARE, CONFINE_CHECK, CHECK_MS, e) < 0)
+		return e->code;
+	j->rule = rule;
+	j->rule_arg = arg;
+	return begun(j, message_send(j->child.sock, MSG_COMPARE, m, -1, e));
+}
+
 int job_check(struct job *j, const struct settings *s, const struct message_attempt *m, struct err *e)
 {
 	if (start(j, s, JOB_CHECK, CONFINE_CHECK, CHECK_MS, e) < 0)
@@ -161,7 +184,7 @@ static int over_gone(struct job *j, struct job_result *out, const char *how)
 	char text[MESSAGE_TEXT];
 
 	snprintf(text, sizeof text, "the %s process broke off: %.400s",
-		 j->kind == JOB_DOWNLOAD ? "fetch" : j->kind == JOB_UNPACK ? "unpack" : j->kind == JOB_CHECK ? "check" : "canary", how);
+		 j->kind == JOB_DOWNLOAD ? "fetch" : j->kind == JOB_UNPACK ? "unpack" : j->kind == JOB_CANARY ? "canary" : "check", how);
 	if (j->kind == JOB_DOWNLOAD)
 		return over(j, out, RESULT_RETRY, ERR_NET, reason_word(REASON_NO_NETWORK), text);
 	return over(j, out, RESULT_RETRY, ERR_CRASH, reason_word(REASON_CRASH), text);
@@ -225,7 +248,8 @@ static int unpacked(struct job *j, struct job_result *out, const struct message_
 	if (r->outcome != RESULT_OK)
 		return over(j, out, (enum result_outcome)r->outcome, (int)r->code,
 			    r->outcome == RESULT_ENVIRONMENT ? reason_word(REASON_DISK_BAD) : reason_word(REASON_ARCHIVE), r->text);
-	if (tree_writer_commit(j->writer, &j->digest, e) < 0 && e->code != ERR_CONFLICT)
+	if (j->replace ? tree_writer_replace(j->writer, &j->digest, e) < 0
+		       : tree_writer_commit(j->writer, &j->digest, e) < 0 && e->code != ERR_CONFLICT)
 		return over_error(j, out, e);
 	return over(j, out, RESULT_OK, 0, "", "");
 }
@@ -253,8 +277,20 @@ static int unpacking(struct job *j, struct job_result *out, const struct message
 	return build(j, m, &e) < 0 ? over_error(j, out, &e) : 0;
 }
 
+/* However many it names, as many are passed on as people can use. */
+static int compared(struct job *j, struct job_result *out, const struct message *m)
+{
+	struct err e;
+
+	if (j->rules++ >= JOB_RULES_MAX)
+		return 0;
+	return j->rule(j->rule_arg, &m->u.rule, &e) < 0 ? over_error(j, out, &e) : 0;
+}
+
 static int take(struct job *j, struct job_result *out, const struct message *m)
 {
+	if (m->type == MSG_RULE)
+		return compared(j, out, m);
 	if (j->kind == JOB_DOWNLOAD)
 		return downloaded(j, out, &m->u.answer);
 	if (j->kind == JOB_UNPACK)
@@ -266,8 +302,10 @@ static int take(struct job *j, struct job_result *out, const struct message *m)
 int job_turn(struct job *j, struct job_result *out)
 {
 	static const enum message_type answers[] = { MSG_ANSWER, 0 }, results[] = { MSG_RESULT, 0 },
-				       members[] = { MSG_MEMBER, MSG_DATA, MSG_SAME, MSG_END, MSG_RESULT, 0 };
-	const enum message_type *allowed = j->kind == JOB_DOWNLOAD ? answers : j->kind == JOB_UNPACK ? members : results;
+				       members[] = { MSG_MEMBER, MSG_DATA, MSG_SAME, MSG_END, MSG_RESULT, 0 },
+				       rules[] = { MSG_RULE, MSG_RESULT, 0 };
+	const enum message_type *allowed = j->kind == JOB_DOWNLOAD ? answers : j->kind == JOB_UNPACK ? members
+					 : j->kind == JOB_COMPARE ? rules : results;
 	static struct message m;
 	struct err e;
 	int rc = 0;

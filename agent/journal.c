@@ -218,6 +218,11 @@ static void state_write(struct buf *out, const struct journal_channel *c)
 	put_digest(&w, "drop", &c->drop);
 	json_put_int(&w, "stop_left_at", c->stop_left_at);
 	json_put_int(&w, "verified_at", c->verified_at);
+	json_put_int(&w, "held_since", c->held_since);
+	json_put_int(&w, "pinned_since", c->pinned_since);
+	json_put_int(&w, "disabled_since", c->disabled_since);
+	put_digest(&w, "compared_from", &c->compared[0]);
+	put_digest(&w, "compared_to", &c->compared[1]);
 	json_close_object(&w);
 }
 
@@ -241,7 +246,13 @@ static int state_read(struct journal_channel *c, const char *text, struct err *e
 	    json_want_text(d, d->root, "phase", 32, &phase, e) < 0 ||
 	    json_want_bool(d, d->root, "held", &c->held, e) < 0 ||
 	    json_want_bool(d, d->root, "no_delta", &c->no_delta, e) < 0 ||
-	    get_digest(d, "pinned", &c->pinned, e) < 0 || get_digest(d, "drop", &c->drop, e) < 0)
+	    get_digest(d, "pinned", &c->pinned, e) < 0 || get_digest(d, "drop", &c->drop, e) < 0 ||
+	    get_digest(d, "compared_from", &c->compared[0], e) < 0 || get_digest(d, "compared_to", &c->compared[1], e) < 0)
+		return e->code;
+	/* Later additions: an older agent.db has none of them. */
+	if (json_may_int(d, d->root, "held_since", 0, INT64_MAX, &c->held_since, e) < 0 ||
+	    json_may_int(d, d->root, "pinned_since", 0, INT64_MAX, &c->pinned_since, e) < 0 ||
+	    json_may_int(d, d->root, "disabled_since", 0, INT64_MAX, &c->disabled_since, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		if (json_want_int(d, d->root, numbers[i].key, 0, INT64_MAX, numbers[i].into, e) < 0)
@@ -345,9 +356,9 @@ int journal_drop_add(struct journal *j, const char *channel, const struct digest
 	return sql_run(j, SQL_DROP_ADD, e, "tdt", channel, d, rule);
 }
 
-int journal_drop_clear(struct journal *j, const char *channel, const struct digest *keep, struct err *e)
+int journal_drop_clear(struct journal *j, const char *channel, const struct digest keep[JOURNAL_KEEP], struct err *e)
 {
-	return sql_run(j, SQL_DROP_CLEAR, e, "td", channel, keep);
+	return sql_run(j, SQL_DROP_CLEAR, e, "tddddd", channel, &keep[0], &keep[1], &keep[2], &keep[3], &keep[4]);
 }
 
 int journal_drops(struct journal *j, const char *channel, const struct digest *d, journal_text_visit *visit, void *arg, struct err *e)

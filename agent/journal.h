@@ -57,11 +57,14 @@ struct journal_channel {
 	char ring[NAME_LEN_MAX + 1];
 	uint64_t floor;
 	bool held;
+	int64_t held_since;
 	int64_t held_until;             /* 0: for ever */
 	struct digest pinned;
+	int64_t pinned_since, disabled_since;
 	struct digest drop;             /* SHA-256 of the drop list of what runs */
 	int64_t stop_left_at;
-	int64_t verified_at;            /* when the current slot was last re-hashed */
+	int64_t verified_at;            /* when the slots that the boot record names were last re-hashed; 0: they are due */
+	struct digest compared[2];      /* from and to: what the journal's list of missing detections is about; zero: none */
 	struct message_verdict last;    /* the latest verdict, whatever it said */
 };
 
@@ -76,9 +79,11 @@ int journal_first_seen(struct journal *j, const char *channel, const struct dige
 int journal_serial_set(struct journal *j, const char *channel, const struct digest *d, uint64_t serial, struct err *e) MUST_CHECK;
 int journal_serial_get(struct journal *j, const char *channel, const struct digest *d, uint64_t *out, struct err *e) MUST_CHECK;
 
-/* Rules left out of a digest. clear forgets those of all digests but the one kept. */
+#define JOURNAL_KEEP 5          /* digests: the four of the boot record, zero where there is none, and the offer */
+
+/* Rules left out of a digest. clear forgets those of all digests but the ones kept. */
 int journal_drop_add(struct journal *j, const char *channel, const struct digest *d, const char *rule, struct err *e) MUST_CHECK;
-int journal_drop_clear(struct journal *j, const char *channel, const struct digest *keep, struct err *e) MUST_CHECK;
+int journal_drop_clear(struct journal *j, const char *channel, const struct digest keep[JOURNAL_KEEP], struct err *e) MUST_CHECK;
 typedef int journal_text_visit(void *arg, const char *text, struct err *e);
 int journal_drops(struct journal *j, const char *channel, const struct digest *d, journal_text_visit *visit, void *arg, struct err *e) MUST_CHECK;
 
@@ -87,6 +92,49 @@ int journal_stop_add(struct journal *j, const struct message_stop *s, int64_t no
 typedef int journal_stop_visit(void *arg, const struct message_stop *s, struct err *e);
 int journal_stops(struct journal *j, journal_stop_visit *visit, void *arg, struct err *e) MUST_CHECK;
 int journal_stopped(struct journal *j, const char *channel, const struct digest *d, struct err *e) MUST_CHECK; /* 1, 0 */
+
+/* ---- slots: where their bytes came from, and whose contract accepted them (journal_slots.c) ---- */
+
+struct journal_slot {
+	struct message_verdict source;  /* the offer it came by; path "" unknown: it came by hand */
+	struct digest contract;         /* that accepted it last; zero: none did */
+};
+/* A slot that nothing is known of is all zero. */
+int journal_slot_get(struct journal *j, const char *channel, const struct digest *d, struct journal_slot *out, struct err *e) MUST_CHECK;
+int journal_slot_source(struct journal *j, const char *channel, const struct message_verdict *offer, struct err *e) MUST_CHECK;
+int journal_slot_contract(struct journal *j, const char *channel, const struct digest *d, const struct digest *contract, struct err *e) MUST_CHECK;
+int journal_slot_keep(struct journal *j, const char *channel, const struct digest keep[JOURNAL_KEEP], struct err *e) MUST_CHECK;
+
+/* ---- what a hold, pin or disable leaves out (journal_slots.c) ---- */
+
+struct journal_missed {         /* a bundle that was assigned and kept away */
+	struct digest digest;
+	uint64_t serial;
+	char version[160];
+	int64_t since;
+};
+int journal_missed_add(struct journal *j, const char *channel, const struct journal_missed *m, struct err *e) MUST_CHECK;      /* the first sight stays */
+int journal_missed_clear(struct journal *j, const char *channel, uint64_t up_to, struct err *e) MUST_CHECK;
+typedef int journal_missed_visit(void *arg, const struct journal_missed *m, struct err *e);
+int journal_missed(struct journal *j, const char *channel, size_t max, journal_missed_visit *visit, void *arg, struct err *e) MUST_CHECK;        /* newest first */
+
+struct journal_missing {        /* one detection that is in the newest of them and not in what runs */
+	char rule[256];
+	enum rule_change change;
+	uint64_t serial;        /* of the bundle that first had it */
+	int64_t since;
+};
+/* begin, each, end: those that were not said again are gone; what was known keeps its serial and since. In a transaction. */
+int journal_missing_begin(struct journal *j, const char *channel, struct err *e) MUST_CHECK;
+int journal_missing_add(struct journal *j, const char *channel, const struct journal_missing *m, struct err *e) MUST_CHECK;
+int journal_missing_end(struct journal *j, const char *channel, struct err *e) MUST_CHECK;
+typedef int journal_missing_visit(void *arg, const struct journal_missing *m, struct err *e);
+int journal_missing(struct journal *j, const char *channel, size_t max, journal_missing_visit *visit, void *arg, struct err *e) MUST_CHECK;
+int journal_missing_count(struct journal *j, const char *channel, uint64_t *count, int64_t *since, struct err *e) MUST_CHECK;
+
+/* Digests that this host knows under a serial. */
+typedef int journal_digest_visit(void *arg, const struct digest *d, struct err *e);
+int journal_digests_of(struct journal *j, const char *channel, uint64_t serial, journal_digest_visit *visit, void *arg, struct err *e) MUST_CHECK;
 
 /* ---- events to the server, and history for people ---- */
 

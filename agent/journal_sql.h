@@ -23,7 +23,28 @@
 	X(SQL_SERIAL_SET, "INSERT INTO serial (channel, digest, serial) VALUES (?1, ?2, ?3)"            \
 			  " ON CONFLICT (channel, digest) DO UPDATE SET serial = ?3")                   \
 	X(SQL_SERIAL_GET, "SELECT serial FROM serial WHERE channel = ?1 AND digest = ?2")               \
-	X(SQL_DROP_CLEAR, "DELETE FROM leave_out WHERE channel = ?1 AND digest <> ?2")                  \
+	X(SQL_SLOT_ADD, "INSERT OR IGNORE INTO slot (channel, digest) VALUES (?1, ?2)")                 \
+	X(SQL_SLOT_SOURCE, "UPDATE slot SET source = ?3 WHERE channel = ?1 AND digest = ?2")            \
+	X(SQL_SLOT_CONTRACT, "UPDATE slot SET contract = ?3 WHERE channel = ?1 AND digest = ?2")        \
+	X(SQL_SLOT_GET, "SELECT source, contract FROM slot WHERE channel = ?1 AND digest = ?2")         \
+	X(SQL_SLOT_KEEP, "DELETE FROM slot WHERE channel = ?1 AND digest NOT IN (?2, ?3, ?4, ?5, ?6)")  \
+	X(SQL_MISSING_MARK, "UPDATE missing SET here = 0 WHERE channel = ?1")                           \
+	X(SQL_MISSING_ADD, "INSERT INTO missing (channel, rule, change, serial, since, here)"           \
+			   " VALUES (?1, ?2, ?3, ?4, ?5, 1)"                                            \
+			   " ON CONFLICT (channel, rule) DO UPDATE SET here = 1, change = ?3")          \
+	X(SQL_MISSING_SWEEP, "DELETE FROM missing WHERE channel = ?1 AND here = 0")                     \
+	X(SQL_MISSING, "SELECT rule, change, serial, since FROM missing WHERE channel = ?1"             \
+		       " ORDER BY since, rule LIMIT ?2")                                                \
+	X(SQL_MISSING_COUNT, "SELECT count(*), min(since) FROM missing WHERE channel = ?1")             \
+	X(SQL_MISSED_ADD, "INSERT OR IGNORE INTO missed (channel, digest, serial, version, since)"      \
+			  " VALUES (?1, ?2, ?3, ?4, ?5)")                                               \
+	X(SQL_MISSED, "SELECT digest, serial, version, since FROM missed WHERE channel = ?1"            \
+		      " ORDER BY serial DESC LIMIT ?2")                                                 \
+	X(SQL_MISSED_CLEAR, "DELETE FROM missed WHERE channel = ?1 AND serial <= ?2")                   \
+	X(SQL_DIGESTS_OF, "SELECT digest FROM serial WHERE channel = ?1 AND serial = ?2"                \
+			  " UNION SELECT digest FROM missed WHERE channel = ?1 AND serial = ?2")        \
+	X(SQL_DROP_CLEAR, "DELETE FROM leave_out WHERE channel = ?1"                                    \
+			  " AND digest NOT IN (?2, ?3, ?4, ?5, ?6)")                                    \
 	X(SQL_DROP_ADD, "INSERT OR IGNORE INTO leave_out (channel, digest, rule) VALUES (?1, ?2, ?3)")  \
 	X(SQL_DROPS, "SELECT rule FROM leave_out WHERE channel = ?1 AND digest = ?2 ORDER BY rule")     \
 	X(SQL_STOP_ADD, "INSERT OR IGNORE INTO stop (channel, digest, by_people, reason, at)"           \

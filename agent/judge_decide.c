@@ -410,6 +410,7 @@ static int say_verdict(struct judge *j, const struct message_channel *c, const s
 	snprintf(v->reason, sizeof v->reason, "%s", d->sentence);
 	if (a) {
 		v->assigned = a->bundle.digest;
+		v->assigned_serial = a->bundle.serial;
 		v->attempt = a->attempt;
 		v->permit = a->permit_required;
 		v->probation_s = (uint64_t)MAX(a->probation_s, 0);

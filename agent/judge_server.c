@@ -223,7 +223,7 @@ static void fill_channels(struct checkin *c, const struct judge *j)
 		to->running = from->running;
 		to->drop = from->drop;
 		to->high_water = from->high_water;
-		snprintf(to->held, sizeof to->held, "%s", from->held);
+		snprintf(to->held, sizeof to->held, "%s", *from->held_words ? from->held_words : from->held);
 		c->channel_count++;
 	}
 }

@@ -23,7 +23,7 @@ static const struct wire_field begin_fields[] = {
 static const struct wire_field channel_fields[] = {
 	NAME(channel, channel), NAME(channel, ring), TEXT(channel, phase), RANGE(channel, rung, 255),
 	DIGEST(channel, running), DIGEST(channel, offered), U64(channel, attempt), U64(channel, high_water),
-	U64(channel, floor), TEXT(channel, held), DIGEST(channel, pinned), DIGEST(channel, drop),
+	U64(channel, floor), TEXT(channel, held), TEXT(channel, held_words), DIGEST(channel, pinned), DIGEST(channel, drop),
 	DIGEST(channel, first_seen), I64(channel, first_seen_at), I64(channel, stop_left_at),
 };
 static const struct wire_field slot_fields[] = {
@@ -57,7 +57,8 @@ static const struct wire_field stop_fields[] = {
 static const struct wire_field drop_fields[] = { NAME(drop, channel), TEXT(drop, rule) };
 static const struct wire_field verdict_fields[] = {
 	NAME(verdict, channel), NAME(verdict, ring), RANGE(verdict, say, SAY_COUNT - 1), DIGEST(verdict, digest),
-	DIGEST(verdict, assigned), U64(verdict, serial), U64(verdict, attempt), U64(verdict, floor), TEXT(verdict, version),
+	DIGEST(verdict, assigned), U64(verdict, serial), U64(verdict, attempt), U64(verdict, floor),
+	U64(verdict, assigned_serial), TEXT(verdict, version),
 	TEXT(verdict, path), DIGEST(verdict, sha256), U64(verdict, length), U64(verdict, size),
 	BOOL(verdict, has_delta), TEXT(verdict, delta_path), DIGEST(verdict, delta_sha256),
 	DIGEST(verdict, delta_from), U64(verdict, delta_length), RANGE(verdict, window_log, 64),
@@ -94,8 +95,10 @@ static const struct wire_field measured_fields[] = {
 	DIGEST(measured, digest), U64(measured, size), U64(measured, serial), NAME(measured, channel),
 };
 static const struct wire_field attempt_fields[] = {
-	TEXT(attempt, slot), NAME(attempt, channel), DIGEST(attempt, digest),
+	TEXT(attempt, slot), NAME(attempt, channel), DIGEST(attempt, digest), BOOL(attempt, rehash),
 };
+static const struct wire_field compare_fields[] = { TEXT(compare, from), TEXT(compare, to) };
+static const struct wire_field rule_fields[] = { RANGE(rule, change, RULE_CHANGES - 1), TEXT(rule, rule) };
 static const struct wire_field leave_out_fields[] = { TEXT(leave_out, rule) };
 static const struct wire_field result_fields[] = {
 	RANGE(result, outcome, RESULT_COUNT - 1), I64(result, code), TEXT(result, reason), TEXT(result, text),

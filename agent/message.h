@@ -8,6 +8,7 @@
  *   supervisor -> fetch    SERVER, DOWNLOAD     fetch -> supervisor   ANSWER
  *   supervisor -> unpack   UNPACK, OLD          unpack -> supervisor  MEMBER, DATA, SAME, END,
  *                          MEASURED, RESULT
+ *   supervisor -> check    TRY or COMPARE       check -> supervisor   RULE, RESULT
  *   supervisor -> canary   TRY, LEAVE_OUT, GO   canary -> supervisor  RESULT
  *
  * A process answers only what it was asked; a record out of place ends the
@@ -60,7 +61,9 @@
 	X(MSG_MEASURED, measured, 54)                                  \
 	X(MSG_TRY, attempt, 64)                                        \
 	X(MSG_LEAVE_OUT, leave_out, 65)                                \
-	X(MSG_RESULT, result, 66)
+	X(MSG_RESULT, result, 66)                                      \
+	X(MSG_COMPARE, compare, 67)                                    \
+	X(MSG_RULE, rule, 68)
 
 enum message_type {
 #define X(name, member, value) name = value,
@@ -93,6 +96,7 @@ struct message_channel {
 	uint64_t attempt;               /* of the offer under way */
 	uint64_t high_water, floor;
 	char held[MESSAGE_SHORT];       /* "", "hold", "pin", "disabled" */
+	char held_words[MESSAGE_SHORT]; /* for people at the server: since when, and what that leaves out */
 	struct digest pinned;           /* all zero: none */
 	struct digest drop;             /* SHA-256 of the drop list in force */
 	struct digest first_seen;       /* the digest first_seen_at belongs to */
@@ -198,6 +202,7 @@ struct message_verdict {
 	struct digest digest;           /* of SAY_INSTALL and SAY_SWITCH */
 	struct digest assigned;         /* what the ring is assigned, done or not; all zero: nothing */
 	uint64_t serial, attempt, floor;
+	uint64_t assigned_serial;       /* of `assigned`, as is its version */
 	char version[160];
 	/* how to get it */
 	char path[MESSAGE_PATH];        /* target path of the archive */
@@ -312,6 +317,19 @@ struct message_attempt {
 	char slot[4096];
 	char channel[MESSAGE_NAME];
 	struct digest digest;
+	uint64_t rehash;        /* 0, 1: only whether every byte is right; nothing is held against the contract */
+};
+
+struct message_compare {        /* which detections one slot has and another has not */
+	char from[4096];        /* "": nothing runs, so all of them are new */
+	char to[4096];
+};
+
+enum rule_change { RULE_NEW, RULE_CHANGED, RULE_GONE, RULE_CHANGES };
+
+struct message_rule {           /* one answer of a comparison: the id of a rule, or the path of a file that is no list of rules */
+	uint64_t change;        /* enum rule_change */
+	char rule[256];
 };
 
 struct message_leave_out {
@@ -372,6 +390,8 @@ struct message {
 		struct message_attempt attempt;
 		struct message_leave_out leave_out;
 		struct message_result result;
+		struct message_compare compare;
+		struct message_rule rule;
 	} u;
 };
 

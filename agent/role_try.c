@@ -1,7 +1,8 @@
 /*
- * role_try: the two processes that look into new content. `check` re-hashes a
- * slot and holds it against the contract, no engine runs; `canary` loads it
- * with its engine in a child that content/canary.c confines.
+ * role_try: the two processes that look into content. `check` re-hashes a slot,
+ * holds it against the contract, or compares it with another by the names of
+ * what they detect, and no engine runs; `canary` loads it with its engine in a
+ * child that content/canary.c confines.
  */
 #include "agent/role.h"
 
@@ -15,9 +16,11 @@
 #include "agent/home.h"
 #include "agent/message.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "content/canary.h"
 #include "content/check.h"
+#include "content/detections.h"
 #include "content/sandbox.h"
 #include "content/tree.h"
 #include "schema/contract.h"
@@ -75,6 +78,8 @@ static void check_slot(struct message_result *r, const struct settings *s, const
 		refuse(r, RESULT_RETRY, reason_word(REASON_DIGEST), &why);
 		return;
 	}
+	if (t->rehash)
+		return;
 	if (strcmp(m->channel, t->channel) != 0) {
 		err_set(&why, ERR_REFUSED, "manifest.json: of channel %s, not %s", m->channel, t->channel);
 		refuse(r, RESULT_REFUSED, reason_word(REASON_ARCHIVE), &why);
@@ -88,9 +93,45 @@ static void check_slot(struct message_result *r, const struct settings *s, const
 		refuse(r, RESULT_REFUSED, check_reason(report) ? check_reason(report) : reason_word(REASON_CONTRACT), &why);
 }
 
+/* ---- compare ---- */
+
+static int say_rule(void *arg, enum detections_change change, const char *name, struct err *e)
+{
+	static const enum rule_change changes[] = {
+		[DETECTIONS_NEW] = RULE_NEW, [DETECTIONS_CHANGED] = RULE_CHANGED, [DETECTIONS_GONE] = RULE_GONE,
+	};
+	struct message_rule m = { .change = changes[change] };
+	const int *sock = arg;
+
+	snprintf(m.rule, sizeof m.rule, "%s", name);
+	json_make_printable(m.rule);
+	return message_send(*sock, MSG_RULE, &m, -1, e);
+}
+
+static int detections_at(struct detections **out, const char *slot, struct err *e)
+{
+	AUTO_FD int dir = open(slot, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (dir < 0)
+		return err_errno(e, "slot %s", slot);
+	return detections_read(out, dir, e);
+}
+
+static void compare_slots(struct message_result *r, const struct message_compare *c, int sock)
+{
+	AUTO(detections) struct detections *from = NULL, *to = NULL;
+	struct err why = { 0 };
+
+	if ((*c->from && detections_at(&from, c->from, &why) < 0) || detections_at(&to, c->to, &why) < 0 ||
+	    detections_compare(from, to, say_rule, &sock, &why) < 0)
+		refuse(r, RESULT_ENVIRONMENT, reason_word(REASON_INTERNAL), &why);
+	else
+		r->rules = detections_count(to);
+}
+
 int role_check(const struct settings *s, int sock)
 {
-	static const enum message_type allowed[] = { MSG_TRY, 0 };
+	static const enum message_type allowed[] = { MSG_TRY, MSG_COMPARE, 0 };
 	static struct message m;
 	struct message_result r = { .outcome = RESULT_OK };
 	struct err e = { 0 };
@@ -99,7 +140,10 @@ int role_check(const struct settings *s, int sock)
 		log_error("%s", e.code ? e.msg : "the supervisor is gone");
 		return 1;
 	}
-	check_slot(&r, s, &m.u.attempt);
+	if (m.type == MSG_COMPARE)
+		compare_slots(&r, &m.u.compare, sock);
+	else
+		check_slot(&r, s, &m.u.attempt);
 	return answer(sock, &r);
 }
 
