@@ -239,3 +239,10 @@ int trial_mark_clean(struct trial *t, struct err *e)
 {
 	return mark(t, boot_mark_clean, e);
 }
+
+int trial_mark_running(struct trial *t, struct err *e)
+{
+	if (memcmp(t->record.boot_id, t->boot_id, BOOT_ID_LEN) != 0)
+		return 0;       /* the boot before was shut down, and nobody has counted this one */
+	return mark(t, boot_mark_running, e);
+}

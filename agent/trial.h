@@ -49,6 +49,8 @@ int trial_disable(struct trial *t, bool disable, struct err *e) MUST_CHECK;
 int trial_baseline(struct trial *t, const struct digest *d, struct err *e) MUST_CHECK;
 int trial_mark_ok(struct trial *t, struct err *e) MUST_CHECK;           /* writes only when that changes something */
 int trial_mark_clean(struct trial *t, struct err *e) MUST_CHECK;
+/* At start: a shutdown that was announced in this very boot did not come about. */
+int trial_mark_running(struct trial *t, struct err *e) MUST_CHECK;
 
 /* Makes the link match the record: 1 changed, 0 was so. */
 int trial_link(struct trial *t, struct err *e) MUST_CHECK;

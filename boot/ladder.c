@@ -276,6 +276,11 @@ void boot_mark_clean(struct boot_record *r)
 	r->flags |= BOOT_FLAG_CLEAN;
 }
 
+void boot_mark_running(struct boot_record *r)
+{
+	r->flags &= (uint8_t)~BOOT_FLAG_CLEAN;
+}
+
 bool boot_pin(struct boot_record *r)
 {
 	if (r->mode != BOOT_COMMITTED && r->mode != BOOT_PINNED)

@@ -90,6 +90,7 @@ void boot_settle(struct boot_record *r);
 
 void boot_mark_ok(struct boot_record *r);       /* the sensor has been up long enough */
 void boot_mark_clean(struct boot_record *r);    /* the machine is going down in order */
+void boot_mark_running(struct boot_record *r);  /* it is not: only the agent was restarted, and a power cut counts again */
 
 bool boot_pin(struct boot_record *r) BOOT_MUST_CHECK;           /* not on trial, not disabled */
 bool boot_unpin(struct boot_record *r) BOOT_MUST_CHECK;

@@ -133,6 +133,27 @@ static void good_boots_and_clean_shutdowns_never_step_down(void **state)
 	for_each_record(check_health);
 }
 
+/* Announced, and then the machine ran on: what comes after is judged as if nothing had been said. */
+static void check_called_off(struct boot_record r, unsigned usable)
+{
+	struct boot_record silent = r;
+	uint8_t id[BOOT_ID_LEN];
+
+	silent.flags &= (uint8_t)~BOOT_FLAG_CLEAN;
+	boot_mark_clean(&r);
+	boot_mark_running(&r);
+	memcpy(id, new_boot(), sizeof id);
+	(void)boot_decide(&r, id, usable);
+	(void)boot_decide(&silent, id, usable);
+	assert_memory_equal(&r, &silent, sizeof r);
+}
+
+static void a_shutdown_that_is_called_off_leaves_no_trace(void **state)
+{
+	(void)state;
+	for_each_record(check_called_off);
+}
+
 static void check_disabled(struct boot_record r, unsigned usable)
 {
 	struct boot_record before = r;
@@ -507,6 +528,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(boots_that_all_fail_reach_none_and_never_climb),
 		cmocka_unit_test(good_boots_and_clean_shutdowns_never_step_down),
+		cmocka_unit_test(a_shutdown_that_is_called_off_leaves_no_trace),
 		cmocka_unit_test(a_disabled_channel_runs_nothing_and_is_not_counted),
 		cmocka_unit_test(a_pin_stays_while_the_ladder_goes_down),
 		cmocka_unit_test(a_boot_counts_once_however_often_it_is_decided),
