@@ -44,8 +44,10 @@ static void step_evidence(const struct channel *c, char *out, size_t cap)
 			 boot_reason_name(s->reason), *s->report ? ": " : "", s->report);
 	else
 		snprintf(out, cap, "the boot guard left it for %s", boot_rung_name(c->boot.record.rung));
-	if (c->host->crash.found)
-		snprintf(out + strlen(out), cap - strlen(out), "; the kernel crashed: %s", c->host->crash.words);
+	if (!c->host->crash.found)
+		return;
+	snprintf(out + strlen(out), cap - strlen(out), "; the kernel crashed: %s", c->host->crash.words);
+	c->host->crash.attached = true;
 }
 
 /* A kernel that left evidence crashed; else all that is known is that boots did not end well. */

@@ -17,6 +17,7 @@
 
 struct crash {
 	bool found;                     /* since crash_told() there was one */
+	bool attached;                  /* some report holds its words */
 	char words[200];                /* its last words, one printable line; "" unless found */
 	char seen[CRASH_SEEN_MAX];      /* all records by now, as crash_told() keeps them */
 };

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "schema/contract.h"
+#include "schema/reason.h"
 
 static int contract_digest(struct host *h, struct err *e)
 {
@@ -59,6 +60,24 @@ static int prepare_judge(const struct settings *s, struct err *e)
 	return give("", true, &g, e) < 0 ? e->code : file_walk(path, give, &g, e);
 }
 
+/*
+ * Content on trial has to answer for a crash of the kernel, probation sees to
+ * that. Else the report of a step of the ladder holds it, or it was nobody's:
+ * a fact about this host, that counts against no content. Killed in between it
+ * is told twice rather than never.
+ */
+static int tell_crash(struct host *h, struct err *e)
+{
+	char words[sizeof h->crash.words + 64];
+
+	if (host_other_trial(h, NULL))
+		return 0;
+	snprintf(words, sizeof words, "the kernel crashed with nothing on trial: %s", h->crash.words);
+	if (h->crash.found && !h->crash.attached && host_event(h, "", "env", reason_word(REASON_KERNEL), words, e) < 0)
+		return e->code;
+	return crash_told(&h->crash, h->journal, e);
+}
+
 int host_open(struct host *h, const struct settings *s, bool look, struct err *e)
 {
 	memset(h, 0, sizeof *h);
@@ -76,8 +95,7 @@ int host_open(struct host *h, const struct settings *s, bool look, struct err *e
 			return err_wrap(e, "channel %s", s->channels[i].name);
 	}
 	h->round_wanted = true;
-	/* Content on trial has to answer for it; else it is in the reports by now, or was nobody's. */
-	return look || host_other_trial(h, NULL) ? 0 : crash_told(&h->crash, h->journal, e);
+	return look ? 0 : tell_crash(h, e);
 }
 
 void host_close(struct host *h)

@@ -341,6 +341,19 @@ static inline bool endpoint_runs_committed(const struct seen *s, const void *arg
 	return s->state.phase == PHASE_IDLE && s->record.mode == BOOT_COMMITTED && digest_equal(&s->running, &b->digest);
 }
 
+/* Of the whole host, all channels. */
+static inline int endpoint_history_count(struct endpoint *p, const char *text)
+{
+	char *out = NULL;
+	int n = 0;
+
+	assert_int_equal(endpoint_command(p, &out, "history", NULL, NULL), 0);
+	for (const char *at = out; (at = strstr(at, text)); at += strlen(text))
+		n++;
+	free(out);
+	return n;
+}
+
 static inline bool endpoint_has_history(struct endpoint *p, const char *text)
 {
 	char *out = NULL;

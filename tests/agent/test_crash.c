@@ -154,6 +154,31 @@ static void a_crash_before_the_trial_is_not_its_fault(void **state)
 	endpoint_until(p, "it is committed", endpoint_runs_committed, &two, 1000);
 }
 
+static bool told_of_it(const struct seen *s, const void *arg)
+{
+	(void)s;
+	return endpoint_history_count((struct endpoint *)arg, "Kernel panic - not syncing: Fatal exception") > 0;
+}
+
+/* Nothing was on trial, and the ladder had no reason to step down: it is no verdict, and no secret. */
+static void a_crash_under_committed_content_is_reported_once_and_counts_against_nothing(void **state)
+{
+	struct endpoint *p = *state;
+	const struct published *one = settled(p);
+
+	endpoint_agent_end(p, SIGKILL);
+	endpoint_write(p, "/sys/fs/pstore/dmesg-ramoops-0", DUMP, 0400);
+	endpoint_agent_start(p);
+	endpoint_until(p, "it is told of", told_of_it, p, 1000);
+	endpoint_agent_end(p, SIGKILL);
+	endpoint_agent_start(p);
+	endpoint_until(p, "it runs on", endpoint_runs_committed, one, 1000);
+	endpoint_agent_end(p, SIGTERM);
+	assert_int_equal(endpoint_history_count(p, "Kernel panic - not syncing: Fatal exception"), 1);
+	assert_int_equal(endpoint_history_count(p, "kernel-crash: the kernel crashed with nothing on trial"), 1);
+	assert_int_equal(endpoint_history_count(p, "late_failure"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +187,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_record_is_news_once_wherever_it_is_moved, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_trial_whose_kernel_crashed_ends_at_the_next_start, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_crash_before_the_trial_is_not_its_fault, endpoint_setup, endpoint_teardown),
+		cmocka_unit_test_setup_teardown(a_crash_under_committed_content_is_reported_once_and_counts_against_nothing, endpoint_setup,
+						endpoint_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
