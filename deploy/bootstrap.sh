@@ -8,7 +8,7 @@ set -eu
 packages="gcc make pkg-config libc6-dev binutils
   libuv1-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev zlib1g-dev
   node-llhttp libzstd-dev libpcre2-dev libseccomp-dev libinih-dev libyara-dev
-  libp11-kit-dev libyaml-dev libcmocka-dev"
+  libp11-kit-dev libyaml-dev libcmocka-dev tzdata"
 peers=$(dirname "$0")/../tests/peers
 if [ "${1:-}" = tests ]; then
   packages="$packages libjansson-dev clang libclang-rt-14-dev strace curl openssl softhsm2 opensc
