@@ -87,6 +87,10 @@ static int check_record(const struct judge_case *c, const struct policy_ring *be
 
 	if (!r)
 		return REFUSE("no gate record was given: nothing says that ring %s passed", before->name);
+	/* what an older server decided without is for people to judge */
+	if (r->format < GATE_RECORD_FORMAT)
+		return REFUSE("the gate record is of format %lld, which says nothing about strata and silence: people may sign",
+			      (long long)r->format);
 	x = witness_distrusted(c->witness, r->rollout);
 	if (x)
 		return REFUSE("rollout %llu is not believed any more: %s", (unsigned long long)r->rollout, x->sentence);

@@ -4,6 +4,8 @@
 
 #include "base/hash.h"
 
+static const char turn_order[] = "order", turn_place[] = "in-flight";
+
 /*
  * An offer stands while its ring bakes, and while the ring waits for just such
  * endpoints to return; any other hold, or a halt, ends that too.
@@ -33,10 +35,12 @@ static const char *refusal(const struct permit_facts *f)
 		return "window";
 	if (f->offered)
 		return NULL;
+	if (f->kept_for_last)
+		return turn_order;
 	if (f->in_flight >= f->in_flight_max)
-		return "in-flight";
+		return turn_place;
 	if (f->order_ahead >= f->in_flight_max - f->in_flight)
-		return "order";
+		return turn_order;
 	return NULL;
 }
 
@@ -45,6 +49,7 @@ void permit_decide(struct permit_answer *out, const struct permit_facts *f)
 	const char *why = refusal(f);
 
 	out->go = why == NULL;
+	out->turn = why == turn_order || why == turn_place;
 	out->new_offer = out->go && !f->offered;
 	out->reason = why ? why : f->offered ? "again" : "go";
 	out->valid_s = out->go ? PERMIT_VALID_S : 0;
@@ -59,4 +64,9 @@ uint64_t permit_order(const void *secret, size_t secret_len, const char *device)
 	for (int i = 0; i < 8; i++)
 		key = key << 8 | mac.bytes[i];
 	return key;
+}
+
+bool permit_is_last(uint64_t order)
+{
+	return (double)order >= (1 - PERMIT_LAST_SHARE) * 0x1p64;
 }

@@ -20,6 +20,7 @@ struct permit_facts {
 	bool offer_bad;                 /* which ended failed or lost, in this attempt */
 	bool stratum_blocked;
 	bool window_closed;
+	bool kept_for_last;             /* one of the last of the order, which are offered only after the pass */
 	int64_t in_flight;              /* open offers of the ring */
 	int64_t in_flight_max;          /* M */
 	int64_t order_ahead;            /* endpoints told to wait that come before this one in the ring's order */
@@ -27,12 +28,17 @@ struct permit_facts {
 
 struct permit_answer {
 	bool go;
+	bool turn;                      /* it waits for nothing but its turn: by order, or for a place */
 	bool new_offer;                 /* record an offer, durably, before answering */
 	const char *reason;             /* a word: "go", "again", "not-offering", "in-flight", "order", ...; static */
 	int64_t valid_s;
 };
 
 void permit_decide(struct permit_answer *out, const struct permit_facts *f);
+
+/* Those of the last 5 % of the order are offered only after the pass: until then others are compared with them. */
+#define PERMIT_LAST_SHARE 0.05
+bool permit_is_last(uint64_t order);
 
 /* The device's place in the fixed random order of its ring: lower comes first. HMAC-SHA-256(secret, device id), first 8 bytes big-endian. */
 uint64_t permit_order(const void *secret, size_t secret_len, const char *device);

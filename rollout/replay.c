@@ -3,36 +3,76 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "12s1f3p" once more as outcomes; none may be more than any ring holds. */
-static int from_runs(enum outcome **out, uint32_t *count, const char *runs, struct err *e)
+/* What became of the offers, in order, and which stratum each is of. */
+struct history {
+	enum outcome *outcomes;
+	uint32_t *groups;
+	uint32_t count;
+};
+
+static void history_release(struct history *h)
 {
-	AUTO_FREE enum outcome *all = NULL;
-	uint64_t total = 0;
+	free(h->outcomes);
+	free(h->groups);
+}
 
+static int history_room(struct history *h, uint64_t count, struct err *e)
+{
+	h->outcomes = calloc(count + 1, sizeof *h->outcomes);
+	h->groups = calloc(count + 1, sizeof *h->groups);
+	h->count = (uint32_t)count;
+	return h->outcomes && h->groups ? 0 : err_memory(e);
+}
+
+/* One token of the runs: "/3:" sets the stratum, "12s" is a run. Answers what follows it, or NULL. */
+static const char *run_token(const struct gate_record *r, const char *p, unsigned long *number, enum outcome *o, bool *group)
+{
+	const char *digits = p + (*p == '/'), *letter;
+	char *end;
+
+	*group = *p == '/';
+	*number = strtoul(digits, &end, 10);
+	if (end == digits || *digits < '0' || *digits > '9' || (*digits == '0' && (!*group || end != digits + 1)))
+		return NULL;
+	if (*group)
+		return *end == ':' && r->strata && *number < r->strata_count ? end + 1 : NULL;
+	letter = *end ? memchr(gate_run_letters, *end, OUTCOME_COUNT) : NULL;
+	if (!letter || *number > SEQUENCE_MAX)
+		return NULL;
+	*o = (enum outcome)(letter - gate_run_letters);
+	return end + 1;
+}
+
+/* "/0:12s/3:1f3p" once more as outcomes; none may be more than can be replayed. */
+static int from_runs(struct history *h, const struct gate_record *r, struct err *e)
+{
 	for (int pass = 0; pass < 2; pass++) {
-		const char *p = runs;
 		uint64_t at = 0;
+		uint32_t current = 0;
 
-		while (*p) {
-			char *end;
-			unsigned long run = strtoul(p, &end, 10);
-			const char *letter = *end ? memchr(gate_run_letters, *end, OUTCOME_COUNT) : NULL;
+		for (const char *p = r->runs, *next; *p; p = next) {
+			unsigned long number;
+			enum outcome o = OUTCOME_PENDING;
+			bool group;
 
-			if (end == p || *p < '1' || *p > '9' || !letter || run > SEQUENCE_MAX)
+			next = run_token(r, p, &number, &o, &group);
+			if (!next)
 				return err_set(e, ERR_FORMAT, "runs of outcomes: \"%.20s\" is none", p);
-			for (uint64_t i = 0; pass && i < run; i++)
-				all[at + i] = (enum outcome)(letter - gate_run_letters);
-			at += run;
-			p = end + 1;
-			if (at > GATE_RECORD_MAX)
+			if (group) {
+				current = (uint32_t)number;
+				continue;
+			}
+			if (at + number > GATE_RECORD_MAX)
 				return err_set(e, ERR_LIMIT, "runs of outcomes: more offers than can be replayed");
+			for (uint64_t i = 0; pass && i < number; i++) {
+				h->outcomes[at + i] = o;
+				h->groups[at + i] = current;
+			}
+			at += number;
 		}
-		total = at;
-		if (!pass && !(all = calloc(total + 1, sizeof *all)))
-			return err_memory(e);
+		if (!pass && history_room(h, at, e) < 0)
+			return e->code;
 	}
-	*count = (uint32_t)total;
-	*out = TAKE(all);
 	return 0;
 }
 
@@ -54,23 +94,100 @@ static int check_offer(const struct gate_record *r, uint32_t n, struct err *e)
 	return 0;
 }
 
-static int outcomes_of(enum outcome **out, uint32_t *count, const struct gate_record *r, struct err *e)
+static int history_of(struct history *h, const struct gate_record *r, struct err *e)
 {
-	AUTO_FREE enum outcome *all = NULL;
 	int64_t silence_s = policy_silence_s(r->policy);
 
 	if (r->runs)
-		return from_runs(out, count, r->runs, e);
-	all = calloc((size_t)r->offer_count + 1, sizeof *all);
-	if (!all)
-		return err_memory(e);
+		return from_runs(h, r, e);
+	if (history_room(h, r->offer_count, e) < 0)
+		return e->code;
 	for (uint32_t n = 1; n <= r->offer_count; n++) {
 		if (check_offer(r, n, e) < 0)
 			return e->code;
-		all[n - 1] = outcome_of(&r->offers[n - 1].facts, r->facts.ring->observe_s, silence_s, r->facts.now);
+		h->outcomes[n - 1] = outcome_of(&r->offers[n - 1].facts, r->facts.ring->observe_s, silence_s, r->facts.now);
+		h->groups[n - 1] = r->offers[n - 1].stratum;
 	}
-	*count = r->offer_count;
-	*out = TAKE(all);
+	return 0;
+}
+
+/* ---- silence ---- */
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Silent endpoints by name: nobody counts twice. */
+static int check_once(const struct gate_record *r, struct err *e)
+{
+	AUTO_FREE const char **names = calloc((size_t)r->silenced_count + 1, sizeof *names);
+
+	if (!names)
+		return err_memory(e);
+	for (uint32_t i = 0; i < r->silenced_count; i++)
+		names[i] = r->silenced[i].device;
+	qsort(names, r->silenced_count, sizeof *names, by_name);
+	for (uint32_t i = 1; i < r->silenced_count; i++)
+		if (strcmp(names[i - 1], names[i]) == 0)
+			return err_set(e, ERR_REFUSED, "the silence of the device %s is counted twice", names[i]);
+	return 0;
+}
+
+/* Names are sorted, and an offer begins with its device's: from the one to the other. */
+static int check_sides(const struct gate_record *r, struct err *e)
+{
+	AUTO_FREE const char **names = calloc((size_t)r->offer_count + 1, sizeof *names);
+
+	if (!names)
+		return err_memory(e);
+	for (uint32_t i = 0; i < r->offer_count; i++)
+		names[i] = r->offers[i].device;
+	qsort(names, r->offer_count, sizeof *names, by_name);
+	for (uint32_t i = 0; i < r->silenced_count; i++) {
+		const struct gate_silenced *v = &r->silenced[i];
+		const char *name = v->device, *const *met = bsearch(&name, names, r->offer_count, sizeof *names, by_name);
+		const struct gate_offer *o = met ? (const void *)*met : NULL;
+
+		/* an endpoint that waited may be offered something later */
+		if (v->treated ? !o || o->facts.offered >= v->at : o && o->facts.offered + r->policy->checkin_s < v->at)
+			return err_set(e, ERR_REFUSED, "silence %u: the endpoint stands on the wrong side", i + 1);
+	}
+	return 0;
+}
+
+static int replay_silence(struct verdict_facts *f, const struct gate_record *r, struct err *e)
+{
+	struct silence s = r->silence_before;
+	int64_t last = 0;
+
+	for (uint32_t i = 0; i < r->silenced_count; i++) {
+		const struct gate_silenced *v = &r->silenced[i];
+
+		if (v->at < last || v->at > f->now + r->policy->checkin_s || (v->treated ? v->at_risk : v->waiting) == 0)
+			return err_set(e, ERR_REFUSED, "silence %u: out of its time, or nobody was at risk", i + 1);
+		last = v->at;
+		silence_event(&s, v->treated, v->at_risk, v->waiting);
+	}
+	f->silence = s.max;
+	if (check_once(r, e) < 0)
+		return e->code;
+	return r->runs ? 0 : check_sides(r, e);
+}
+
+/* ---- strata ---- */
+
+static int replay_strata(struct verdict_facts *f, const struct gate_record *r, const struct history *h, struct err *e)
+{
+	if (!r->has_given)
+		return verdict_strata_plain(f, r->strata, h->outcomes, h->groups, e);
+	if (!r->runs)
+		return err_set(e, ERR_REFUSED, "what strata come to is given, where it can be summed up");
+	f->strata = r->strata;
+	f->sums.strata = r->given.all;
+	f->sums.strata_known = r->given.known;
+	f->strata_lacking = r->given.lacking;
+	f->strata_lacks = f->strata_lacking ? strata_name(r->strata, r->given.lacks) : NULL;
 	return 0;
 }
 
@@ -80,6 +197,8 @@ static int check_facts(const struct verdict_facts *f, struct err *e)
 		return err_set(e, ERR_REFUSED, "more members survived or are away than the ring has");
 	if (f->bound_at && (f->bound_at > f->now || f->bound_at < f->began))
 		return err_set(e, ERR_REFUSED, "the bound was reached outside the ring's time");
+	if (f->placebos_lost > f->placebos)
+		return err_set(e, ERR_REFUSED, "more placebo offers were lost than made");
 	if (f->checkins_seen > f->checkins_expected)
 		return err_set(e, ERR_REFUSED, "more check-ins were seen than expected");
 	return 0;
@@ -90,20 +209,32 @@ static int compare(const struct verdict_result *is, const struct gate_record *r,
 	if (is->verdict != r->verdict || is->cause != r->cause)
 		return err_set(e, ERR_REFUSED, "the inputs say %s (%s: %.120s), the record says %s (%s)", verdict_name(is->verdict),
 			       verdict_cause_name(is->cause), is->sentence, verdict_name(r->verdict), verdict_cause_name(r->cause));
-	if (strcmp(is->sentence, r->sentence) != 0)
+	/* what is said has been put better since format 1; what is decided has not */
+	if (r->format > 1 && strcmp(is->sentence, r->sentence) != 0)
 		return err_set(e, ERR_REFUSED, "the inputs say \"%.100s\", the record says \"%.100s\"", is->sentence, r->sentence);
 	return 0;
 }
 
+static int replay_facts(struct verdict_facts *f, const struct gate_record *r, struct err *e)
+{
+	struct history h = { 0 };
+	int got = history_of(&h, r, e);
+
+	if (got == 0) {
+		sequence_sums_plain(&f->sums, f->ring->p0, f->ring->p1, h.outcomes, h.count);
+		got = replay_strata(f, r, &h, e);
+	}
+	if (got == 0)
+		got = replay_silence(f, r, e);
+	history_release(&h);
+	return got;
+}
+
 int replay_record(struct replay *out, const struct gate_record *r, struct err *e)
 {
-	AUTO_FREE enum outcome *outcomes = NULL;
-	uint32_t count = 0;
-
 	*out = (struct replay){ .facts = r->facts };
-	if (check_facts(&r->facts, e) < 0 || outcomes_of(&outcomes, &count, r, e) < 0)
+	if (check_facts(&r->facts, e) < 0 || replay_facts(&out->facts, r, e) < 0)
 		return err_wrap(e, "gate record of ring %s", r->ring);
-	sequence_sums_plain(&out->facts.sums, r->facts.ring->p0, r->facts.ring->p1, outcomes, count);
 	if (out->facts.sums.offers && !r->facts.began)
 		return err_set(e, ERR_REFUSED, "gate record of ring %s: it has offers, but never began", r->ring);
 	verdict_of(&out->result, &out->facts);
@@ -132,6 +263,29 @@ static int check_kept(uint32_t n, const struct gate_offer *was, const struct gat
 	return 0;
 }
 
+static bool same_silenced(const struct gate_silenced *a, const struct gate_silenced *b)
+{
+	return strcmp(a->device, b->device) == 0 && a->at == b->at && a->group == b->group && a->treated == b->treated &&
+	       a->at_risk == b->at_risk && a->waiting == b->waiting;
+}
+
+/* The plan is frozen, and silence only goes on. */
+static int check_frozen(const struct gate_record *was, const struct gate_record *is, struct err *e)
+{
+	if (is->format < was->format)
+		return err_set(e, ERR_REFUSED, "history was rewritten: its newest record is of an older format");
+	if (was->strata && !strata_same(was->strata, is->strata))
+		return err_set(e, ERR_REFUSED, "history was rewritten: the strata of ring %s are others now", is->ring);
+	if (was->silence_before.armed || is->silence_before.armed)
+		return 0;
+	if (is->silenced_count < was->silenced_count)
+		return err_set(e, ERR_REFUSED, "history was rewritten: %u silent endpoints became %u", was->silenced_count, is->silenced_count);
+	for (uint32_t i = 0; i < was->silenced_count; i++)
+		if (!same_silenced(&was->silenced[i], &is->silenced[i]))
+			return err_set(e, ERR_REFUSED, "history was rewritten: silence %u is another one now", i + 1);
+	return 0;
+}
+
 int replay_follows(const struct gate_record *earlier, const struct gate_record *later, struct err *e)
 {
 	if (earlier->rollout != later->rollout || strcmp(earlier->ring, later->ring) != 0 ||
@@ -145,6 +299,8 @@ int replay_follows(const struct gate_record *earlier, const struct gate_record *
 		return err_set(e, ERR_REFUSED, "history was rewritten: ring %s began at another time", later->ring);
 	if (earlier->facts.content_crash && !later->facts.content_crash)
 		return err_set(e, ERR_REFUSED, "history was rewritten: a crash in ring %s is gone", later->ring);
+	if (check_frozen(earlier, later, e) < 0)
+		return e->code;
 	if (earlier->runs || later->runs)
 		return 0;
 	if (later->offer_count < earlier->offer_count)

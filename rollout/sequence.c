@@ -16,9 +16,9 @@ struct point {
 	struct gate_halt all, known;
 };
 
-/* The first two final observations of a stratum, by time, then by offer. */
 struct stratum {
-	uint32_t first[2];      /* n; 0: none yet */
+	uint32_t first[2];      /* n of the first two final observations, by time, then by offer; 0: none yet */
+	uint32_t survived;
 };
 
 struct sequence {
@@ -196,7 +196,7 @@ static void stratum_add(struct sequence *q, uint32_t n)
 /* An observation was taken back: rare, so look at all of them again. */
 static void stratum_again(struct sequence *q, uint32_t stratum)
 {
-	q->strata[stratum] = (struct stratum){ { 0, 0 } };
+	memset(q->strata[stratum].first, 0, sizeof q->strata[stratum].first);
 	for (uint32_t n = 1; n <= q->count; n++)
 		if (q->offers[n - 1].stratum == stratum && observed(&q->offers[n - 1]))
 			stratum_add(q, n);
@@ -215,6 +215,7 @@ void sequence_set(struct sequence *q, uint32_t n, enum outcome o, int64_t at)
 		return;
 	q->of[old.outcome]--;
 	q->of[o]++;
+	q->strata[f->stratum].survived += (o == OUTCOME_SURVIVED) - (old.outcome == OUTCOME_SURVIVED);
 	f->outcome = (uint8_t)o;
 	/* a failure after a survival keeps the place the survival had among the final outcomes */
 	if (!(observed(&old) && observed(f)))
@@ -303,6 +304,32 @@ void sequence_sums_plain(struct sequence_sums *out, double p0, double p1, const 
 		point_step(&p, &r, (uint8_t)outcomes[i]);
 	}
 	sums_fill(out, &pass, &p, &r);
+}
+
+/* Fed once and in order, as if nothing had ever changed. */
+int sequence_strata_plain(struct sequence_sums *out, double p0, double p1, const enum outcome *outcomes, const uint32_t *group, uint32_t count,
+			  uint32_t strata, struct err *e)
+{
+	struct sequence_strata *t;
+	struct gate_rates r;
+
+	gate_rates(&r, p0, p1);
+	if (sequence_strata_new(&t, strata, e) < 0)
+		return e->code;
+	if (sequence_strata_reserve(t, count, e) < 0) {
+		sequence_strata_free(t);
+		return e->code;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		sequence_strata_feed(t, &r, group[i], sign_of((uint8_t)outcomes[i]), sign_known((uint8_t)outcomes[i]));
+	sequence_strata_means(t, &out->strata, &out->strata_known);
+	sequence_strata_free(t);
+	return 0;
+}
+
+uint32_t sequence_stratum_survived(const struct sequence *q, uint32_t stratum)
+{
+	return stratum < q->strata_room ? q->strata[stratum].survived : 0;
 }
 
 bool sequence_stratum_blocked(const struct sequence *q, uint32_t stratum)

@@ -52,7 +52,11 @@ void sequence_sums(struct sequence *q, struct sequence_sums *out);
 
 /* The same numbers from nothing but the outcomes in order: the slow, plain statement that tests and replays compare with. */
 void sequence_sums_plain(struct sequence_sums *out, double p0, double p1, const enum outcome *outcomes, uint32_t count);
+/* The same for the means over frozen strata, group[] by offer. */
+int sequence_strata_plain(struct sequence_sums *out, double p0, double p1, const enum outcome *outcomes, const uint32_t *group, uint32_t count,
+			  uint32_t strata, struct err *e) MUST_CHECK;
 
+uint32_t sequence_stratum_survived(const struct sequence *q, uint32_t stratum);
 /* A stratum whose first two final outcomes are both 1 gets no more permits. */
 bool sequence_stratum_blocked(const struct sequence *q, uint32_t stratum);
 uint32_t sequence_strata_blocked(const struct sequence *q);     /* how many */

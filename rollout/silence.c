@@ -1,5 +1,7 @@
 #include "rollout/silence.h"
 
+#include <stdlib.h>
+
 static const long double ratios[SILENCE_RATIOS] = { 3, 10, 30 };
 
 void silence_init(struct silence *s)
@@ -29,6 +31,27 @@ void silence_event(struct silence *s, bool treated, uint64_t at_risk, uint64_t w
 		s->w[i] *= (treated ? ratios[i] : 1) * (t + c) / (ratios[i] * t + c);
 	if (silence_mean(s) > s->max)
 		s->max = silence_mean(s);
+}
+
+static int in_turn(const void *a, const void *b)
+{
+	const struct silence_found *x = a, *y = b;
+
+	if (x->at != y->at)
+		return x->at < y->at ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+void silence_ties(struct silence_found *found, size_t count, uint32_t *at_risk, uint32_t *waiting)
+{
+	qsort(found, count, sizeof *found, in_turn);
+	for (size_t i = 0; i < count; i++)
+		++*(found[i].treated ? &at_risk[found[i].group] : &waiting[found[i].group]);
+	for (size_t i = 0; i < count; i++) {
+		found[i].at_risk = at_risk[found[i].group];
+		found[i].waiting = waiting[found[i].group];
+		--*(found[i].treated ? &at_risk[found[i].group] : &waiting[found[i].group]);
+	}
 }
 
 bool silence_halts(const struct silence *s, double alpha)

@@ -12,6 +12,7 @@
 #define ROLLOUT_SILENCE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SILENCE_RATIOS 3        /* hazard ratios 3, 10 and 30 */
@@ -30,6 +31,23 @@ void silence_init(struct silence *s);
  */
 void silence_event(struct silence *s, bool treated, uint64_t at_risk, uint64_t waiting);
 long double silence_mean(const struct silence *s);
+
+/* Endpoints found silent at one look. */
+struct silence_found {
+	int64_t at;                     /* when the silence was full */
+	uint64_t order;                 /* the endpoint's place in the ring: breaks ties */
+	uint32_t group;                 /* its stratum */
+	bool treated;
+	uint32_t at_risk, waiting;      /* answered: of its stratum just before, itself included */
+	void *who;                      /* the caller's */
+};
+/*
+ * Puts them into the order in which they count, and says who was at risk then.
+ * at_risk[] and waiting[], by stratum, hold who is heard of still; they are
+ * used up.
+ */
+void silence_ties(struct silence_found *found, size_t count, uint32_t *at_risk, uint32_t *waiting);
+
 bool silence_halts(const struct silence *s, double alpha);      /* max >= 1/alpha, alpha being the share of this test */
 
 #endif

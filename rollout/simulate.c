@@ -246,7 +246,6 @@ static void judge(struct ring *g, int minute, struct simulate_run *out)
 
 	sequence_sums(g->q, &g->sums);
 	f.sums = g->sums;
-	f.blocked_strata = sequence_strata_blocked(g->q);
 	f.members_survived = g->sums.of[OUTCOME_SURVIVED];
 	f.members_away = g->sums.of[OUTCOME_AWAY];
 	verdict_of(&g->said, &f);

@@ -6,18 +6,32 @@
 
 #define STEPS 3                 /* as it is, without locale, without locale and patch level; then other */
 
-/* One stratum as it was met, and the group it is counted in. */
+/* One stratum as it was met, and whether it has a group by now. */
 struct raw {
 	struct stratum_size at;
-	uint32_t group;
+	bool taken;
 };
 
 struct strata {
-	struct raw *raw;
+	struct raw *raw;                /* only for explaining; none in a plan that was read back */
 	size_t raw_count;
 	struct stratum_size *groups;    /* by name, other last */
 	uint32_t count, ring;
 };
+
+void strata_clean(char out[STRATA_NAME_MAX + 1], const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len > STRATA_NAME_MAX) {
+		len = STRATA_NAME_MAX;
+		while (len > 0 && ((unsigned char)name[len] & 0xc0) == 0x80)
+			len--;
+	}
+	for (size_t i = 0; i < len; i++)
+		out[i] = (unsigned char)name[i] < ' ' || name[i] == 0x7f ? '?' : name[i];
+	out[len] = '\0';
+}
 
 /* The name with `step` of its parts left out. The locale is the last part, the patch level the version's last number. */
 static void shorten(char out[STRATA_NAME_MAX + 1], const char *name, int step)
@@ -48,14 +62,6 @@ bool strata_large(uint32_t size, uint32_t ring)
 	return size > 0 && (size >= 20 || (uint64_t)size * 100 >= ring);
 }
 
-static uint32_t find(const struct strata *s, const char *name)
-{
-	for (uint32_t i = 0; i < s->count; i++)
-		if (strcmp(s->groups[i].name, name) == 0)
-			return i;
-	return UINT32_MAX;
-}
-
 /*
  * Every group that is large enough when this much of the names is left out.
  * Sorted names that are shortened alike stand side by side: one look at each.
@@ -73,30 +79,35 @@ static void pool(struct strata *s, int step)
 			shorten(next, s->raw[end].at.name, step);
 			if (strcmp(name, next) != 0)
 				break;
-			if (s->raw[end].group == UINT32_MAX)
+			if (!s->raw[end].taken)
 				size += s->raw[end].at.size;
 		}
-		if (!strata_large(size, s->ring))
+		if (!strata_large(size, s->ring) || strcmp(name, STRATA_OTHER) == 0)
 			continue;
 		for (size_t k = i; k < end; k++)
-			if (s->raw[k].group == UINT32_MAX)
-				s->raw[k].group = s->count;
-		memcpy(s->groups[s->count].name, name, sizeof name);
-		s->groups[s->count++].size = size;
+			s->raw[k].taken = true;
+		memcpy(s->groups[s->count++].name, name, sizeof name);
 	}
 }
 
-static void take_rest(struct strata *s)
+static int groups_by_name(const void *a, const void *b)
 {
-	uint32_t size = 0;
+	return strcmp(((const struct stratum_size *)a)->name, ((const struct stratum_size *)b)->name);
+}
 
+/* In order, each once, other last; then everybody is counted by the rule that finds who comes later. */
+static void settle(struct strata *s)
+{
+	uint32_t kept = 0;
+
+	qsort(s->groups, s->count, sizeof *s->groups, groups_by_name);
+	for (uint32_t i = 0; i < s->count; i++)
+		if (kept == 0 || strcmp(s->groups[kept - 1].name, s->groups[i].name) != 0)
+			s->groups[kept++] = s->groups[i];
+	s->groups[kept] = (struct stratum_size){ .name = STRATA_OTHER };
+	s->count = kept + 1;
 	for (size_t i = 0; i < s->raw_count; i++)
-		if (s->raw[i].group == UINT32_MAX) {
-			size += s->raw[i].at.size;
-			s->raw[i].group = s->count;
-		}
-	s->groups[s->count] = (struct stratum_size){ .name = STRATA_OTHER, .size = size };
-	s->count++;
+		s->groups[strata_find(s, s->raw[i].at.name)].size += s->raw[i].at.size;
 }
 
 /* Sorted, and each name once. */
@@ -123,16 +134,58 @@ int strata_plan(struct strata **out, const struct stratum_size *raw, size_t coun
 	s->groups = calloc((count < STRATA_MAX ? count : STRATA_MAX) + 1, sizeof *s->groups);
 	if (!s->raw || !s->groups)
 		return err_memory(e);
-	for (s->raw_count = 0; s->raw_count < count; s->raw_count++) {
-		s->raw[s->raw_count] = (struct raw){ .at = raw[s->raw_count], .group = UINT32_MAX };
+	for (; s->raw_count < count; s->raw_count++) {
+		strata_clean(s->raw[s->raw_count].at.name, raw[s->raw_count].name);
+		s->raw[s->raw_count].at.size = raw[s->raw_count].size;
 		s->ring += raw[s->raw_count].size;
 	}
 	unite(s);
 	for (int step = 0; step < STEPS; step++)
 		pool(s, step);
-	take_rest(s);
+	settle(s);
 	*out = TAKE(s);
 	return 0;
+}
+
+int strata_from(struct strata **out, const struct stratum_size *groups, size_t count, struct err *e)
+{
+	AUTO(strata) struct strata *s = calloc(1, sizeof *s);
+	uint64_t ring = 0;
+
+	if (!s || !(s->groups = calloc(count + 1, sizeof *s->groups)))
+		return err_memory(e);
+	if (count == 0 || count > STRATA_MAX || strcmp(groups[count - 1].name, STRATA_OTHER) != 0)
+		return err_set(e, ERR_FORMAT, "a plan of strata has from 1 to %d groups, and ends with " STRATA_OTHER, STRATA_MAX);
+	for (size_t i = 0; i < count; i++) {
+		char name[STRATA_NAME_MAX + 1];
+
+		strata_clean(name, groups[i].name);
+		if (strcmp(name, groups[i].name) != 0 || (i > 0 && i + 1 < count && strcmp(groups[i - 1].name, name) >= 0))
+			return err_set(e, ERR_FORMAT, "a plan of strata: group %zu is out of order or has no clean name", i + 1);
+		s->groups[i] = groups[i];
+		ring += groups[i].size;
+	}
+	if (ring > UINT32_MAX)
+		return err_set(e, ERR_FORMAT, "a plan of strata: more endpoints than a ring can have");
+	s->count = (uint32_t)count;
+	s->ring = (uint32_t)ring;
+	*out = TAKE(s);
+	return 0;
+}
+
+int strata_copy(struct strata **out, const struct strata *s, struct err *e)
+{
+	return strata_from(out, s->groups, s->count, e);
+}
+
+bool strata_same(const struct strata *a, const struct strata *b)
+{
+	if (!a || !b || a->count != b->count)
+		return a == b;
+	for (uint32_t i = 0; i < a->count; i++)
+		if (a->groups[i].size != b->groups[i].size || strcmp(a->groups[i].name, b->groups[i].name) != 0)
+			return false;
+	return true;
 }
 
 void strata_free(struct strata *s)
@@ -161,21 +214,17 @@ uint32_t strata_size(const struct strata *s, uint32_t group)
 
 uint32_t strata_find(const struct strata *s, const char *name)
 {
-	struct raw key = { .group = 0 };
-	const struct raw *met;
-	char shorter[STRATA_NAME_MAX + 1];
+	struct stratum_size key;
+	char whole[STRATA_NAME_MAX + 1];
 
-	snprintf(key.at.name, sizeof key.at.name, "%s", name);
-	met = bsearch(&key, s->raw, s->raw_count, sizeof *s->raw, by_name);
-	if (met)
-		return met->group;
-	for (int step = 1; step < STEPS; step++) {
-		uint32_t group;
+	strata_clean(whole, name);
+	for (int step = 0; step < STEPS; step++) {
+		const struct stratum_size *met;
 
-		shorten(shorter, key.at.name, step);
-		group = find(s, shorter);
-		if (group != UINT32_MAX)
-			return group;
+		shorten(key.name, whole, step);
+		met = bsearch(&key, s->groups, s->count - 1, sizeof *s->groups, groups_by_name);
+		if (met)
+			return (uint32_t)(met - s->groups);
 	}
 	return s->count - 1;
 }
@@ -204,7 +253,7 @@ uint32_t strata_lacking(const struct strata *s, const uint32_t *survived, uint32
 void strata_explain(const struct strata *s, struct buf *out)
 {
 	for (size_t i = 0; i < s->raw_count; i++) {
-		const char *group = s->groups[s->raw[i].group].name;
+		const char *group = s->groups[strata_find(s, s->raw[i].at.name)].name;
 
 		if (strcmp(group, s->raw[i].at.name) != 0)
 			buf_addf(out, "%s: %u endpoints counted with %s\n", s->raw[i].at.name, s->raw[i].at.size, group);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rollout/gate_background.h"
 #include "rollout/silence.h"
 
 #define LEFT_OUT_PER 5          /* one in five: 20 % */
@@ -47,6 +48,17 @@ int64_t verdict_in_flight(const struct policy_ring *ring, uint32_t survived)
 	return MIN(ring->cap, MAX(ring->m0, (int64_t)survived));
 }
 
+static bool past_deadline(const struct verdict_facts *f)
+{
+	return f->began != 0 && f->now - f->began >= f->ring->deadline_s;
+}
+
+/* Asked at the deadline, a person let the ring go on as it is. */
+static bool person_answered_deadline(const struct verdict_facts *f)
+{
+	return f->continue_anyway && past_deadline(f);
+}
+
 static void look(struct view *v, struct verdict_result *out, const struct verdict_facts *f)
 {
 	const struct policy_ring *r = f->ring;
@@ -81,7 +93,7 @@ static void look(struct view *v, struct verdict_result *out, const struct verdic
 		     (uint64_t)f->members_survived + f->members_away >= f->eligible;
 	out->bound_reached = gate_passes(s->lambda, r->beta);
 	/* pooled numbers say nothing of a stratum that was hardly tried */
-	v->lacking = out->bound_reached && f->strata_lacking > 0;
+	v->lacking = out->bound_reached && f->strata_lacking > 0 && !person_answered_deadline(f);
 	out->bound_reached &= !v->lacking;
 	if (!out->bound_reached && v->covered) {
 		out->bound_reached = out->by_coverage = true;
@@ -114,7 +126,7 @@ static bool halt_by_stratum(struct verdict_result *out, const struct view *v)
 	if (!v->strata_known && !with_lost)
 		return false;
 	snprintf(number, sizeof number, "number %u", m->stratum + 1);
-	SENTENCE(out, "endpoints of stratum %.120s failed%s; E over the strata = %.4g, limit %.4g", f->strata_names ? f->strata_names[m->stratum] : number,
+	SENTENCE(out, "endpoints of stratum %.120s failed%s; E over the strata = %.4g, limit %.4g", f->strata ? strata_name(f->strata, m->stratum) : number,
 		 with_lost ? " or were lost" : "", with_lost ? out->strata_e : out->strata_e_known, out->strata_e_limit);
 	out->e_at = m->at;
 	return true;
@@ -155,19 +167,28 @@ static bool hold_by_decline(struct verdict_result *out, const struct view *v)
 	return true;
 }
 
+/* The least p0 that this background would fit: by what was measured, else by what was lost here. */
+static void say_fitting(char out[64], const struct view *v)
+{
+	const struct verdict_facts *f = v->f;
+	uint32_t final = v->survived + v->bad;
+	double p0 = f->placebos ? gate_background_p0((uint64_t)f->placebos, (uint64_t)f->placebos_lost) : final ? 2.0 * v->lost / final : 1;
+
+	if (2 * p0 > v->ring->p1)
+		snprintf(out, 64, "no p0 below p1/2 would fit");
+	else
+		snprintf(out, 64, "p0 %.2g %% would fit", 100 * p0);
+}
+
 static bool hold_by_background(struct verdict_result *out, const struct view *v)
 {
-	uint32_t final = v->survived + v->bad;
+	char fitting[64];
 
 	if (!v->e_all && !v->strata_all)
 		return false;
-	if (!v->e_all) {
-		SENTENCE(out, "%u offers were lost and E over the strata = %.4g reaches %.4g only with them: background loss unknown or too high",
-			 v->lost, out->strata_e, out->strata_e_limit);
-		return true;
-	}
-	SENTENCE(out, "%u offers were lost and E = %.4g reaches %.4g only with them: background loss unknown or too high; "
-		 "p0 %.2g %% would fit", v->lost, out->e, out->e_limit, final ? 200.0 * v->lost / final : 0.0);
+	say_fitting(fitting, v);
+	SENTENCE(out, "%u offers were lost and E%s = %.4g reaches %.4g only with them: background loss unknown or too high; %s", v->lost,
+		 v->e_all ? "" : " over the strata", v->e_all ? out->e : out->strata_e, v->e_all ? out->e_limit : out->strata_e_limit, fitting);
 	return true;
 }
 
@@ -204,8 +225,13 @@ static bool hold_by_deadline(struct verdict_result *out, const struct view *v)
 {
 	const struct verdict_facts *f = v->f;
 
-	if (out->bound_reached || f->began == 0 || f->now - f->began < v->ring->deadline_s || f->continue_anyway)
+	if (out->bound_reached || !past_deadline(f) || f->continue_anyway)
 		return false;
+	if (v->lacking) {
+		SENTENCE(out, "no verdict after %lld s: %u strata have too few survivors, %.120s is one; a person must decide",
+			 (long long)v->ring->deadline_s, f->strata_lacking, f->strata_lacks ? f->strata_lacks : "a small one");
+		return true;
+	}
 	SENTENCE(out, "no verdict after %lld s: %u survived, %u failed or were lost, %u open; a person must decide",
 		 (long long)v->ring->deadline_s, v->survived, v->bad, f->sums.open);
 	return true;
@@ -280,6 +306,39 @@ void verdict_of(struct verdict_result *out, const struct verdict_facts *f)
 			return;
 		}
 	conclude(out, &v);
+}
+
+static void take_lacking(struct verdict_facts *f, const struct strata *plan, const uint32_t survived[])
+{
+	uint32_t first = 0;
+
+	f->strata_lacking = strata_lacking(plan, survived, &first);
+	f->strata_lacks = f->strata_lacking ? strata_name(plan, first) : NULL;
+}
+
+void verdict_strata(struct verdict_facts *f, const struct strata *plan, const struct sequence *q)
+{
+	uint32_t survived[STRATA_MAX];
+
+	f->strata = plan;
+	if (!plan)
+		return;
+	for (uint32_t i = 0; i < strata_count(plan); i++)
+		survived[i] = sequence_stratum_survived(q, i);
+	take_lacking(f, plan, survived);
+}
+
+int verdict_strata_plain(struct verdict_facts *f, const struct strata *plan, const enum outcome *outcomes, const uint32_t *group, struct err *e)
+{
+	uint32_t survived[STRATA_MAX] = { 0 };
+
+	f->strata = plan;
+	if (!plan)
+		return 0;
+	for (uint32_t i = 0; i < f->sums.offers; i++)
+		survived[group[i]] += outcomes[i] == OUTCOME_SURVIVED;
+	take_lacking(f, plan, survived);
+	return sequence_strata_plain(&f->sums, f->ring->p0, f->ring->p1, outcomes, group, f->sums.offers, strata_count(plan), e);
 }
 
 const char *verdict_name(enum verdict v)

@@ -9,6 +9,7 @@
 
 #include "rollout/policy.h"
 #include "rollout/sequence.h"
+#include "rollout/strata.h"
 
 enum verdict { VERDICT_CONTINUE, VERDICT_HOLD, VERDICT_PASS, VERDICT_HALT };
 
@@ -43,8 +44,7 @@ struct verdict_facts {
 	int64_t began;                  /* the first offer; 0: none yet */
 	int64_t bound_at;               /* when an earlier verdict first said bound_reached; 0: never */
 	struct sequence_sums sums;      /* of the offers */
-	uint32_t blocked_strata;
-	const char *const *strata_names;        /* of the frozen strata, for people; NULL: numbers are said */
+	const struct strata *strata;    /* the frozen ones; NULL: none are */
 	uint32_t strata_lacking;        /* large strata with too few survivors to pass (rollout/strata.h) */
 	const char *strata_lacks;       /* one of them; NULL: none */
 	long double silence;            /* the greatest mean of the silence test; 0: not measured */
@@ -56,6 +56,7 @@ struct verdict_facts {
 	bool content_crash;             /* engine or kernel crash attributed to the content, in this ring */
 	bool declined;                  /* an endpoint's contract refused it, in this ring */
 	int64_t checkins_expected, checkins_seen;       /* over the last two intervals; expected 0: not measured */
+	int64_t placebos, placebos_lost;        /* placebo offers of the last 28 days, as background_known() asks */
 	bool background_known;          /* the 97.5 % bound of background loss is at most p0/2 */
 	/* people */
 	bool operator_hold;
@@ -78,6 +79,12 @@ struct verdict_result {
 	int64_t in_flight_max;          /* M */
 	char sentence[256];             /* for people */
 };
+
+/* Takes the facts about strata from a sequence frozen with them; plan NULL: there are none. */
+void verdict_strata(struct verdict_facts *f, const struct strata *plan, const struct sequence *q);
+/* The same from outcomes in offer order, group[] by offer: the slow, plain statement. Sums are in f already. */
+int verdict_strata_plain(struct verdict_facts *f, const struct strata *plan, const enum outcome *outcomes, const uint32_t *group,
+			 struct err *e) MUST_CHECK;
 
 void verdict_of(struct verdict_result *out, const struct verdict_facts *f);
 

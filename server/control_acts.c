@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "server/background.h"
 #include "server/control_parts.h"
 
 static bool given_up(const struct server *s, const char *ring, const char *channel, const struct digest *digest)
@@ -270,5 +271,8 @@ void control_tick(struct server *s, int64_t now)
 	if (control_enter(s, now, &e) < 0)
 		tell(last_enter, "rollouts", &e);
 	for_each(s, control_act, now);
+	pthread_mutex_lock(&s->lock);
+	background_look(s, now);
+	pthread_mutex_unlock(&s->lock);
 	pthread_mutex_unlock(&s->control);
 }

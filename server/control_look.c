@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rollout/gate_background.h"
+#include "server/background.h"
 #include "server/control_parts.h"
 
 #define ARMED_AFTER_PASS (7 * 86400)    /* seconds the halt test stays armed */
@@ -129,7 +131,11 @@ static void gather(struct look *l)
 		.coverage_approved = g->coverage_approved, .continue_anyway = g->continue_anyway,
 	};
 	sequence_sums(g->sequence, &f->sums);
-	f->blocked_strata = sequence_strata_blocked(g->sequence);
+	verdict_strata(f, g->strata, g->sequence);
+	f->silence = g->silence.max;
+	background_figures(l->s->background, g->rollout->channel, g->policy->name, g->policy->observe_s, l->now, &f->placebos,
+			   &f->placebos_lost);
+	f->background_known = gate_background_known(g->policy->p0, (uint64_t)f->placebos, (uint64_t)f->placebos_lost);
 	for (size_t i = 0; g->state != RING_PASSED && i < l->s->fleet.count; i++)
 		count_member(l, l->s->fleet.items[i]);
 	/* Nothing can be said about missing check-ins before everyone had time to return. */
@@ -207,7 +213,7 @@ int control_look(struct server *s, struct stage *g, int64_t now, struct err *e)
 
 	if (g->state == RING_PASSED && now - g->passed_at > ARMED_AFTER_PASS)
 		return 0;
-	if (outcomes(&l, e) < 0)
+	if (outcomes(&l, e) < 0 || control_silence(s, g, now, e) < 0)
 		return e->code;
 	for (int i = 0; i < MOVES_MAX && state_armed(g->state); i++) {
 		AUTO(gate_record) struct gate_record *record = NULL;

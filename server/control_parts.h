@@ -33,6 +33,8 @@ int control_abort(struct server *s, struct rollout *r, const struct motive *m, i
 int control_enter(struct server *s, int64_t now, struct err *e) MUST_CHECK;
 /* control_look.c: judges offers, asks for the verdict, moves. */
 int control_look(struct server *s, struct stage *g, int64_t now, struct err *e) MUST_CHECK;
+/* control_silence.c: endpoints that fell silent since the last look. */
+int control_silence(struct server *s, struct stage *g, int64_t now, struct err *e) MUST_CHECK;
 /*
  * control_record.c: what a gate decided from, taken from memory (with `lock`);
  * event -1: the cause of a hold changed.

@@ -16,38 +16,67 @@ static void take_offers(struct gate_record *r, const struct stage *g)
 	}
 }
 
-/* More than are recorded one by one: runs of outcomes in offer order. */
-static int take_runs(struct gate_record *r, const struct stage *g, struct err *e)
+/* Runs of outcomes in offer order, with strata as long as there is room. */
+static int write_runs(struct buf *runs, const struct stage *g, bool strata, struct err *e)
 {
-	AUTO(buf) struct buf *runs = buf_new(GATE_RECORD_MAX / 2);
+	uint32_t current = 0;
 
-	if (!runs)
-		return err_memory(e);
-	for (uint32_t n = 0; n < g->count; ) {
-		uint32_t run = 1;
+	for (uint32_t n = 0; n < g->count && !runs->failed; ) {
+		uint32_t run = 1, group = strata ? sequence_stratum(g->sequence, n + 1) : 0;
 
-		while (n + run < g->count && g->offers[n + run].outcome == g->offers[n].outcome)
+		while (n + run < g->count && g->offers[n + run].outcome == g->offers[n].outcome &&
+		       (!strata || sequence_stratum(g->sequence, n + run + 1) == group))
 			run++;
+		if (group != current)
+			gate_runs_group(runs, group);
+		current = group;
 		gate_runs_add(runs, run, g->offers[n].outcome);
 		n += run;
 	}
-	if (buf_check(runs, e) < 0)
+	return buf_check(runs, e);
+}
+
+/* A ring of more offers than are recorded one by one. */
+static int take_runs(struct gate_record *r, const struct stage *g, const struct verdict_facts *f, struct err *e)
+{
+	AUTO(buf) struct buf *runs = buf_new(GATE_RECORD_RUNS), *lean = buf_new(GATE_RECORD_RUNS);
+	struct err full;
+
+	if (!runs || !lean)
+		return err_memory(e);
+	if (write_runs(runs, g, true, &full) == 0) {
+		r->runs = buf_take(runs);
+		return 0;
+	}
+	if (write_runs(lean, g, false, e) < 0)
 		return e->code;
-	r->runs = buf_take(runs);
+	r->runs = buf_take(lean);
+	r->has_given = true;
+	r->given = (struct gate_strata_given){ .all = f->sums.strata, .known = f->sums.strata_known, .lacking = f->strata_lacking };
+	for (uint32_t i = 0; f->strata_lacks && i < r->strata_count; i++)
+		if (strcmp(strata_name(g->strata, i), f->strata_lacks) == 0)
+			r->given.lacks = i;
 	return 0;
 }
 
-/* Devices choose these words: canonical JSON has no place for control characters. */
-static int take_strata(struct gate_record *r, const struct stage *g, struct err *e)
+/* The newest one by one, what came before summed up. */
+static void take_silence(struct gate_record *r, const struct stage *g)
 {
-	for (uint32_t i = 0; i < r->strata_count; i++) {
-		if (!(r->strata[i] = strdup(g->strata[i])))
-			return err_memory(e);
-		for (char *p = r->strata[i]; *p; p++)
-			if ((unsigned char)*p < ' ')
-				*p = '?';
+	uint32_t skipped = g->silenced_count - r->silenced_count;
+
+	for (uint32_t i = 0; i < g->silenced_count; i++) {
+		const struct silenced *v = &g->silenced[i];
+		struct gate_silenced *out = i < skipped ? NULL : &r->silenced[i - skipped];
+
+		if (!out) {
+			silence_event(&r->silence_before, v->treated, v->at_risk, v->waiting);
+			continue;
+		}
+		*out = (struct gate_silenced){ .at = v->at, .group = v->group, .at_risk = v->at_risk, .waiting = v->waiting, .treated = v->treated };
+		memcpy(out->device, v->device->id, sizeof out->device);
 	}
-	return 0;
+	r->at_risk = g->at_risk;
+	r->waiting = g->compared;
 }
 
 /* The policy without white space: canonical JSON has no place for line breaks either. */
@@ -77,7 +106,7 @@ int control_record(struct gate_record **out, struct server *s, const struct stag
 	AUTO(buf) struct buf *policy = NULL;
 
 	if (compact(&policy, ro->policy, e) < 0 ||
-	    gate_record_new(&r, policy->data, whole ? g->count : 0, g->strata_count, e) < 0)
+	    gate_record_new(&r, policy->data, whole ? g->count : 0, g->strata, MIN(g->silenced_count, GATE_RECORD_SILENCED), e) < 0)
 		return e->code;
 	r->rollout = ro->id;
 	r->attempt = ro->attempt;
@@ -92,7 +121,8 @@ int control_record(struct gate_record **out, struct server *s, const struct stag
 	snprintf(r->event, sizeof r->event, "%s", event < 0 ? "verdict" : state_event_name((enum ring_event)event));
 	snprintf(r->sentence, sizeof r->sentence, "%s", verdict->sentence);
 	take_offers(r, g);
-	if ((!whole && take_runs(r, g, e) < 0) || take_strata(r, g, e) < 0)
+	take_silence(r, g);
+	if (!whole && take_runs(r, g, f, e) < 0)
 		return e->code;
 	*out = TAKE(r);
 	return 0;

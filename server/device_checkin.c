@@ -18,6 +18,8 @@
 
 /* ---- the message's place among the others ---- */
 
+#define HEARD_INTERVALS 2
+
 enum place { PLACE_OK, PLACE_RESYNC, PLACE_CLONE };
 
 static enum place place_of(struct visit *v)
@@ -38,7 +40,13 @@ static enum place place_of(struct visit *v)
 
 /* ---- wishes ---- */
 
-static void take_want(struct visit *v, const struct checkin_want *want)
+/* Who was heard since then is at hand; while nobody can be called silent that is everybody. */
+static int64_t heard_since(const struct server *s, int64_t now)
+{
+	return now < s->quiet_until ? 0 : now - HEARD_INTERVALS * server_checkin_s(s);
+}
+
+static int take_want(struct visit *v, const struct checkin_want *want, struct err *e)
 {
 	struct stage *g = rollouts_stage_for(&v->s->rollouts, v->d, want->channel, &want->digest);
 	struct checkin_permit *p = &v->answer.permits[v->answer.permit_count++];
@@ -53,12 +61,15 @@ static void take_want(struct visit *v, const struct checkin_want *want)
 	p->valid_s = a.valid_s;
 	snprintf(p->reason, sizeof p->reason, "%s", a.reason);
 	if (!a.new_offer)
-		return;
+		return 0;
+	if (!g->strata && stage_plan(g, &v->s->fleet, heard_since(v->s, v->now), e) < 0)
+		return e->code;
 	g->reserved++;
 	v->offer_stages[v->offer_count] = g;
 	v->offer_permits[v->offer_count] = v->answer.permit_count - 1;
 	v->offers[v->offer_count++] = (struct store_offer){ .rollout = g->rollout->id, .ring = g->position, .device = v->d->id,
 							    .stratum = v->stratum, .at = v->now };
+	return 0;
 }
 
 /* ---- the effect on memory; with `lock`, after the commit ---- */
@@ -89,6 +100,7 @@ static void apply_offers(struct visit *v)
 		struct stage *g = v->offer_stages[i];
 
 		g->reserved--;
+		g->strata_kept = true;
 		if (!v->offers[i].existed &&
 		    stage_add_offer(g, v->d, v->offers[i].n, v->offers[i].at, v->offers[i].stratum, &e) < 0) {
 			/* Memory must not go on from less than the store holds: a restart reads it all again. */
@@ -181,8 +193,9 @@ static int device_after(const struct visit *v, struct store_device *row, struct 
 
 static int keep(struct visit *v, struct err *e)
 {
-	size_t most = 1 + v->c->event_count + v->change_count + v->flag_count;
+	size_t most = 1 + v->c->event_count + v->change_count + v->flag_count + v->offer_count;
 	struct store_record *records = calloc(most, sizeof *records);
+	struct buf plans[CHECKIN_WANTS_MAX] = { 0 };
 	struct write w = { .append = { .records = records }, .offers = v->offers, .offer_count = v->offer_count,
 			   .committed = committed, .arg = v };
 	struct buf said = { .max = 2 * CHECKIN_MAX };
@@ -208,9 +221,17 @@ static int keep(struct visit *v, struct err *e)
 			.content_crash = v->flags[i].content_crash, .declined = v->flags[i].declined,
 		};
 	}
+	/* Strata are durable no later than the first offer; with several first ones the row is there already. */
+	for (size_t i = 0; i < v->offer_count && got == 0; i++)
+		if (!v->offer_stages[i]->strata_kept) {
+			records[n].kind = STORE_STRATA;
+			got = stage_strata_row(v->offer_stages[i], v->now, &records[n++].u.strata, &plans[i], e);
+		}
 	w.append.count = n;
 	if (got == 0)
 		got = writer_submit(v->s->writer, &w, e);
+	for (size_t i = 0; i < v->offer_count; i++)
+		buf_release(&plans[i]);
 	buf_release(&said);
 	free(records);
 	return got;
@@ -244,7 +265,8 @@ static int work_out(struct visit *v, struct err *e)
 		return e->code;
 	checkin_stratum(v->stratum, &v->c->facts);
 	for (size_t i = 0; i < v->c->want_count; i++)
-		take_want(v, &v->c->wants[i]);
+		if (take_want(v, &v->c->wants[i], e) < 0)
+			return e->code;
 	fill_answer(v);
 	return 0;
 }

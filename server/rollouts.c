@@ -11,10 +11,9 @@ static void stage_release(struct stage *g)
 {
 	sequence_free(g->sequence);
 	free(g->offers);
-	for (uint32_t i = 0; i < g->strata_count; i++)
-		free(g->strata[i]);
-	free(g->strata);
-	free(g->waiting);
+	strata_free(g->strata);
+	waitlist_release(&g->waiting);
+	free(g->silenced);
 }
 
 static void rollout_free(struct rollout *r)
@@ -60,6 +59,7 @@ static int fill(struct rollout *r, const struct store_rollout *row, struct err *
 		g->rollout = r;
 		g->position = (int)i;
 		g->policy = &r->policy->rings[i];
+		silence_init(&g->silence);
 		if (sequence_new(&g->sequence, g->policy->p0, g->policy->p1, e) < 0)
 			return e->code;
 	}
@@ -132,37 +132,60 @@ struct stage *rollouts_stage_for(const struct rollouts *all, const struct device
 
 /* ---- offers ---- */
 
-static int stratum_number(struct stage *g, const char *name, uint32_t *out, struct err *e)
+uint64_t rollout_order(const struct rollout *r, const struct device *d)
 {
-	char **more;
+	return permit_order(&r->secret, sizeof r->secret, d->id);
+}
 
-	for (uint32_t i = 0; i < g->strata_count; i++)
-		if (strcmp(g->strata[i], name) == 0) {
-			*out = i;
-			return 0;
-		}
-	/* More strata than the sequence can tell apart share the last one. */
-	if (g->strata_count == SEQUENCE_STRATA_MAX) {
-		*out = SEQUENCE_STRATA_MAX - 1;
-		return 0;
+int stage_freeze(struct stage *g, struct strata *plan, bool last_waits, struct err *e)
+{
+	if (sequence_freeze(g->sequence, strata_count(plan), e) < 0) {
+		strata_free(plan);
+		return e->code;
 	}
-	more = reallocarray(g->strata, g->strata_count + 1, sizeof *more);
-	if (!more)
-		return err_memory(e);
-	g->strata = more;
-	g->strata[g->strata_count] = strdup(name);
-	if (!g->strata[g->strata_count])
-		return err_memory(e);
-	*out = g->strata_count++;
+	g->strata = plan;
+	g->last_waits = last_waits;
 	return 0;
+}
+
+int stage_add_silenced(struct stage *g, const struct silenced *v, struct err *e)
+{
+	struct offer *o = stage_offer_of(g, v->device);
+	struct waiting *w = o ? NULL : waitlist_put(&g->waiting, v->device, rollout_order(g->rollout, v->device));
+
+	if (!o && !w)
+		return err_memory(e);
+	if (g->silenced_count == g->silenced_cap) {
+		uint32_t cap = g->silenced_cap ? 2 * g->silenced_cap : 16;
+		struct silenced *more = reallocarray(g->silenced, cap, sizeof *more);
+
+		if (!more)
+			return err_memory(e);
+		g->silenced = more;
+		g->silenced_cap = cap;
+	}
+	*(o ? &o->silenced : &w->silenced) = true;
+	g->silenced[g->silenced_count++] = *v;
+	silence_event(&g->silence, v->treated, v->at_risk, v->waiting);
+	return 0;
+}
+
+/* It waits no more. Did it fall silent while it did? */
+static bool leave_waiting(struct stage *g, struct device *d)
+{
+	uint64_t order = rollout_order(g->rollout, d);
+	const struct waiting *w = waitlist_find(&g->waiting, d, order);
+	bool silenced = w && w->silenced;
+
+	waitlist_remove(&g->waiting, d, order);
+	return silenced;
 }
 
 int stage_add_offer(struct stage *g, struct device *d, uint32_t n, int64_t at, const char *stratum, struct err *e)
 {
 	struct offer_link *link;
-	uint32_t number = 0;
 
-	if (n != g->count + 1)
+	if (n != g->count + 1 || !g->strata)
 		return err_set(e, ERR_INTERNAL, "offer %u of ring %s follows %u", n, g->policy->name, g->count);
 	if (g->count == g->cap) {
 		uint32_t cap = g->cap ? 2 * g->cap : 64;
@@ -176,11 +199,11 @@ int stage_add_offer(struct stage *g, struct device *d, uint32_t n, int64_t at, c
 	link = calloc(1, sizeof *link);
 	if (!link)
 		return err_memory(e);
-	if (stratum_number(g, stratum, &number, e) < 0 || sequence_offer(g->sequence, number, e) < 0) {
+	if (sequence_offer(g->sequence, strata_find(g->strata, stratum), e) < 0) {
 		free(link);
 		return e->code;
 	}
-	g->offers[g->count++] = (struct offer){ .device = d, .facts = { .offered = at } };
+	g->offers[g->count++] = (struct offer){ .device = d, .facts = { .offered = at }, .silenced = leave_waiting(g, d) };
 	g->open++;
 	*link = (struct offer_link){ .stage = g, .n = n, .next = d->offers };
 	d->offers = link;
@@ -192,6 +215,18 @@ int stage_add_offer(struct stage *g, struct device *d, uint32_t n, int64_t at, c
 static bool is_open(enum outcome o)
 {
 	return !outcome_final(o);
+}
+
+/* When it became known, also after a restart: the order of a stratum's final outcomes. */
+static int64_t known_at(const struct outcome_facts *f, int64_t now)
+{
+	const int64_t known[] = { f->survived, f->failed, f->lost };
+	int64_t at = now;
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (known[i])
+			at = MIN(at, known[i]);
+	return at;
 }
 
 void stage_judge(struct stage *g, uint32_t n, int64_t silence_s, int64_t quiet_until, int64_t now)
@@ -206,58 +241,36 @@ void stage_judge(struct stage *g, uint32_t n, int64_t silence_s, int64_t quiet_u
 	if (o->outcome == was)
 		return;
 	g->open = g->open + is_open(o->outcome) - is_open(was);
-	sequence_set(g->sequence, n, o->outcome, now);
+	sequence_set(g->sequence, n, o->outcome, known_at(&o->facts, now));
 }
 
 /* ---- permits ---- */
 
-static void wait_here(struct stage *g, struct device *d, uint64_t order, int64_t now)
+/* Once it waits for its turn it is compared with those that were offered, whatever it is told later. */
+static void wait_here(struct stage *g, struct device *d, uint64_t order, uint32_t group, bool turn, int64_t now)
 {
-	for (size_t i = 0; i < g->waiting_count; i++)
-		if (g->waiting[i].device == d) {
-			g->waiting[i].asked = now;
-			return;
-		}
-	if (g->waiting_count == g->waiting_cap) {
-		size_t cap = g->waiting_cap ? 2 * g->waiting_cap : 64;
-		struct waiting *more = reallocarray(g->waiting, cap, sizeof *more);
+	struct waiting *w = waitlist_put(&g->waiting, d, order);
 
-		if (!more)
-			return; /* it asks again */
-		g->waiting = more;
-		g->waiting_cap = cap;
-	}
-	g->waiting[g->waiting_count++] = (struct waiting){ d, order, now };
+	if (!w)
+		return; /* it asks again */
+	w->asked = now;
+	w->group = group;
+	w->turn |= turn;
 }
 
-static void wait_no_more(struct stage *g, const struct device *d)
+/* Coverage, and what a person let go on after its deadline, need everybody. */
+static bool kept_for_last(const struct stage *g, uint64_t order)
 {
-	for (size_t i = 0; i < g->waiting_count; i++)
-		if (g->waiting[i].device == d) {
-			g->waiting[i] = g->waiting[--g->waiting_count];
-			return;
-		}
-}
-
-/* Stops counting at `enough`. */
-static int64_t ahead_of(struct stage *g, const struct device *d, uint64_t order, int64_t since, int64_t enough)
-{
-	int64_t ahead = 0;
-
-	for (size_t i = 0; i < g->waiting_count && ahead < enough; i++) {
-		const struct waiting *w = &g->waiting[i];
-
-		ahead += w->device != d && w->order < order && w->asked >= since && !w->device->revoked;
-	}
-	return ahead;
+	return g->last_waits && g->state != RING_PASSED && !g->last.coverage_ring && !g->continue_anyway && permit_is_last(order);
 }
 
 void stage_permit(struct stage *g, struct device *d, uint64_t attempt, int64_t checkin_s, int64_t now, struct permit_answer *out)
 {
 	struct sequence_sums sums;
 	struct offer *o = stage_offer_of(g, d);
-	uint64_t order = permit_order(&g->rollout->secret, sizeof g->rollout->secret, d->id);
+	uint64_t order = rollout_order(g->rollout, d);
 	char stratum[CHECKIN_STRATUM_MAX + 1];
+	uint32_t group;
 	struct permit_facts f = {
 		.state = g->state,
 		.awaits_offered = strcmp(g->cause, verdict_cause_name(CAUSE_LEFT_OUT)) == 0,
@@ -266,21 +279,19 @@ void stage_permit(struct stage *g, struct device *d, uint64_t attempt, int64_t c
 		.flagged = d->revoked || d->flagged,
 		.offered = o != NULL,
 		.offer_bad = o && (o->outcome == OUTCOME_FAILED || o->outcome == OUTCOME_LOST),
+		.kept_for_last = kept_for_last(g, order),
 		.in_flight = (int64_t)g->open + g->reserved,
 	};
 
 	sequence_sums(g->sequence, &sums);
 	f.in_flight_max = verdict_in_flight(g->policy, sums.of[OUTCOME_SURVIVED]);
 	device_stratum(d, stratum);
-	for (uint32_t i = 0; i < g->strata_count; i++)
-		if (strcmp(g->strata[i], stratum) == 0)
-			f.stratum_blocked = sequence_stratum_blocked(g->sequence, i);
-	f.order_ahead = ahead_of(g, d, order, now - WAITING_INTERVALS * checkin_s, f.in_flight_max - f.in_flight);
+	group = g->strata ? strata_find(g->strata, stratum) : 0;
+	f.stratum_blocked = g->strata && sequence_stratum_blocked(g->sequence, group);
+	f.order_ahead = waitlist_ahead(&g->waiting, d, order, now - WAITING_INTERVALS * checkin_s, f.in_flight_max - f.in_flight);
 	permit_decide(out, &f);
-	if (out->go)
-		wait_no_more(g, d);
-	else if (!o)
-		wait_here(g, d, order, now);
+	if (!out->go && !o)
+		wait_here(g, d, order, group, out->turn, now);
 }
 
 /* ---- words ---- */

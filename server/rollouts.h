@@ -10,21 +10,25 @@
 
 #include "rollout/assignment.h"
 #include "rollout/permit.h"
+#include "rollout/silence.h"
 #include "rollout/verdict.h"
 #include "server/fleet.h"
+#include "server/waitlist.h"
 
 struct offer {
 	struct device *device;
 	struct outcome_facts facts;     /* last_seen, goodbye and quiet_until are filled in when asked */
 	enum outcome outcome;           /* as last judged */
+	bool silenced;                  /* fell silent once: one endpoint, one event */
 	char reason[CHECKIN_REASON_MAX + 1];    /* of a failure */
 };
 
-/* Told to wait by order or by places; asked again or forgotten after two intervals. */
-struct waiting {
+/* One that fell silent, as the test of silence counted it. */
+struct silenced {
 	struct device *device;
-	uint64_t order;
-	int64_t asked;
+	int64_t at;
+	uint32_t group, at_risk, waiting;
+	bool treated;
 };
 
 struct rollout;
@@ -46,10 +50,15 @@ struct stage {
 	uint32_t count, cap;
 	uint32_t open;                  /* offers pending or away */
 	uint32_t reserved;              /* offers on their way to the store */
-	char **strata;                  /* names; the index is the sequence's number */
-	uint32_t strata_count;
-	struct waiting *waiting;
-	size_t waiting_count, waiting_cap;
+	struct strata *strata;          /* owned: frozen at the first offer; NULL: nobody was offered anything */
+	bool strata_kept;               /* in the store as well */
+	bool last_waits;                /* frozen with it: the last of the order are offered only after the pass */
+	struct waitlist waiting;        /* told to wait; asked again or forgotten after two intervals */
+	struct silence silence;         /* of `silenced`, in their order */
+	struct silenced *silenced;
+	uint32_t silenced_count, silenced_cap;
+	uint32_t at_risk, compared;     /* heard of at the last look, in strata that have both; 0: the test is unarmed */
+	int64_t silence_due;            /* nobody can fall silent before */
 	struct verdict_result last;     /* of the last look, for people */
 	uint32_t eligible;              /* members at the last look */
 	int64_t looked_at;
@@ -88,11 +97,22 @@ struct stage *rollout_stage(struct rollout *r, const char *ring);       /* NULL:
 struct stage *rollouts_stage_for(const struct rollouts *all, const struct device *d, const char *channel, const struct digest *digest);
 struct offer *stage_offer_of(struct stage *g, const struct device *d);  /* NULL: none */
 
+/* Freezes the strata; before the first offer. Takes plan, also on failure. */
+int stage_freeze(struct stage *g, struct strata *plan, bool last_waits, struct err *e) MUST_CHECK;
+/* stage_strata.c: the strata of the ring as it is now, frozen in memory; the caller keeps them with the first offer. */
+int stage_plan(struct stage *g, const struct fleet *fleet, int64_t heard_since, struct err *e) MUST_CHECK;
+int stage_strata_row(const struct stage *g, int64_t at, struct store_strata *out, struct buf *plan, struct err *e) MUST_CHECK;
+int stage_strata_load(struct stage *g, const struct store_strata *row, struct err *e) MUST_CHECK;
+/* Counts one that fell silent: whoever it is, only once. */
+int stage_add_silenced(struct stage *g, const struct silenced *v, struct err *e) MUST_CHECK;
+
 /* Adds offer n, which must be the next. */
 int stage_add_offer(struct stage *g, struct device *d, uint32_t n, int64_t at, const char *stratum, struct err *e) MUST_CHECK;
 /* Judges one offer again and tells the sequence. */
 void stage_judge(struct stage *g, uint32_t n, int64_t silence_s, int64_t quiet_until, int64_t now);
 
+/* Its place in the order of this rollout's rings. */
+uint64_t rollout_order(const struct rollout *r, const struct device *d);
 /* The permit question for a device of this ring; notes who waits. */
 void stage_permit(struct stage *g, struct device *d, uint64_t attempt, int64_t checkin_s, int64_t now, struct permit_answer *out);
 

@@ -118,6 +118,37 @@ static int load_ring(const struct store_ring *row, void *arg, struct err *e)
 	return read_previous(&g->previous, row->previous, e);
 }
 
+static int load_strata(const struct store_strata *row, void *arg, struct err *e)
+{
+	struct loading *l = arg;
+
+	if (row->ring < 0 || (size_t)row->ring >= l->rollout->policy->count)
+		return err_set(e, ERR_FORMAT, "rollout %llu: strata of ring %d", (unsigned long long)row->rollout, row->ring);
+	return stage_strata_load(&l->rollout->stages[row->ring], row, e);
+}
+
+/* From before strata were frozen: all of the ring is one. */
+static int freeze_other(struct stage *g, struct err *e)
+{
+	static const struct stratum_size other = { .name = STRATA_OTHER };
+	struct strata *plan;
+
+	return strata_from(&plan, &other, 1, e) < 0 ? e->code : stage_freeze(g, plan, false, e);
+}
+
+static int load_silence(const struct store_silence *row, void *arg, struct err *e)
+{
+	struct loading *l = arg;
+	struct stage *g = &l->rollout->stages[row->ring];
+	struct silenced v = { .device = fleet_find(l->fleet, row->device), .at = row->at, .group = row->stratum, .at_risk = row->at_risk,
+			      .waiting = row->waiting, .treated = row->treated };
+
+	if (!v.device || row->n != g->silenced_count + 1 || !g->strata || row->stratum >= strata_count(g->strata))
+		return err_set(e, ERR_FORMAT, "rollout %llu: silence %u of ring %d is damaged", (unsigned long long)row->rollout, row->n,
+			       row->ring);
+	return stage_add_silenced(g, &v, e);
+}
+
 static int load_offer(const struct store_offer *row, void *arg, struct err *e)
 {
 	struct loading *l = arg;
@@ -128,6 +159,8 @@ static int load_offer(const struct store_offer *row, void *arg, struct err *e)
 	if (!d)
 		return err_set(e, ERR_FORMAT, "rollout %llu: an offer to the unknown device %s", (unsigned long long)row->rollout,
 			       row->device);
+	if (!g->strata && freeze_other(g, e) < 0)
+		return e->code;
 	if (stage_add_offer(g, d, row->n, row->at, row->stratum, e) < 0)
 		return e->code;
 	o = &g->offers[row->n - 1];
@@ -149,10 +182,11 @@ int rollouts_load(struct rollouts *all, struct fleet *fleet, struct store *store
 		return e->code;
 	for (struct rollout *r = all->newest; r; r = r->older) {
 		l.rollout = r;
-		if (store_each_ring(store, r->id, load_ring, &l, e) < 0)
+		if (store_each_ring(store, r->id, load_ring, &l, e) < 0 || store_each_strata(store, r->id, load_strata, &l, e) < 0)
 			return e->code;
 		for (size_t i = 0; i < r->policy->count; i++)
-			if (store_each_offer(store, r->id, (int)i, load_offer, &l, e) < 0)
+			if (store_each_offer(store, r->id, (int)i, load_offer, &l, e) < 0 ||
+			    store_each_silence(store, r->id, (int)i, load_silence, &l, e) < 0)
 				return e->code;
 	}
 	return 0;

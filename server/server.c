@@ -1,4 +1,5 @@
 /* server: everything one ringholdd is made of. */
+#include "server/background.h"
 #include "server/server.h"
 
 #include <fcntl.h>
@@ -75,7 +76,7 @@ static int load_device(const struct store_device *row, void *arg, struct err *e)
 static int load(struct server *s, struct err *e)
 {
 	if (store_each_device(s->store, load_device, &s->fleet, e) < 0 ||
-	    rollouts_load(&s->rollouts, &s->fleet, s->store, e) < 0)
+	    rollouts_load(&s->rollouts, &s->fleet, s->store, e) < 0 || background_open(&s->background, s->store, s->started, e) < 0)
 		return err_wrap(e, "loading the store");
 	return server_refresh_ringmap(s, e);
 }
@@ -167,6 +168,7 @@ void server_close(struct server *s)
 	writer_stop(s->writer);
 	store_close(s->store);
 	desk_close(s->desk);
+	background_close(s->background);
 	rollouts_release(&s->rollouts);
 	fleet_release(&s->fleet);
 	ringmap_free(s->ringmap);
@@ -363,7 +365,7 @@ int server_fold(struct server *s, size_t max, struct err *e)
 			break;
 		done += (size_t)got;
 	}
-	return 0;
+	return background_fold(s, e);
 }
 
 int64_t server_checkin_s(const struct server *s)

@@ -19,6 +19,7 @@
 #include "server/token.h"
 #include "server/writer.h"
 
+struct background;
 struct ticker;
 struct follow;
 
@@ -50,6 +51,7 @@ struct server {
 	/* under `lock`: */
 	struct fleet fleet;
 	struct rollouts rollouts;
+	struct background *background;
 	struct ringmap *ringmap;        /* NULL: none published */
 	uint64_t ringmap_serial;
 	int64_t quiet_until;            /* nobody is called silent before */
@@ -67,7 +69,7 @@ int server_admit(struct request *q, const char **why);
 int server_load_operators(struct server *s, struct err *e) MUST_CHECK;
 /* Takes a newer ring map in, when there is one, and places every device. */
 int server_refresh_ringmap(struct server *s, struct err *e) MUST_CHECK;
-/* Writes devices that memory knows better than the store, at most max of them. */
+/* Writes devices that memory knows better than the store, at most max of them, and the background loss. */
 int server_fold(struct server *s, size_t max, struct err *e) MUST_CHECK;
 
 /* The expected interval between check-ins: the shortest that any running policy or the configuration asks for. With `lock`. */

@@ -66,7 +66,18 @@ static const char fourth[] =
 	" reason TEXT NOT NULL, note TEXT NOT NULL, body TEXT NOT NULL);"
 	"CREATE INDEX signing_request_state ON signing_request (state, created);";
 
-const char *const sql_schema[] = { first, second, third, fourth };
+/* What gates count besides outcomes: strata frozen at a ring's first offer, endpoints that fell silent, placebo offers by day. */
+static const char fifth[] =
+	"CREATE TABLE strata (rollout INTEGER NOT NULL, ring INTEGER NOT NULL, at INTEGER NOT NULL, last INTEGER NOT NULL,"
+	" plan TEXT NOT NULL, PRIMARY KEY (rollout, ring)) WITHOUT ROWID;"
+	/* n is the order in which they count; one per device, for ever */
+	"CREATE TABLE silence (rollout INTEGER NOT NULL, ring INTEGER NOT NULL, n INTEGER NOT NULL, device TEXT NOT NULL,"
+	" at INTEGER NOT NULL, stratum INTEGER NOT NULL, treated INTEGER NOT NULL, at_risk INTEGER NOT NULL,"
+	" waiting INTEGER NOT NULL, PRIMARY KEY (rollout, ring, n), UNIQUE (rollout, ring, device)) WITHOUT ROWID;"
+	"CREATE TABLE background (channel TEXT NOT NULL, ring TEXT NOT NULL, observe INTEGER NOT NULL, day INTEGER NOT NULL,"
+	" placebos INTEGER NOT NULL, lost INTEGER NOT NULL, PRIMARY KEY (channel, ring, observe, day)) WITHOUT ROWID;";
+
+const char *const sql_schema[] = { first, second, third, fourth, fifth };
 
 const char *const sql_text[SQL_COUNT] = {
 	[SQL_DEVICE_PUT] =
@@ -127,6 +138,16 @@ const char *const sql_text[SQL_COUNT] = {
 		"INSERT INTO signing_request (id, state, created, expires, changed, subject, roles, by, reason, note, body)"
 		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 		" ON CONFLICT (id) DO UPDATE SET state = $2, expires = $4, changed = $5, note = $10, body = $11",
+	[SQL_STRATA_ADD] =
+		"INSERT INTO strata (rollout, ring, at, last, plan) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+	[SQL_SILENCE_ADD] =
+		"INSERT INTO silence (rollout, ring, n, device, at, stratum, treated, at_risk, waiting)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+	[SQL_BACKGROUND_ADD] =
+		"INSERT INTO background (channel, ring, observe, day, placebos, lost) VALUES ($1, $2, $3, $4, $5, $6)"
+		" ON CONFLICT DO UPDATE SET placebos = background.placebos + $5, lost = background.lost + $6",
+	[SQL_BACKGROUND_TRIM] =
+		"DELETE FROM background WHERE day < $1",
 	[SQL_GATE_ADD] =
 		"INSERT INTO gate_record (id, rollout, ring, channel, ring_name, event, verdict, cause, sentence, at, digest, body)"
 		" SELECT coalesce(max(id), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM gate_record",
@@ -179,6 +200,13 @@ const char *const sql_text[SQL_COUNT] = {
 	[SQL_ROLLBACKS] =
 		"SELECT id, channel, digest, serial, max_serial, version, path, reason, by, at, done FROM rollback"
 		" WHERE done = 0 ORDER BY id",
+	[SQL_STRATA] =
+		"SELECT rollout, ring, at, last, plan FROM strata WHERE rollout = $1 ORDER BY ring",
+	[SQL_SILENCES] =
+		"SELECT rollout, ring, n, device, at, stratum, treated, at_risk, waiting FROM silence"
+		" WHERE rollout = $1 AND ring = $2 ORDER BY n",
+	[SQL_BACKGROUNDS] =
+		"SELECT channel, ring, observe, day, placebos, lost FROM background WHERE day >= $1",
 	[SQL_GATES] =
 		"SELECT id, rollout, ring, channel, ring_name, event, verdict, cause, sentence, at, digest, NULL FROM gate_record"
 		" WHERE id > $1 ORDER BY id LIMIT $2",

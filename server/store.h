@@ -15,7 +15,7 @@
 #include "base/name.h"
 
 #define DEVICE_ID_LEN 32        /* hex digits */
-#define STORE_VERSION 4         /* of the schema; an older one is brought up, a newer one refused */
+#define STORE_VERSION 5         /* of the schema; an older one is brought up, a newer one refused */
 
 struct store;
 
@@ -159,6 +159,32 @@ struct store_reservation {
 	struct digest digest;           /* of the file, when people signed it; zero: signed after it was set aside */
 };
 
+/* The strata of a ring, frozen at its first offer. */
+struct store_strata {
+	uint64_t rollout;
+	int ring;
+	int64_t at;
+	bool last;                      /* the last of the order wait for the pass */
+	const char *plan;               /* JSON: [["name",size],..] */
+};
+
+/* One endpoint that fell silent, as the test of silence counted it; n from 1. */
+struct store_silence {
+	uint64_t rollout;
+	int ring;
+	uint32_t n, stratum, at_risk, waiting;
+	const char *device;
+	int64_t at;
+	bool treated;
+};
+
+/* Placebo offers that ended on one day (days since the epoch), were `observe` the observation. */
+struct store_background {
+	const char *channel, *ring;
+	int64_t observe, day;
+	int64_t placebos, lost;
+};
+
 /* The inputs of one decision of a gate; see rollout/gate_record.h. */
 struct store_gate {
 	uint64_t id;                    /* when read: rises with time */
@@ -185,7 +211,7 @@ struct store_request {
 enum store_kind {
 	STORE_DEVICE, STORE_SEEN, STORE_EVENT, STORE_OUTCOME, STORE_BUNDLE, STORE_CONTRACT, STORE_POLICY,
 	STORE_ROLLOUT, STORE_RING, STORE_RING_FLAGS, STORE_DECISION, STORE_AUDIT, STORE_ENROLMENT, STORE_ENROLMENT_USE, STORE_ROLLBACK,
-	STORE_RESERVATION, STORE_GATE, STORE_REQUEST,
+	STORE_RESERVATION, STORE_GATE, STORE_REQUEST, STORE_STRATA, STORE_SILENCE, STORE_BACKGROUND,
 };
 
 struct store_record {
@@ -204,6 +230,9 @@ struct store_record {
 		struct store_audit audit;       /* chained to the one before */
 		struct store_enrolment enrolment;       /* replaces the row; use: takes one use of `hash`, ERR_AUTH when there is none */
 		struct store_rollback rollback; /* replaces the row */
+		struct store_strata strata;     /* frozen already: nothing */
+		struct store_silence silence;
+		struct store_background background;     /* adds to the row; rows of days before day - 28 are forgotten */
 		struct store_gate gate;         /* of one ring the newest are kept, and every pass and halt */
 		struct store_request request;   /* replaces state, expiry, note and body of the row */
 		struct store_reservation reservation;   /* compare and swap: ERR_CONFLICT when `last` is no longer the row's */
@@ -252,6 +281,9 @@ int store_each_feed(struct store *s, uint64_t after, int64_t limit, int (*visit)
 int store_each_audit(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_rollback(struct store *s, int (*visit)(const struct store_rollback *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;      /* those not done */
 int store_each_reservation(struct store *s, const char *role /* NULL: all */, int (*visit)(const struct store_reservation *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+int store_each_strata(struct store *s, uint64_t rollout, int (*visit)(const struct store_strata *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+int store_each_silence(struct store *s, uint64_t rollout, int ring, int (*visit)(const struct store_silence *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;    /* in order of n */
+int store_each_background(struct store *s, int64_t since_day, int (*visit)(const struct store_background *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_gate(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 /* One with its body. ERR_NOT_FOUND. */
 int store_gate(struct store *s, const struct digest *digest, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;

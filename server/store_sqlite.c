@@ -6,6 +6,7 @@
 #include "server/store_sqlite.h"
 
 #define BUSY_MS 10000
+#define BACKGROUND_DAYS 28
 #define GATES_KEPT 64           /* of one ring, besides every pass and halt */
 
 int sqlite_failed(sqlite3 *db, struct err *e, const char *what)
@@ -328,6 +329,19 @@ static int add_gate(struct store *s, const struct store_gate *g, struct err *e)
 	return change(s, e, SQL_GATE_TRIM, "iii", (int64_t)g->rollout, (int64_t)g->ring, (int64_t)GATES_KEPT);
 }
 
+static int add_silence(struct store *s, const struct store_silence *v, struct err *e)
+{
+	return change(s, e, SQL_SILENCE_ADD, "iiitiiiii", (int64_t)v->rollout, (int64_t)v->ring, (int64_t)v->n, v->device, v->at,
+		      (int64_t)v->stratum, (int64_t)v->treated, (int64_t)v->at_risk, (int64_t)v->waiting);
+}
+
+static int add_background(struct store *s, const struct store_background *b, struct err *e)
+{
+	if (change(s, e, SQL_BACKGROUND_ADD, "ttiiii", b->channel, b->ring, b->observe, b->day, b->placebos, b->lost) < 0)
+		return e->code;
+	return change(s, e, SQL_BACKGROUND_TRIM, "i", b->day - BACKGROUND_DAYS);
+}
+
 static int put_request(struct store *s, const struct store_request *r, struct err *e)
 {
 	return change(s, e, SQL_REQUEST_PUT, "tiiiitttttt", r->id, (int64_t)r->state, r->created, r->expires, r->changed, r->subject,
@@ -375,6 +389,13 @@ static int append(struct store *s, const struct store_record *r, struct err *e)
 		return put_request(s, &r->u.request, e);
 	case STORE_GATE:
 		return add_gate(s, &r->u.gate, e);
+	case STORE_STRATA:
+		return change(s, e, SQL_STRATA_ADD, "iiiit", (int64_t)r->u.strata.rollout, (int64_t)r->u.strata.ring, r->u.strata.at,
+			      (int64_t)r->u.strata.last, r->u.strata.plan);
+	case STORE_SILENCE:
+		return add_silence(s, &r->u.silence, e);
+	case STORE_BACKGROUND:
+		return add_background(s, &r->u.background, e);
 	case STORE_RESERVATION:
 		return swap_reservation(s, &r->u.reservation, e);
 	}

@@ -153,6 +153,28 @@ static int row_gates(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 	return CALL(struct store_gate, &g);
 }
 
+static int row_strata(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_strata p = { U(0), (int)I(1), I(2), I(3) != 0, T(4) };
+
+	return CALL(struct store_strata, &p);
+}
+
+static int row_silence(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_silence v = { .rollout = U(0), .ring = (int)I(1), .n = (uint32_t)I(2), .device = T(3), .at = I(4),
+				   .stratum = (uint32_t)I(5), .treated = I(6) != 0, .at_risk = (uint32_t)I(7), .waiting = (uint32_t)I(8) };
+
+	return CALL(struct store_silence, &v);
+}
+
+static int row_background(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_background b = { T(0), T(1), I(2), I(3), I(4), I(5) };
+
+	return CALL(struct store_background, &b);
+}
+
 static int row_reservation(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 {
 	struct store_reservation r = { .role = T(0), .version = I(1), .digest = D(2) };
@@ -225,6 +247,21 @@ int store_each_rollback(struct store *s, int (*visit)(const struct store_rollbac
 int store_each_reservation(struct store *s, const char *role, int (*visit)(const struct store_reservation *, void *, struct err *), void *arg, struct err *e)
 {
 	return walk(s, row_reservation, &visit, arg, e, SQL_RESERVATIONS, "t", role ? role : "");
+}
+
+int store_each_strata(struct store *s, uint64_t rollout, int (*visit)(const struct store_strata *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_strata, &visit, arg, e, SQL_STRATA, "i", (int64_t)rollout);
+}
+
+int store_each_silence(struct store *s, uint64_t rollout, int ring, int (*visit)(const struct store_silence *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_silence, &visit, arg, e, SQL_SILENCES, "ii", (int64_t)rollout, (int64_t)ring);
+}
+
+int store_each_background(struct store *s, int64_t since_day, int (*visit)(const struct store_background *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_background, &visit, arg, e, SQL_BACKGROUNDS, "i", since_day);
 }
 
 int store_each_gate(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e)

@@ -74,7 +74,7 @@ static struct gate_record *pass_record(int64_t bound_at, int64_t now)
 
 	assert_ok(policy_default(&p, "edr", rings, 3, &e));
 	assert_ok(policy_write(text, p, &e));
-	assert_ok(gate_record_new(&r, text->data, SURVIVORS, 1, &e));
+	assert_ok(gate_record_new(&r, text->data, SURVIVORS, NULL, 0, &e));
 	r->rollout = 7;
 	r->attempt = 1;
 	strcpy(r->channel, "edr");
@@ -83,7 +83,7 @@ static struct gate_record *pass_record(int64_t bound_at, int64_t now)
 	r->bundle.serial = 110;
 	r->bundle.digest = digest_of(110);
 	bundle_path(r->bundle.path, "edr", 110);
-	r->strata[0] = strdup("debian-12");
+	r->strata_count = 1;
 	r->facts = (struct verdict_facts){ .now = now, .began = T0, .bound_at = bound_at, .eligible = 1000, .members_survived = SURVIVORS };
 	for (uint32_t i = 0; i < SURVIVORS; i++) {
 		snprintf(r->offers[i].device, sizeof r->offers[i].device, "%032x", i + 1);
@@ -198,6 +198,14 @@ static void numbers_that_do_not_come_to_a_pass_are_refused(void **state)
 	judged(b, ERR_REFUSED, "the inputs say halt");
 	b->record->offers[1].facts.failed = 0;
 	judged(b, ERR_REFUSED, "the inputs say continue");
+}
+
+static void a_record_that_says_nothing_of_strata_and_silence_is_left_to_people(void **state)
+{
+	BENCH;
+
+	b->record->format = 1;
+	judged(b, ERR_REFUSED, "of format 1, which says nothing about strata and silence: people may sign");
 }
 
 static void nobody_survives_sooner_than_the_probation_lasts(void **state)
@@ -433,6 +441,7 @@ int main(void)
 		CASE(without_a_record_nothing_is_signed),
 		CASE(a_record_of_something_else_is_none),
 		CASE(numbers_that_do_not_come_to_a_pass_are_refused),
+		CASE(a_record_that_says_nothing_of_strata_and_silence_is_left_to_people),
 		CASE(nobody_survives_sooner_than_the_probation_lasts),
 		CASE(a_verdict_by_easier_rules_is_refused),
 		CASE(time_is_measured_by_its_own_clock),

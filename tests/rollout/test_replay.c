@@ -1,5 +1,7 @@
 /* test_replay: a gate's verdict again, from nothing but its record. */
+#include "base/file.h"
 #include "base/json.h"
+#include "rollout/gate_background.h"
 #include "rollout/replay.h"
 #include "rollout/state.h"
 #include "tests/test.h"
@@ -30,16 +32,23 @@ static void decide(struct gate_record *r)
 	AUTO(sequence) struct sequence *q = NULL;
 	struct verdict_facts f = r->facts;
 	struct verdict_result v;
+	struct silence silence = r->silence_before;
 	struct err e;
 
 	f.ring = &r->policy->rings[r->position];
 	f.first = r->position == 0;
 	assert_ok(sequence_new(&q, f.ring->p0, f.ring->p1, &e));
+	assert_ok(sequence_freeze(q, r->strata_count, &e));
 	for (uint32_t n = 1; n <= r->offer_count; n++) {
 		assert_ok(sequence_offer(q, r->offers[n - 1].stratum, &e));
 		sequence_set(q, n, outcome_of(&r->offers[n - 1].facts, f.ring->observe_s, policy_silence_s(r->policy), f.now), f.now);
 	}
 	sequence_sums(q, &f.sums);
+	verdict_strata(&f, r->strata, q);
+	for (uint32_t i = 0; i < r->silenced_count; i++)
+		silence_event(&silence, r->silenced[i].treated, r->silenced[i].at_risk, r->silenced[i].waiting);
+	f.silence = silence.max;
+	f.background_known = gate_background_known(f.ring->p0, (uint64_t)f.placebos, (uint64_t)f.placebos_lost);
 	verdict_of(&v, &f);
 	r->verdict = v.verdict;
 	r->cause = v.cause;
@@ -49,11 +58,14 @@ static void decide(struct gate_record *r)
 /* A first ring that passed: `offers` of them, every one survived, soak over. */
 static struct gate_record *passed(uint32_t offers)
 {
+	static const struct stratum_size kinds[] = { { "debian-12/7.11/C", 500 }, { "debian-12/7.11/zh_CN \"quoted\" \xc3\xa4", 500 } };
 	AUTO_FREE char *policy = policy_text();
+	AUTO(strata) struct strata *plan = NULL;
 	struct gate_record *r = NULL;
 	struct err e;
 
-	assert_ok(gate_record_new(&r, policy, offers, 2, &e));
+	assert_ok(strata_plan(&plan, kinds, 2, &e));
+	assert_ok(gate_record_new(&r, policy, offers, plan, 4, &e));
 	r->rollout = 7;
 	r->attempt = 1;
 	strcpy(r->channel, "edr");
@@ -63,8 +75,6 @@ static struct gate_record *passed(uint32_t offers)
 	strcpy(r->bundle.version, "2026.11");
 	r->bundle.serial = 110;
 	memset(r->bundle.digest.bytes, 0xab, DIGEST_LEN);
-	r->strata[0] = strdup("debian-12/7.11/C");
-	r->strata[1] = strdup("debian-12/7.11/zh_CN \"quoted\" \xc3\xa4");
 	r->facts = (struct verdict_facts){ .now = T0 + 8000, .began = T0, .bound_at = T0 + 2000, .eligible = 1000,
 					   .members_survived = offers, .checkins_expected = 40, .checkins_seen = 39 };
 	for (uint32_t i = 0; i < offers; i++) {
@@ -74,6 +84,13 @@ static struct gate_record *passed(uint32_t offers)
 		o->stratum = i % 2;
 		o->facts = (struct outcome_facts){ .offered = T0 + i, .last_seen = T0 + 1900, .survived = T0 + 1000 + i };
 	}
+	/* endpoints that wait fall silent now and then */
+	for (uint32_t i = 0; i < r->silenced_count; i++) {
+		r->silenced[i] = (struct gate_silenced){ .at = T0 + 3000 + i, .group = i % 2, .at_risk = 11, .waiting = 400 - i };
+		snprintf(r->silenced[i].device, sizeof r->silenced[i].device, "%032x", 0xf000 + i);
+	}
+	r->facts.placebos = 900;
+	r->facts.placebos_lost = 2;
 	decide(r);
 	return r;
 }
@@ -135,6 +152,14 @@ static void whatever_was_decided_from_any_history_replays(void **state)
 			default: break;
 			}
 		}
+		for (uint32_t i = 0; i < r->offer_count && i < r->silenced_count && rand_r(&seed) % 3 == 0; i++) {
+			memcpy(r->silenced[i].device, r->offers[i].device, sizeof r->silenced[i].device);
+			r->silenced[i].treated = true;
+		}
+		if (rand_r(&seed) % 4 == 0)
+			silence_event(&r->silence_before, rand_r(&seed) % 2, 1, 700);
+		if (rand_r(&seed) % 3 == 0)
+			r->facts.placebos = 3000;
 		r->facts.bound_at = rand_r(&seed) % 2 ? T0 + 2000 : 0;
 		r->facts.operator_hold = rand_r(&seed) % 20 == 0;
 		r->facts.content_crash = rand_r(&seed) % 20 == 0;
@@ -229,6 +254,53 @@ static void facts_that_contradict_each_other_are_refused(void **state)
 	WITH(r->facts.bound_at = T0 + 9000, "outside the ring's time");
 	WITH(r->facts.checkins_seen = 41, "more check-ins");
 	WITH(r->facts.began = 0, "never began");
+	WITH(r->facts.placebos_lost = 901, "more placebo offers");
+	WITH(r->silenced[1].at = T0 + 10, "out of its time");
+	WITH(r->silenced[3].at = T0 + 90000, "out of its time");
+	WITH(r->silenced[1].waiting = 0, "nobody was at risk");
+	WITH(r->silenced[1].treated = true, "wrong side");
+	WITH(strcpy(r->silenced[1].device, r->offers[1].device), "wrong side");
+	WITH(strcpy(r->silenced[1].device, r->silenced[0].device), "counted twice");
+	WITH((r->has_given = true, r->given.all.max = 1e9L), "where it can be summed up");
+}
+
+/* Strata, silence and the background are inputs as outcomes are. */
+static void a_verdict_hangs_on_strata_and_silence_too(void **state)
+{
+	(void)state;
+	WITH(for (uint32_t i = 0; i < r->offer_count; i++) r->offers[i].stratum = 0, "too few survivors");
+	WITH((r->silenced[2].treated = true, r->silenced[2].at_risk = 1, r->silenced[2].waiting = 4000,
+	      strcpy(r->silenced[2].device, r->offers[2].device), r->silence_before.w[2] = 1000), "fall silent");
+	WITH((r->silence_before.w[0] = 1e6L, r->silence_before.max = 1e6L, r->silence_before.armed = 9), "fall silent");
+}
+
+static struct buf *stored(const char *name)
+{
+	struct buf *text = NULL;
+	char path[128];
+	struct err e;
+
+	snprintf(path, sizeof path, "tests/fuzz/corpus/gate_record/%s.json", name);
+	if (file_read(&text, path, GATE_RECORD_MAX, &e) < 0)
+		fail_msg("%s", e.msg);
+	return text;
+}
+
+static void a_record_of_the_first_format_still_replays(void **state)
+{
+	AUTO(buf) struct buf *text = stored("offers"), *out = buf_new(GATE_RECORD_MAX);
+	AUTO(gate_record) struct gate_record *r = NULL;
+	struct replay again;
+	struct err e;
+
+	(void)state;
+	assert_ok(gate_record_parse(&r, "record", text->data, text->len, &e));
+	assert_int_equal(r->format, 1);
+	assert_ok(replay_record(&again, r, &e));
+	assert_int_equal(again.result.cause, CAUSE_COVERAGE);
+	assert_true(gate_record_write(out, r, NULL, &e) < 0);
+	r->verdict = VERDICT_CONTINUE;
+	assert_refused(replay_record(&again, r, &e), ERR_REFUSED, "the record says continue");
 }
 
 static void not_parsed(const char *find, const char *put, const char *why)
@@ -267,13 +339,14 @@ static void only_what_a_server_writes_is_read(void **state)
 
 static void a_ring_of_a_million_is_recorded_by_its_outcomes(void **state)
 {
+	static const char *const wrong[] = { "3x", "0s", "03s", "/3:1s", "/00:1s", "/1", "/:1s", "s", "-1s", "+1s" };
 	AUTO(gate_record) struct gate_record *r = passed(0), *back = NULL;
 	AUTO(buf) struct buf *text = NULL;
 	struct replay again;
 	struct err e;
 
 	(void)state;
-	r->runs = strdup("1000000s3f2l17p");
+	r->runs = strdup("/0:1000000s/1:3f/0:2l17p");
 	r->facts.members_survived = 0;
 	r->facts.eligible = 2000000;
 	r->facts.bound_at = T0 + 10;
@@ -283,9 +356,10 @@ static void a_ring_of_a_million_is_recorded_by_its_outcomes(void **state)
 	strcpy(r->sentence, "?");
 	text = written(r, NULL);
 	assert_ok(gate_record_parse(&back, "record", text->data, text->len, &e));
-	assert_refused(replay_record(&again, back, &e), ERR_REFUSED, "1000000 of 1000005");
+	assert_refused(replay_record(&again, back, &e), ERR_REFUSED, "zh_CN");
 	assert_int_equal(again.facts.sums.of[OUTCOME_SURVIVED], 1000000);
 	assert_int_equal(again.facts.sums.of[OUTCOME_FAILED], 3);
+	assert_true(again.result.strata_e > 2);
 	back->verdict = again.result.verdict;
 	back->cause = again.result.cause;
 	snprintf(back->sentence, sizeof back->sentence, "%s", again.result.sentence);
@@ -293,9 +367,33 @@ static void a_ring_of_a_million_is_recorded_by_its_outcomes(void **state)
 	free(back->runs);
 	back->runs = strdup("9999999999999s");
 	assert_true(replay_record(&again, back, &e) < 0);
-	free(back->runs);
-	back->runs = strdup("3x");
-	assert_refused(replay_record(&again, back, &e), ERR_FORMAT, "3x");
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		free(back->runs);
+		back->runs = strdup(wrong[i]);
+		assert_refused(replay_record(&again, back, &e), ERR_FORMAT, wrong[i]);
+	}
+}
+
+/* Runs with strata may be too long: then what was summed up stands in the record. */
+static void a_ring_too_large_for_strata_gives_what_they_came_to(void **state)
+{
+	AUTO(gate_record) struct gate_record *r = passed(0), *back = NULL;
+	AUTO(buf) struct buf *text = NULL;
+	struct replay again;
+	struct err e;
+
+	(void)state;
+	r->runs = strdup("9000000s1p");
+	r->has_given = true;
+	r->given = (struct gate_strata_given){ .all = { .max = 1.5L, .at = 7, .stratum = 1 }, .known = { .max = 612.5L / 3, .at = 9 }, .lacking = 1, .lacks = 1 };
+	r->facts.members_survived = 0;
+	text = written(r, NULL);
+	assert_ok(gate_record_parse(&back, "record", text->data, text->len, &e));
+	assert_true(replay_record(&again, back, &e) < 0);
+	assert_memory_equal(&again.facts.sums.strata_known.max, &r->given.known.max, 10);
+	assert_int_equal(again.facts.sums.strata_known.at, 9);
+	assert_int_equal(again.facts.strata_lacking, 1);
+	assert_non_null(strstr(again.result.sentence, "zh_CN"));
 }
 
 static void a_later_record_only_adds(void **state)
@@ -305,6 +403,7 @@ static void a_later_record_only_adds(void **state)
 
 	(void)state;
 	later->facts.now += 100;
+	earlier->silenced_count = 3;
 	assert_ok(replay_follows(earlier, later, &e));
 	assert_ok(replay_follows(earlier, earlier, &e));
 	assert_refused(replay_follows(later, earlier, &e), ERR_REFUSED, "rewritten");
@@ -324,7 +423,15 @@ static void a_later_record_only_adds(void **state)
 	REWRITTEN(later->facts.began++, later->facts.began--, "began at another time");
 	REWRITTEN(earlier->facts.content_crash = true, earlier->facts.content_crash = false, "crash");
 	REWRITTEN(later->bundle.digest.bytes[0]++, later->bundle.digest.bytes[0]--, "another bundle");
+	REWRITTEN(later->format = 1, later->format = 2, "older format");
+	REWRITTEN(later->silenced_count = 2, later->silenced_count = 4, "3 silent endpoints became 2");
+	REWRITTEN(later->silenced[2].at_risk++, later->silenced[2].at_risk--, "silence 3 is another one");
 	REWRITTEN(later->facts.now = T0, later->facts.now = T0 + 9000, "comes after");
+	strata_free(later->strata);
+	assert_ok(strata_from(&later->strata, &(struct stratum_size){ STRATA_OTHER, 9 }, 1, &e));
+	assert_refused(replay_follows(earlier, later, &e), ERR_REFUSED, "the strata of ring canary are others");
+	strata_free(later->strata);
+	assert_ok(strata_copy(&later->strata, earlier->strata, &e));
 	/* a survivor may still fail, and an operator may void an outcome: neither hides anything */
 	later->offers[5].facts.failed = T0 + 7999;
 	assert_ok(replay_follows(earlier, later, &e));
@@ -365,6 +472,9 @@ int main(void)
 		cmocka_unit_test(facts_that_contradict_each_other_are_refused),
 		cmocka_unit_test(only_what_a_server_writes_is_read),
 		cmocka_unit_test(a_ring_of_a_million_is_recorded_by_its_outcomes),
+		cmocka_unit_test(a_verdict_hangs_on_strata_and_silence_too),
+		cmocka_unit_test(a_record_of_the_first_format_still_replays),
+		cmocka_unit_test(a_ring_too_large_for_strata_gives_what_they_came_to),
 		cmocka_unit_test(a_later_record_only_adds),
 		cmocka_unit_test(another_gate_is_another_policy),
 	};

@@ -82,12 +82,39 @@ static void offered_endpoints_alone_falling_silent_halt_and_a_night_for_both_doe
 	assert_false(silence_halts(&night, share));
 }
 
+static void ties_count_one_by_one_in_the_rings_order(void **state)
+{
+	struct silence_found f[] = {
+		{ .at = 20, .order = 1, .group = 0, .treated = true },
+		{ .at = 10, .order = 9, .group = 0, .treated = false },
+		{ .at = 10, .order = 2, .group = 0, .treated = true },
+		{ .at = 10, .order = 5, .group = 1, .treated = true },
+	};
+	uint32_t at_risk[2] = { 3, 0 }, waiting[2] = { 7, 4 };
+
+	(void)state;
+	silence_ties(f, 4, at_risk, waiting);
+	assert_int_equal(f[0].order, 2);
+	assert_int_equal(f[0].at_risk, 5);      /* 3 are heard of, 2 fall silent, itself included */
+	assert_int_equal(f[0].waiting, 8);
+	assert_int_equal(f[1].order, 5);
+	assert_int_equal(f[1].at_risk, 1);
+	assert_int_equal(f[1].waiting, 4);
+	assert_int_equal(f[2].order, 9);
+	assert_int_equal(f[2].at_risk, 4);
+	assert_int_equal(f[2].waiting, 8);
+	assert_int_equal(f[3].order, 1);
+	assert_int_equal(f[3].at_risk, 4);
+	assert_int_equal(f[3].waiting, 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_vector_of_silence_is_reproduced),
 		cmocka_unit_test(with_one_side_only_the_test_is_unarmed_and_never_halts),
 		cmocka_unit_test(offered_endpoints_alone_falling_silent_halt_and_a_night_for_both_does_not),
+		cmocka_unit_test(ties_count_one_by_one_in_the_rings_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

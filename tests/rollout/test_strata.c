@@ -123,6 +123,49 @@ static void names_made_up_by_the_hundred_thousand_end_in_other(void **state)
 	assert_string_equal(strata_name(s, strata_count(s) - 1), STRATA_OTHER);
 }
 
+static void a_plan_that_is_read_back_is_the_same_plan(void **state)
+{
+	AUTO(strata) struct strata *s = plan(fleet, sizeof fleet / sizeof *fleet), *back = NULL, *wrong = NULL;
+	struct stratum_size groups[16];
+	struct err e;
+
+	(void)state;
+	assert_ok(strata_copy(&back, s, &e));
+	assert_true(strata_same(s, back));
+	assert_false(strata_same(s, NULL));
+	for (size_t i = 0; i < sizeof fleet / sizeof *fleet; i++)
+		assert_int_equal(strata_find(s, fleet[i].name), strata_find(back, fleet[i].name));
+	for (uint32_t i = 0; i < strata_count(s); i++) {
+		assert_int_equal(strata_wanted(s, i), strata_wanted(back, i));
+		groups[i].size = strata_size(s, i);
+		strcpy(groups[i].name, strata_name(s, i));
+	}
+	assert_refused(strata_from(&wrong, groups, strata_count(s) - 1, &e), ERR_FORMAT, "ends with other");
+	assert_refused(strata_from(&wrong, groups, 0, &e), ERR_FORMAT, "ends with other");
+	strcpy(groups[1].name, groups[0].name);
+	assert_refused(strata_from(&wrong, groups, strata_count(s), &e), ERR_FORMAT, "group 2");
+	strcpy(groups[1].name, "line\nbreak");
+	assert_refused(strata_from(&wrong, groups, strata_count(s), &e), ERR_FORMAT, "group 2");
+}
+
+/* Devices choose their words: names stay printable and whole. */
+static void names_are_cleaned_and_cut_before_half_a_letter(void **state)
+{
+	struct stratum_size raw = { .size = 30 };
+	AUTO(strata) struct strata *s = NULL;
+	char word[400];
+
+	(void)state;
+	memset(word, 'x', sizeof word);
+	memcpy(word, "a\x01" "b/1/", 6);
+	memcpy(word + STRATA_NAME_MAX - 1, "\xc3\xa4", 3);
+	memcpy(raw.name, "a\x01" "b/1/C", 8);
+	s = plan(&raw, 1);
+	assert_string_equal(strata_name(s, 0), "a?b/1/C");
+	assert_string_equal(group_of(s, "a\x01" "b/1/C"), "a?b/1/C");
+	assert_string_equal(group_of(s, word), STRATA_OTHER);
+}
+
 static void an_empty_ring_has_only_other(void **state)
 {
 	AUTO(strata) struct strata *s = plan(NULL, 0);
@@ -142,6 +185,8 @@ int main(void)
 		cmocka_unit_test(every_large_stratum_needs_five_survivors_or_all_it_has),
 		cmocka_unit_test(order_and_repetition_change_nothing),
 		cmocka_unit_test(names_made_up_by_the_hundred_thousand_end_in_other),
+		cmocka_unit_test(a_plan_that_is_read_back_is_the_same_plan),
+		cmocka_unit_test(names_are_cleaned_and_cut_before_half_a_letter),
 		cmocka_unit_test(an_empty_ring_has_only_other),
 	};
 

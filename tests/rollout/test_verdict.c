@@ -120,11 +120,18 @@ static void crowd(struct ring *g, enum outcome tenth, int times)
 
 static void a_stratum_that_fails_halts_among_thousands_that_do_not(void **state)
 {
-	static const char *const names[10] = { [9] = "debian-12/7.11/zh_CN" };
+	struct stratum_size kinds[10];
+	AUTO(strata) struct strata *plan = NULL;
 	struct ring *g = *state;
+	struct err e;
 
+	for (int i = 0; i < 10; i++)
+		kinds[i] = (struct stratum_size){ .name = "debian-12/7.11/zh_CN", .size = 300 };
+	for (int i = 0; i < 9; i++)
+		snprintf(kinds[i].name, sizeof kinds[i].name, "alpine-%d/7.11/C", i);
+	assert_ok(strata_plan(&plan, kinds, 10, &e));
 	crowd(g, OUTCOME_FAILED, 3);
-	g->f.strata_names = names;
+	g->f.strata = plan;
 	expect(g, VERDICT_HALT, CAUSE_EVIDENCE);
 	assert_non_null(strstr(g->r.sentence, "debian-12/7.11/zh_CN failed; E over the strata"));
 	assert_true(g->r.e_known < g->r.e_limit && g->r.strata_e_known >= g->r.strata_e_limit);
@@ -154,6 +161,40 @@ static void a_bound_over_all_does_not_pass_a_stratum_that_was_hardly_tried(void 
 	assert_non_null(strstr(g->r.sentence, "zh_CN"));
 	g->f.strata_lacking = 0;
 	expect(g, VERDICT_PASS, CAUSE_BOUND);
+}
+
+static void at_the_deadline_a_person_may_let_a_stratum_go_that_cannot_be_tried(void **state)
+{
+	struct ring *g = *state;
+
+	add(g, 30, OUTCOME_SURVIVED);
+	g->f.bound_at = T0 - g->f.ring->soak_s;
+	g->f.strata_lacking = 1;
+	g->f.strata_lacks = "debian-12/7.11/zh_CN";
+	g->f.began = g->f.now - g->f.ring->deadline_s + 1;
+	g->f.continue_anyway = true;    /* said about something else, earlier */
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	g->f.continue_anyway = false;
+	g->f.began--;
+	expect(g, VERDICT_HOLD, CAUSE_DEADLINE);
+	assert_non_null(strstr(g->r.sentence, "zh_CN"));
+	g->f.continue_anyway = true;
+	expect(g, VERDICT_PASS, CAUSE_BOUND);
+}
+
+static void what_p0_would_fit_is_said_from_the_measured_background(void **state)
+{
+	struct ring *g = *state;
+
+	add(g, 30, OUTCOME_SURVIVED);
+	add(g, 4, OUTCOME_LOST);
+	g->f.placebos = 20000;
+	g->f.placebos_lost = 140;
+	expect(g, VERDICT_HOLD, CAUSE_BACKGROUND);
+	assert_non_null(strstr(g->r.sentence, "background loss unknown or too high; p0 1.7 % would fit"));
+	g->f.placebos_lost = 10000;
+	expect(g, VERDICT_HOLD, CAUSE_BACKGROUND);
+	assert_non_null(strstr(g->r.sentence, "no p0 below p1/2 would fit"));
 }
 
 static void silence_of_the_offered_halts_at_its_share_of_alpha(void **state)
@@ -341,6 +382,8 @@ int main(void)
 		RING_TEST(a_stratum_that_fails_halts_among_thousands_that_do_not),
 		RING_TEST(a_stratum_that_is_lost_holds_until_the_background_is_known),
 		RING_TEST(a_bound_over_all_does_not_pass_a_stratum_that_was_hardly_tried),
+		RING_TEST(at_the_deadline_a_person_may_let_a_stratum_go_that_cannot_be_tried),
+		RING_TEST(what_p0_would_fit_is_said_from_the_measured_background),
 		RING_TEST(silence_of_the_offered_halts_at_its_share_of_alpha),
 		RING_TEST(a_crash_by_the_content_halts_only_the_first_ring),
 		RING_TEST(a_contract_refusal_in_the_first_ring_holds_until_a_person_resumes),
