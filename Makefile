@@ -76,7 +76,7 @@ objs      = $(patsubst %.c,$(B)/obj/%.o,$1)
 LIB       = $(foreach r,$1,$(B)/lib/$r.a)
 libs_of   = $(foreach r,$1,$(LIBS_$r))
 
-all: $(BINS)
+all: $(BINS) $(B)/lib/libringhold-sensor.a
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 room_of = $(firstword $(subst /, ,$(patsubst tests/%,%,$1)))
@@ -93,6 +93,18 @@ $(B)/lib/$1.a: $(call objs,$(filter $1/%,$(MODULES))) $(if $(filter server,$1),$
 	$(AR) rcs $$@ $$^
 endef
 $(foreach r,$(ROOMS),$(eval $(call room_rules,$r)))
+
+# libringhold-sensor, as it ships in every mode: one object, so that an integrator meets the public names and no other
+SENSOR_LIB := $(B)/lib/libringhold-sensor.a
+SENSOR_OBJ := $(patsubst %,$(B)/obj/pic/boot/%.o,sensor sensor_list sensor_status effects link text status record record_file report ladder)
+$(B)/obj/pic/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. $(WARN) $(FLAGS_release) -fPIC -MMD -MP -c $< -o $@
+$(SENSOR_LIB): $(SENSOR_OBJ)
+	@mkdir -p $(@D); rm -f $@
+	ld -r -o $(B)/obj/pic/ringhold-sensor.o $^
+	objcopy -w --keep-global-symbol="ringhold_*" $(B)/obj/pic/ringhold-sensor.o
+	$(AR) rcs $@ $(B)/obj/pic/ringhold-sensor.o
 
 # $1 output, $2 object files, $3 rooms
 define link_rule

@@ -90,7 +90,7 @@ static int add_line(void *arg, const char *rule, struct err *e)
 }
 
 /*
- * For the sensor (boot/sensor.h): the digest it is about, then the rules to
+ * For the sensor (boot/sensor_status.h): the digest it is about, then the rules to
  * leave out at load, one a line; absent when there are none. Touched only when
  * it changes: the sensor loads anew whenever it does.
  */

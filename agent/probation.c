@@ -11,7 +11,7 @@
 
 bool probation_up(const struct probation_facts *f)
 {
-	return !f->watched || (f->reported && f->alive && f->state == SENSOR_HEALTHY && f->same_digest);
+	return !f->watched || (f->reported && f->alive && f->state == RINGHOLD_HEALTHY && f->same_digest);
 }
 
 static void PRINTF_LIKE(4, 5) say(struct probation *out, enum probation_say what, const char *reason, const char *fmt, ...)
@@ -28,10 +28,10 @@ static void PRINTF_LIKE(4, 5) say(struct probation *out, enum probation_say what
 /* The sensor is not up on the content: whose fault, and since when? */
 static void not_up(struct probation *out, const struct probation_facts *f)
 {
-	if (f->state == SENSOR_UNHEALTHY && f->alive && f->same_digest)
+	if (f->state == RINGHOLD_UNHEALTHY && f->alive && f->same_digest)
 		say(out, PROBATION_FAIL, reason_word(REASON_LOAD), "the sensor says: %.200s",
 		    f->sensor_reason && *f->sensor_reason ? f->sensor_reason : "unhealthy");
-	else if (f->reported && f->state == SENSOR_STOPPED)
+	else if (f->reported && f->state == RINGHOLD_STOPPED)
 		say(out, PROBATION_WAIT, "", "the sensor was stopped in order");
 	else if (f->down_ms < f->wait_ms)
 		say(out, PROBATION_WAIT, "", "the sensor has not taken the content over yet");

@@ -5,14 +5,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "boot/sensor.h"
+#include "boot/sensor_status.h"
 
 enum probation_say { PROBATION_WAIT, PROBATION_PASS, PROBATION_FAIL };
 
 struct probation_facts {
 	bool watched;                   /* the sensor reports what it runs */
 	bool reported, alive;           /* it ever did since boot; it lives */
-	enum sensor_state state;
+	enum ringhold_state state;
 	bool same_digest;               /* its report is about the content on trial */
 	const char *sensor_reason;      /* borrowed */
 	int64_t down_ms, wait_ms;       /* how long it has not been up on that content; how long it may */

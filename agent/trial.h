@@ -13,7 +13,7 @@
 #include "base/hash.h"
 #include "boot/ladder.h"
 #include "boot/link.h"
-#include "boot/sensor.h"
+#include "boot/sensor_status.h"
 #include "boot/status.h"
 
 struct trial {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "content/manifest.h"
+#include "content/observe.h"
 
 #define LOADERS_MAX 8
 #define EVENT_DEPTH 8
@@ -17,6 +18,7 @@ struct loader_set {
 		void *engine;
 	} items[LOADERS_MAX];
 	size_t count;
+	struct observe *observe;        /* owned; NULL: every verdict stands */
 	uint64_t stray;                 /* events that no loader took, or that were no JSON */
 };
 
@@ -124,6 +126,7 @@ void loader_set_free(struct loader_set *s)
 		return;
 	while (s->count--)
 		s->items[s->count].loader->free(s->items[s->count].engine);
+	observe_free(s->observe);
 	free(s);
 }
 
@@ -136,8 +139,13 @@ int loader_set_match_doc(struct loader_set *s, const struct json_doc *event, con
 	for (size_t i = 0; i < s->count; i++) {
 		const struct loader *l = s->items[i].loader;
 
-		if (l->takes && l->takes(value))
-			return l->match(s->items[i].engine, event, value, out, e);
+		if (l->takes && l->takes(value)) {
+			int rc = l->match(s->items[i].engine, event, value, out, e);
+
+			if (out->would <= out->action)
+				out->would = DETECTION_NONE;
+			return rc;
+		}
 	}
 	s->stray++;
 	return json_error(event, value, e, ERR_FORMAT, "an event that no content of this bundle is for");
@@ -154,6 +162,20 @@ int loader_set_match(struct loader_set *s, const char *event, size_t len, struct
 		return e->code;
 	}
 	return loader_set_match_doc(s, d, d->root, out, e);
+}
+
+int loader_set_observe(struct loader_set *s, const char *const *ids, size_t count, struct err *e)
+{
+	struct observe *o = NULL;
+
+	if (count && observe_new(&o, ids, count, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < s->count; i++)
+		if (s->items[i].loader->observe)
+			s->items[i].loader->observe(s->items[i].engine, o);
+	observe_free(s->observe);
+	s->observe = o;
+	return 0;
 }
 
 bool loader_set_has_rule(const struct loader_set *s, const char *id)

@@ -19,6 +19,7 @@
 #include "base/json.h"
 
 struct manifest;        /* content/manifest.h */
+struct observe;         /* content/observe.h */
 struct contract;        /* schema/contract.h */
 
 /*
@@ -33,6 +34,8 @@ struct detection {
 	enum detection_action action;
 	char rule[DETECTION_RULE_MAX + 1];        /* of the first rule with that action; "" for none */
 	uint32_t matches;                       /* rules that matched, of any verdict */
+	enum detection_action would;            /* stronger than action: what it would have been, had no rule been only observed; or NONE */
+	char would_rule[DETECTION_RULE_MAX + 1];
 };
 
 const char *detection_name(enum detection_action a);        /* "none", "observe", ...; never NULL */
@@ -75,6 +78,7 @@ struct loader {
 	bool (*takes)(const struct json *event);        /* is this event meant for this loader? NULL: it takes none */
 	int (*match)(void *engine, const struct json_doc *d, const struct json *event, struct detection *out, struct err *e);
 	bool (*has_rule)(const void *engine, const char *id);   /* loaded and not dropped */
+	void (*observe)(void *engine, const struct observe *o);  /* from now on; o NULL: none. Not for a loader that matches nothing */
 	void (*stats)(const void *engine, struct loader_stats *out);
 	void (*free)(void *engine);
 };
@@ -113,6 +117,9 @@ void loader_set_free(struct loader_set *s);
 int loader_set_match(struct loader_set *s, const char *event, size_t len, struct detection *out, struct err *e) MUST_CHECK;
 int loader_set_match_doc(struct loader_set *s, const struct json_doc *event, const struct json *value,
 			 struct detection *out, struct err *e) MUST_CHECK;       /* value: the event inside a larger document */
+
+/* Rules whose destructive verdicts are only observed from now on, instead of those named before. */
+int loader_set_observe(struct loader_set *s, const char *const *ids, size_t count, struct err *e) MUST_CHECK;
 
 bool loader_set_has_rule(const struct loader_set *s, const char *id);
 void loader_set_stats(const struct loader_set *s, struct loader_stats *out);    /* summed */

@@ -65,6 +65,11 @@ static bool has_rule(const void *engine, const char *id)
 	return rules_has(engine, id);
 }
 
+static void observe(void *engine, const struct observe *o)
+{
+	rules_observe(engine, o);
+}
+
 static void stats(const void *engine, struct loader_stats *out)
 {
 	rules_stats(engine, out);
@@ -82,6 +87,7 @@ const struct loader loader_rules = {
 	.takes = takes,
 	.match = match,
 	.has_rule = has_rule,
+	.observe = observe,
 	.stats = stats,
 	.free = release,
 };

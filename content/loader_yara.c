@@ -23,6 +23,7 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "content/manifest.h"
+#include "content/observe.h"
 #include "schema/contract.h"
 
 #define SCAN_SECONDS 10
@@ -39,6 +40,8 @@ struct yara_engine {
 	const char **names;             /* active rules, sorted; borrowed from rules */
 	size_t name_count;
 	int slot;                       /* borrowed */
+	const struct observe *observe;  /* borrowed; NULL: every verdict stands */
+	struct detection *found;        /* of the scan under way */
 	const struct manifest *manifest;
 	struct loader_stats stats;
 };
@@ -250,19 +253,14 @@ static enum detection_action action_of(YR_RULE *rule)
 
 static int on_scan(YR_SCAN_CONTEXT *context, int message, void *data, void *arg)
 {
-	struct detection *out = arg;
+	struct yara_engine *y = arg;
 	YR_RULE *rule = data;
-	enum detection_action action;
 
 	(void)context;
 	if (message != CALLBACK_MSG_RULE_MATCHING)
 		return CALLBACK_CONTINUE;
-	out->matches++;
-	action = action_of(rule);
-	if (action > out->action) {
-		out->action = action;
-		snprintf(out->rule, sizeof(out->rule), "%s", rule->identifier);
-	}
+	y->found->matches++;
+	observe_take(y->observe, y->found, action_of(rule), rule->identifier);
 	return CALLBACK_CONTINUE;
 }
 
@@ -329,7 +327,8 @@ static int scan(struct yara_engine *y, const struct json_doc *d, const struct js
 
 	if (sample(y, d, event, &own, &bytes, e) < 0 || name_sample(y, d, event, e) < 0)
 		return e->code;
-	yr_scanner_set_callback(y->scanner, on_scan, out);
+	y->found = out;
+	yr_scanner_set_callback(y->scanner, on_scan, y);
 	rc = yr_scanner_scan_mem(y->scanner, (const uint8_t *)bytes.text, bytes.len);
 	return rc == ERROR_SUCCESS ? 0 : yara_error(e, rc, "scan");
 }
@@ -353,6 +352,11 @@ static bool has_rule(const void *engine, const char *id)
 	const struct yara_engine *y = engine;
 
 	return bsearch(&id, y->names, y->name_count, sizeof(*y->names), by_text) != NULL;
+}
+
+static void observe(void *engine, const struct observe *o)
+{
+	((struct yara_engine *)engine)->observe = o;
 }
 
 static void stats(const void *engine, struct loader_stats *out)
@@ -394,6 +398,12 @@ static bool has_rule(const void *engine, const char *id)
 	return false;
 }
 
+static void observe(void *engine, const struct observe *o)
+{
+	(void)engine;
+	(void)o;
+}
+
 static void stats(const void *engine, struct loader_stats *out)
 {
 	(void)engine;
@@ -414,6 +424,7 @@ const struct loader loader_yara = {
 	.takes = takes,
 	.match = match,
 	.has_rule = has_rule,
+	.observe = observe,
 	.stats = stats,
 	.free = release,
 };

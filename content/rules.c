@@ -1,9 +1,9 @@
 /* rules: events against the compiled rules; limits. */
 #include "content/rules.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "content/observe.h"
 #include "content/rules_engine.h"
 #include "schema/contract.h"
 
@@ -65,10 +65,7 @@ static int match(const struct rules *r, const struct rules_event *ev, struct det
 		if (rc == 0)
 			continue;
 		out->matches++;
-		if (rule->verdict <= out->action)
-			continue;
-		out->action = rule->verdict;
-		snprintf(out->rule, sizeof(out->rule), "%s", rule->id);
+		observe_take(r->observe, out, rule->verdict, rule->id);
 	}
 	return 0;
 }
@@ -90,6 +87,11 @@ int rules_match(struct rules *r, const struct json_doc *d, const struct json *ev
 		memset(out, 0, sizeof(*out));
 	}
 	return rc;
+}
+
+void rules_observe(struct rules *r, const struct observe *o)
+{
+	r->observe = o;
 }
 
 void rules_stats(const struct rules *r, struct loader_stats *out)

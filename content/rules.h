@@ -72,6 +72,7 @@ struct rules;
 int rules_match(struct rules *r, const struct json_doc *d, const struct json *event, struct detection *out,
 		struct err *e) MUST_CHECK;
 bool rules_has(const struct rules *r, const char *id);
+void rules_observe(struct rules *r, const struct observe *o);     /* borrowed until the next call */
 void rules_stats(const struct rules *r, struct loader_stats *out);
 void rules_free(struct rules *r);
 

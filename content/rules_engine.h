@@ -33,6 +33,7 @@ struct rules {
 	size_t id_count;
 	struct rules_limits limits;
 	struct loader_stats stats;
+	const struct observe *observe;  /* borrowed; NULL: every verdict stands */
 };
 
 /* The values of one event, in the order of its template's fields. */

@@ -34,3 +34,10 @@ fi
 # For editors and validators: the JSON Schemas of every document (docs/schemas.md).
 install -d "$dest/usr/share/ringhold/schema"
 install -m 0644 "$here"/../schema/*.schema.json "$dest/usr/share/ringhold/schema/"
+# For those who build a sensor: one header, one library, no dependency beyond libc (docs/integrate.md).
+install -d "$dest/usr/include" "$dest/usr/lib/pkgconfig"
+install -m 0644 "$here/../boot/ringhold-sensor.h" "$dest/usr/include/"
+install -m 0644 "$bin/../lib/libringhold-sensor.a" "$dest/usr/lib/"
+version=$(sed -n 's/^#define RINGHOLD_VERSION "\(.*\)"$/\1/p' "$here/../base/cli.h")
+sed "s/@VERSION@/$version/" "$here/ringhold-sensor.pc.in" >"$dest/usr/lib/pkgconfig/ringhold-sensor.pc"
+chmod 0644 "$dest/usr/lib/pkgconfig/ringhold-sensor.pc"

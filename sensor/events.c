@@ -25,6 +25,10 @@ static void put_detection(struct events *ev, const struct detection *d, const st
 	json_put_text(&w, "verdict", detection_name(d->action));
 	json_put_text(&w, "rule", d->rule);
 	json_put_int(&w, "matches", d->matches);
+	if (d->would != DETECTION_NONE) {
+		json_put_text(&w, "would", detection_name(d->would));
+		json_put_text(&w, "would_rule", d->would_rule);
+	}
 	if (engine)
 		json_put_int(&w, "serial", (int64_t)engine_serial(engine));
 	else
@@ -49,10 +53,14 @@ static void judge(struct events *ev, struct engine *engine, const char *line, si
 	if (blank(line, len))
 		return;
 	ev->number++;
-	if (engine && loader_set_match(engine_rules(engine), line, len, &d, &e) < 0)
+	if (engine && loader_set_match(engine_rules(engine), line, len, &d, &e) < 0) {
+		tally_error(engine_tally(engine));
 		put_error(ev, e.msg);
-	else
-		put_detection(ev, &d, engine);
+		return;
+	}
+	if (engine)
+		tally_add(engine_tally(engine), &d);
+	put_detection(ev, &d, engine);
 }
 
 static void end_line(struct events *ev, struct engine *engine)

@@ -3,6 +3,7 @@
  *
  *   {"template":"ipc","fields":{...}}
  *   {"event":1,"verdict":"alert","rule":"ipc-0001","matches":2,"serial":110}
+ *   {"event":1,"verdict":"observe","rule":"ipc-0002",...,"would":"block","would_rule":"ipc-0002"}     on trial
  *   {"event":2,"error":"event:1:9: ..."}            malformed, or over a limit: never a match
  *   {"event":3,"verdict":"none","rule":"","matches":0,"serial":null}        no content is loaded
  */

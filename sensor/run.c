@@ -21,7 +21,7 @@
 
 struct run {
 	const struct run_options *options;
-	struct sensor sensor;
+	struct ringhold_sensor sensor;
 	struct contract *contract;
 	struct engine *engine;          /* NULL: no content */
 	struct events events;
@@ -30,13 +30,13 @@ struct run {
 	bool loaded_once, healthy, stop, input_ended, output_lost;
 };
 
-static void report(struct run *r, const struct sensor_content *about, enum sensor_state state,
+static void report(struct run *r, const struct ringhold_content *about, enum ringhold_state state,
 		   const char *reason)
 {
-	struct boot_report why;
+	struct ringhold_why why;
 
-	if (sensor_report(&r->sensor, about, state, reason, clock_now(), &why) < 0)
-		log_warn("state %s: not published: %s", sensor_state_name(state), why.text);
+	if (ringhold_report(&r->sensor, about, state, reason, clock_now(), &why) < 0)
+		log_warn("state: not published: %s", why.text);
 }
 
 #ifdef RINGHOLD_TEST
@@ -77,14 +77,14 @@ static void look_into_sessions(struct run *r)
 /* Takes the content over that `current` leads to; keeps what runs when that fails. */
 static void load(struct run *r)
 {
-	struct sensor_content tried;
+	struct ringhold_content tried;
 	struct engine *next = NULL;
 	struct err e = { 0 };
 	int got = engine_load(&next, &r->sensor, r->contract, &tried, &e);
 
 	if (got < 0) {
 		log_error("%s; %s", e.msg, r->engine ? "the content loaded before stays" : "no content runs");
-		report(r, &tried, SENSOR_UNHEALTHY, e.msg);
+		report(r, &tried, RINGHOLD_UNHEALTHY, e.msg);
 		r->healthy = false;
 		return;
 	}
@@ -99,10 +99,30 @@ static void load(struct run *r)
 	if (next)
 		log_info("channel %s: content %.12s, serial %llu%s", r->options->channel,
 			 engine_content(next)->digest_hex, (unsigned long long)engine_serial(next),
-			 sensor_on_trial(&r->sensor) ? ", on trial" : "");
+			 ringhold_on_trial(&r->sensor) ? ", on trial" : "");
 	else
 		log_info("channel %s: no content", r->options->channel);
-	report(r, next ? engine_content(next) : NULL, SENSOR_HEALTHY, "");
+	report(r, next ? engine_content(next) : NULL, RINGHOLD_HEALTHY, "");
+}
+
+/* Loads only when something else is to run: a list that ends with the trial changes no rule. */
+static void take_over(struct run *r)
+{
+	struct err e = { 0 };
+
+	if (r->engine && r->healthy && engine_keep(r->engine, &r->sensor, &e) == 1)
+		report(r, engine_content(r->engine), RINGHOLD_HEALTHY, "");
+	else
+		load(r);
+}
+
+static void publish(struct run *r)
+{
+	struct tally *t = r->engine ? engine_tally(r->engine) : NULL;
+	struct err e;
+
+	if (t && tally_due(t) && tally_report(t, &r->sensor, engine_content(r->engine), &e) < 0)
+		log_warn("%s", e.msg);
 }
 
 /* Nobody may be listening: verdicts are then lost, and the sensor lives on. */
@@ -154,13 +174,14 @@ static int wait_and_serve(struct run *r, struct err *e)
 		{ .fd = r->input_ended ? -1 : STDIN_FILENO, .events = POLLIN },
 	};
 
-	if (poll(on, ARRAY_LEN(on), -1) < 0)
+	publish(r);
+	if (poll(on, ARRAY_LEN(on), r->engine ? clock_poll_ms(tally_wait_ms(engine_tally(r->engine))) : -1) < 0)
 		return errno == EINTR ? 0 : err_errno(e, "poll");
 	if (on[0].revents)
 		take_signal(r);
 	/* A switch that came before an event is taken over before the event is judged. */
-	if (on[1].revents && sensor_switched(&r->sensor))
-		load(r);
+	if (on[1].revents && ringhold_switched(&r->sensor))
+		take_over(r);
 	if (on[2].revents && !r->stop)
 		read_events(r);
 	return 0;
@@ -197,32 +218,33 @@ static int open_contract(struct run *r, struct err *e)
 
 static int live(struct run *r, struct err *e)
 {
-	report(r, NULL, SENSOR_STARTING, "");
+	report(r, NULL, RINGHOLD_STARTING, "");
 	load(r);
 	while (!r->stop)
 		if (wait_and_serve(r, e) < 0)
 			return e->code;
+	publish(r);
 	if (r->options->once && !r->healthy)
 		return err_set(e, ERR_REFUSED, "channel %s: its content could not be loaded",
 			       r->options->channel);
-	report(r, r->engine ? engine_content(r->engine) : NULL, SENSOR_STOPPED, "");
+	report(r, r->engine ? engine_content(r->engine) : NULL, RINGHOLD_STOPPED, "");
 	return 0;
 }
 
 int run_sensor(const struct run_options *o, struct err *e)
 {
 	struct run r = { .options = o, .signals = -1 };
-	struct boot_report why;
+	struct ringhold_why why;
 	int code = open_contract(&r, e);
 
 	if (code == 0)
 		code = open_signals(&r, e);
-	if (code == 0 && sensor_open(&r.sensor, o->root, o->channel, &why) < 0)
+	if (code == 0 && ringhold_open(&r.sensor, o->root, o->channel, &why) < 0)
 		code = err_set(e, ERR_IO, "channel %s: %s", o->channel, why.text);
 	else if (code == 0) {
 		r.events.out = &r.out;
 		code = live(&r, e);
-		sensor_close(&r.sensor);
+		ringhold_close(&r.sensor);
 	}
 	engine_free(r.engine);
 	events_release(&r.events);

@@ -24,7 +24,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/proc.h"
-#include "boot/sensor.h"
+#include "boot/sensor_status.h"
 #include "content/bundle.h"
 #include "content/delta.h"
 #include "rollout/assignment.h"
@@ -45,8 +45,8 @@ struct endpoint {
 	/* the sensor */
 	bool sensor_up;
 	bool sensor_refuses;            /* reports unhealthy whatever it is given */
-	struct sensor sensor;
-	struct sensor_content content;
+	struct ringhold_sensor sensor;
+	struct ringhold_content content;
 	unsigned loads;
 };
 
@@ -189,26 +189,26 @@ static inline void endpoint_stop(struct endpoint *p, const struct published *b)
 
 static inline void endpoint_sensor_load(struct endpoint *p)
 {
-	struct sensor_content next = { .dir = -1 };
-	struct boot_report why = { "" };
-	int rc = sensor_content_open(&next, &p->sensor, &why);
+	struct ringhold_content next = { .dir = -1 };
+	struct ringhold_why why = { "" };
+	int rc = ringhold_content_open(&next, &p->sensor, &why);
 
 	if (rc < 0)
 		fail_msg("sensor: %s", why.text);
-	if (sensor_report(&p->sensor, rc ? &next : NULL, p->sensor_refuses ? SENSOR_UNHEALTHY : SENSOR_HEALTHY,
+	if (ringhold_report(&p->sensor, rc ? &next : NULL, p->sensor_refuses ? RINGHOLD_UNHEALTHY : RINGHOLD_HEALTHY,
 			  p->sensor_refuses ? "I do not like it" : "", clock_now(), &why) < 0)
 		fail_msg("sensor: %s", why.text);
-	sensor_content_close(&p->content);
+	ringhold_content_close(&p->content);
 	p->content = next;
 	p->loads += rc == 1;
 }
 
 static inline void endpoint_sensor_start(struct endpoint *p)
 {
-	struct boot_report why = { "" };
+	struct ringhold_why why = { "" };
 
 	p->content.dir = -1;
-	if (sensor_open(&p->sensor, p->root, "edr", &why) < 0)
+	if (ringhold_open(&p->sensor, p->root, "edr", &why) < 0)
 		fail_msg("sensor: %s", why.text);
 	p->sensor_up = true;
 	endpoint_sensor_load(p);
@@ -218,8 +218,8 @@ static inline void endpoint_sensor_stop(struct endpoint *p)
 {
 	if (!p->sensor_up)
 		return;
-	sensor_content_close(&p->content);
-	sensor_close(&p->sensor);
+	ringhold_content_close(&p->content);
+	ringhold_close(&p->sensor);
 	p->sensor_up = false;
 }
 
@@ -328,7 +328,7 @@ static inline void endpoint_until(struct endpoint *p, const char *what, endpoint
 			endpoint_print_log(p);
 			fail_msg("gave up waiting until %s; phase %s, verdict \"%s\"", what, phase_name(s.state.phase), s.state.last.reason);
 		}
-		if (poll(&f, 1, 20) > 0 && sensor_switched(&p->sensor))
+		if (poll(&f, 1, 20) > 0 && ringhold_switched(&p->sensor))
 			endpoint_sensor_load(p);
 		*p->clock_ms += advance_ms;
 	}

@@ -203,7 +203,7 @@ static void a_sensor_that_dies_on_trial_gets_the_old_content_back(void **state)
 	endpoint_until(p, "the trial runs", in_phase, &active, 1000);
 	while (p->loads < 2) {
 		poll(NULL, 0, 10);
-		if (sensor_switched(&p->sensor))
+		if (ringhold_switched(&p->sensor))
 			endpoint_sensor_load(p);
 	}
 	endpoint_sensor_stop(p);
@@ -358,7 +358,7 @@ static unsigned killed_until(struct endpoint *p, endpoint_done *done, const stru
 		while (clock_work_ms() < end) {
 			poll(NULL, 0, 5);
 			*p->clock_ms += 500;
-			if (sensor_switched(&p->sensor))
+			if (ringhold_switched(&p->sensor))
 				endpoint_sensor_load(p);
 		}
 		endpoint_agent_end(p, SIGKILL);
@@ -489,7 +489,7 @@ static void probation_that_wants_a_boot_ends_only_after_one(void **state)
 	for (int i = 0; i < 25; i++) {
 		*p->clock_ms += 1000;
 		poll(NULL, 0, 20);
-		if (sensor_switched(&p->sensor))
+		if (ringhold_switched(&p->sensor))
 			endpoint_sensor_load(p);
 	}
 	assert_int_equal(endpoint_look(p).state.phase, PHASE_ACTIVE);

@@ -8,7 +8,7 @@
 
 static struct probation_facts healthy(void)
 {
-	return (struct probation_facts){ .watched = true, .reported = true, .alive = true, .state = SENSOR_HEALTHY, .same_digest = true,
+	return (struct probation_facts){ .watched = true, .reported = true, .alive = true, .state = RINGHOLD_HEALTHY, .same_digest = true,
 					 .sensor_reason = "", .wait_ms = 60000, .healthy_s = 600, .need_s = 600, .boots = 1,
 					 .need_boots = 1 };
 }
@@ -35,7 +35,7 @@ static void only_time_and_boots_and_health_together_pass(void **state)
 	f.boots = 0;
 	assert_int_equal(said(f, ""), PROBATION_WAIT);
 	f = healthy();
-	f.state = SENSOR_STARTING;
+	f.state = RINGHOLD_STARTING;
 	assert_int_equal(said(f, ""), PROBATION_WAIT);
 	f = healthy();
 	f.same_digest = false;
@@ -50,7 +50,7 @@ static void whatever_fails_fails_even_when_time_is_over(void **state)
 	f.probe_failed = true;
 	assert_int_equal(said(f, "probe"), PROBATION_FAIL);
 	f = healthy();
-	f.state = SENSOR_UNHEALTHY;
+	f.state = RINGHOLD_UNHEALTHY;
 	assert_int_equal(said(f, "load"), PROBATION_FAIL);
 	f = healthy();
 	f.alive = false;
@@ -87,12 +87,12 @@ static void a_sensor_has_its_time_to_come_back_and_an_orderly_stop_is_no_death(v
 	f.alive = false;
 	f.down_ms = 59999;
 	assert_int_equal(said(f, ""), PROBATION_WAIT);
-	f.state = SENSOR_STOPPED;
+	f.state = RINGHOLD_STOPPED;
 	f.down_ms = 10000000;
 	assert_int_equal(said(f, ""), PROBATION_WAIT);
 	/* Unhealthy about older content says nothing about this one. */
 	f = healthy();
-	f.state = SENSOR_UNHEALTHY;
+	f.state = RINGHOLD_UNHEALTHY;
 	f.same_digest = false;
 	assert_int_equal(said(f, ""), PROBATION_WAIT);
 }

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "boot/sensor.h"
+#include "boot/sensor_status.h"
 #include "tests/boot/machine.h"
 
 #define CHANNEL "edr"
@@ -53,12 +53,12 @@ static int close_machine(void **state)
 	return 0;
 }
 
-static struct sensor open_sensor(void)
+static struct ringhold_sensor open_sensor(void)
 {
-	struct boot_report why;
-	struct sensor s;
+	struct ringhold_why why;
+	struct ringhold_sensor s;
 
-	if (sensor_open(&s, root, CHANNEL, &why) < 0)
+	if (ringhold_open(&s, root, CHANNEL, &why) < 0)
 		fail_msg("%s", why.text);
 	return s;
 }
@@ -76,66 +76,66 @@ static char letter_in(int dir)
 
 static void content_is_what_the_link_names_and_its_digest_is_told(void **state)
 {
-	struct sensor s = open_sensor();
-	struct sensor_content c;
-	struct boot_report why;
+	struct ringhold_sensor s = open_sensor();
+	struct ringhold_content c;
+	struct ringhold_why why;
 
 	(void)state;
-	assert_int_equal(sensor_content_open(&c, &s, &why), 0);
+	assert_int_equal(ringhold_content_open(&c, &s, &why), 0);
 	assert_int_equal(c.dir, -1);
 	point_at('C');
-	assert_int_equal(sensor_content_open(&c, &s, &why), 1);
+	assert_int_equal(ringhold_content_open(&c, &s, &why), 1);
 	assert_int_equal(letter_in(c.dir), 'C');
 	assert_string_equal(c.digest_hex, machine_hex('C'));
 	/* A switch does not change what is open. */
 	point_at('P');
 	assert_int_equal(letter_in(c.dir), 'C');
-	sensor_content_close(&c);
-	sensor_content_close(&c);
+	ringhold_content_close(&c);
+	ringhold_content_close(&c);
 	point_at(0);
-	assert_int_equal(sensor_content_open(&c, &s, &why), 0);
-	sensor_close(&s);
+	assert_int_equal(ringhold_content_open(&c, &s, &why), 0);
+	ringhold_close(&s);
 }
 
 static void open_content_cannot_be_cleaned_away(void **state)
 {
-	struct sensor s = open_sensor();
-	struct sensor_content c;
-	struct boot_report why;
+	struct ringhold_sensor s = open_sensor();
+	struct ringhold_content c;
+	struct ringhold_why why;
 	char path[600];
 	int cleaner;
 
 	(void)state;
 	point_at('C');
-	assert_int_equal(sensor_content_open(&c, &s, &why), 1);
+	assert_int_equal(ringhold_content_open(&c, &s, &why), 1);
 	snprintf(path, sizeof path, "%s/var/lib/ringhold/channels/edr/slots/%s", root,
 		 machine_hex('C'));
 	cleaner = open(path, O_RDONLY | O_DIRECTORY);
 	assert_int_equal(flock(cleaner, LOCK_EX | LOCK_NB), -1);
-	sensor_content_close(&c);
+	ringhold_content_close(&c);
 	assert_int_equal(flock(cleaner, LOCK_EX | LOCK_NB), 0);
 	close(cleaner);
-	sensor_close(&s);
+	ringhold_close(&s);
 }
 
 static void a_link_that_leads_elsewhere_is_refused(void **state)
 {
 	static const char *const targets[] = { "/etc", "../../../var", "slots/41", "/slots/zz" };
-	struct sensor s = open_sensor();
-	struct sensor_content c;
-	struct boot_report why;
+	struct ringhold_sensor s = open_sensor();
+	struct ringhold_content c;
+	struct ringhold_why why;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
 		unlinkat(run_fd, "current", 0);
 		assert_int_equal(symlinkat(targets[i], run_fd, "current"), 0);
-		assert_int_equal(sensor_content_open(&c, &s, &why), -1);
+		assert_int_equal(ringhold_content_open(&c, &s, &why), -1);
 		assert_non_null(strstr(why.text, "leads to no slot"));
 	}
 	point_at('X');
-	assert_int_equal(sensor_content_open(&c, &s, &why), -1);
+	assert_int_equal(ringhold_content_open(&c, &s, &why), -1);
 	assert_non_null(strstr(why.text, "gone or being removed"));
-	sensor_close(&s);
+	ringhold_close(&s);
 }
 
 /* Another process switches and cleans as fast as it can. */
@@ -169,9 +169,9 @@ static pid_t start_switching(void)
 
 static void a_switch_at_any_moment_never_mixes_two_contents(void **state)
 {
-	struct sensor s = open_sensor();
-	struct sensor_content c;
-	struct boot_report why;
+	struct ringhold_sensor s = open_sensor();
+	struct ringhold_content c;
+	struct ringhold_why why;
 	int opened = 0, changes = 0;
 	char last = 0;
 	pid_t switcher;
@@ -180,22 +180,22 @@ static void a_switch_at_any_moment_never_mixes_two_contents(void **state)
 	point_at('C');
 	switcher = start_switching();
 	for (int i = 0; i < OPENS; i++) {
-		if (sensor_content_open(&c, &s, &why) != 1)
+		if (ringhold_content_open(&c, &s, &why) != 1)
 			continue;
 		opened++;
 		assert_int_equal(letter_in(c.dir), (char)c.digest[0]);
 		changes += last && (char)c.digest[0] != last;
 		last = (char)c.digest[0];
-		sensor_content_close(&c);
+		ringhold_content_close(&c);
 	}
 	kill(switcher, SIGKILL);
 	waitpid(switcher, NULL, 0);
 	assert_true(opened > OPENS / 2);
 	assert_true(changes > 0);
-	sensor_close(&s);
+	ringhold_close(&s);
 }
 
-static bool readable(const struct sensor *s)
+static bool readable(const struct ringhold_sensor *s)
 {
 	struct pollfd p = { .fd = s->notify, .events = POLLIN };
 
@@ -204,78 +204,81 @@ static bool readable(const struct sensor *s)
 
 static void every_switch_is_told_and_nothing_else(void **state)
 {
-	struct sensor s = open_sensor();
-	struct boot_report why;
+	struct ringhold_sensor s = open_sensor();
+	struct ringhold_why why;
 
 	(void)state;
-	assert_false(sensor_switched(&s));
+	assert_false(ringhold_switched(&s));
 	point_at('C');
 	assert_true(readable(&s));
-	assert_true(sensor_switched(&s));
-	assert_false(sensor_switched(&s));
+	assert_true(ringhold_switched(&s));
+	assert_false(ringhold_switched(&s));
 	assert_false(readable(&s));
 	point_at('C');                  /* so already: no event */
-	assert_false(sensor_switched(&s));
-	assert_int_equal(sensor_report(&s, NULL, SENSOR_HEALTHY, "", 1, &why), 0);
-	assert_false(sensor_switched(&s));
+	assert_false(ringhold_switched(&s));
+	assert_int_equal(ringhold_report(&s, NULL, RINGHOLD_HEALTHY, "", 1, &why), 0);
+	assert_false(ringhold_switched(&s));
 	point_at(0);
-	assert_true(sensor_switched(&s));
+	assert_true(ringhold_switched(&s));
 	for (int i = 0; i < 1000; i++)
 		point_at(i % 2 ? 'C' : 'P');
-	assert_true(sensor_switched(&s));
-	assert_false(sensor_switched(&s));
-	sensor_close(&s);
+	assert_true(ringhold_switched(&s));
+	assert_false(ringhold_switched(&s));
+	ringhold_close(&s);
 }
 
 static void the_agent_reads_what_the_sensor_reported(void **state)
 {
-	struct sensor s = open_sensor();
-	struct sensor_content c;
+	struct ringhold_sensor s = open_sensor();
+	struct ringhold_content c;
 	struct sensor_status got;
-	struct boot_report why;
+	struct boot_report trouble;
+	struct ringhold_why why;
 
 	(void)state;
-	assert_int_equal(sensor_status_read(&got, run_fd, &why), 0);
+	assert_int_equal(sensor_status_read(&got, run_fd, &trouble), 0);
 	point_at('C');
-	assert_int_equal(sensor_content_open(&c, &s, &why), 1);
-	assert_int_equal(sensor_report(&s, &c, SENSOR_UNHEALTHY, "line 1\nstate=healthy\x1b", 77, &why),
+	assert_int_equal(ringhold_content_open(&c, &s, &why), 1);
+	assert_int_equal(ringhold_report(&s, &c, RINGHOLD_UNHEALTHY, "line 1\nstate=healthy\x1b", 77, &why),
 			 0);
-	assert_int_equal(sensor_status_read(&got, run_fd, &why), 1);
+	assert_int_equal(sensor_status_read(&got, run_fd, &trouble), 1);
 	assert_int_equal(got.pid, getpid());
 	assert_true(got.alive);
-	assert_int_equal(got.state, SENSOR_UNHEALTHY);
+	assert_int_equal(got.state, RINGHOLD_UNHEALTHY);
 	assert_memory_equal(got.digest, c.digest, BOOT_DIGEST_LEN);
 	assert_int_equal(got.since, 77);
 	assert_string_equal(got.reason, "line 1?state=healthy?");
-	sensor_content_close(&c);
-	assert_int_equal(sensor_report(&s, NULL, SENSOR_STOPPED, "", 78, &why), 0);
-	sensor_close(&s);
-	assert_int_equal(sensor_status_read(&got, run_fd, &why), 1);
-	assert_int_equal(got.state, SENSOR_STOPPED);
+	ringhold_content_close(&c);
+	assert_int_equal(ringhold_report(&s, NULL, RINGHOLD_STOPPED, "", 78, &why), 0);
+	ringhold_close(&s);
+	assert_int_equal(sensor_status_read(&got, run_fd, &trouble), 1);
+	assert_int_equal(got.state, RINGHOLD_STOPPED);
 	assert_false(got.alive);
 	assert_int_equal(got.digest[0], 0);
 }
 
 static void a_reason_of_any_length_is_cut(void **state)
 {
-	struct sensor s = open_sensor();
+	struct ringhold_sensor s = open_sensor();
 	struct sensor_status got;
-	struct boot_report why;
+	struct boot_report trouble;
+	struct ringhold_why why;
 	char reason[5000];
 
 	(void)state;
 	memset(reason, 'r', sizeof reason - 1);
 	reason[sizeof reason - 1] = '\0';
-	assert_int_equal(sensor_report(&s, NULL, SENSOR_UNHEALTHY, reason, 1, &why), 0);
-	assert_int_equal(sensor_status_read(&got, run_fd, &why), 1);
+	assert_int_equal(ringhold_report(&s, NULL, RINGHOLD_UNHEALTHY, reason, 1, &why), 0);
+	assert_int_equal(sensor_status_read(&got, run_fd, &trouble), 1);
 	assert_int_equal(strlen(got.reason), sizeof got.reason - 1);
-	sensor_close(&s);
+	ringhold_close(&s);
 }
 
 static void a_dead_sensor_is_not_alive(void **state)
 {
 	struct sensor_status got;
-	struct boot_report why;
+	struct boot_report trouble;
+	struct ringhold_why why;
 	int ready[2];
 	char byte;
 	pid_t pid;
@@ -284,21 +287,21 @@ static void a_dead_sensor_is_not_alive(void **state)
 	assert_int_equal(pipe(ready), 0);
 	pid = fork();
 	if (pid == 0) {
-		struct sensor s = open_sensor();
+		struct ringhold_sensor s = open_sensor();
 
-		if (sensor_report(&s, NULL, SENSOR_HEALTHY, "", 1, &why) == 0)
+		if (ringhold_report(&s, NULL, RINGHOLD_HEALTHY, "", 1, &why) == 0)
 			(void)!write(ready[1], "x", 1);
 		for (;;)
 			pause();
 	}
 	assert_int_equal(read(ready[0], &byte, 1), 1);
-	assert_int_equal(sensor_status_read(&got, run_fd, &why), 1);
+	assert_int_equal(sensor_status_read(&got, run_fd, &trouble), 1);
 	assert_true(got.alive);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	assert_int_equal(sensor_status_read(&got, run_fd, &why), 1);
+	assert_int_equal(sensor_status_read(&got, run_fd, &trouble), 1);
 	assert_false(got.alive);
-	assert_int_equal(got.state, SENSOR_HEALTHY);    /* its last word; `alive` tells */
+	assert_int_equal(got.state, RINGHOLD_HEALTHY);    /* its last word; `alive` tells */
 	close(ready[0]);
 	close(ready[1]);
 }
@@ -306,17 +309,17 @@ static void a_dead_sensor_is_not_alive(void **state)
 static void whether_this_boot_is_on_trial_can_be_asked(void **state)
 {
 	struct boot_status status = { .trial = true, .left = RUNG_NONE };
-	struct sensor s = open_sensor();
+	struct ringhold_sensor s = open_sensor();
 	struct boot_report why;
 
 	(void)state;
-	assert_false(sensor_on_trial(&s));
+	assert_false(ringhold_on_trial(&s));
 	assert_int_equal(boot_status_write(run_fd, &status, &why), 0);
-	assert_true(sensor_on_trial(&s));
+	assert_true(ringhold_on_trial(&s));
 	status.trial = false;
 	assert_int_equal(boot_status_write(run_fd, &status, &why), 0);
-	assert_false(sensor_on_trial(&s));
-	sensor_close(&s);
+	assert_false(ringhold_on_trial(&s));
+	ringhold_close(&s);
 }
 
 static void a_mangled_status_is_malformed_and_never_a_state(void **state)
@@ -348,12 +351,12 @@ static void a_mangled_status_is_malformed_and_never_a_state(void **state)
 static void a_name_that_is_no_channel_opens_nothing(void **state)
 {
 	static const char *const names[] = { "", "..", "a/b", "A", "-a", "../edr" };
-	struct boot_report why;
-	struct sensor s;
+	struct ringhold_why why;
+	struct ringhold_sensor s;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		assert_int_equal(sensor_open(&s, root, names[i], &why), -1);
+		assert_int_equal(ringhold_open(&s, root, names[i], &why), -1);
 }
 
 #define ON_A_MACHINE(test) cmocka_unit_test_setup_teardown(test, fresh_machine, close_machine)

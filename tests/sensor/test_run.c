@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "boot/link.h"
-#include "boot/sensor.h"
+#include "boot/sensor_status.h"
 #include "content/bundle.h"
 #include "tests/program.h"
 
@@ -126,7 +126,7 @@ static bool status(struct sensor_status *out)
 }
 
 /* Woken by every report, not by time. */
-static void wait_for(struct running *s, enum sensor_state state, const struct digest *d)
+static void wait_for(struct running *s, enum ringhold_state state, const struct digest *d)
 {
 	static const struct digest none;
 	struct pollfd p = { .fd = s->watch, .events = POLLIN };
@@ -174,7 +174,7 @@ static void stop(struct running *s)
 	assert_true(WIFEXITED(ended));
 	assert_int_equal(WEXITSTATUS(ended), 0);
 	assert_true(status(&got));
-	assert_int_equal(got.state, SENSOR_STOPPED);
+	assert_int_equal(got.state, RINGHOLD_STOPPED);
 	assert_false(got.alive);
 }
 
@@ -187,7 +187,7 @@ static void events_get_verdicts(void **state)
 	(void)state;
 	point_at(&good);
 	s = start("--at-boot");
-	wait_for(&s, SENSOR_HEALTHY, &good);
+	wait_for(&s, RINGHOLD_HEALTHY, &good);
 	assert_string_equal(answer(&s, PIPE_EVENT),
 			    "{\"event\":1,\"verdict\":\"alert\",\"rule\":\"ipc-0001\","
 			    "\"matches\":1,\"serial\":110}\n");
@@ -222,10 +222,10 @@ static void a_switch_is_taken_over_without_a_restart(void **state)
 	(void)state;
 	point_at(&good);
 	s = start(NULL);
-	wait_for(&s, SENSOR_HEALTHY, &good);
+	wait_for(&s, RINGHOLD_HEALTHY, &good);
 	for (int i = 0; i < 6; i++) {
 		point_at(i % 2 ? &good : &next);
-		wait_for(&s, SENSOR_HEALTHY, i % 2 ? &good : &next);
+		wait_for(&s, RINGHOLD_HEALTHY, i % 2 ? &good : &next);
 		assert_non_null(strstr(answer(&s, PIPE_EVENT),
 				       i % 2 ? "\"serial\":110}" : "\"serial\":111}"));
 	}
@@ -239,7 +239,7 @@ static void a_switch_comes_before_the_events_after_it(void **state)
 	(void)state;
 	point_at(&good);
 	s = start(NULL);
-	wait_for(&s, SENSOR_HEALTHY, &good);
+	wait_for(&s, RINGHOLD_HEALTHY, &good);
 	point_at(&next);
 	assert_non_null(strstr(answer(&s, PIPE_EVENT), "\"serial\":111}"));
 	stop(&s);
@@ -253,16 +253,16 @@ static void content_for_more_inputs_than_there_are_is_refused_by_the_sensor_itse
 	(void)state;
 	point_at(&good);
 	s = start(NULL);
-	wait_for(&s, SENSOR_HEALTHY, &good);
+	wait_for(&s, RINGHOLD_HEALTHY, &good);
 	point_at(&broken);
-	wait_for(&s, SENSOR_UNHEALTHY, &broken);
+	wait_for(&s, RINGHOLD_UNHEALTHY, &broken);
 	assert_true(status(&got));
 	assert_non_null(strstr(got.reason, "field 21"));
 	/* What ran goes on, and going back heals. */
 	assert_non_null(strstr(answer(&s, PIPE_EVENT), "\"verdict\":\"alert\",\"rule\":\"ipc-0001\","
 						       "\"matches\":1,\"serial\":110}"));
 	point_at(&good);
-	wait_for(&s, SENSOR_HEALTHY, &good);
+	wait_for(&s, RINGHOLD_HEALTHY, &good);
 	stop(&s);
 }
 
@@ -273,11 +273,11 @@ static void without_content_nothing_matches_and_the_sensor_is_up(void **state)
 	(void)state;
 	point_at(NULL);
 	s = start(NULL);
-	wait_for(&s, SENSOR_HEALTHY, NULL);
+	wait_for(&s, RINGHOLD_HEALTHY, NULL);
 	assert_string_equal(answer(&s, PIPE_EVENT),
 			    "{\"event\":1,\"verdict\":\"none\",\"rule\":\"\",\"matches\":0,\"serial\":null}\n");
 	point_at(&good);
-	wait_for(&s, SENSOR_HEALTHY, &good);
+	wait_for(&s, RINGHOLD_HEALTHY, &good);
 	stop(&s);
 }
 
@@ -290,7 +290,7 @@ static void dropped_rules_are_left_out_of_the_content_they_were_dropped_from(voi
 	(void)state;
 	point_at(&good);
 	s = start(NULL);
-	wait_for(&s, SENSOR_HEALTHY, &good);
+	wait_for(&s, RINGHOLD_HEALTHY, &good);
 	digest_hex(hex, &good);
 	snprintf(list, sizeof list, "%s\nipc-0001\nno-such-rule\n", hex);
 	assert_ok(file_replaceat(run_dir, SENSOR_DROP_NAME, list, strlen(list), 0644, &e));
@@ -309,7 +309,7 @@ static void a_hangup_loads_again(void **state)
 	(void)state;
 	point_at(&good);
 	s = start(NULL);
-	wait_for(&s, SENSOR_HEALTHY, &good);
+	wait_for(&s, RINGHOLD_HEALTHY, &good);
 	(void)!read(s.watch, events, sizeof events);
 	kill(s.pid, SIGHUP);
 	p = (struct pollfd){ .fd = s.watch, .events = POLLIN };
@@ -325,11 +325,11 @@ static void a_daemon_outlives_its_standard_input(void **state)
 	(void)state;
 	point_at(&good);
 	s = start(NULL);
-	wait_for(&s, SENSOR_HEALTHY, &good);
+	wait_for(&s, RINGHOLD_HEALTHY, &good);
 	close(s.in);
 	s.in = -1;
 	point_at(&next);
-	wait_for(&s, SENSOR_HEALTHY, &next);
+	wait_for(&s, RINGHOLD_HEALTHY, &next);
 	stop(&s);
 }
 
@@ -369,16 +369,16 @@ static void the_defect_shows_only_while_the_machine_boots(void **state)
 	ended = reap(&s);
 	assert_true(WIFSIGNALED(ended) ? WTERMSIG(ended) == SIGSEGV : WEXITSTATUS(ended) != 0);
 	assert_true(status(&got));
-	assert_int_equal(got.state, SENSOR_STARTING);
+	assert_int_equal(got.state, RINGHOLD_STARTING);
 	assert_false(got.alive);
 	s = start(NULL);
-	wait_for(&s, SENSOR_HEALTHY, &bomb);
+	wait_for(&s, RINGHOLD_HEALTHY, &bomb);
 	stop(&s);
 	point_at(&good);
 	s = start("--at-boot");
-	wait_for(&s, SENSOR_HEALTHY, &good);
+	wait_for(&s, RINGHOLD_HEALTHY, &good);
 	point_at(&bomb);
-	wait_for(&s, SENSOR_HEALTHY, &bomb);
+	wait_for(&s, RINGHOLD_HEALTHY, &bomb);
 	stop(&s);
 }
 

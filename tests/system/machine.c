@@ -16,7 +16,7 @@
 #include "base/hex.h"
 #include "base/proc.h"
 #include "boot/link.h"
-#include "boot/sensor.h"
+#include "boot/sensor_status.h"
 #include "world.h"
 
 #define GUARD_LIMIT_MS 20000
@@ -243,7 +243,7 @@ static void remember(struct machine *m, const struct sensor_status *s)
 	struct digest d;
 
 	memcpy(d.bytes, s->digest, DIGEST_LEN);
-	if (s->state != SENSOR_HEALTHY || digest_is_zero(&d) || machine_ever_ran(m, &d) ||
+	if (s->state != RINGHOLD_HEALTHY || digest_is_zero(&d) || machine_ever_ran(m, &d) ||
 	    m->ran_count == MACHINE_RAN_MAX)
 		return;
 	m->ran[m->ran_count++] = d;
@@ -268,7 +268,7 @@ int machine_turn(struct machine *m, const struct world *w, struct err *e)
 	case MACHINE_BOOTING:
 		if (ended(&m->sensor))
 			return panic(m, w, e);
-		if (!sensor_says(m, w, &says) || says.state == SENSOR_STARTING)
+		if (!sensor_says(m, w, &says) || says.state == RINGHOLD_STARTING)
 			return 0;
 		remember(m, &says);
 		m->state = MACHINE_UP;
@@ -297,7 +297,7 @@ bool machine_runs(const struct machine *m, const struct world *w, const struct d
 {
 	struct sensor_status says;
 
-	return sensor_says(m, w, &says) && says.state == SENSOR_HEALTHY &&
+	return sensor_says(m, w, &says) && says.state == RINGHOLD_HEALTHY &&
 	       memcmp(says.digest, d->bytes, DIGEST_LEN) == 0;
 }
 

@@ -1,0 +1,22 @@
+/*
+ * novel: which rules of a bundle may act, and did not do so before.
+ *
+ * A rule is novel when its verdict is destructive and the bundle before has no
+ * rule of that id, or a harmless one, or one that matches otherwise. Of types
+ * whose rules are not read here (all but "rules") every rule counts as novel.
+ */
+#ifndef CONTENT_NOVEL_H
+#define CONTENT_NOVEL_H
+
+#include "base/err.h"
+
+typedef int novel_visit(void *arg, const char *id, struct err *e);
+
+/*
+ * slot, before: content trees that were checked; before -1: there is none, and
+ * all that is destructive is novel. "*" stands for every rule. Content is
+ * parsed: call it in a confined process only.
+ */
+int novel_rules(int slot, int before, novel_visit *visit, void *arg, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * observe: rules whose destructive verdicts are only observed, while the
+ * content is on trial: what would have happened is counted and does not happen.
+ */
+#ifndef CONTENT_OBSERVE_H
+#define CONTENT_OBSERVE_H
+
+#include "content/loader.h"
+
+#define OBSERVE_ALL "*"         /* as an id: every rule */
+
+struct observe;         /* a set of ids, immutable */
+
+int observe_new(struct observe **out, const char *const *ids, size_t count, struct err *e) MUST_CHECK;   /* copies the ids */
+void observe_free(struct observe *o);                   /* NULL is fine */
+bool observe_has(const struct observe *o, const char *id);      /* o NULL: no */
+
+/* A rule matched: keeps the strongest verdict, and beside it the strongest that was only observed. o NULL: none is. */
+void observe_take(const struct observe *o, struct detection *out, enum detection_action action, const char *rule);
+
+AUTO_DEFINE(observe, struct observe *, observe_free);
+
+#endif
