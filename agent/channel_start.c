@@ -134,6 +134,8 @@ int channel_reconcile(struct channel *c, struct err *e)
 	int rc = 0;
 
 	tell_trouble(c);
+	if (trial_sync(&c->boot, e) < 0)
+		return e->code;
 	if (trial_mark_running(&c->boot, e) < 0)
 		log_warn("channel %s: %s", c->state.name, e->msg);
 	if (trial_on(&c->boot))

@@ -88,6 +88,13 @@ void trial_close(struct trial *t)
 	t->dir = t->run = -1;
 }
 
+int trial_sync(struct trial *t, struct err *e)
+{
+	struct boot_report why = { "" };
+
+	return boot_record_sync(t->dir, &why) < 0 ? failed(e, t, &why) : 0;
+}
+
 struct digest trial_at(const struct trial *t, enum boot_rung rung)
 {
 	struct digest d = { { 0 } };

@@ -30,6 +30,7 @@ struct trial {
 /* Directories must exist. A damaged record is told in `trouble`, a missing one is a new host's; both begin anew, nothing is written. */
 int trial_open(struct trial *t, const char *root, const char *channel, struct err *e) MUST_CHECK;
 void trial_close(struct trial *t);
+int trial_sync(struct trial *t, struct err *e) MUST_CHECK;      /* the record, before anything is built on it: its writer may have died before that */
 
 /* What runs by the record; all zero: nothing. */
 struct digest trial_running(const struct trial *t);

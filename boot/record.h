@@ -109,6 +109,13 @@ enum boot_read boot_record_read(struct boot_record *out, int dir, struct boot_re
  */
 int boot_record_write(struct boot_record *r, int dir, struct boot_report *why) BOOT_MUST_CHECK;
 
+/*
+ * Makes durable what is there to be read. A writer that was killed may have
+ * left its record in memory only: whoever goes on from it syncs it first. No
+ * record is no failure.
+ */
+int boot_record_sync(int dir, struct boot_report *why) BOOT_MUST_CHECK;
+
 bool boot_digest_empty(const uint8_t digest[BOOT_DIGEST_LEN]);
 bool boot_digest_equal(const uint8_t a[BOOT_DIGEST_LEN], const uint8_t b[BOOT_DIGEST_LEN]);
 void boot_digest_hex(char out[BOOT_DIGEST_HEX_LEN + 1], const uint8_t digest[BOOT_DIGEST_LEN]);

@@ -110,13 +110,31 @@ static int create(int dir, const uint8_t record[BOOT_RECORD_BYTES], struct boot_
 	if (fd < 0)
 		return report_errno(why, "boot record: create");
 	bad = write_at(fd, file, sizeof file, 0) < 0 || fsync(fd) < 0 ||
-	      renameat(dir, NEW_NAME, dir, BOOT_FILE_NAME) < 0 || fsync(dir) < 0;
+	      renameat(dir, NEW_NAME, dir, BOOT_FILE_NAME) < 0;
 	if (bad) {
 		report_errno(why, "boot record: create");
 		unlinkat(dir, NEW_NAME, 0);
+	} else if (fsync(dir) < 0) {
+		bad = report_errno(why, "boot record: fsync of its directory");
+		unlinkat(dir, BOOT_FILE_NAME, 0);       /* there was none, and the caller goes on from there */
 	}
 	close(fd);
 	return bad ? -1 : 0;
+}
+
+/* Into a place that does not count. A failure leaves it as it was, or the next writer would find a record of nobody's. */
+static int put(int fd, off_t at, const uint8_t *bytes, const uint8_t *before, struct boot_report *why)
+{
+	const char *what = "write";
+
+	if (write_at(fd, bytes, BOOT_RECORD_BYTES, at) == 0) {
+		what = "fsync";
+		if (fsync(fd) == 0)
+			return 0;
+	}
+	report_errno(why, "boot record: %s", what);
+	(void)write_at(fd, before, BOOT_RECORD_BYTES, at);
+	return -1;
 }
 
 /* The place that does not count now; creation fills both. */
@@ -134,11 +152,7 @@ static int overwrite(int fd, struct boot_record *next, struct boot_report *why)
 		return report_set(why, "boot record: changed by somebody else meanwhile (seq %llu)",
 				  (unsigned long long)now.seq);
 	boot_record_encode(bytes, next);
-	if (write_at(fd, bytes, sizeof bytes, place == 0 ? BOOT_PLACE_BYTES : 0) < 0)
-		return report_errno(why, "boot record: write");
-	if (fsync(fd) < 0)
-		return report_errno(why, "boot record: fsync");
-	return 0;
+	return place == 0 ? put(fd, BOOT_PLACE_BYTES, bytes, p.bytes[1], why) : put(fd, 0, bytes, p.bytes[0], why);
 }
 
 int boot_record_write(struct boot_record *r, int dir, struct boot_report *why)
@@ -163,4 +177,18 @@ int boot_record_write(struct boot_record *r, int dir, struct boot_report *why)
 	if (code == 0)
 		*r = next;
 	return code;
+}
+
+int boot_record_sync(int dir, struct boot_report *why)
+{
+	int fd = open_regular(dir, O_RDONLY, why);
+	int bad;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	bad = fsync(fd) < 0 || fsync(dir) < 0;
+	if (bad)
+		report_errno(why, "boot record: fsync");
+	close(fd);
+	return bad ? -1 : 0;
 }
