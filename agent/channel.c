@@ -9,6 +9,7 @@
 #include "agent/home.h"
 #include "agent/schedule.h"
 #include "agent/slots.h"
+#include "agent/transfer.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -76,6 +77,7 @@ void channel_clean(struct channel *c)
 	if (slots_clean(c->boot.dir, keep, ARRAY_LEN(keep), &e) < 0 ||
 	    journal_slot_keep(c->host->journal, c->state.name, keep, &e) < 0)
 		log_warn("channel %s: clean-up: %s", c->state.name, e.msg);
+	transfer_clean(c);
 }
 
 /* ---- storing ---- */

@@ -76,7 +76,7 @@ void channel_look(struct channel *c);           /* reads the sensor's state */
 int64_t channel_watch(struct channel *c);       /* ACTIVE */
 bool channel_named(const struct channel *c, const struct digest *d);    /* the boot record names it */
 void channel_keeps(const struct channel *c, struct digest keep[JOURNAL_KEEP]);  /* what the boot record names, and the offer */
-void channel_clean(struct channel *c);          /* slots that nothing names */
+void channel_clean(struct channel *c);          /* slots that nothing names, downloads that nothing wants */
 int channel_reconcile(struct channel *c, struct err *e) MUST_CHECK;     /* journal and boot record, at start */
 
 #endif

@@ -70,7 +70,10 @@ int64_t channel_fetch(struct channel *c)
 	int rc;
 
 	if (slots_have(c->boot.dir, &o->digest)) {
-		channel_event(c, ON_STAGED, "", "");
+		if (slots_sync(c->boot.dir, &e) < 0)
+			channel_later(c, reason_of(&e), e.msg);
+		else
+			channel_event(c, ON_STAGED, "", "");
 		return 0;
 	}
 	c->by_delta = o->has_delta && !c->state.no_delta && slots_have(c->boot.dir, &o->delta_from);

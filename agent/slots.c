@@ -41,6 +41,15 @@ bool slots_have(int channel_dir, const struct digest *d)
 	return fd >= 0;
 }
 
+int slots_sync(int channel_dir, struct err *e)
+{
+	AUTO_FD int slots = slots_open(channel_dir, e);
+
+	if (slots < 0)
+		return e->code;
+	return fsync(slots) < 0 ? err_errno(e, "slots: fsync") : 0;
+}
+
 int slots_path(char *out, size_t cap, const char *root, const char *channel, const struct digest *d, struct err *e)
 {
 	char hex[DIGEST_HEX_LEN + 1];

@@ -14,6 +14,7 @@
 int slots_open(int channel_dir, struct err *e) MUST_CHECK;              /* the directory of all slots */
 int slots_open_slot(int channel_dir, const struct digest *d, struct err *e) MUST_CHECK;        /* ERR_NOT_FOUND */
 bool slots_have(int channel_dir, const struct digest *d);
+int slots_sync(int channel_dir, struct err *e) MUST_CHECK;             /* their names: whoever moved one there may have died before that */
 
 /* "<root>/var/lib/ringhold/channels/<channel>/slots/<digest>" */
 int slots_path(char *out, size_t cap, const char *root, const char *channel, const struct digest *d, struct err *e) MUST_CHECK;

@@ -184,6 +184,14 @@ static void loop(struct supervisor *v)
 	}
 }
 
+/* What a death left behind. A record that lost its names is no reason to lose the slots too. */
+static void clean_up(struct supervisor *v)
+{
+	for (size_t i = 0; i < v->host.channel_count; i++)
+		if (!*v->host.channels[i].boot.trouble)
+			channel_clean(&v->host.channels[i]);
+}
+
 /* Tells the server, bounded; then the boot records: this is no crash. */
 static void goodbye(struct supervisor *v)
 {
@@ -230,6 +238,7 @@ int supervisor_run(const struct settings *s, bool once, struct err *e)
 		round_init(&v.round, &v.host);
 		if (orders_run(&v.host, e) < 0)
 			log_error("%s", e->msg);
+		clean_up(&v);
 		log_info("agent %s is up, %zu channels", RINGHOLD_VERSION, v.host.channel_count);
 		loop(&v);
 		if (v.stop)

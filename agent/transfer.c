@@ -1,6 +1,7 @@
 /* transfer: one file below incoming/, named by its hash. */
 #include "agent/transfer.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -99,4 +100,30 @@ int transfer_open(const struct channel *c, const struct transfer *t, struct err 
 		return e->code;
 	file = openat(dir, t->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	return file >= 0 ? file : err_errno(e, "incoming/%s", t->name);
+}
+
+static bool wanted(const struct channel *c, const char *name)
+{
+	const struct message_verdict *o = &c->state.offer;
+	char archive[DIGEST_HEX_LEN + 1], delta[DIGEST_HEX_LEN + 1];
+
+	digest_hex(archive, &o->sha256);
+	digest_hex(delta, &o->delta_sha256);
+	return c->state.phase == PHASE_FETCHING && (!strcmp(name, archive) || !strcmp(name, delta));
+}
+
+void transfer_clean(const struct channel *c)
+{
+	struct err e;
+	int dir = open_incoming(c, &e);
+	DIR *list = dir >= 0 ? fdopendir(dir) : NULL;
+
+	for (struct dirent *entry; list && (entry = readdir(list));)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && !wanted(c, entry->d_name) &&
+		    file_remove_treeat(dirfd(list), entry->d_name, &e) < 0)
+			log_warn("channel %s: incoming: clean-up: %s", c->state.name, e.msg);
+	if (list)
+		closedir(list);
+	else if (dir >= 0)
+		close(dir);
 }

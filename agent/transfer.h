@@ -22,4 +22,7 @@ int transfer_verified(const struct channel *c, const struct transfer *t, struct 
 int transfer_open(const struct channel *c, const struct transfer *t, struct err *e) MUST_CHECK;        /* for reading */
 void transfer_forget(const struct channel *c, const struct transfer *t);
 
+/* Removes what is no part of the offer under way: that offer was withdrawn, or we died before we removed it. */
+void transfer_clean(const struct channel *c);
+
 #endif
