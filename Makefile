@@ -68,6 +68,8 @@ INCIDENTS := $(wildcard tests/incidents/test_*.c)
 ENGINES   := $(filter-out $(INCIDENTS),$(wildcard tests/incidents/*.c))
 MACHINES  := $(wildcard tests/vm/test_*.c)
 VM        := $(filter-out $(MACHINES),$(wildcard tests/vm/*.c))
+POWERCUTS := $(wildcard tests/powercut/test_*.c)
+CUTTERS   := $(filter-out $(POWERCUTS),$(wildcard tests/powercut/*.c))
 FUZZERS  := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES  := $(wildcard tests/bench/bench_*.c)
 PEERS    := $(wildcard tests/bench/peer_*.c)
@@ -119,6 +121,7 @@ $(foreach b,$(BENCHES),$(eval $(call link_rule,$(B)/$(basename $b),$(call objs,$
 $(foreach t,$(SYSTEM),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(WORLD)),$(BELOW_3),-lcmocka)))
 $(foreach t,$(INCIDENTS),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(ENGINES)),cli agent server $(BELOW_3),-lcmocka)))
 $(foreach t,$(MACHINES),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(VM)),cli agent server $(BELOW_3),-lcmocka)))
+$(foreach t,$(POWERCUTS),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(CUTTERS)),cli agent server $(BELOW_3),-lcmocka)))
 
 # ---- what people type ----
 unit-tests: $(TESTS:%.c=$(B)/%)
@@ -131,6 +134,7 @@ benches: all $(BENCHES:%.c=$(B)/%)
 system-tests: all $(SYSTEM:%.c=$(B)/%)
 incidents: all $(INCIDENTS:%.c=$(B)/%)
 machines: all $(MACHINES:%.c=$(B)/%)
+powercuts: all $(POWERCUTS:%.c=$(B)/%)
 bins-and-tests: all unit-tests fuzz-targets
 packages:
 	@sh deploy/bootstrap.sh
@@ -146,6 +150,8 @@ test-incidents: test-packages
 	@sh tests/run.sh incidents
 test-vm: test-packages
 	@sh tests/run.sh vm
+test-powercut: test-packages
+	@sh tests/run.sh powercut
 bench: test-packages
 	@sh tests/run.sh bench
 format:
@@ -156,5 +162,5 @@ install: all
 	sh deploy/install.sh $(B)/bin $(DESTDIR)
 clean:
 	rm -rf build
-.PHONY: all unit-tests fuzz-targets bins-and-tests system-tests incidents machines benches layers check packages test-packages demo test test-full test-incidents test-vm bench format lint install clean
+.PHONY: all unit-tests fuzz-targets bins-and-tests system-tests incidents machines powercuts benches layers check packages test-packages demo test test-full test-incidents test-vm test-powercut bench format lint install clean
 .SECONDARY:

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Builds and runs the tests by part, prints the seconds of each, and closes with
 # one line: N passed, N failed, N skipped.
-#   run.sh check | test | full | incidents | vm | demo [DIR...] | bench
+#   run.sh check | test | full | incidents | vm | powercut | demo [DIR...] | bench
 set -u
 cd "$(dirname "$0")/.."
-what=${1:?check, test, full, incidents, vm, demo or bench}
+what=${1:?check, test, full, incidents, vm, powercut, demo or bench}
 jobs=$(nproc)
 out=$PWD/build/test-output
 passed=0 failed=0 skipped=0
@@ -144,6 +144,17 @@ all_machines() {
   machines $programs_of
 }
 
+# Disks as a power cut leaves them, one program at a time: each has loop devices of its own.
+power_cuts() {
+  build debug powercuts || return
+  at_once=1
+  for source in tests/powercut/test_*.c; do
+    programs "build/debug/${source%.c}"
+    grep -h '^\(power cuts\|without the sync\|sweep\)' "$out/build_debug_$(echo "${source%.c}" | tr / _)"
+  done
+  at_once=""
+}
+
 incidents() {
   build debug incidents || return
   programs build/debug/tests/incidents/test_table
@@ -173,6 +184,7 @@ test|full)
     part "a machine that panics" machines build/debug/tests/vm/test_panic_loop
   else
     part "machines" all_machines
+    part "power cuts" power_cuts
   fi
   part "build, ASan and UBSan" build asan bins-and-tests
   by_part asan
@@ -183,6 +195,9 @@ incidents)
   closing ;;
 vm)
   part "machines" all_machines
+  closing ;;
+powercut)
+  part "power cuts" power_cuts
   closing ;;
 demo)
   build debug all build/debug/tests/system/system || exit 1
