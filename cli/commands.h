@@ -33,6 +33,8 @@ extern const struct cli_command plan_commands[];
 extern const size_t plan_command_count;
 extern const struct cli_command fleet_commands[];
 extern const size_t fleet_command_count;
+extern const struct cli_command token_commands[];
+extern const size_t token_command_count;
 extern const struct cli_command sign_commands[];
 extern const size_t sign_command_count;
 extern const struct cli_command trust_commands[];

@@ -1,5 +1,6 @@
 #include "cli/remote.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,16 +9,20 @@
 #include "base/fetch.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/hex.h"
 
 #define ANSWER_MAX ((size_t)64 << 20)
 #define TARGET_MAX ((uint64_t)4 << 30)
 #define COLUMNS_MAX 16
+#define PATIENCE_S 5            /* what a server may ask for, so that it is asked again */
+#define TRIES_MAX 5
 #define LINE_MAX_BYTES 4096     /* of a file of one line */
 
 struct remote {
 	struct fetch *fetch;
 	char *url;              /* without a slash at the end */
 	char *token;            /* NULL: none */
+	bool dry_run;
 };
 
 /* ---- finding the server ---- */
@@ -115,6 +120,7 @@ int remote_open(struct remote **out, const struct remote_options *o, struct err 
 
 	if (!r)
 		return err_memory(e);
+	r->dry_run = o->dry_run;
 	if (!pin && line_below(&own_pin, home, "pin", e) < 0)
 		return e->code;
 	if (!pin)
@@ -181,25 +187,63 @@ static int request(struct remote *r, const struct fetch_request *q, struct fetch
 	return 0;
 }
 
+/* The same, and again after the moment that the server asks for. */
+static int request_patiently(struct remote *r, const struct fetch_request *q, struct fetch_answer *out, struct err *e)
+{
+	for (int tries = 1;; tries++) {
+		if (request(r, q, out, e) < 0)
+			return e->code;
+		if ((out->status != 503 && out->status != 429) || out->retry_after < 0 || out->retry_after > PATIENCE_S || tries == TRIES_MAX)
+			return 0;
+		poll(NULL, 0, (int)MAX(out->retry_after, 1) * 1000);
+		fetch_answer_release(out);
+	}
+}
+
+static int idempotency_key(char header[80], struct err *e)
+{
+	uint8_t bytes[16];
+	int len = snprintf(header, 80, "Idempotency-Key: ");
+
+	if (random_bytes(bytes, sizeof bytes, e) < 0)
+		return e->code;
+	hex_encode(header + len, bytes, sizeof bytes);
+	return 0;
+}
+
+static char *url_of(const struct remote *r, const char *method, const char *path)
+{
+	bool dry = r->dry_run && strcmp(method, "GET") != 0;
+	char *url;
+
+	return asprintf(&url, "%s%s%s", r->url, path, !dry ? "" : strchr(path, '?') ? "&dry_run=true" : "?dry_run=true") < 0 ? NULL : url;
+}
+
 /* One request and what came of it; outside 2xx the error says what the server says. */
 static int exchange(struct remote *r, const char *method, const char *path, const char *type, const struct buf *body, struct remote_answer *out,
 		struct err *e)
 {
-	AUTO_FREE char *url = NULL;
-	struct fetch_request q = { .method = method, .type = type, .bearer = r->token, .max = ANSWER_MAX };
+	AUTO_FREE char *url = url_of(r, method, path);
+	char key[80];
+	const char *const headers[] = { key, NULL };
+	struct fetch_request q = { .method = method, .url = url, .type = type, .bearer = r->token, .max = ANSWER_MAX };
 	struct fetch_answer answer = { 0 };
 	struct err unreadable;
 
-	if (asprintf(&url, "%s%s", r->url, path) < 0)
+	if (!url)
 		return err_memory(e);
-	q.url = url;
+	if (strcmp(method, "POST") == 0) {
+		if (idempotency_key(key, e) < 0)
+			return e->code;
+		q.headers = headers;
+	}
 	if (body) {
 		if (buf_check(body, e) < 0)
 			return e->code;
 		q.body = body->data;
 		q.body_len = body->len;
 	}
-	if (request(r, &q, &answer, e) < 0)
+	if (request_patiently(r, &q, &answer, e) < 0)
 		return e->code;
 	out->status = answer.status;
 	out->text = TAKE(answer.body);
@@ -215,6 +259,57 @@ int remote_call(struct remote *r, const char *method, const char *path, const st
 	if (exchange(r, method, path, NULL, body, out, e) < 0)
 		return e->code;
 	return out->doc ? 0 : err_set(e, ERR_FORMAT, "%s %s: the server's answer is no JSON", method, path);
+}
+
+/* One page below path; next (room for 200 bytes) becomes the cursor of the one after, or "". */
+static int get_page(struct remote *r, const char *path, char next[200], struct remote_answer *out, struct err *e)
+{
+	AUTO(buf) struct buf *url = buf_new(0);
+	const struct json *cursor;
+
+	if (!url)
+		return err_memory(e);
+	buf_adds(url, path);
+	if (next[0]) {
+		buf_adds(url, strchr(path, '?') ? "&cursor=" : "?cursor=");
+		remote_escape(url, next);
+	}
+	if (buf_check(url, e) < 0 || remote_call(r, "GET", url->data, NULL, out, e) < 0)
+		return e->code;
+	cursor = json_get(out->doc->root, "next");
+	snprintf(next, 200, "%s", cursor && cursor->type == JSON_STRING ? cursor->u.text : "");
+	return 0;
+}
+
+/* The items of all pages in one array; each page's document lives only as long as it is copied. */
+int remote_list(struct remote *r, const char *path, bool json, const struct remote_column *columns, size_t count, struct err *e)
+{
+	AUTO(buf) struct buf *all = buf_new(0);
+	AUTO(json) struct json_doc *doc = NULL;
+	struct json_writer w = { .out = all };
+	char next[200] = "";
+
+	if (!all)
+		return err_memory(e);
+	json_open_object(&w, NULL);
+	json_open_array(&w, "items");
+	do {
+		AUTO_ANSWER page = { 0 };
+		const struct json *items;
+
+		if (get_page(r, path, next, &page, e) < 0)
+			return e->code;
+		items = json_get(page.doc->root, "items");
+		if (!items || items->type != JSON_ARRAY)
+			return err_set(e, ERR_FORMAT, "the server's answer holds no list");
+		for (uint32_t i = 0; i < items->count; i++)
+			json_put_value(&w, NULL, &items->u.items[i]);
+	} while (next[0]);
+	json_close_array(&w);
+	json_close_object(&w);
+	if (buf_check(all, e) < 0 || json_parse(&doc, "the list", all->data, all->len, NULL, e) < 0)
+		return e->code;
+	return json ? remote_print(doc->root, e) : remote_table(json_get(doc->root, "items"), columns, count, e);
 }
 
 void remote_answer_release(struct remote_answer *a)
@@ -317,6 +412,20 @@ int remote_print(const struct json *v, struct err *e)
 	return fwrite(text->data, 1, text->len, stdout) == text->len ? 0 : err_errno(e, "standard output");
 }
 
+/* "a, b", as far as it fits. */
+static void join_texts(const struct json *list, char *out, size_t cap)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (uint32_t i = 0; i < list->count && len < cap; i++) {
+		const struct json *v = &list->u.items[i];
+
+		if (v->type == JSON_STRING)
+			len += (size_t)snprintf(out + len, cap - len, "%s%s", len ? "," : "", v->u.text);
+	}
+}
+
 void remote_text(const struct json *object, const char *path, char *out, size_t cap)
 {
 	const struct json *v = object;
@@ -333,6 +442,8 @@ void remote_text(const struct json *object, const char *path, char *out, size_t 
 		snprintf(out, cap, "%s", v->u.text);
 	else if (v && (v->type == JSON_TRUE || v->type == JSON_FALSE))
 		snprintf(out, cap, "%s", v->type == JSON_TRUE ? "yes" : "no");
+	else if (v && v->type == JSON_ARRAY && v->count > 0)
+		join_texts(v, out, cap);
 	else
 		snprintf(out, cap, "-");
 }

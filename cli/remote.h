@@ -16,6 +16,7 @@
 struct remote_options {
 	const char *home, *server, *token_file, *pin, *ca_file;
 	bool json;
+	bool dry_run;                   /* of commands with REMOTE_CHANGE_ROWS: every request but a GET changes nothing */
 };
 
 /* The rows of a command; `at` is the offset of its struct remote_options in its own options struct. */
@@ -27,6 +28,11 @@ struct remote_options {
 	REMOTE_ROW(at, "pin", CLI_TEXT, pin, "PIN", "sha256//... of the server's key, instead of a CA"),      \
 	REMOTE_ROW(at, "ca-file", CLI_TEXT, ca_file, "FILE", "certificates that vouch for the server"),       \
 	REMOTE_ROW(at, "json", CLI_FLAG, json, NULL, "print the answer as JSON, for programs")
+
+/* The same for a command that changes something. */
+#define REMOTE_CHANGE_ROWS(at)                                                                                \
+	REMOTE_ROWS(at),                                                                                      \
+	REMOTE_ROW(at, "dry-run", CLI_FLAG, dry_run, NULL, "ask the server to check everything and change nothing")
 
 struct remote;
 
@@ -45,11 +51,21 @@ struct remote_answer {
  * One request below the server's URL; body NULL: none, else JSON. A status
  * outside 2xx is an error that says what the server says: ERR_AUTH,
  * ERR_NOT_FOUND, ERR_CONFLICT, ERR_LIMIT, ERR_REFUSED, ERR_NET; *out is
- * filled all the same, so that its findings can be shown.
+ * filled all the same, so that its findings can be shown. A POST carries an
+ * Idempotency-Key, so that asking again when no answer came does nothing twice;
+ * a server that says "in a moment" (503 or 429 with a short Retry-After) is
+ * asked again.
  */
 int remote_call(struct remote *r, const char *method, const char *path, const struct buf *body, struct remote_answer *out,
 		struct err *e) MUST_CHECK;
 void remote_answer_release(struct remote_answer *a);
+
+/*
+ * A list of the operator plane, page after page: a table, or, for programs,
+ * one JSON object with all its items. path may hold a query.
+ */
+struct remote_column;
+int remote_list(struct remote *r, const char *path, bool json, const struct remote_column *columns, size_t count, struct err *e) MUST_CHECK;
 
 /* GET of a file of the content plane ("/content/metadata/timestamp.json"), at most max bytes, to be verified by the caller: 0 got, 1 absent. */
 int remote_get(struct remote *r, const char *path, size_t max, struct buf **out, struct err *e) MUST_CHECK;
@@ -70,7 +86,7 @@ struct remote_column {
 	const char *title, *member;
 };
 int remote_table(const struct json *rows, const struct remote_column *columns, size_t count, struct err *e) MUST_CHECK;
-/* The text of a value found by a dotted path: "-" when absent or null. Cut to cap. */
+/* The text of a value found by a dotted path: "-" when absent or null; a list of texts with commas. Cut to cap. */
 void remote_text(const struct json *object, const char *path, char *out, size_t cap);
 
 AUTO_DEFINE(remote, struct remote *, remote_free);

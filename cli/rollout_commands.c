@@ -25,14 +25,14 @@ static const struct cli_option show_rows[] = { REMOTE_ROWS(AT(remote)) };
 static const struct cli_option move_rows[] = {
 	REASON_ROW,
 	{ "ring", 0, CLI_TEXT, AT(ring), "NAME", "this ring only [wherever it applies]" },
-	REMOTE_ROWS(AT(remote)),
+	REMOTE_CHANGE_ROWS(AT(remote)),
 };
 static const struct cli_option rollback_rows[] = {
 	{ "to", 0, CLI_TEXT, AT(to), "DIGEST", "which bundle [previous]" },
 	REASON_ROW,
 	REMOTE_ROWS(AT(remote)),
 };
-static const struct cli_option stop_rows[] = { REASON_ROW, REMOTE_ROWS(AT(remote)) };
+static const struct cli_option stop_rows[] = { REASON_ROW, REMOTE_CHANGE_ROWS(AT(remote)) };
 
 static int need_reason(const struct rollout_options *o, struct err *e)
 {
@@ -179,6 +179,7 @@ static int move(char **argv, const void *options, const char *word, struct err *
 		(void)argc;                                                                 \
 		return move(argv, options, #word, e);                                       \
 	}
+MOVE(approve)
 MOVE(promote)
 MOVE(pause)
 MOVE(resume)
@@ -266,6 +267,7 @@ const struct cli_command rollout_commands[] = {
 	{ .name = "rollout list", COMMAND(list, NULL, 0, list_rows, "rollouts, newest first") },
 	{ .name = "rollout show", COMMAND(show, "ID", 1, show_rows, "one rollout, ring by ring, and what its gates say") },
 	{ .name = "rollout explain", COMMAND(explain, "ID", 1, show_rows, "every gate's decision, decided again here from its recorded inputs") },
+	{ .name = "rollout approve", COMMAND(order_approve, "ID", 1, move_rows, "agree to what waits for a person; not to what one published oneself") },
 	{ .name = "rollout promote", COMMAND(order_promote, "ID", 1, move_rows, "on to the next ring, where a person is asked") },
 	{ .name = "rollout pause", COMMAND(order_pause, "ID", 1, move_rows, "no new permits; what is under way finishes") },
 	{ .name = "rollout resume", COMMAND(order_resume, "ID", 1, move_rows, "go on after a pause or a hold that asks") },

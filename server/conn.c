@@ -130,7 +130,7 @@ static void spill_run(uv_work_t *w)
 	spill(w->data);
 }
 
-static void request_run(uv_work_t *w)
+static void answer_run(uv_work_t *w)
 {
 	struct conn *c = w->data;
 	struct request *q = c->request;
@@ -140,10 +140,10 @@ static void request_run(uv_work_t *w)
 	if (c->error.code)
 		reply_error(&q->reply, &c->error);
 	else
-		q->route->run(q);
+		request_run(q);
 }
 
-static void request_done(uv_work_t *w, int status)
+static void answer_done(uv_work_t *w, int status)
 {
 	struct conn *c = w->data;
 
@@ -183,6 +183,17 @@ static uint64_t body_limit(const struct conn *c, const struct route *r)
 	return r->body_max ? r->body_max : r->body == BODY_FILE ? c->loop->settings->upload_max : 0;
 }
 
+/* The address alone: ports change with every connection. */
+static void name_peer(struct conn *c, struct request *q)
+{
+	struct sockaddr_storage from;
+	int len = sizeof from;
+
+	if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&from, &len) < 0 ||
+	    uv_ip_name((const struct sockaddr *)&from, q->peer, sizeof q->peer) < 0)
+		q->peer[0] = '\0';
+}
+
 static int on_head(void *arg, const struct http_request *h)
 {
 	struct conn *c = arg;
@@ -208,7 +219,8 @@ static int on_head(void *arg, const struct http_request *h)
 	for (size_t i = 0; i < ROUTE_PARAMS; i++)
 		q->params[i] = params[i] ? q->param_text + (params[i] - text) : NULL;
 	q->http = (struct http_request *)(uintptr_t)h;
-	status = s->admit(q, &c->refused_why);
+	name_peer(c, q);
+	status = s->admit(q);
 	q->http = NULL;         /* the parser's until the request is complete */
 	if (status)
 		return status;
@@ -262,8 +274,9 @@ static void refuse(struct conn *c, const struct http_refusal *no)
 		return;
 	}
 	c->keep_alive = false;
-	reply_status(&c->request->reply, no->status, why);
-	if (no->status == 503 || no->status == 429)
+	if (!c->request->reply.status)
+		reply_status(&c->request->reply, no->status, why);
+	if ((no->status == 503 || no->status == 429) && !c->request->reply.retry_after)
 		c->request->reply.retry_after = 5;
 	conn_read_stop(c);
 	conn_enter(c, CONN_BUSY, -1);
@@ -277,7 +290,7 @@ static void complete(struct conn *c)
 	c->request->http = h;
 	c->keep_alive = h->keep_alive;
 	conn_read_stop(c);
-	conn_start_work(c, CONN_BUSY, request_run, request_done);
+	conn_start_work(c, CONN_BUSY, answer_run, answer_done);
 }
 
 void conn_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b)

@@ -1,27 +1,9 @@
-/* control: who moves rollouts: moves, and what operators order. */
+/* control: who moves rollouts: moves, and how a rollout begins. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "server/control_parts.h"
-
-static const char *const orders[] = {
-	[ORDER_PROMOTE] = "promote", [ORDER_PAUSE] = "pause", [ORDER_RESUME] = "resume", [ORDER_HALT] = "halt",
-	[ORDER_ABORT] = "abort",
-};
-
-const char *control_order_name(enum control_order o)
-{
-	return orders[o];
-}
-
-int control_order_parse(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
-		if (strcmp(orders[i], name) == 0)
-			return (int)i;
-	return -1;
-}
 
 static const char *text(const char *s)
 {
@@ -169,107 +151,6 @@ int control_abort(struct server *s, struct rollout *r, const struct motive *m, i
 			return e->code;
 	}
 	return 0;
-}
-
-/* ---- what operators order ---- */
-
-static bool named(const struct stage *g, const char *ring)
-{
-	return !ring || !ring[0] || strcmp(g->policy->name, ring) == 0;
-}
-
-static int promote(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
-{
-	struct stage next = control_copy(s, g);
-
-	if (g->state == RING_AWAITING_APPROVAL)
-		return control_move(s, g, RING_APPROVED, m, now, e) < 0 ? e->code : 1;
-	if (strcmp(g->cause, verdict_cause_name(CAUSE_COVERAGE_APPROVE)) != 0 || !state_held(g->state))
-		return 0;
-	next.coverage_approved = true;
-	return control_keep(s, g, &next, "operator", m, now, e) < 0 ? e->code : 1;
-}
-
-static int pause_stage(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
-{
-	struct stage next = control_copy(s, g);
-
-	if (g->operator_hold || (state_next(g->state, RING_HOLD) < 0 && !state_held(g->state)))
-		return 0;
-	next.operator_hold = true;
-	if (control_keep(s, g, &next, "operator", m, now, e) < 0)
-		return e->code;
-	if (!state_held(g->state) && control_move(s, g, RING_HOLD, m, now, e) < 0)
-		return e->code;
-	return 1;
-}
-
-static int resume(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
-{
-	struct stage next = control_copy(s, g);
-
-	if (!state_held(g->state))
-		return 0;
-	next.operator_hold = false;
-	next.continue_anyway = true;
-	return control_keep(s, g, &next, "operator", m, now, e) < 0 ? e->code : 1;
-}
-
-static int halt_stage(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
-{
-	if (state_next(g->state, RING_HALT) < 0)
-		return 0;
-	return control_halt(s, g, m, now, e) < 0 ? e->code : 1;
-}
-
-/* Each answers how many stages it moved. */
-static int apply(struct server *s, struct rollout *r, const char *ring, enum control_order o, const struct motive *m, int64_t now,
-		 struct err *e)
-{
-	static int (*const by_stage[])(struct server *, struct stage *, const struct motive *, int64_t, struct err *) = {
-		[ORDER_PROMOTE] = promote, [ORDER_PAUSE] = pause_stage, [ORDER_RESUME] = resume, [ORDER_HALT] = halt_stage,
-	};
-	int moved = 0;
-
-	if (o == ORDER_ABORT) {
-		if (!rollout_lives(r))
-			return 0;
-		return control_abort(s, r, m, now, e) < 0 ? e->code : 1;
-	}
-	for (size_t i = 0; i < r->policy->count; i++) {
-		int got = named(&r->stages[i], ring) ? by_stage[o](s, &r->stages[i], m, now, e) : 0;
-
-		if (got < 0)
-			return got;
-		moved += got;
-		if (got > 0 && o == ORDER_HALT)
-			break;
-	}
-	return moved;
-}
-
-int control_order(struct server *s, uint64_t rollout, const char *ring, enum control_order o, const char *who, const char *reason,
-		  int64_t now, struct err *e)
-{
-	struct motive m = { .cause = verdict_cause_name(CAUSE_OPERATOR), .sentence = reason, .who = who };
-	struct rollout *r;
-	int got;
-
-	pthread_mutex_lock(&s->control);
-	r = rollouts_find(&s->rollouts, rollout);
-	if (!r)
-		got = err_set(e, ERR_NOT_FOUND, "there is no rollout %llu", (unsigned long long)rollout);
-	else if (ring && ring[0] && !rollout_stage(r, ring))
-		got = err_set(e, ERR_NOT_FOUND, "rollout %llu has no ring %s", (unsigned long long)rollout, ring);
-	else
-		got = apply(s, r, ring, o, &m, now, e);
-	if (got == 0)
-		got = err_set(e, ERR_CONFLICT, "rollout %llu is %s: nothing to %s", (unsigned long long)rollout, rollout_state(r),
-			      orders[o]);
-	pthread_mutex_unlock(&s->control);
-	if (got > 0)
-		control_tick(s, now);
-	return got < 0 ? got : 0;
 }
 
 /* ---- a bundle begins its way ---- */

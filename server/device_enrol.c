@@ -12,7 +12,7 @@ struct search {
 	struct digest hash;
 	int64_t expires, uses;
 	char *attributes;
-	char name[ROUTE_WHO_MAX + 1];
+	char name[NAME_LEN_MAX + 1];
 	bool found;
 };
 

@@ -386,7 +386,7 @@ static void write_channel(struct json_writer *w, const struct followed *b)
 	json_close_object(w);
 }
 
-void follow_write(struct server *s, struct json_writer *w)
+void follow_write(struct server *s, struct json_writer *w, bool (*sees)(const void *arg, const char *channel), const void *arg)
 {
 	struct follow *f = s->follow;
 
@@ -403,7 +403,8 @@ void follow_write(struct server *s, struct json_writer *w)
 		handler_put_text(w, "trouble", r->trouble);
 		json_open_array(w, "channels");
 		for (size_t k = 0; k < r->channel_count; k++)
-			write_channel(w, &r->channels[k]);
+			if (sees(arg, r->channels[k].channel))
+				write_channel(w, &r->channels[k]);
 		json_close_array(w);
 		json_close_object(w);
 		pthread_mutex_unlock(&f->lock);

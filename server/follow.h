@@ -26,7 +26,7 @@ void follow_poke(struct server *s);     /* look now */
 int follow_begin(struct server *s, const char *channel, uint64_t serial, const char *who, const char *reason, int64_t now,
 		 uint64_t *rollout, struct err *e) MUST_CHECK;
 
-/* Member "items": each repository, when it was found fresh, its trouble, and what its channels have. */
-void follow_write(struct server *s, struct json_writer *w);
+/* Member "items": each repository, when it was found fresh, its trouble, and what its channels have, as far as sees() lets through. */
+void follow_write(struct server *s, struct json_writer *w, bool (*sees)(const void *arg, const char *channel), const void *arg);
 
 #endif

@@ -1,6 +1,8 @@
 /* handlers: what the handlers share. */
 #include "server/handlers.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/number.h"
@@ -71,4 +73,131 @@ void handler_put_time(struct json_writer *w, const char *key, int64_t at)
 void handler_put_text(struct json_writer *w, const char *key, const char *text)
 {
 	json_put_text(w, key, text && text[0] ? text : NULL);
+}
+
+/* ---- who may ---- */
+
+bool handler_dry_run(const struct request *q)
+{
+	char text[8];
+
+	return http_query(q->http, "dry_run", text, sizeof text) && strcmp(text, "true") == 0;
+}
+
+bool handler_may(struct request *q, const char *channel)
+{
+	q->scope_asked = true;
+	if (access_channel(q->identity, q->route->may, channel))
+		return true;
+	if (channel)
+		reply_problem(&q->reply, PROBLEM_SCOPE, "the token's roles for channel %.64s do not permit this", channel);
+	else
+		reply_problem(&q->reply, PROBLEM_SCOPE, "this concerns every channel, and the token holds for some of them");
+	return false;
+}
+
+static bool roles_allowed(const struct request *q, const char *roles)
+{
+	static const char content[] = "content-";
+	const size_t prefix = sizeof content - 1;
+
+	if (access_channel(q->identity, q->route->may, NULL))
+		return true;
+	for (const char *at = roles; *at;) {
+		size_t len = strcspn(at, " ");
+		char channel[NAME_LEN_MAX + 1];
+
+		if (len <= prefix || len - prefix > NAME_LEN_MAX || strncmp(at, content, prefix) != 0)
+			return false;
+		snprintf(channel, sizeof channel, "%.*s", (int)(len - prefix), at + prefix);
+		if (!access_channel(q->identity, q->route->may, channel))
+			return false;
+		at += len + (at[len] == ' ');
+	}
+	return roles[0] != '\0';
+}
+
+bool handler_may_roles(struct request *q, const char *roles)
+{
+	q->scope_asked = true;
+	if (roles_allowed(q, roles))
+		return true;
+	reply_problem(&q->reply, PROBLEM_SCOPE, "the token's roles do not hold for every channel that %.80s is about", roles);
+	return false;
+}
+
+bool handler_sees(const struct request *q, const char *channel)
+{
+	return !channel || !channel[0] || access_channel(q->identity, q->route->may, channel);
+}
+
+bool handler_sees_roles(const struct request *q, const char *roles)
+{
+	return roles_allowed(q, roles);
+}
+
+/* ---- versions ---- */
+
+void handler_etag(struct request *q, const char *fmt, ...)
+{
+	char version[64];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(version, sizeof version, fmt, args);
+	va_end(args);
+	snprintf(q->reply.etag, sizeof q->reply.etag, "\"%s\"", version);
+}
+
+bool handler_if_match(struct request *q, const char *version)
+{
+	const char *header = http_header(q->http, "if-match");
+
+	if (!header || http_tag_matches(header, version))
+		return true;
+	reply_problem(&q->reply, PROBLEM_PRECONDITION, "it is at version \"%s\" now: read it again", version);
+	handler_etag(q, "%s", version);
+	return false;
+}
+
+/* ---- pages ---- */
+
+bool handler_page_begin(struct request *q, struct handler_page *p, int64_t fallback, int64_t max)
+{
+	*p = (struct handler_page){ 0 };
+	if (!handler_query_int(q, "limit", fallback, max, &p->limit))
+		return false;
+	if (!http_query(q->http, "cursor", p->cursor, sizeof p->cursor))
+		p->cursor[0] = '\0';
+	p->found = !p->cursor[0];
+	p->w = reply_json(&q->reply, 200);
+	json_open_object(&p->w, NULL);
+	json_open_array(&p->w, "items");
+	return true;
+}
+
+bool handler_page_takes(struct handler_page *p, const char *key)
+{
+	if (!p->found) {
+		p->found = strcmp(key, p->cursor) == 0;
+		return false;
+	}
+	if (p->count == p->limit) {
+		p->more = true;
+		return false;
+	}
+	p->count++;
+	snprintf(p->last, sizeof p->last, "%s", key);
+	return true;
+}
+
+void handler_page_end(struct request *q, struct handler_page *p)
+{
+	if (!p->found) {
+		reply_problem(&q->reply, PROBLEM_MALFORMED, "the cursor is none of this list");
+		return;
+	}
+	json_close_array(&p->w);
+	json_put_text(&p->w, "next", p->more && p->count > 0 ? p->last : NULL);
+	json_close_object(&p->w);
 }

@@ -42,6 +42,7 @@ void operator_bundles(struct request *q);
 void operator_rollouts(struct request *q);
 void operator_rollout(struct request *q);
 void operator_move(struct request *q);
+void operator_approve(struct request *q);
 void operator_rollback(struct request *q);
 void operator_events(struct request *q);
 void operator_audit(struct request *q);
@@ -49,6 +50,14 @@ void operator_audit(struct request *q);
 /* operator_gates.c */
 void operator_gate_records(struct request *q);
 void operator_gate_record(struct request *q);
+
+/* operator_tokens.c */
+void operator_self(struct request *q);
+void operator_tokens(struct request *q);
+void operator_token(struct request *q);
+void operator_add_token(struct request *q);
+void operator_rotate_token(struct request *q);
+void operator_end_token(struct request *q);
 
 /* operator_devices.c */
 void operator_devices(struct request *q);
@@ -76,6 +85,40 @@ struct json_doc *handler_body(struct request *q, const char *const *members);
 int handler_digest(const struct json_doc *d, const struct json *o, const char *key, struct digest *out, struct err *e) MUST_CHECK;
 /* A whole number in the query, or the fallback. False: the reply says what is wrong. */
 bool handler_query_int(struct request *q, const char *name, int64_t fallback, int64_t max, int64_t *out);
+/* "dry_run=true" in the query: check and answer, change nothing. Only in rows with ROUTE_DRY; elsewhere such a request is refused. */
+bool handler_dry_run(const struct request *q);
+
+/* May who asks do this to the channel (NULL: to every one)? False: the reply says no. For rows with SCOPE_ASKS. */
+bool handler_may(struct request *q, const char *channel);
+/* The same for roles of the repository, separated by blanks: each content-<channel>; any other concerns every channel. */
+bool handler_may_roles(struct request *q, const char *roles);
+/* May who asks see this channel? Of no channel ("" or NULL): yes. For rows with SCOPE_LEAVES_OUT. */
+bool handler_sees(const struct request *q, const char *channel);
+bool handler_sees_roles(const struct request *q, const char *roles);
+
+/* The ETag of the answer: a version in quotes. */
+void handler_etag(struct request *q, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Does If-Match, when there is one, hold for this version? False: the reply says what it is now. */
+bool handler_if_match(struct request *q, const char *version);
+
+/*
+ * Pages of a list whose items have keys and a fixed order: `limit` and
+ * `cursor` of the query; "next" of the answer is the next page's cursor, or
+ * null. Begin opens the object and its array "items".
+ */
+#define HANDLER_CURSOR_MAX 160
+struct handler_page {
+	struct json_writer w;
+	char cursor[HANDLER_CURSOR_MAX + 1];    /* the last item of the page before; "": from the beginning */
+	char last[HANDLER_CURSOR_MAX + 1];
+	int64_t limit, count;
+	bool found;             /* the cursor's item went by */
+	bool more;
+};
+bool handler_page_begin(struct request *q, struct handler_page *p, int64_t fallback, int64_t max);     /* false: the reply says why */
+bool handler_page_takes(struct handler_page *p, const char *key);      /* is this item of the page? In the list's order */
+void handler_page_end(struct request *q, struct handler_page *p);
+
 void handler_put_digest(struct json_writer *w, const char *key, const struct digest *d);       /* zero: null */
 void handler_put_time(struct json_writer *w, const char *key, int64_t at);     /* 0: null */
 void handler_put_text(struct json_writer *w, const char *key, const char *text);       /* "": null */

@@ -44,6 +44,9 @@ const char *http_header(const struct http_request *q, const char *name);       /
 /* The value of a query parameter, percent-decoded into out; false when absent, too long, badly escaped or not printable ASCII: out is then of no use. */
 bool http_query(const struct http_request *q, const char *name, char *out, size_t cap);
 
+/* Does an If-Match header hold for this version: "*", or a list of strong tags with it among them (RFC 9110, 13.1.1)? */
+bool http_tag_matches(const char *header, const char *version);
+
 struct http_hooks {
 	/* The head is complete: 0 to go on, or the HTTP status to refuse the request with. */
 	int (*head)(void *arg, const struct http_request *q);

@@ -20,8 +20,8 @@ struct loop_settings {
 	struct server *server;
 	const struct route *routes;
 	size_t route_count;
-	/* May this request in? 0, or the HTTP status; fills in q->who. On the loop thread: no waiting. */
-	int (*admit)(struct request *q, const char **why);
+	/* May this request in? 0, or the HTTP status, with q->reply saying why. On the loop thread: no waiting. */
+	int (*admit)(struct request *q);
 	struct tls_context *tls;        /* NULL: plain HTTP */
 	const char *host;               /* an IP address */
 	int port;                       /* 0: the kernel's choice */

@@ -49,8 +49,11 @@ static void put_channel(struct json_writer *w, const struct server *s, const str
 	json_close_object(w);
 }
 
-static void put_device(struct json_writer *w, const struct server *s, const struct device *d)
+/* Of a channel that who asks does not see nothing is said. */
+static void put_device(struct json_writer *w, const struct request *q, const struct device *d)
 {
+	const struct server *s = q->server;
+
 	json_open_object(w, NULL);
 	json_put_text(w, "device", d->id);
 	json_put_text(w, "ring", d->ring);
@@ -67,12 +70,15 @@ static void put_device(struct json_writer *w, const struct server *s, const stru
 		put_facts(w, &d->said->facts);
 	json_open_array(w, "channels");
 	for (size_t i = 0; d->said && i < d->said->channel_count; i++)
-		put_channel(w, s, &d->said->channels[i]);
+		if (handler_sees(q, d->said->channels[i].channel))
+			put_channel(w, s, &d->said->channels[i]);
 	json_close_array(w);
 	json_open_array(w, "offers");
 	for (const struct offer_link *l = d->offers; l; l = l->next) {
 		const struct offer *o = &l->stage->offers[l->n - 1];
 
+		if (!handler_sees(q, l->stage->rollout->channel))
+			continue;
 		json_open_object(w, NULL);
 		json_put_int(w, "rollout", (int64_t)l->stage->rollout->id);
 		json_put_text(w, "ring", l->stage->policy->name);
@@ -95,7 +101,7 @@ static void reply_device(struct request *q, const char *id)
 	if (d) {
 		struct json_writer w = reply_json(&q->reply, 200);
 
-		put_device(&w, s, d);
+		put_device(&w, q, d);
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (!d)
@@ -144,7 +150,8 @@ void operator_devices(struct request *q)
 
 	if (!handler_query_int(q, "limit", PAGE, PAGE_MAX, &f.limit))
 		return;
-	(void)http_query(q->http, "after", f.after, sizeof f.after);
+	if (!http_query(q->http, "cursor", f.after, sizeof f.after) && !http_query(q->http, "after", f.after, sizeof f.after))
+		f.after[0] = '\0';
 	(void)http_query(q->http, "ring", f.ring, sizeof f.ring);
 	pthread_mutex_lock(&s->lock);
 	found = calloc(s->fleet.count + 1, sizeof *found);
@@ -153,7 +160,7 @@ void operator_devices(struct request *q)
 	json_open_object(&w, NULL);
 	json_open_array(&w, "items");
 	for (size_t i = 0; i < count && (int64_t)i < f.limit; i++)
-		put_device(&w, s, found[i]);
+		put_device(&w, q, found[i]);
 	json_close_array(&w);
 	json_put_text(&w, "next", (int64_t)count > f.limit && f.limit > 0 ? found[f.limit - 1]->id : NULL);
 	json_close_object(&w);
@@ -277,11 +284,14 @@ static void token_id(char out[DIGEST_HEX_LEN + 1], const struct digest *hash)
 
 static int list_enrolment(const struct store_enrolment *n, void *arg, struct err *e)
 {
-	struct json_writer *w = arg;
+	struct handler_page *p = arg;
+	struct json_writer *w = &p->w;
 	char id[DIGEST_HEX_LEN + 1];
 
 	(void)e;
 	token_id(id, &n->hash);
+	if (!handler_page_takes(p, id))
+		return 0;
 	json_open_object(w, NULL);
 	json_put_text(w, "id", id);
 	json_put_text(w, "name", n->name);
@@ -298,17 +308,15 @@ static int list_enrolment(const struct store_enrolment *n, void *arg, struct err
 
 void operator_enrolments(struct request *q)
 {
-	struct json_writer w = reply_json(&q->reply, 200);
+	struct handler_page page;
 	struct err e;
 
-	json_open_object(&w, NULL);
-	json_open_array(&w, "items");
-	if (store_each_enrolment(q->server->store, list_enrolment, &w, &e) < 0) {
-		reply_error(&q->reply, &e);
+	if (!handler_page_begin(q, &page, PAGE, PAGE_MAX))
 		return;
-	}
-	json_close_array(&w);
-	json_close_object(&w);
+	if (store_each_enrolment(q->server->store, list_enrolment, &page, &e) < 0)
+		reply_error(&q->reply, &e);
+	else
+		handler_page_end(q, &page);
 }
 
 static void reply_enrolment(struct request *q, const struct store_enrolment *n, const char *token)

@@ -8,6 +8,9 @@
 #include "server/control.h"
 #include "server/handlers.h"
 
+#define PAGE 200
+#define PAGE_MAX 1000
+
 static void raw_json(struct request *q, const char *bytes, size_t len)
 {
 	struct json_writer w = reply_json(&q->reply, 200);
@@ -19,9 +22,14 @@ static void raw_json(struct request *q, const char *bytes, size_t len)
 
 static int list_contract(const struct store_contract *row, void *arg, struct err *e)
 {
-	struct json_writer *w = arg;
+	struct handler_page *p = arg;
+	struct json_writer *w = &p->w;
+	char hex[DIGEST_HEX_LEN + 1];
 
 	(void)e;
+	digest_hex(hex, &row->digest);
+	if (!handler_page_takes(p, hex))
+		return 0;
 	json_open_object(w, NULL);
 	handler_put_digest(w, "digest", &row->digest);
 	json_put_text(w, "sensor", row->sensor);
@@ -34,17 +42,15 @@ static int list_contract(const struct store_contract *row, void *arg, struct err
 
 void operator_contracts(struct request *q)
 {
-	struct json_writer w = reply_json(&q->reply, 200);
+	struct handler_page page;
 	struct err e;
 
-	json_open_object(&w, NULL);
-	json_open_array(&w, "items");
-	if (store_each_contract(q->server->store, list_contract, &w, &e) < 0) {
-		reply_error(&q->reply, &e);
+	if (!handler_page_begin(q, &page, PAGE, PAGE_MAX))
 		return;
-	}
-	json_close_array(&w);
-	json_close_object(&w);
+	if (store_each_contract(q->server->store, list_contract, &page, &e) < 0)
+		reply_error(&q->reply, &e);
+	else
+		handler_page_end(q, &page);
 }
 
 struct wanted {
@@ -99,11 +105,11 @@ void operator_register(struct request *q)
 		c->digest, c->sensor, c->version, q->body->data, q->body->len, now, q->who };
 	server_audit(&b, now, q->who, "contract", subject, "");
 	if (store_each_contract(q->server->store, one_contract, &wanted, &e) < 0 ||
-	    (!wanted.found && server_write(q->server, &b, &e) < 0)) {
+	    (!wanted.found && !handler_dry_run(q) && server_write(q->server, &b, &e) < 0)) {
 		reply_error(&q->reply, &e);
 		return;
 	}
-	w = reply_json(&q->reply, wanted.found ? 200 : 201);
+	w = reply_json(&q->reply, wanted.found || handler_dry_run(q) ? 200 : 201);
 	json_open_object(&w, NULL);
 	handler_put_digest(&w, "digest", &c->digest);
 	json_put_text(&w, "sensor", c->sensor);
@@ -131,7 +137,8 @@ void operator_policy(struct request *q)
 	w = reply_json(&q->reply, 200);
 	if (policy_write(w.out, p, &e) < 0)
 		reply_error(&q->reply, &e);
-	snprintf(q->reply.etag, sizeof q->reply.etag, "\"%llu\"", (unsigned long long)version);
+	else
+		handler_etag(q, "%llu", (unsigned long long)version);
 }
 
 /* How many devices the map puts in a ring. */
@@ -180,6 +187,7 @@ void operator_put_policy(struct request *q)
 	const char *channel = q->params[0];
 	int64_t now = clock_now();
 	uint64_t version = 0;
+	char tag[24];
 	struct err e;
 
 	if (policy_parse(&p, "policy", q->body->data ? q->body->data : "", q->body->len, &e) < 0) {
@@ -192,11 +200,16 @@ void operator_put_policy(struct request *q)
 	}
 	if (control_policy(q->server, channel, &old, &version, &e) < 0)
 		version = 0;
+	snprintf(tag, sizeof tag, "%llu", (unsigned long long)version);
+	if (!handler_if_match(q, tag))
+		return;
 	version++;
 	server_record(&b, STORE_POLICY)->u.policy = (struct store_policy){ channel, q->body->data, version, now, q->who };
 	server_audit(&b, now, q->who, "policy", channel, "");
-	if (server_write(q->server, &b, &e) < 0)
+	if (!handler_dry_run(q) && server_write(q->server, &b, &e) < 0) {
 		reply_error(&q->reply, &e);
-	else
-		reply_exposure(q, p, version);
+		return;
+	}
+	reply_exposure(q, p, version);
+	handler_etag(q, "%llu", (unsigned long long)(handler_dry_run(q) ? version - 1 : version));
 }

@@ -3,12 +3,17 @@
 #include "server/follow.h"
 #include "server/handlers.h"
 
+static bool sees(const void *arg, const char *channel)
+{
+	return handler_sees(arg, channel);
+}
+
 void operator_follows(struct request *q)
 {
 	struct json_writer w = reply_json(&q->reply, 200);
 
 	json_open_object(&w, NULL);
-	follow_write(q->server, &w);
+	follow_write(q->server, &w, sees, q);
 	json_close_object(&w);
 }
 

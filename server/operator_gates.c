@@ -7,16 +7,20 @@
 #define PAGE 200
 #define PAGE_MAX 1000
 
-struct page {
+struct feed {
+	struct request *q;
 	struct json_writer w;
 	uint64_t last;
 };
 
 static int list_gate(const struct store_gate *g, void *arg, struct err *e)
 {
-	struct page *p = arg;
+	struct feed *p = arg;
 
 	(void)e;
+	p->last = g->id;
+	if (!handler_sees(p->q, g->channel))
+		return 0;
 	json_open_object(&p->w, NULL);
 	json_put_int(&p->w, "id", (int64_t)g->id);
 	json_put_int(&p->w, "rollout", (int64_t)g->rollout);
@@ -29,19 +33,18 @@ static int list_gate(const struct store_gate *g, void *arg, struct err *e)
 	json_put_text(&p->w, "sentence", g->sentence);
 	handler_put_digest(&p->w, "digest", &g->digest);
 	json_close_object(&p->w);
-	p->last = g->id;
 	return 0;
 }
 
 void operator_gate_records(struct request *q)
 {
 	int64_t after, limit;
-	struct page p;
+	struct feed p;
 	struct err e;
 
 	if (!handler_query_int(q, "after", 0, INT64_MAX, &after) || !handler_query_int(q, "limit", PAGE, PAGE_MAX, &limit))
 		return;
-	p = (struct page){ reply_json(&q->reply, 200), (uint64_t)after };
+	p = (struct feed){ q, reply_json(&q->reply, 200), (uint64_t)after };
 	json_open_object(&p.w, NULL);
 	json_open_array(&p.w, "items");
 	if (store_each_gate(q->server->store, (uint64_t)after, limit, list_gate, &p, &e) < 0) {
@@ -55,8 +58,12 @@ void operator_gate_records(struct request *q)
 
 static int copy_body(const struct store_gate *g, void *arg, struct err *e)
 {
-	struct buf *body = arg;
+	struct request *q = arg;
+	struct buf *body;
 
+	if (!handler_may(q, g->channel))
+		return 1;
+	body = reply_json(&q->reply, 200).out;
 	buf_adds(body, g->body);
 	return buf_check(body, e);
 }
@@ -71,6 +78,6 @@ void operator_gate_record(struct request *q)
 		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "a gate record is named by 64 hex digits");
 		return;
 	}
-	if (store_gate(q->server->store, &digest, copy_body, reply_json(&q->reply, 200).out, &e) < 0)
+	if (store_gate(q->server->store, &digest, copy_body, q, &e) < 0)
 		reply_error(&q->reply, &e);
 }

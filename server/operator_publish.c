@@ -345,6 +345,8 @@ static void publish(struct request *q, struct publish *p)
 		reply_error(&q->reply, &e);
 		return;
 	}
+	if (!handler_may(q, p->channel))
+		return;
 	override.count = p->allowed_count;
 	b = incoming_of(p);
 	if (incoming_known(p->s, &b, &same, &e) < 0) {

@@ -13,16 +13,43 @@
 #define SIGNATURES_MAX 256
 #define SIG_HEX_MAX 2048
 #define KEYID_MAX 256
+#define PAGE 200
+#define PAGE_MAX 1000
 
 /* ---- lists ---- */
 
+struct collecting {
+	struct request *q;
+	struct handler_page *page;
+	struct buf *ids;
+};
 
 static int collect(const struct store_request *row, void *arg, struct err *e)
 {
-	struct buf *ids = arg;
+	struct collecting *c = arg;
 
-	buf_add(ids, row->id, strlen(row->id) + 1);
-	return buf_check(ids, e);
+	if (handler_sees_roles(c->q, row->roles) && handler_page_takes(c->page, row->id))
+		buf_add(c->ids, row->id, strlen(row->id) + 1);
+	return buf_check(c->ids, e);
+}
+
+static int ask_about(const struct store_request *row, void *arg, struct err *e)
+{
+	(void)e;
+	return handler_may_roles(arg, row->roles) ? 1 : 2;
+}
+
+/* Is the request in the address there, and about channels of who asks? False: the reply says no. */
+static bool may_touch(struct request *q)
+{
+	struct err e;
+	int got;
+
+	q->scope_asked = true;
+	got = store_request(q->server->store, q->params[0], ask_about, q, &e);
+	if (got < 0)
+		reply_error(&q->reply, &e);
+	return got == 0 && !q->reply.status;
 }
 
 static void put_roles(struct json_writer *w, const struct sigreq *q, const struct sigreq_trust *t)
@@ -95,8 +122,9 @@ static int put_items(struct json_writer *w, struct server *s, const struct buf *
 void operator_requests(struct request *q)
 {
 	AUTO(buf) struct buf *ids = buf_new(0);
+	struct handler_page page;
+	struct collecting c = { q, &page, ids };
 	char state[16] = "open";
-	struct json_writer w;
 	struct err e;
 
 	if (!ids) {
@@ -107,19 +135,13 @@ void operator_requests(struct request *q)
 		reply_problem(&q->reply, PROBLEM_MALFORMED, "state is open or all");
 		return;
 	}
-	if (store_each_request(q->server->store, strcmp(state, "all") == 0 ? -1 : REQUESTS_OPEN, collect, ids, &e) < 0) {
-		reply_error(&q->reply, &e);
+	if (!handler_page_begin(q, &page, PAGE, PAGE_MAX))
 		return;
-	}
-	w = reply_json(&q->reply, 200);
-	json_open_object(&w, NULL);
-	json_open_array(&w, "items");
-	if (put_items(&w, q->server, ids, &e) < 0) {
+	if (store_each_request(q->server->store, strcmp(state, "all") == 0 ? -1 : REQUESTS_OPEN, collect, &c, &e) < 0 ||
+	    put_items(&page.w, q->server, ids, &e) < 0)
 		reply_error(&q->reply, &e);
-		return;
-	}
-	json_close_array(&w);
-	json_close_object(&w);
+	else
+		handler_page_end(q, &page);
 }
 
 /* ---- one ---- */
@@ -130,6 +152,8 @@ void operator_request(struct request *q)
 	struct json_writer w;
 	struct err e;
 
+	if (!may_touch(q))
+		return;
 	if (requests_get(q->server, q->params[0], &text, NULL, &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;
@@ -146,6 +170,8 @@ void operator_request_changes(struct request *q)
 	struct json_writer w;
 	struct err e;
 
+	if (!may_touch(q))
+		return;
 	if (requests_get(q->server, q->params[0], &text, NULL, &e) < 0 ||
 	    sigreq_parse(&asked, q->params[0], text->data, text->len, &e) < 0 || change_text_of(&changes, asked, NULL, NULL, &e) < 0) {
 		reply_error(&q->reply, &e);
@@ -181,14 +207,29 @@ static int go_on(struct request *q, struct requests_info *info, struct err *e)
 	return info->ready ? requests_bundle_finish(q->server, info->id, q->who, clock_now(), info, e) : 0;
 }
 
+/* Each role that it drafts is asked about. */
+static bool may_open(struct request *q, const struct sigreq *asked)
+{
+	q->scope_asked = true;
+	for (size_t i = 0; i < asked->draft_count; i++)
+		if (!handler_may_roles(q, asked->drafts[i].role))
+			return false;
+	return true;
+}
+
 void operator_open_request(struct request *q)
 {
 	AUTO(sigreq) struct sigreq *asked = NULL;
 	struct requests_info info;
 	struct err e;
 
-	if (sigreq_parse(&asked, "signing request", q->body->data ? q->body->data : "", q->body->len, &e) < 0 ||
-	    requests_open(q->server, asked, q->who, clock_now(), &info, &e) < 0 || go_on(q, &info, &e) < 0)
+	if (sigreq_parse(&asked, "signing request", q->body->data ? q->body->data : "", q->body->len, &e) < 0) {
+		reply_error(&q->reply, &e);
+		return;
+	}
+	if (!may_open(q, asked))
+		return;
+	if (requests_open(q->server, asked, q->who, clock_now(), &info, &e) < 0 || go_on(q, &info, &e) < 0)
 		reply_error(&q->reply, &e);
 	else
 		reply_info(q, &info);
@@ -225,7 +266,7 @@ void operator_sign_request(struct request *q)
 	size_t count = 0;
 	struct err e;
 
-	if (!d)
+	if (!d || !may_touch(q))
 		return;
 	if (take_signatures(d, sigs, &count, &e) < 0 ||
 	    requests_sign(q->server, q->params[0], sigs, count, q->who, clock_now(), &info, &e) < 0 || go_on(q, &info, &e) < 0)
@@ -240,6 +281,8 @@ void operator_withdraw_request(struct request *q)
 	struct requests_info info = { .state = REQUESTS_WITHDRAWN };
 	struct err e;
 
+	if (!may_touch(q))
+		return;
 	if (!http_query(q->http, "reason", reason, sizeof reason)) {
 		if (strstr(q->http->query, "reason=")) {
 			reply_problem(&q->reply, PROBLEM_MALFORMED, "a reason is at most %d bytes of printable ASCII", REASON_LEN_MAX);

@@ -27,15 +27,42 @@ static void raw_envelope(struct request *q, const struct buf *envelope)
 	buf_add(w.out, envelope->data, envelope->len);
 }
 
+/* Of a published file; 0 when it has none to tell. */
+static int64_t version_of(const char *role, const struct buf *envelope)
+{
+	AUTO(metadata) struct metadata *m = NULL;
+	enum metadata_type type = !strcmp(role, "root")	     ? METADATA_ROOT :
+				  !strcmp(role, "snapshot")  ? METADATA_SNAPSHOT :
+				  !strcmp(role, "timestamp") ? METADATA_TIMESTAMP :
+							       METADATA_TARGETS;
+	struct err e;
+
+	return metadata_parse(&m, type, role, envelope->data, envelope->len, &e) < 0 ? 0 : m->version;
+}
+
+/* If-Match is about the file that is published now. */
+static bool still_matches(struct request *q)
+{
+	AUTO(buf) struct buf *envelope = NULL;
+	char version[24] = "0";
+	struct err e;
+
+	if (desk_role(q->server->desk, q->params[0], &envelope, &e) == 0)
+		snprintf(version, sizeof version, "%lld", (long long)version_of(q->params[0], envelope));
+	return handler_if_match(q, version);
+}
+
 void operator_role(struct request *q)
 {
 	AUTO(buf) struct buf *envelope = NULL;
 	struct err e;
 
-	if (desk_role(q->server->desk, q->params[0], &envelope, &e) < 0)
+	if (desk_role(q->server->desk, q->params[0], &envelope, &e) < 0) {
 		reply_error(&q->reply, &e);
-	else
-		raw_envelope(q, envelope);
+		return;
+	}
+	raw_envelope(q, envelope);
+	handler_etag(q, "%lld", (long long)version_of(q->params[0], envelope));
 }
 
 void operator_draft(struct request *q)
@@ -245,7 +272,7 @@ void operator_put_role(struct request *q)
 	bool waits;
 	struct err e;
 
-	if (!d)
+	if (!d || !handler_may_roles(q, q->params[0]) || !still_matches(q))
 		return;
 	if (parse(&p, q, d, &e) < 0) {
 		reply_error(&q->reply, &e);

@@ -14,11 +14,22 @@
 
 /* ---- bundles ---- */
 
+/* A list under way: whose it is decides what is in it. */
+struct listing {
+	struct request *q;
+	struct handler_page page;
+};
+
 static int list_bundle(const struct store_bundle *b, void *arg, struct err *e)
 {
-	struct json_writer *w = arg;
+	struct listing *l = arg;
+	struct json_writer *w = &l->page.w;
+	char key[HANDLER_CURSOR_MAX + 1];
 
 	(void)e;
+	snprintf(key, sizeof key, "%s %llu", b->channel, (unsigned long long)b->serial);
+	if (!handler_sees(l->q, b->channel) || !handler_page_takes(&l->page, key))
+		return 0;
 	json_open_object(w, NULL);
 	json_put_text(w, "channel", b->channel);
 	json_put_int(w, "serial", (int64_t)b->serial);
@@ -36,19 +47,17 @@ static int list_bundle(const struct store_bundle *b, void *arg, struct err *e)
 
 void operator_bundles(struct request *q)
 {
-	struct json_writer w = reply_json(&q->reply, 200);
 	char channel[NAME_LEN_MAX + 1] = "";
+	struct listing l = { .q = q };
 	struct err e;
 
 	(void)http_query(q->http, "channel", channel, sizeof channel);
-	json_open_object(&w, NULL);
-	json_open_array(&w, "items");
-	if (store_each_bundle(q->server->store, channel, list_bundle, &w, &e) < 0) {
-		reply_error(&q->reply, &e);
+	if (!handler_page_begin(q, &l.page, PAGE, PAGE_MAX))
 		return;
-	}
-	json_close_array(&w);
-	json_close_object(&w);
+	if (store_each_bundle(q->server->store, channel, list_bundle, &l, &e) < 0)
+		reply_error(&q->reply, &e);
+	else
+		handler_page_end(q, &l.page);
 }
 
 /* ---- rollouts; with `lock` ---- */
@@ -132,22 +141,26 @@ static void put_rollout(struct json_writer *w, struct rollout *r, bool offers)
 
 void operator_rollouts(struct request *q)
 {
-	struct json_writer w = reply_json(&q->reply, 200);
 	char channel[NAME_LEN_MAX + 1] = "";
 	struct server *s = q->server;
+	struct handler_page page;
 
 	(void)http_query(q->http, "channel", channel, sizeof channel);
-	json_open_object(&w, NULL);
-	json_open_array(&w, "items");
+	if (!handler_page_begin(q, &page, PAGE, PAGE_MAX))
+		return;
 	pthread_mutex_lock(&s->lock);
-	for (struct rollout *r = s->rollouts.newest; r; r = r->older)
-		if (!channel[0] || strcmp(channel, r->channel) == 0)
-			put_rollout(&w, r, false);
+	for (struct rollout *r = s->rollouts.newest; r; r = r->older) {
+		char key[24];
+
+		snprintf(key, sizeof key, "%llu", (unsigned long long)r->id);
+		if ((!channel[0] || strcmp(channel, r->channel) == 0) && handler_sees(q, r->channel) && handler_page_takes(&page, key))
+			put_rollout(&page.w, r, false);
+	}
 	pthread_mutex_unlock(&s->lock);
-	json_close_array(&w);
-	json_close_object(&w);
+	handler_page_end(q, &page);
 }
 
+/* The number in the address; false: the reply says why not. */
 static bool rollout_id(struct request *q, uint64_t *id)
 {
 	int64_t n;
@@ -170,40 +183,81 @@ void operator_rollout(struct request *q)
 		return;
 	pthread_mutex_lock(&s->lock);
 	r = rollouts_find(&s->rollouts, id);
-	if (r) {
+	if (r && handler_may(q, r->channel)) {
+		char version[ROLLOUT_VERSION_MAX];
 		struct json_writer w = reply_json(&q->reply, 200);
 
 		put_rollout(&w, r, true);
+		rollout_version(r, version);
+		handler_etag(q, "%s", version);
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (!r)
 		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "there is no rollout %llu", (unsigned long long)id);
 }
 
-void operator_move(struct request *q)
+/* Is the rollout there, and one of who asks? A rollout never changes its channel. */
+static bool may_move(struct request *q, uint64_t id)
+{
+	const struct rollout *r;
+	bool may = false;
+
+	pthread_mutex_lock(&q->server->lock);
+	r = rollouts_find(&q->server->rollouts, id);
+	if (r)
+		may = handler_may(q, r->channel);
+	else
+		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "there is no rollout %llu", (unsigned long long)id);
+	pthread_mutex_unlock(&q->server->lock);
+	return may;
+}
+
+/* The order as it came, given when everything about it is right. */
+static void give_order(struct request *q, uint64_t id, const struct json_doc *d, enum control_order order)
+{
+	struct control_wish wish = { .order = order, .ring = "", .who = q->who, .match = http_header(q->http, "if-match"),
+				     .dry_run = handler_dry_run(q) };
+	struct err e;
+
+	if (json_want_text(d, d->root, "reason", REASON_LEN_MAX, &wish.reason, &e) < 0 ||
+	    json_may_text(d, d->root, "ring", NAME_LEN_MAX, &wish.ring, &e) < 0)
+		reply_error(&q->reply, &e);
+	else if (control_wish(q->server, id, &wish, clock_now(), &e) == 0)
+		operator_rollout(q);
+	else if (wish.refused == CONTROL_CHANGED)
+		reply_problem(&q->reply, PROBLEM_PRECONDITION, "%s", e.msg);
+	else if (wish.refused == CONTROL_REQUESTER)
+		reply_problem(&q->reply, PROBLEM_REQUESTER, "%s", e.msg);
+	else
+		reply_error(&q->reply, &e);
+}
+
+static void move(struct request *q, enum control_order order)
 {
 	static const char *const members[] = { "reason", "ring", NULL };
 	AUTO(json) struct json_doc *d = NULL;
-	const char *reason, *ring = "";
-	int order = control_order_parse(q->params[1]);
 	uint64_t id;
-	struct err e;
 
-	if (order < 0) {
-		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "a rollout can be promoted, paused, resumed, halted or aborted");
-		return;
-	}
-	if (!rollout_id(q, &id))
+	if (!rollout_id(q, &id) || !may_move(q, id))
 		return;
 	d = handler_body(q, members);
-	if (!d)
-		return;
-	if (json_want_text(d, d->root, "reason", REASON_LEN_MAX, &reason, &e) < 0 ||
-	    json_may_text(d, d->root, "ring", NAME_LEN_MAX, &ring, &e) < 0 ||
-	    control_order(q->server, id, ring, (enum control_order)order, q->who, reason, clock_now(), &e) < 0)
-		reply_error(&q->reply, &e);
+	if (d)
+		give_order(q, id, d, order);
+}
+
+void operator_move(struct request *q)
+{
+	int order = control_order_parse(q->params[1]);
+
+	if (order < 0 || order == ORDER_APPROVE)
+		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "a rollout can be approved, promoted, paused, resumed, halted or aborted");
 	else
-		operator_rollout(q);
+		move(q, (enum control_order)order);
+}
+
+void operator_approve(struct request *q)
+{
+	move(q, ORDER_APPROVE);
 }
 
 void operator_rollback(struct request *q)
@@ -242,16 +296,20 @@ void operator_rollback(struct request *q)
 
 /* ---- what happened ---- */
 
-struct page {
+struct feed {
+	struct request *q;
 	struct json_writer w;
 	uint64_t last;
 };
 
 static int list_event(const struct store_feed *f, void *arg, struct err *e)
 {
-	struct page *p = arg;
+	struct feed *p = arg;
 
 	(void)e;
+	p->last = f->id;
+	if (!handler_sees(p->q, f->d.channel))
+		return 0;
 	json_open_object(&p->w, NULL);
 	json_put_int(&p->w, "id", (int64_t)f->id);
 	json_put_time(&p->w, "at", f->d.at);
@@ -269,7 +327,6 @@ static int list_event(const struct store_feed *f, void *arg, struct err *e)
 	handler_put_text(&p->w, "cause", f->d.cause);
 	handler_put_text(&p->w, "sentence", f->d.sentence);
 	json_close_object(&p->w);
-	p->last = f->id;
 	return 0;
 }
 
@@ -278,7 +335,7 @@ static bool page_of(struct request *q, int64_t *after, int64_t *limit)
 	return handler_query_int(q, "after", 0, INT64_MAX, after) && handler_query_int(q, "limit", PAGE, PAGE_MAX, limit);
 }
 
-static void end_page(struct page *p)
+static void end_page(struct feed *p)
 {
 	json_close_array(&p->w);
 	json_put_int(&p->w, "last", (int64_t)p->last);
@@ -288,12 +345,12 @@ static void end_page(struct page *p)
 void operator_events(struct request *q)
 {
 	int64_t after, limit;
-	struct page p;
+	struct feed p;
 	struct err e;
 
 	if (!page_of(q, &after, &limit))
 		return;
-	p = (struct page){ reply_json(&q->reply, 200), (uint64_t)after };
+	p = (struct feed){ q, reply_json(&q->reply, 200), (uint64_t)after };
 	json_open_object(&p.w, NULL);
 	json_open_array(&p.w, "items");
 	if (store_each_feed(q->server->store, (uint64_t)after, limit, list_event, &p, &e) < 0)
@@ -304,7 +361,7 @@ void operator_events(struct request *q)
 
 static int list_audit(const struct store_chain *c, void *arg, struct err *e)
 {
-	struct page *p = arg;
+	struct feed *p = arg;
 
 	(void)e;
 	json_open_object(&p->w, NULL);
@@ -323,12 +380,12 @@ static int list_audit(const struct store_chain *c, void *arg, struct err *e)
 void operator_audit(struct request *q)
 {
 	int64_t after, limit;
-	struct page p;
+	struct feed p;
 	struct err e;
 
 	if (!page_of(q, &after, &limit))
 		return;
-	p = (struct page){ reply_json(&q->reply, 200), (uint64_t)after };
+	p = (struct feed){ q, reply_json(&q->reply, 200), (uint64_t)after };
 	json_open_object(&p.w, NULL);
 	json_open_array(&p.w, "items");
 	if (store_each_audit(q->server->store, (uint64_t)after, limit, list_audit, &p, &e) < 0)

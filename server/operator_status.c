@@ -197,8 +197,9 @@ static const struct rollout *first_of_channel(const struct server *s, const stru
 	return r;
 }
 
-static void put_channels(struct server *s, struct json_writer *w, int64_t now, struct buf *actions)
+static void put_channels(const struct request *q, struct json_writer *w, int64_t now, struct buf *actions)
 {
+	struct server *s = q->server;
 	const struct rollout *r;
 
 	pthread_mutex_lock(&s->lock);
@@ -206,7 +207,7 @@ static void put_channels(struct server *s, struct json_writer *w, int64_t now, s
 	pthread_mutex_unlock(&s->lock);
 	json_open_array(w, "channels");
 	for (; r; r = r->older) {
-		if (!first_of_channel(s, r))
+		if (!first_of_channel(s, r) || !handler_sees(q, r->channel))
 			continue;
 		json_open_object(w, NULL);
 		json_put_text(w, "channel", r->channel);
@@ -298,6 +299,7 @@ static void put_clock(struct server *s, struct json_writer *w, int64_t now, stru
 /* ---- signing requests ---- */
 
 struct asking {
+	const struct request *q;
 	struct json_writer *w;
 	struct buf *actions;
 };
@@ -307,6 +309,8 @@ static int put_request(const struct store_request *row, void *arg, struct err *e
 	struct asking *a = arg;
 
 	(void)e;
+	if (!handler_sees_roles(a->q, row->roles))
+		return 0;
 	json_open_object(a->w, NULL);
 	json_put_text(a->w, "id", row->id);
 	json_put_text(a->w, "roles", row->roles);
@@ -320,13 +324,13 @@ static int put_request(const struct store_request *row, void *arg, struct err *e
 	return 0;
 }
 
-static void put_requests(struct server *s, struct json_writer *w, struct buf *warnings, struct buf *actions)
+static void put_requests(const struct request *q, struct json_writer *w, struct buf *warnings, struct buf *actions)
 {
-	struct asking a = { w, actions };
+	struct asking a = { q, w, actions };
 	struct err e;
 
 	json_open_array(w, "signing_requests");
-	if (requests_each_open(s, put_request, &a, &e) < 0)
+	if (requests_each_open(q->server, put_request, &a, &e) < 0)
 		say(warnings, "signing requests: %s", e.msg);
 	json_close_array(w);
 }
@@ -370,9 +374,9 @@ void operator_status(struct request *q)
 	json_put_time(&w, "now", now);
 	json_put_time(&w, "started", q->server->started);
 	put_devices(q->server, &w, now);
-	put_channels(q->server, &w, now, actions);
+	put_channels(q, &w, now, actions);
 	put_roles(q->server, &w, now, warnings, actions);
-	put_requests(q->server, &w, warnings, actions);
+	put_requests(q, &w, warnings, actions);
 	put_clock(q->server, &w, now, warnings, actions);
 	put_lines(&w, "warnings", warnings);
 	put_lines(&w, "actions", actions);

@@ -7,40 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct { int status; const char *slug, *title; } problems[PROBLEMS] = {
-	[PROBLEM_MALFORMED]       = { 400, "malformed", "The request is malformed" },
-	[PROBLEM_UNAUTHENTICATED] = { 401, "unauthenticated", "A valid token is needed" },
-	[PROBLEM_FORBIDDEN]       = { 403, "forbidden", "The token does not permit this" },
-	[PROBLEM_NOT_FOUND]       = { 404, "not-found", "There is no such thing here" },
-	[PROBLEM_METHOD]          = { 405, "method-not-allowed", "The method does not fit the address" },
-	[PROBLEM_CONFLICT]        = { 409, "conflict", "The request conflicts with what is recorded" },
-	[PROBLEM_RESYNC]          = { 409, "resync", "The device must begin a new epoch" },
-	[PROBLEM_TOO_LARGE]       = { 413, "too-large", "The request is too large" },
-	[PROBLEM_TYPE]            = { 415, "wrong-type", "The content type is not the one expected" },
-	[PROBLEM_RANGE]           = { 416, "range", "The range lies outside the file" },
-	[PROBLEM_REFUSED]         = { 422, "refused", "A check refused the request" },
-	[PROBLEM_BUSY]            = { 429, "too-many-requests", "Too many requests" },
-	[PROBLEM_UNAVAILABLE]     = { 503, "unavailable", "The server cannot do this now" },
-	[PROBLEM_SPACE]           = { 503, "no-space", "The server has no space left" },
-	[PROBLEM_INTERNAL]        = { 500, "internal", "The server failed" },
-};
-
-static const struct { int code; enum problem problem; } by_error[] = {
-	{ ERR_USAGE, PROBLEM_MALFORMED },   { ERR_FORMAT, PROBLEM_MALFORMED },
-	{ ERR_LIMIT, PROBLEM_TOO_LARGE },   { ERR_NOT_FOUND, PROBLEM_NOT_FOUND },
-	{ ERR_CONFLICT, PROBLEM_CONFLICT }, { ERR_AUTH, PROBLEM_FORBIDDEN },
-	{ ERR_EXPIRED, PROBLEM_FORBIDDEN }, { ERR_ROLLBACK, PROBLEM_CONFLICT },
-	{ ERR_REFUSED, PROBLEM_REFUSED },   { ERR_SPACE, PROBLEM_SPACE },
-	{ ERR_MEMORY, PROBLEM_UNAVAILABLE }, { ERR_TIMEOUT, PROBLEM_UNAVAILABLE },
-	{ ERR_CRASH, PROBLEM_REFUSED },     { ERR_UNSUPPORTED, PROBLEM_REFUSED },
-};
-
 static const struct { int status; const char *words; } statuses[] = {
 	{ 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" },
 	{ 206, "Partial Content" }, { 304, "Not Modified" }, { 400, "Bad Request" },
 	{ 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
 	{ 405, "Method Not Allowed" }, { 408, "Request Timeout" }, { 409, "Conflict" },
-	{ 411, "Length Required" }, { 413, "Content Too Large" }, { 414, "URI Too Long" },
+	{ 412, "Precondition Failed" },
+	{ 413, "Content Too Large" }, { 414, "URI Too Long" },
 	{ 415, "Unsupported Media Type" }, { 416, "Range Not Satisfiable" },
 	{ 417, "Expectation Failed" }, { 422, "Unprocessable Content" },
 	{ 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
@@ -88,25 +61,20 @@ struct json_writer reply_json(struct reply *r, int status)
 	return (struct json_writer){ .out = body };
 }
 
-static struct json_writer open_problem(struct reply *r, int status, const char *slug, const char *title,
-				       const char *detail)
+struct json_writer reply_problem_open(struct reply *r, enum problem p, const char *detail)
 {
-	struct json_writer w = reply_json(r, status);
+	const struct problem_type *t = &problem_types[p];
+	struct json_writer w = reply_json(r, t->status);
 	char type[80];
 
 	r->type = "application/problem+json";
-	snprintf(type, sizeof type, "urn:ringhold:problem:%s", slug);
+	snprintf(type, sizeof type, PROBLEM_URN "%s", t->slug);
 	json_open_object(&w, NULL);
 	json_put_text(&w, "type", type);
-	json_put_text(&w, "title", title);
-	json_put_int(&w, "status", status);
+	json_put_text(&w, "title", t->title);
+	json_put_int(&w, "status", t->status);
 	json_put_text(&w, "detail", detail);
 	return w;
-}
-
-struct json_writer reply_problem_open(struct reply *r, enum problem p, const char *detail)
-{
-	return open_problem(r, problems[p].status, problems[p].slug, problems[p].title, detail);
 }
 
 void reply_problem(struct reply *r, enum problem p, const char *fmt, ...)
@@ -124,27 +92,18 @@ void reply_problem(struct reply *r, enum problem p, const char *fmt, ...)
 
 void reply_error(struct reply *r, const struct err *e)
 {
-	enum problem p = PROBLEM_INTERNAL;
+	enum problem p = problem_of_error(e->code);
 
-	for (size_t i = 0; i < ARRAY_LEN(by_error); i++)
-		if (by_error[i].code == e->code)
-			p = by_error[i].problem;
 	reply_problem(r, p, "%s", e->msg);
-	if (problems[p].status == 503)
+	if (problem_types[p].status == 503)
 		r->retry_after = 5;
 }
 
 void reply_status(struct reply *r, int status, const char *detail)
 {
-	struct json_writer w;
+	enum problem p = problem_of_status(status);
 
-	for (int p = 0; p < PROBLEMS; p++)
-		if (problems[p].status == status) {
-			reply_problem(r, (enum problem)p, "%s", detail);
-			return;
-		}
-	w = open_problem(r, status, "http", reply_status_words(status), detail);
-	json_close_object(&w);
+	reply_problem(r, p == PROBLEMS ? PROBLEM_INTERNAL : p, "%s", detail);
 }
 
 static bool has_body(const struct reply *r)
@@ -176,6 +135,8 @@ void reply_head(const struct reply *r, bool keep_alive, struct buf *out)
 		buf_addf(out, "Retry-After: %" PRId64 "\r\n", r->retry_after);
 	if (r->etag[0])
 		buf_addf(out, "ETag: %s\r\n", r->etag);
+	if (r->replayed)
+		buf_adds(out, "Idempotent-Replayed: true\r\n");
 	if (r->location[0])
 		buf_addf(out, "Location: %s\r\n", r->location);
 	buf_addf(out, "Connection: %s\r\n\r\n", keep_alive ? "keep-alive" : "close");

@@ -2,8 +2,8 @@
  * reply: what a handler answers, and problem documents (RFC 9457).
  *
  * A reply is filled in by one handler on a pool thread and sent by the loop
- * thread that owns the connection. Problem types are stable names of ours:
- * "urn:ringhold:problem:<slug>"; detail is one sentence for people.
+ * thread that owns the connection. Problem types are those of problem.h; detail
+ * is one sentence for people.
  */
 #ifndef SERVER_REPLY_H
 #define SERVER_REPLY_H
@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "server/problem.h"
 
 #define REPLY_BODY_MAX ((size_t)16 << 20)
 
@@ -26,6 +27,7 @@ struct reply {
 	int64_t retry_after;            /* seconds; 0: no header */
 	char etag[80];                  /* with its quotes; "" none */
 	char location[256];             /* "" none */
+	bool replayed;                  /* the answer of an earlier request with the same Idempotency-Key */
 	bool close;                     /* end the connection after it */
 };
 
@@ -34,26 +36,6 @@ void reply_release(struct reply *r);
 
 /* Begins a JSON body with this status; write the value with the writer, then done. Never fails: a lack of memory becomes 503 when sent. */
 struct json_writer reply_json(struct reply *r, int status);
-
-/* The problem types; the slug is the stable name, the title never changes for a slug. */
-enum problem {
-	PROBLEM_MALFORMED,
-	PROBLEM_UNAUTHENTICATED,
-	PROBLEM_FORBIDDEN,
-	PROBLEM_NOT_FOUND,
-	PROBLEM_METHOD,
-	PROBLEM_CONFLICT,
-	PROBLEM_RESYNC,         /* the device must begin a new epoch */
-	PROBLEM_TOO_LARGE,
-	PROBLEM_TYPE,           /* wrong Content-Type */
-	PROBLEM_RANGE,
-	PROBLEM_REFUSED,        /* a rule, a signature or a contract says no */
-	PROBLEM_BUSY,
-	PROBLEM_UNAVAILABLE,
-	PROBLEM_SPACE,
-	PROBLEM_INTERNAL,
-	PROBLEMS
-};
 
 void reply_problem(struct reply *r, enum problem p, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The problem that fits an error of ours, with its sentence as detail. */

@@ -138,7 +138,7 @@ static int read_evidence(struct kept_bundle *w, const char *uploads, struct err 
 	    json_want_text(w->doc, o, "version", VERSION_LEN_MAX, &b->version, e) < 0 ||
 	    handler_digest(w->doc, o, "digest", &b->digest, e) < 0 || json_want_int(w->doc, o, "size", 0, INT64_MAX, &size, e) < 0 ||
 	    json_want_int(w->doc, o, "length", 0, INT64_MAX, &length, e) < 0 ||
-	    json_want_text(w->doc, o, "by", ROUTE_WHO_MAX, &b->by, e) < 0 ||
+	    json_want_text(w->doc, o, "by", ACCESS_WHO_MAX, &b->by, e) < 0 ||
 	    json_want_text(w->doc, o, "reason", REASON_LEN_MAX, &b->reason, e) < 0 || read_allowed(w, o, e) < 0 ||
 	    read_files(w, uploads, o, e) < 0)
 		return e->code;

@@ -9,12 +9,14 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "content/canary.h"
+#include "server/admit.h"
 #include "server/cert.h"
 #include "server/follow.h"
 #include "server/loop.h"
 #include "server/server.h"
 #include "server/ticker.h"
 #include "server/tls.h"
+#include "server/tool_token.h"
 
 #define STOP_MS 10000
 
@@ -155,7 +157,8 @@ static const struct cli_option options[] = {
 
 static const struct cli_command commands[] = {
 	{ .name = "", .args = "", .help = "serve content, devices and operators", .options = options,
-	  .option_count = ARRAY_LEN(options), .options_size = sizeof(struct options), .run = run },
+	  .option_count = ARRAY_LEN(options), .options_size = sizeof(struct options), .run = run,
+	  .more = "ringholdd token create --admin --config FILE makes the first operator's token, on this machine." },
 };
 
 static const struct cli_program program = {
@@ -168,5 +171,10 @@ int main(int argc, char **argv)
 	/* The self-tests of a bundle run in a fresh process of this program: it has threads, and forking them is no way to begin. */
 	if (argc > 1 && strcmp(argv[1], "canary") == 0)
 		return canary_main(argc - 2, argv + 2);
+	/* A word first: work on the server's directory, beside the server. */
+	if (argc > 1 && argv[1][0] != '-')
+		return cli_run(&(const struct cli_program){ .name = "ringholdd", .purpose = program.purpose, .commands = tool_token_commands,
+							     .count = tool_token_command_count },
+			       argc, argv);
 	return cli_run(&program, argc, argv);
 }

@@ -338,3 +338,21 @@ const char *rollout_state(const struct rollout *r)
 		return "aborted";
 	return r->stages[r->policy->count - 1].passed_at ? "passed" : "superseded";
 }
+
+void rollout_version(const struct rollout *r, char out[ROLLOUT_VERSION_MAX])
+{
+	AUTO(buf) struct buf *text = buf_new(0);
+	char hex[DIGEST_HEX_LEN + 1];
+	struct digest d = { 0 };
+
+	for (size_t i = 0; text && i < r->policy->count; i++) {
+		const struct stage *g = &r->stages[i];
+
+		buf_addf(text, "%llu %d %lld %s %d%d%d\n", (unsigned long long)r->attempt, (int)g->state, (long long)g->changed, g->cause,
+			 g->operator_hold, g->coverage_approved, g->continue_anyway);
+	}
+	if (text && !text->failed && text->len)
+		hash_bytes(&d, text->data, text->len);
+	digest_hex(hex, &d);
+	snprintf(out, ROLLOUT_VERSION_MAX, "%.32s", hex);
+}

@@ -12,6 +12,7 @@
 #include "rollout/permit.h"
 #include "rollout/silence.h"
 #include "rollout/verdict.h"
+#include "server/access.h"
 #include "server/fleet.h"
 #include "server/waitlist.h"
 
@@ -70,7 +71,7 @@ struct rollout {
 	struct bundle_ref bundle;
 	uint64_t attempt;
 	int64_t created;
-	char by[64 + 1], reason[REASON_LEN_MAX + 1];
+	char by[ACCESS_WHO_MAX + 1], reason[REASON_LEN_MAX + 1];
 	struct policy *policy;          /* owned */
 	char *policy_text;              /* owned: as stored */
 	struct digest secret;           /* of the order */
@@ -120,6 +121,10 @@ void stage_permit(struct stage *g, struct device *d, uint64_t attempt, int64_t c
 int stage_row(const struct stage *g, struct store_ring *out, struct buf *previous, struct err *e) MUST_CHECK;
 void stage_outcome_row(const struct stage *g, uint32_t n, struct store_outcome *out);
 void rollout_row(const struct rollout *r, struct store_rollout *out);
+
+/* What an ETag of it says: another text whenever people would see another state. Counts of offers do not change it. */
+#define ROLLOUT_VERSION_MAX 33
+void rollout_version(const struct rollout *r, char out[ROLLOUT_VERSION_MAX]);
 
 /* "running", "held", "passed", ...: one word for all rings together. */
 bool rollout_lives(const struct rollout *r);    /* some ring is not in a final state */

@@ -5,30 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct { enum role role; const char *name; } roles[] = {
-	{ ROLE_VIEWER, "viewer" },
-	{ ROLE_PUBLISHER, "publisher" },
-	{ ROLE_OPERATOR, "operator" },
-	{ ROLE_ADMIN, "admin" },
-};
-
-const char *role_name(enum role r)
-{
-	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
-		if (roles[i].role == r)
-			return roles[i].name;
-	return r == ROLE_DEVICE ? "device" : "anybody";
-}
-
-bool role_parse(enum role *out, const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
-		if (strcmp(roles[i].name, name) == 0) {
-			*out = roles[i].role;
-			return true;
-		}
-	return false;
-}
+#include "base/log.h"
 
 struct request *request_new(struct server *s, const struct route *r)
 {
@@ -55,8 +32,37 @@ void request_free(struct request *q)
 		unlink(q->body_path);
 	free(q->body_path);
 	hash_free(q->body_hash);
+	free(q->identity);
 	reply_release(&q->reply);
 	free(q);
+}
+
+/* Whether something is to be changed at all is no question to be misread. */
+static bool check_dry_run(struct request *q)
+{
+	char text[8];
+	bool given = strstr(q->http->query, "dry_run") != NULL;
+
+	if (!given)
+		return true;
+	if (!(q->route->flags & ROUTE_DRY))
+		reply_problem(&q->reply, PROBLEM_MALFORMED, "this cannot be tried without doing it: dry_run is not known here");
+	else if (!http_query(q->http, "dry_run", text, sizeof text) || (strcmp(text, "true") != 0 && strcmp(text, "false") != 0))
+		reply_problem(&q->reply, PROBLEM_MALFORMED, "dry_run is true or false");
+	else
+		return true;
+	return false;
+}
+
+void request_run(struct request *q)
+{
+	if (!check_dry_run(q))
+		return;
+	q->route->run(q);
+	if (q->route->scope == SCOPE_ASKS && !q->scope_asked && q->reply.status < 400) {
+		log_error("%s %s was answered without asking whose channel it is", http_method_name(q->http->method), q->route->pattern);
+		reply_problem(&q->reply, PROBLEM_INTERNAL, "the answer is held back: it is not known whether the token holds for its channel");
+	}
 }
 
 /* Compares one pattern; parameters are cut out of text, which holds a copy of the path. */

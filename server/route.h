@@ -2,30 +2,19 @@
  * route: which handler answers which address; a const table.
  *
  * Patterns are literal segments and {name} segments; a last segment {name*}
- * takes the whole rest. The role says whose token may come in; it is checked
- * before a byte of the body is accepted.
+ * takes the whole rest. `may` says whose token may come in, `scope` how the
+ * channel is known that it must hold for; both are checked before a byte of the
+ * body is accepted, as far as the head tells.
  */
 #ifndef SERVER_ROUTE_H
 #define SERVER_ROUTE_H
 
 #include "base/hash.h"
+#include "server/access.h"
 #include "server/http.h"
 #include "server/reply.h"
 
 struct server;
-
-enum role {
-	ROLE_OPEN,              /* anybody */
-	ROLE_ENROLLING,         /* an enrolment token; its handler asks the store */
-	ROLE_DEVICE,
-	ROLE_VIEWER,            /* from here on operators: each may what those above it may */
-	ROLE_PUBLISHER,
-	ROLE_OPERATOR,
-	ROLE_ADMIN,
-};
-
-const char *role_name(enum role r);             /* "viewer" */
-bool role_parse(enum role *out, const char *name);      /* operators' roles only */
 
 enum route_body {
 	BODY_NONE,
@@ -34,7 +23,7 @@ enum route_body {
 };
 
 #define ROUTE_PARAMS 2
-#define ROUTE_WHO_MAX 64
+#define ROUTE_PEER_MAX 64
 
 /* One request on its way through a pool thread. */
 struct request {
@@ -43,7 +32,10 @@ struct request {
 	struct http_request *http;      /* owned */
 	const char *params[ROUTE_PARAMS];       /* in the order of the pattern; point into param_text */
 	char param_text[HTTP_TARGET_MAX + 2];
-	char who[ROUTE_WHO_MAX + 1];    /* name of the operator, or id of the device */
+	char who[ACCESS_WHO_MAX + 1];   /* the operator, or id of the device */
+	struct identity *identity;      /* owned; of an operator, else NULL */
+	bool scope_asked;               /* handler_may() was called */
+	char peer[ROUTE_PEER_MAX];      /* address the connection comes from; "": not known */
 	uint64_t generation;            /* of a device's token */
 	struct buf *body;               /* owned; BODY_JSON */
 	int body_fd;                    /* BODY_FILE: the file, else -1 */
@@ -56,17 +48,25 @@ struct request {
 struct route {
 	enum http_method method;
 	const char *pattern;
-	enum role role;
+	unsigned may;                   /* roles, or one of MAY_ANYBODY, MAY_ENROL, MAY_DEVICE */
+	enum scope scope;
 	enum route_body body;
 	size_t body_max;                /* bytes; 0 with BODY_FILE: the configured limit */
 	void (*run)(struct request *q); /* on a pool thread; fills in q->reply */
+	unsigned flags;
 };
+
+#define ROUTE_DRY 1u            /* knows "dry_run" in the query */
+#define ROUTE_SECRET 2u         /* its answer holds a secret that is kept nowhere */
 
 extern const struct route routes[];
 extern const size_t route_count;
 
 struct request *request_new(struct server *s, const struct route *r);   /* NULL when there is no memory */
 void request_free(struct request *q);
+
+/* Runs the handler, and holds an answer back whose handler should have asked about the channel and did not. */
+void request_run(struct request *q);
 
 enum route_found { ROUTE_FOUND, ROUTE_NO_PATH, ROUTE_NO_METHOD };
 

@@ -1,4 +1,10 @@
-/* routes: every address of the server, who may use it, and what it takes. */
+/*
+ * routes: every address of the server, who may use it, and what it takes.
+ *
+ * This is the permission table: an operator's token comes in with one of the
+ * roles of the row, for the channel that the scope says. docs/api.md tells how
+ * to add a row.
+ */
 #include "rollout/checkin.h"
 #include "rollout/policy.h"
 #include "schema/contract.h"
@@ -9,57 +15,74 @@
 #define ROLE_BYTES ((size_t)8 << 20)    /* a signed role with room for white space */
 #define SIGNATURE_BYTES ((size_t)1 << 20)
 
+/* Whoever may come at all may look; admin may everything. */
+#define ANYONE (MAY(VIEWER) | MAY(PUBLISHER) | MAY(OPERATOR) | MAY(APPROVER) | MAY(AUDITOR) | MAY(ADMIN))
+#define SIGNERS (ANYONE & ~MAY(AUDITOR))        /* a signature proves itself: whoever takes part may bring it */
+#define PUBLISHERS (MAY(PUBLISHER) | MAY(ADMIN))
+#define OPERATORS (MAY(OPERATOR) | MAY(ADMIN))
+#define SENDERS (PUBLISHERS | OPERATORS)
+#define APPROVERS (MAY(APPROVER) | MAY(ADMIN))
+#define AUDITORS (MAY(AUDITOR) | MAY(ADMIN))
+#define ADMINS MAY(ADMIN)
+
 #define GET HTTP_METHOD_GET
 #define PUT HTTP_METHOD_PUT
 #define POST HTTP_METHOD_POST
 #define DELETE HTTP_METHOD_DELETE
 
 const struct route routes[] = {
-	{ GET,    "/content/metadata/{file}",         ROLE_OPEN,      BODY_NONE, 0, content_metadata },
-	{ GET,    "/content/targets/{path*}",         ROLE_OPEN,      BODY_NONE, 0, content_target },
+	{ GET,    "/content/metadata/{file}",                 MAY_ANYBODY, SCOPE_NONE,       BODY_NONE, 0, content_metadata, 0 },
+	{ GET,    "/content/targets/{path*}",                 MAY_ANYBODY, SCOPE_NONE,       BODY_NONE, 0, content_target, 0 },
 
-	{ POST,   "/device/v1/enrol",                 ROLE_ENROLLING, BODY_JSON, SMALL, device_enrol },
-	{ POST,   "/device/v1/checkin",               ROLE_DEVICE,    BODY_JSON, CHECKIN_MAX, device_checkin },
-	{ GET,    "/device/v1/self",                  ROLE_DEVICE,    BODY_NONE, 0, device_self },
+	{ POST,   "/device/v1/enrol",                         MAY_ENROL,   SCOPE_NONE,       BODY_JSON, SMALL, device_enrol, 0 },
+	{ POST,   "/device/v1/checkin",                       MAY_DEVICE,  SCOPE_NONE,       BODY_JSON, CHECKIN_MAX, device_checkin, 0 },
+	{ GET,    "/device/v1/self",                          MAY_DEVICE,  SCOPE_NONE,       BODY_NONE, 0, device_self, 0 },
 
-	{ PUT,    "/v1/uploads/{sha256}",             ROLE_PUBLISHER, BODY_FILE, 0, operator_upload },
-	{ GET,    "/v1/bundles",                      ROLE_VIEWER,    BODY_NONE, 0, operator_bundles },
-	{ POST,   "/v1/bundles",                      ROLE_PUBLISHER, BODY_JSON, ROLE_BYTES, operator_publish },
-	{ GET,    "/v1/contracts",                    ROLE_VIEWER,    BODY_NONE, 0, operator_contracts },
-	{ POST,   "/v1/contracts",                    ROLE_PUBLISHER, BODY_JSON, CONTRACT_BYTES_MAX, operator_register },
-	{ GET,    "/v1/contracts/{sha256}",           ROLE_VIEWER,    BODY_NONE, 0, operator_contract },
-	{ GET,    "/v1/policies/{channel}",           ROLE_VIEWER,    BODY_NONE, 0, operator_policy },
-	{ PUT,    "/v1/policies/{channel}",           ROLE_OPERATOR,  BODY_JSON, POLICY_MAX, operator_put_policy },
-	{ GET,    "/v1/roles/{role}",                 ROLE_VIEWER,    BODY_NONE, 0, operator_role },
-	{ PUT,    "/v1/roles/{role}",                 ROLE_OPERATOR,  BODY_JSON, ROLE_BYTES, operator_put_role },
-	{ GET,    "/v1/roles/{role}/draft",           ROLE_VIEWER,    BODY_NONE, 0, operator_draft },
-	{ GET,    "/v1/signing-requests",             ROLE_VIEWER,    BODY_NONE, 0, operator_requests },
-	{ POST,   "/v1/signing-requests",             ROLE_OPERATOR,  BODY_JSON, SIGREQ_MAX, operator_open_request },
-	{ GET,    "/v1/signing-requests/{id}",        ROLE_VIEWER,    BODY_NONE, 0, operator_request },
-	{ DELETE, "/v1/signing-requests/{id}",        ROLE_OPERATOR,  BODY_NONE, 0, operator_withdraw_request },
-	{ GET,    "/v1/signing-requests/{id}/changes", ROLE_VIEWER,   BODY_NONE, 0, operator_request_changes },
-	{ POST,   "/v1/signing-requests/{id}/signatures", ROLE_VIEWER, BODY_JSON, SIGNATURE_BYTES, operator_sign_request },
-	{ GET,    "/v1/rollouts",                     ROLE_VIEWER,    BODY_NONE, 0, operator_rollouts },
-	{ GET,    "/v1/rollouts/{id}",                ROLE_VIEWER,    BODY_NONE, 0, operator_rollout },
-	{ POST,   "/v1/rollouts/{id}/{move}",         ROLE_OPERATOR,  BODY_JSON, SMALL, operator_move },
-	{ POST,   "/v1/channels/{channel}/rollback",  ROLE_OPERATOR,  BODY_JSON, SMALL, operator_rollback },
-	{ POST,   "/v1/channels/{channel}/rollouts",  ROLE_OPERATOR,  BODY_JSON, SMALL, operator_begin },
-	{ GET,    "/v1/followed",                     ROLE_VIEWER,    BODY_NONE, 0, operator_follows },
-	{ GET,    "/v1/gate-records",                 ROLE_VIEWER,    BODY_NONE, 0, operator_gate_records },
-	{ GET,    "/v1/gate-records/{sha256}",        ROLE_VIEWER,    BODY_NONE, 0, operator_gate_record },
-	{ GET,    "/v1/devices",                      ROLE_VIEWER,    BODY_NONE, 0, operator_devices },
-	{ GET,    "/v1/devices/{device}",             ROLE_VIEWER,    BODY_NONE, 0, operator_device },
-	{ DELETE, "/v1/devices/{device}",             ROLE_OPERATOR,  BODY_NONE, 0, operator_revoke },
-	{ PUT,    "/v1/devices/{device}/attributes",  ROLE_OPERATOR,  BODY_JSON, SMALL, operator_attributes },
-	{ GET,    "/v1/enrolment-tokens",             ROLE_OPERATOR,  BODY_NONE, 0, operator_enrolments },
-	{ POST,   "/v1/enrolment-tokens",             ROLE_OPERATOR,  BODY_JSON, SMALL, operator_add_enrolment },
-	{ DELETE, "/v1/enrolment-tokens/{id}",        ROLE_OPERATOR,  BODY_NONE, 0, operator_end_enrolment },
-	{ GET,    "/v1/status",                       ROLE_VIEWER,    BODY_NONE, 0, operator_status },
-	{ GET,    "/v1/events",                       ROLE_VIEWER,    BODY_NONE, 0, operator_events },
-	{ GET,    "/v1/audit",                        ROLE_VIEWER,    BODY_NONE, 0, operator_audit },
+	{ PUT,    "/v1/uploads/{sha256}",                     SENDERS,     SCOPE_NONE,       BODY_FILE, 0, operator_upload, 0 },
+	{ GET,    "/v1/bundles",                              ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_bundles, 0 },
+	{ POST,   "/v1/bundles",                              PUBLISHERS,  SCOPE_ASKS,       BODY_JSON, ROLE_BYTES, operator_publish, 0 },
+	{ GET,    "/v1/contracts",                            ANYONE,      SCOPE_NONE,       BODY_NONE, 0, operator_contracts, 0 },
+	{ POST,   "/v1/contracts",                            PUBLISHERS,  SCOPE_EVERY,      BODY_JSON, CONTRACT_BYTES_MAX, operator_register, ROUTE_DRY },
+	{ GET,    "/v1/contracts/{sha256}",                   ANYONE,      SCOPE_NONE,       BODY_NONE, 0, operator_contract, 0 },
+	{ GET,    "/v1/policies/{channel}",                   ANYONE,      SCOPE_PATH,       BODY_NONE, 0, operator_policy, 0 },
+	{ PUT,    "/v1/policies/{channel}",                   OPERATORS,   SCOPE_PATH,       BODY_JSON, POLICY_MAX, operator_put_policy, ROUTE_DRY },
+	{ GET,    "/v1/roles/{role}",                         ANYONE,      SCOPE_NONE,       BODY_NONE, 0, operator_role, 0 },
+	{ PUT,    "/v1/roles/{role}",                         OPERATORS,   SCOPE_ASKS,       BODY_JSON, ROLE_BYTES, operator_put_role, 0 },
+	{ GET,    "/v1/roles/{role}/draft",                   ANYONE,      SCOPE_NONE,       BODY_NONE, 0, operator_draft, 0 },
+	{ GET,    "/v1/signing-requests",                     ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_requests, 0 },
+	{ POST,   "/v1/signing-requests",                     OPERATORS,   SCOPE_ASKS,       BODY_JSON, SIGREQ_MAX, operator_open_request, 0 },
+	{ GET,    "/v1/signing-requests/{id}",                ANYONE,      SCOPE_ASKS,       BODY_NONE, 0, operator_request, 0 },
+	{ DELETE, "/v1/signing-requests/{id}",                OPERATORS,   SCOPE_ASKS,       BODY_NONE, 0, operator_withdraw_request, 0 },
+	{ GET,    "/v1/signing-requests/{id}/changes",        ANYONE,      SCOPE_ASKS,       BODY_NONE, 0, operator_request_changes, 0 },
+	{ POST,   "/v1/signing-requests/{id}/signatures",     SIGNERS,     SCOPE_ASKS,       BODY_JSON, SIGNATURE_BYTES, operator_sign_request, 0 },
+	{ GET,    "/v1/rollouts",                             ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_rollouts, 0 },
+	{ GET,    "/v1/rollouts/{id}",                        ANYONE,      SCOPE_ASKS,       BODY_NONE, 0, operator_rollout, 0 },
+	{ POST,   "/v1/rollouts/{id}/approve",                APPROVERS,   SCOPE_ASKS,       BODY_JSON, SMALL, operator_approve, ROUTE_DRY },
+	{ POST,   "/v1/rollouts/{id}/{move}",                 OPERATORS,   SCOPE_ASKS,       BODY_JSON, SMALL, operator_move, ROUTE_DRY },
+	{ POST,   "/v1/channels/{channel}/rollback",          OPERATORS,   SCOPE_PATH,       BODY_JSON, SMALL, operator_rollback, 0 },
+	{ POST,   "/v1/channels/{channel}/rollouts",          OPERATORS,   SCOPE_PATH,       BODY_JSON, SMALL, operator_begin, 0 },
+	{ GET,    "/v1/followed",                             ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_follows, 0 },
+	{ GET,    "/v1/gate-records",                         ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_gate_records, 0 },
+	{ GET,    "/v1/gate-records/{sha256}",                ANYONE,      SCOPE_ASKS,       BODY_NONE, 0, operator_gate_record, 0 },
+	{ GET,    "/v1/devices",                              ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_devices, 0 },
+	{ GET,    "/v1/devices/{device}",                     ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_device, 0 },
+	{ DELETE, "/v1/devices/{device}",                     OPERATORS,   SCOPE_EVERY,      BODY_NONE, 0, operator_revoke, 0 },
+	{ PUT,    "/v1/devices/{device}/attributes",          OPERATORS,   SCOPE_EVERY,      BODY_JSON, SMALL, operator_attributes, 0 },
+	{ GET,    "/v1/enrolment-tokens",                     OPERATORS,   SCOPE_EVERY,      BODY_NONE, 0, operator_enrolments, 0 },
+	{ POST,   "/v1/enrolment-tokens",                     OPERATORS,   SCOPE_EVERY,      BODY_JSON, SMALL, operator_add_enrolment, ROUTE_SECRET },
+	{ DELETE, "/v1/enrolment-tokens/{id}",                OPERATORS,   SCOPE_EVERY,      BODY_NONE, 0, operator_end_enrolment, 0 },
+	{ GET,    "/v1/self",                                 ANYONE,      SCOPE_NONE,       BODY_NONE, 0, operator_self, 0 },
+	{ GET,    "/v1/tokens",                               AUDITORS,    SCOPE_EVERY,      BODY_NONE, 0, operator_tokens, 0 },
+	{ POST,   "/v1/tokens",                               ADMINS,      SCOPE_EVERY,      BODY_JSON, SMALL, operator_add_token, ROUTE_DRY | ROUTE_SECRET },
+	{ GET,    "/v1/tokens/{id}",                          AUDITORS,    SCOPE_EVERY,      BODY_NONE, 0, operator_token, 0 },
+	{ DELETE, "/v1/tokens/{id}",                          ADMINS,      SCOPE_EVERY,      BODY_NONE, 0, operator_end_token, ROUTE_DRY },
+	{ POST,   "/v1/tokens/{id}/rotate",                   ADMINS,      SCOPE_EVERY,      BODY_JSON, SMALL, operator_rotate_token, ROUTE_DRY | ROUTE_SECRET },
+	{ GET,    "/v1/status",                               ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_status, 0 },
+	{ GET,    "/v1/events",                               ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_events, 0 },
+	{ GET,    "/v1/audit",                                AUDITORS,    SCOPE_EVERY,      BODY_NONE, 0, operator_audit, 0 },
 
-	{ GET,    "/healthz",                         ROLE_OPEN,      BODY_NONE, 0, health },
-	{ GET,    "/readyz",                          ROLE_OPEN,      BODY_NONE, 0, readiness },
+	{ GET,    "/healthz",                                 MAY_ANYBODY, SCOPE_NONE,       BODY_NONE, 0, health, 0 },
+	{ GET,    "/readyz",                                  MAY_ANYBODY, SCOPE_NONE,       BODY_NONE, 0, readiness, 0 },
 };
 
 const size_t route_count = ARRAY_LEN(routes);

@@ -14,6 +14,7 @@
 #include "base/number.h"
 
 #define FOLD_ROWS 256   /* devices in one submission */
+#define OPERATORS_BYTES_MAX ((size_t)1 << 20)
 
 /* ---- batches ---- */
 
@@ -38,6 +39,94 @@ int server_write(struct server *s, struct server_batch *b, struct err *e)
 	struct write w = { .append = { .records = b->records, .count = b->count } };
 
 	return writer_submit(s->writer, &w, e);
+}
+
+/* ---- operators' tokens ---- */
+
+static int take_row(const struct store_token *row, void *arg, struct err *e)
+{
+	return operators_put(arg, row, e);
+}
+
+struct known {
+	const struct store_token *row;
+	bool found;
+};
+
+static int same_hash(const struct store_token *row, void *arg, struct err *e)
+{
+	struct known *k = arg;
+
+	(void)e;
+	k->found = digest_equal(&row->hash, &k->row->hash) || digest_equal(&row->old_hash, &k->row->hash);
+	return k->found;
+}
+
+/* A line that was taken in before, or whose name is taken, changes nothing. */
+static int import_row(const struct store_token *row, void *arg, struct err *e)
+{
+	struct server *s = arg;
+	struct server_batch b = { .count = 0 };
+	struct known k = { row, false };
+	char detail[200] = "";
+
+	if (operators_each(s->operators, same_hash, &k, e) < 0)
+		return e->code;
+	if (k.found)
+		return 0;
+	for (int r = 0; r < ROLES; r++)
+		if (row->roles & (1u << r))
+			snprintf(detail + strlen(detail), sizeof detail - strlen(detail), " %s", role_name((enum role)r));
+	server_record(&b, STORE_TOKEN)->u.token = *row;
+	server_audit(&b, row->created, "operator-tokens", "token", row->name, detail);
+	if (server_write(s, &b, e) < 0) {
+		if (e->code != ERR_CONFLICT)
+			return e->code;
+		log_warn("operator-tokens: %s", e->msg);
+		return 0;
+	}
+	log_info("operator token %s (%s) was taken in", row->id, row->name);
+	return operators_put(s->operators, row, e);
+}
+
+int server_import_operators(struct server *s, struct err *e)
+{
+	AUTO_FREE char *path = file_join(s->config->data, "operator-tokens");
+	AUTO(buf) struct buf *text = NULL;
+	int got;
+
+	if (!path)
+		return err_memory(e);
+	got = file_read(&text, path, OPERATORS_BYTES_MAX, e);
+	if (got == ERR_NOT_FOUND)
+		return 0;
+	if (got < 0)
+		return got;
+	if (text->len > 0 && operators_parse(text->data, path, clock_now(), import_row, s, e) < 0)
+		return e->code;
+	return unlink(path) < 0 ? err_errno(e, "%s", path) : 1;
+}
+
+static int load_operators(struct server *s, struct err *e)
+{
+	s->operators = operators_new();
+	if (!s->operators)
+		return err_memory(e);
+	return store_each_token(s->store, take_row, s->operators, e);
+}
+
+/* Last uses, as many as one submission holds. */
+static int fold_uses(struct server *s, struct err *e)
+{
+	struct operators_use uses[SERVER_RECORDS];
+	struct server_batch b = { .count = 0 };
+	size_t count = operators_take_uses(s->operators, uses, SERVER_RECORDS);
+
+	for (size_t i = 0; i < count; i++)
+		server_record(&b, STORE_TOKEN_USED)->u.token = (struct store_token){ .id = uses[i].id, .used = uses[i].at };
+	if (count > 0 && server_write(s, &b, e) < 0)
+		return e->code;
+	return (int)count;
 }
 
 /* ---- opening ---- */
@@ -122,13 +211,13 @@ static int open_all(struct server *s, struct err *e)
 	if (file_remove_tree(trials, e) < 0)
 		return e->code;
 	if (make_dir(&s->uploads, c->data, "uploads", e) < 0 || file_mkdirs(trials, 0755, e) < 0 ||
-	    token_key_load(&s->token_key, key, e) < 0 || server_load_operators(s, e) < 0 ||
-	    open_repository(s, e) < 0 || store_open(&s->store, store, e) < 0 || load(s, e) < 0)
+	    token_key_load(&s->token_key, key, e) < 0 || open_repository(s, e) < 0 || store_open(&s->store, store, e) < 0 || load(s, e) < 0 || load_operators(s, e) < 0)
 		return e->code;
 	/* After a restart nobody is silent before one full interval. */
 	s->quiet_until = s->started + server_checkin_s(s);
 	judge_all(s);
-	if (writer_start(&s->writer, s->store, e) < 0 || desk_keep_count(s->desk, s->store, s->writer, e) < 0)
+	if (writer_start(&s->writer, s->store, e) < 0 || desk_keep_count(s->desk, s->store, s->writer, e) < 0 ||
+	    server_import_operators(s, e) < 0)
 		return e->code;
 	catch_up(s);
 	return 0;
@@ -145,7 +234,7 @@ int server_open(struct server **out, struct config *config, struct err *e)
 	s->config = config;
 	s->metadata_dir = s->targets_dir = -1;
 	s->started = clock_now();
-	pthread_rwlock_init(&s->operators_lock, NULL);
+	pthread_mutex_init(&s->tokens, NULL);
 	pthread_mutex_init(&s->publishing, NULL);
 	pthread_mutex_init(&s->control, NULL);
 	pthread_mutex_init(&s->requests, NULL);
@@ -177,7 +266,7 @@ void server_close(struct server *s)
 		close(s->metadata_dir);
 	if (s->targets_dir >= 0)
 		close(s->targets_dir);
-	pthread_rwlock_destroy(&s->operators_lock);
+	pthread_mutex_destroy(&s->tokens);
 	pthread_mutex_destroy(&s->publishing);
 	pthread_mutex_destroy(&s->control);
 	pthread_mutex_destroy(&s->requests);
@@ -202,81 +291,6 @@ void server_advertised(const struct server *s, char host[256], int *port)
 		*port = (int)number;
 		host[colon - given] = '\0';
 	}
-}
-
-/* ---- who may come in ---- */
-
-static int admit_device(struct request *q, const char *token, const char **why)
-{
-	struct server *s = q->server;
-	const struct device *d;
-	int status = 0;
-
-	if (!token_device_check(&s->token_key, token, q->who, &q->generation)) {
-		*why = "the device token is not one of ours";
-		return 401;
-	}
-	pthread_mutex_lock(&s->lock);
-	d = fleet_find(&s->fleet, q->who);
-	if (!d || q->generation != d->generation) {
-		*why = "the device is not known, or its token was replaced: enrol again";
-		status = 401;
-	} else if (d->revoked) {
-		*why = "the device was revoked";
-		status = 403;
-	}
-	pthread_mutex_unlock(&s->lock);
-	return status;
-}
-
-static int admit_operator(struct request *q, const char *token, const char **why)
-{
-	enum role role;
-	bool found;
-
-	pthread_rwlock_rdlock(&q->server->operators_lock);
-	found = operators_find(q->server->operators, token, &role, q->who);
-	pthread_rwlock_unlock(&q->server->operators_lock);
-	if (!found) {
-		*why = "the operator token is not known";
-		return 401;
-	}
-	if (role < q->route->role) {
-		*why = "the token's role does not permit this";
-		return 403;
-	}
-	return 0;
-}
-
-int server_admit(struct request *q, const char **why)
-{
-	const char *token = token_bearer(q->http);
-
-	if (q->route->role == ROLE_OPEN)
-		return 0;
-	if (!token) {
-		*why = "a bearer token is needed";
-		return 401;
-	}
-	if (q->route->role == ROLE_ENROLLING)
-		return 0;
-	return q->route->role == ROLE_DEVICE ? admit_device(q, token, why) : admit_operator(q, token, why);
-}
-
-int server_load_operators(struct server *s, struct err *e)
-{
-	AUTO_FREE char *path = file_join(s->config->data, "operator-tokens");
-	struct operators *fresh;
-
-	if (!path)
-		return err_memory(e);
-	if (operators_load(&fresh, path, e) < 0)
-		return e->code;
-	pthread_rwlock_wrlock(&s->operators_lock);
-	operators_free(s->operators);
-	s->operators = fresh;
-	pthread_rwlock_unlock(&s->operators_lock);
-	return 0;
 }
 
 /* ---- memory and store ---- */
@@ -355,10 +369,14 @@ out:
 int server_fold(struct server *s, size_t max, struct err *e)
 {
 	size_t from = 0, done = 0;
+	int got;
 
+	while ((got = fold_uses(s, e)) > 0)
+		;
+	if (got < 0)
+		return err_wrap(e, "keeping when tokens were used");
 	while (done < max) {
-		int got = fold_some(s, &from, e);
-
+		got = fold_some(s, &from, e);
 		if (got < 0)
 			return err_wrap(e, "keeping what devices said");
 		if (got == 0)

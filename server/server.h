@@ -13,6 +13,7 @@
 #include "server/config.h"
 #include "server/desk.h"
 #include "server/fleet.h"
+#include "server/operators.h"
 #include "server/rollouts.h"
 #include "server/route.h"
 #include "server/store.h"
@@ -38,9 +39,9 @@ struct server {
 	struct ticker *ticker;
 	struct follow *follow;          /* NULL: no vendor's repository is followed */
 
-	pthread_rwlock_t operators_lock;
-	struct operators *operators;
+	struct operators *operators;    /* has a lock of its own */
 
+	pthread_mutex_t tokens;         /* one change of an operator's token at a time; before `publishing` */
 	pthread_mutex_t publishing;     /* one publish at a time */
 	pthread_mutex_t control;
 	pthread_mutex_t requests;       /* signing requests: reading one, changing it, publishing it */
@@ -63,13 +64,11 @@ void server_close(struct server *s);    /* folds what memory knows into the stor
 /* Where devices shall connect: host and port of enrolment strings. */
 void server_advertised(const struct server *s, char host[256], int *port);
 
-/* May this request in? For loop_settings. */
-int server_admit(struct request *q, const char **why);
-
-int server_load_operators(struct server *s, struct err *e) MUST_CHECK;
+/* Takes tokens in from the file `operator-tokens` (operators.h), and removes it. 0: there is none; 1 done. */
+int server_import_operators(struct server *s, struct err *e) MUST_CHECK;
 /* Takes a newer ring map in, when there is one, and places every device. */
 int server_refresh_ringmap(struct server *s, struct err *e) MUST_CHECK;
-/* Writes devices that memory knows better than the store, at most max of them, and the background loss. */
+/* Writes devices that memory knows better than the store, at most max of them, the background loss, and when tokens were last used. */
 int server_fold(struct server *s, size_t max, struct err *e) MUST_CHECK;
 
 /* The expected interval between check-ins: the shortest that any running policy or the configuration asks for. With `lock`. */

@@ -77,7 +77,18 @@ static const char fifth[] =
 	"CREATE TABLE background (channel TEXT NOT NULL, ring TEXT NOT NULL, observe INTEGER NOT NULL, day INTEGER NOT NULL,"
 	" placebos INTEGER NOT NULL, lost INTEGER NOT NULL, PRIMARY KEY (channel, ring, observe, day)) WITHOUT ROWID;";
 
-const char *const sql_schema[] = { first, second, third, fourth, fifth };
+/* Who may come to the operator plane, and what was answered to whom may ask again. */
+static const char sixth[] =
+	"CREATE TABLE operator_token (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, hash BLOB NOT NULL UNIQUE,"
+	" old_hash BLOB NOT NULL, old_until INTEGER NOT NULL, roles INTEGER NOT NULL, channels TEXT NOT NULL,"
+	" created INTEGER NOT NULL, expires INTEGER NOT NULL, used INTEGER NOT NULL, revoked INTEGER NOT NULL,"
+	" by TEXT NOT NULL, note TEXT NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE answer (who TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL, request BLOB NOT NULL,"
+	" status INTEGER NOT NULL, type TEXT NOT NULL, etag TEXT NOT NULL, location TEXT NOT NULL, body BLOB NOT NULL,"
+	" PRIMARY KEY (who, key));"
+	"CREATE INDEX answer_at ON answer (at);";
+
+const char *const sql_schema[] = { first, second, third, fourth, fifth, sixth };
 
 const char *const sql_text[SQL_COUNT] = {
 	[SQL_DEVICE_PUT] =
@@ -148,6 +159,20 @@ const char *const sql_text[SQL_COUNT] = {
 		" ON CONFLICT DO UPDATE SET placebos = background.placebos + $5, lost = background.lost + $6",
 	[SQL_BACKGROUND_TRIM] =
 		"DELETE FROM background WHERE day < $1",
+	[SQL_TOKEN_PUT] =
+		"INSERT INTO operator_token (id, name, hash, old_hash, old_until, roles, channels, created, expires, used, revoked,"
+		" by, note, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+		" ON CONFLICT (id) DO UPDATE SET hash = $3, old_hash = $4, old_until = $5, roles = $6, channels = $7, expires = $9,"
+		" revoked = $11, note = $13, version = $14",
+	[SQL_TOKEN_USED] =
+		"UPDATE operator_token SET used = $2 WHERE id = $1 AND used < $2",
+	[SQL_ANSWER_BEGIN] =
+		"INSERT INTO answer (who, key, at, request, status, type, etag, location, body)"
+		" VALUES ($1, $2, $3, $4, 0, '', '', '', '')",
+	[SQL_ANSWER_PUT] =
+		"UPDATE answer SET status = $3, type = $4, etag = $5, location = $6, body = $7 WHERE who = $1 AND key = $2",
+	[SQL_ANSWERS_END] =
+		"DELETE FROM answer WHERE at <= $1",
 	[SQL_GATE_ADD] =
 		"INSERT INTO gate_record (id, rollout, ring, channel, ring_name, event, verdict, cause, sentence, at, digest, body)"
 		" SELECT coalesce(max(id), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM gate_record",
@@ -222,6 +247,11 @@ const char *const sql_text[SQL_COUNT] = {
 	[SQL_REQUEST] =
 		"SELECT id, state, created, expires, changed, subject, roles, by, reason, note, body FROM signing_request"
 		" WHERE id = $1",
+	[SQL_TOKENS] =
+		"SELECT id, name, hash, old_hash, old_until, roles, channels, created, expires, used, revoked, by, note, version"
+		" FROM operator_token ORDER BY created, id",
+	[SQL_ANSWER] =
+		"SELECT who, key, at, request, status, type, etag, location, body FROM answer WHERE who = $1 AND key = $2",
 	[SQL_RESERVATIONS] =
 		"SELECT role, version, digest FROM reservation WHERE $1 = '' OR role = $1 ORDER BY role",
 };

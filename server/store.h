@@ -15,7 +15,7 @@
 #include "base/name.h"
 
 #define DEVICE_ID_LEN 32        /* hex digits */
-#define STORE_VERSION 5         /* of the schema; an older one is brought up, a newer one refused */
+#define STORE_VERSION 6         /* of the schema; an older one is brought up, a newer one refused */
 
 struct store;
 
@@ -208,10 +208,35 @@ struct store_request {
 	const char *body;               /* the document; NULL in lists */
 };
 
+/* A token of an operator; see server/operators.h. A row is never removed, so no name comes back. */
+struct store_token {
+	const char *id, *name;
+	struct digest hash;             /* SHA-256 of the token */
+	struct digest old_hash;         /* of the one before it was rotated, good until old_until; zero: none */
+	int64_t old_until;
+	unsigned roles;                 /* of MAY() in access.h */
+	const char *channels;           /* separated by one blank; "": every channel */
+	int64_t created, expires, used, revoked;        /* 0: not yet */
+	const char *by, *note;
+	uint64_t version;               /* counts changes, but for `used` */
+};
+
+/* The answer to a request with an Idempotency-Key; see server/replay.h. */
+struct store_answer {
+	const char *who, *key;
+	int64_t at;
+	struct digest request;          /* what was asked */
+	int status;                     /* 0: begun, and no answer yet */
+	const char *type, *etag, *location;     /* "" none */
+	const char *body;
+	size_t body_len;
+};
+
 enum store_kind {
 	STORE_DEVICE, STORE_SEEN, STORE_EVENT, STORE_OUTCOME, STORE_BUNDLE, STORE_CONTRACT, STORE_POLICY,
 	STORE_ROLLOUT, STORE_RING, STORE_RING_FLAGS, STORE_DECISION, STORE_AUDIT, STORE_ENROLMENT, STORE_ENROLMENT_USE, STORE_ROLLBACK,
 	STORE_RESERVATION, STORE_GATE, STORE_REQUEST, STORE_STRATA, STORE_SILENCE, STORE_BACKGROUND,
+	STORE_TOKEN, STORE_TOKEN_USED, STORE_ANSWER, STORE_ANSWERS_END,
 };
 
 struct store_record {
@@ -235,6 +260,8 @@ struct store_record {
 		struct store_background background;     /* adds to the row; rows of days before day - 28 are forgotten */
 		struct store_gate gate;         /* of one ring the newest are kept, and every pass and halt */
 		struct store_request request;   /* replaces state, expiry, note and body of the row */
+		struct store_token token;       /* replaces the row with this id; ERR_CONFLICT: name or hash are another's. used: nothing but id and used */
+		struct store_answer answer;     /* begun: ERR_CONFLICT when there is one; else replaces the row. end: those of `at` and before go */
 		struct store_reservation reservation;   /* compare and swap: ERR_CONFLICT when `last` is no longer the row's */
 	} u;
 };
@@ -289,6 +316,10 @@ int store_each_gate(struct store *s, uint64_t after, int64_t limit, int (*visit)
 int store_gate(struct store *s, const struct digest *digest, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 /* The newest decision of this event in a ring, without its body. ERR_NOT_FOUND. */
 int store_gate_of(struct store *s, uint64_t rollout, int ring, const char *event, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+
+int store_each_token(struct store *s, int (*visit)(const struct store_token *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;       /* oldest first */
+/* ERR_NOT_FOUND. */
+int store_answer(struct store *s, const char *who, const char *key, int (*visit)(const struct store_answer *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 
 /* Without bodies, oldest first; state -1: all. */
 int store_each_request(struct store *s, int state, int (*visit)(const struct store_request *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;

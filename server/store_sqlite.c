@@ -348,6 +348,26 @@ static int put_request(struct store *s, const struct store_request *r, struct er
 		      r->roles, r->by, r->reason, r->note, r->body);
 }
 
+static int put_token(struct store *s, const struct store_token *t, struct err *e)
+{
+	if (change(s, e, SQL_TOKEN_PUT, "ttddiitiiiitti", t->id, t->name, &t->hash, &t->old_hash, t->old_until, (int64_t)t->roles, t->channels,
+		   t->created, t->expires, t->used, t->revoked, t->by, t->note, (int64_t)t->version) >= 0)
+		return 0;
+	if (e->code == ERR_CONFLICT)
+		return err_set(e, ERR_CONFLICT, "an operator token named %s was made before: no other gets this name", t->name);
+	return e->code;
+}
+
+static int put_answer(struct store *s, const struct store_answer *a, struct err *e)
+{
+	if (a->status)
+		return change(s, e, SQL_ANSWER_PUT, "ttitttb", a->who, a->key, (int64_t)a->status, a->type, a->etag, a->location, a->body,
+			      a->body_len);
+	if (change(s, e, SQL_ANSWER_BEGIN, "ttid", a->who, a->key, a->at, &a->request) >= 0)
+		return 0;
+	return e->code == ERR_CONFLICT ? err_set(e, ERR_CONFLICT, "a request with this Idempotency-Key was begun before") : e->code;
+}
+
 static int append(struct store *s, const struct store_record *r, struct err *e)
 {
 	switch (r->kind) {
@@ -387,6 +407,14 @@ static int append(struct store *s, const struct store_record *r, struct err *e)
 		return put_rollback(s, &r->u.rollback, e);
 	case STORE_REQUEST:
 		return put_request(s, &r->u.request, e);
+	case STORE_TOKEN:
+		return put_token(s, &r->u.token, e);
+	case STORE_TOKEN_USED:
+		return change(s, e, SQL_TOKEN_USED, "ti", r->u.token.id, r->u.token.used);
+	case STORE_ANSWER:
+		return put_answer(s, &r->u.answer, e);
+	case STORE_ANSWERS_END:
+		return change(s, e, SQL_ANSWERS_END, "i", r->u.answer.at);
 	case STORE_GATE:
 		return add_gate(s, &r->u.gate, e);
 	case STORE_STRATA:

@@ -189,6 +189,21 @@ static int row_request(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 	return CALL(struct store_request, &r);
 }
 
+static int row_token(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_token t = { T(0), T(1), D(2), D(3), I(4), (unsigned)I(5), T(6), I(7), I(8), I(9), I(10), T(11), T(12), U(13) };
+
+	return CALL(struct store_token, &t);
+}
+
+static int row_answer(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_answer a = { T(0), T(1), I(2), D(3), (int)I(4), T(5), T(6), T(7), sqlite3_column_blob(st, 8),
+				  (size_t)sqlite3_column_bytes(st, 8) };
+
+	return CALL(struct store_answer, &a);
+}
+
 int store_each_device(struct store *s, int (*visit)(const struct store_device *, void *, struct err *), void *arg, struct err *e)
 {
 	return walk(s, row_device, &visit, arg, e, SQL_DEVICES, "");
@@ -293,4 +308,15 @@ int store_each_request(struct store *s, int state, int (*visit)(const struct sto
 int store_request(struct store *s, const char *id, int (*visit)(const struct store_request *, void *, struct err *), void *arg, struct err *e)
 {
 	return found(walk(s, row_request, &visit, arg, e, SQL_REQUEST, "t", id), "signing request", e);
+}
+
+int store_each_token(struct store *s, int (*visit)(const struct store_token *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_token, &visit, arg, e, SQL_TOKENS, "");
+}
+
+int store_answer(struct store *s, const char *who, const char *key, int (*visit)(const struct store_answer *, void *, struct err *), void *arg,
+		 struct err *e)
+{
+	return found(walk(s, row_answer, &visit, arg, e, SQL_ANSWER, "tt", who, key), "answer", e);
 }

@@ -34,7 +34,6 @@ struct ticker {
 	int64_t last;                   /* clock_now() of the last tick */
 	int64_t folded, swept;          /* clock_ticks_ms() */
 	int64_t timestamp;              /* of the repository when stops and recalls were last looked at */
-	struct timespec operators;      /* mtime of the operators' file */
 	char said[DUTIES][256];         /* the last trouble of each duty, told once */
 	pthread_t finisher;
 	bool finishing;                 /* that thread was begun and not joined */
@@ -91,22 +90,6 @@ static void watch_clock(struct ticker *t, int64_t now, int64_t ticks)
 
 	if (desk_clock(t->server->desk, now, ticks, said))
 		log_warn("%s", said);
-}
-
-static int reload_operators(struct ticker *t, struct err *e)
-{
-	AUTO_FREE char *path = file_join(t->server->config->data, "operator-tokens");
-	struct timespec seen = { 0 };
-	struct stat st;
-
-	if (!path)
-		return err_memory(e);
-	if (stat(path, &st) == 0)
-		seen = st.st_mtim;
-	if (seen.tv_sec == t->operators.tv_sec && seen.tv_nsec == t->operators.tv_nsec)
-		return 0;
-	t->operators = seen;
-	return server_load_operators(t->server, e);
 }
 
 static int renew(struct ticker *t, int64_t now, struct err *e)
@@ -182,7 +165,7 @@ static void tick(struct ticker *t)
 	watch_gap(t, now);
 	watch_clock(t, now, ticks);
 	tell(t, DUTY_RINGMAP, server_refresh_ringmap(t->server, &e), &e);
-	tell(t, DUTY_OPERATORS, reload_operators(t, &e), &e);
+	tell(t, DUTY_OPERATORS, server_import_operators(t->server, &e), &e);
 	control_tick(t->server, now);
 	if (desk_timestamp(t->server->desk) != t->timestamp) {
 		t->timestamp = desk_timestamp(t->server->desk);

@@ -9,11 +9,8 @@
 
 #include "base/file.h"
 #include "base/hex.h"
-#include "base/name.h"
 
 #define PREFIX "rhd1."
-#define OPERATORS_BYTES_MAX ((size_t)1 << 20)
-#define OPERATORS_MAX 4096
 
 int token_key_load(struct token_key *out, const char *path, struct err *e)
 {
@@ -118,95 +115,5 @@ const char *token_bearer(const struct http_request *q)
 		return NULL;
 	value += 7;
 	value += strspn(value, " ");
-	return *value && strlen(value) < 4096 ? value : NULL;
-}
-
-/* ---- operators ---- */
-
-struct operators {
-	struct operator {
-		struct digest hash;
-		enum role role;
-		char name[ROUTE_WHO_MAX + 1];
-	} *items;
-	size_t count;
-};
-
-void operators_free(struct operators *o)
-{
-	if (!o)
-		return;
-	free(o->items);
-	free(o);
-}
-
-static int add_line(struct operators *o, char *line, struct err *e)
-{
-	char *save = NULL, *hash = strtok_r(line, " \t\r", &save);
-	char *role = strtok_r(NULL, " \t\r", &save), *name = strtok_r(NULL, " \t\r", &save);
-	struct operator *items, one;
-
-	if (!hash || hash[0] == '#')
-		return 0;
-	if (!role || !name || strtok_r(NULL, " \t\r", &save) || !digest_parse(&one.hash, hash, strlen(hash)))
-		return err_set(e, ERR_FORMAT, "expected \"<sha256 of the token> <role> <name>\"");
-	if (!role_parse(&one.role, role))
-		return err_set(e, ERR_FORMAT, "unknown role \"%.32s\"", role);
-	if (!name_valid(name, strlen(name)))
-		return err_set(e, ERR_FORMAT, "\"%.64s\" is no name", name);
-	if (o->count == OPERATORS_MAX)
-		return err_set(e, ERR_LIMIT, "more than %d operators", OPERATORS_MAX);
-	snprintf(one.name, sizeof one.name, "%s", name);
-	items = reallocarray(o->items, o->count + 1, sizeof *items);
-	if (!items)
-		return err_memory(e);
-	o->items = items;
-	items[o->count++] = one;
-	return 0;
-}
-
-int operators_load(struct operators **out, const char *path, struct err *e)
-{
-	AUTO(operators) struct operators *o = calloc(1, sizeof *o);
-	AUTO(buf) struct buf *text = NULL;
-	unsigned line = 0;
-	int got;
-
-	if (!o)
-		return err_memory(e);
-	got = file_read(&text, path, OPERATORS_BYTES_MAX, e);
-	if (got < 0 && got != ERR_NOT_FOUND)
-		return got;
-	if (got == 0 && text->len > 0) {
-		for (char *at = text->data, *next; at; at = next) {
-			next = strchr(at, '\n');
-			if (next)
-				*next++ = '\0';
-			line++;
-			if (add_line(o, at, e) < 0)
-				return err_wrap(e, "%s:%u", path, line);
-		}
-	}
-	*out = TAKE(o);
-	return 0;
-}
-
-bool operators_find(const struct operators *o, const char *token, enum role *role, char name[ROUTE_WHO_MAX + 1])
-{
-	struct digest hash;
-	bool found = false;
-
-	token_hash(&hash, token);
-	for (size_t i = 0; i < o->count; i++)
-		if (digest_equal(&o->items[i].hash, &hash)) {
-			*role = o->items[i].role;
-			memcpy(name, o->items[i].name, ROUTE_WHO_MAX + 1);
-			found = true;
-		}
-	return found;
-}
-
-size_t operators_count(const struct operators *o)
-{
-	return o->count;
+	return *value && strlen(value) < TOKEN_BEARER_MAX ? value : NULL;
 }

@@ -3,7 +3,7 @@
  *
  * A device token is "rhd1.<id>.<generation>.<base64url HMAC-SHA-256>": it is
  * checked without the store. Operators' and enrolment tokens are random words;
- * only their SHA-256 is kept.
+ * only their SHA-256 is kept. See operators.h for whose they are.
  */
 #ifndef SERVER_TOKEN_H
 #define SERVER_TOKEN_H
@@ -16,6 +16,7 @@
 
 #define TOKEN_MAX 192
 #define TOKEN_WORD_MAX 64
+#define TOKEN_BEARER_MAX 8192   /* bytes of anything that is shown to be let in */
 
 struct token_key {
 	uint8_t bytes[32];
@@ -35,18 +36,7 @@ void token_hash(struct digest *out, const char *token);
 /* "rh1:<host>:<port>:<base64url pin>:<token>"; an IPv6 address gets brackets. */
 void token_enrolment(struct buf *out, const char *host, int port, const struct digest *pin, const char *token);
 
-/* ---- operators: a file of "<sha256 of the token> <role> <name>" lines; '#' begins a comment ---- */
-
-struct operators;
-
-int operators_load(struct operators **out, const char *path, struct err *e) MUST_CHECK;        /* an absent file: nobody */
-void operators_free(struct operators *o);
-bool operators_find(const struct operators *o, const char *token, enum role *role, char name[ROUTE_WHO_MAX + 1]);
-size_t operators_count(const struct operators *o);
-
 /* "Bearer X" in Authorization; NULL when there is none. Borrowed. */
 const char *token_bearer(const struct http_request *q);
-
-AUTO_DEFINE(operators, struct operators *, operators_free);
 
 #endif

@@ -11,6 +11,7 @@
 #include "content/bundle.h"
 #include "rollout/assignment.h"
 #include "rollout/ringmap.h"
+#include "server/route.h"
 #include "signing/repo.h"
 #include "tests/test.h"
 
@@ -127,6 +128,17 @@ static inline void fixture_free(struct fixture *f)
 	free(f->repository);
 	free(f->keys);
 	free(f);
+}
+
+/* Somebody who may everything, for a handler that is called without a connection. */
+static inline void fixture_identity(struct request *q, const char *who)
+{
+	q->identity = calloc(1, sizeof *q->identity);
+	assert_non_null(q->identity);
+	snprintf(q->who, sizeof q->who, "%s", who);
+	snprintf(q->identity->who, sizeof q->identity->who, "%s", who);
+	q->identity->grants[0].roles = MAY(ADMIN);
+	q->identity->count = 1;
 }
 
 /* ---- bundles ---- */

@@ -59,7 +59,7 @@ static void pass_time(int64_t seconds)
 /* Runs a handler as the pool would. The reply's body is copied out. */
 static int call(struct world *w, void (*handler)(struct request *), const char *who, const char *param, const char *body, char *out, size_t cap)
 {
-	static const struct route any = { .pattern = "" };
+	static const struct route any = { .pattern = "", .may = MAY(ADMIN) };
 	struct request *q = request_new(w->s, &any);
 	int status;
 
@@ -67,7 +67,7 @@ static int call(struct world *w, void (*handler)(struct request *), const char *
 	q->http->query = "";
 	q->body = buf_new(1 << 20);
 	buf_adds(q->body, body);
-	snprintf(q->who, sizeof q->who, "%s", who);
+	fixture_identity(q, who);
 	q->params[0] = param;
 	handler(q);
 	status = q->reply.status;

@@ -143,7 +143,7 @@ static void a_server_stopped_for_longer_than_every_expiry_recovers_at_start(void
 
 static struct json_doc *status(struct world *w)
 {
-	static const struct route any = { .pattern = "" };
+	static const struct route any = { .pattern = "", .may = MAY(ADMIN) };
 	struct request *q = request_new(w->s, &any);
 	struct json_doc *doc = NULL;
 	struct err e;
@@ -151,6 +151,7 @@ static struct json_doc *status(struct world *w)
 	q->http = calloc(1, sizeof *q->http);
 	q->http->query = "";
 	q->body = buf_new(16);
+	fixture_identity(q, "tester");
 	operator_status(q);
 	assert_int_equal(q->reply.status, 200);
 	assert_ok(json_parse(&doc, "status", q->reply.body->data, q->reply.body->len, NULL, &e));

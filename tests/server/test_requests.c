@@ -53,7 +53,7 @@ static int teardown(void **state)
 
 static int call(struct place *p, void (*handler)(struct request *), const char *param, const char *query, const char *body, char *out, size_t cap)
 {
-	static const struct route any = { .pattern = "" };
+	static const struct route any = { .pattern = "", .may = MAY(ADMIN) };
 	struct request *q = request_new(p->s, &any);
 	int status;
 
@@ -61,7 +61,7 @@ static int call(struct place *p, void (*handler)(struct request *), const char *
 	q->http->query = query;
 	q->body = buf_new(1 << 24);
 	buf_adds(q->body, body);
-	snprintf(q->who, sizeof q->who, "tester");
+	fixture_identity(q, "tester");
 	q->params[0] = param;
 	handler(q);
 	status = q->reply.status;

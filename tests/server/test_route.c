@@ -8,10 +8,10 @@ static void three(struct request *q) { (void)q; }
 static void four(struct request *q) { (void)q; }
 
 static const struct route table[] = {
-	{ HTTP_METHOD_GET, "/v1/things", ROLE_VIEWER, BODY_NONE, 0, one },
-	{ HTTP_METHOD_GET, "/v1/things/{id}", ROLE_VIEWER, BODY_NONE, 0, two },
-	{ HTTP_METHOD_POST, "/v1/things/{id}/{move}", ROLE_OPERATOR, BODY_JSON, 10, three },
-	{ HTTP_METHOD_GET, "/files/{path*}", ROLE_OPEN, BODY_NONE, 0, four },
+	{ HTTP_METHOD_GET, "/v1/things", MAY(VIEWER), SCOPE_NONE, BODY_NONE, 0, one, 0 },
+	{ HTTP_METHOD_GET, "/v1/things/{id}", MAY(VIEWER), SCOPE_NONE, BODY_NONE, 0, two, 0 },
+	{ HTTP_METHOD_POST, "/v1/things/{id}/{move}", MAY(OPERATOR), SCOPE_NONE, BODY_JSON, 10, three, 0 },
+	{ HTTP_METHOD_GET, "/files/{path*}", MAY_ANYBODY, SCOPE_NONE, BODY_NONE, 0, four, 0 },
 };
 
 static enum route_found find(enum http_method m, const char *path, const struct route **r, const char *params[ROUTE_PARAMS])
@@ -77,20 +77,38 @@ static void another_method_is_told_apart_from_another_path(void **state)
 
 static void everything_that_changes_something_needs_a_token(void **state)
 {
+	const unsigned planes = MAY_ANYBODY | MAY_ENROL | MAY_DEVICE, viewers = MAY(VIEWER) | MAY(AUDITOR);
+
 	(void)state;
 	for (size_t i = 0; i < route_count; i++) {
 		const struct route *r = &routes[i];
+		bool operators = strncmp(r->pattern, "/v1/", 4) == 0, reads = r->method == HTTP_METHOD_GET;
 
-		if (r->role == ROLE_OPEN && (r->method != HTTP_METHOD_GET || r->body != BODY_NONE))
+		if (r->may == MAY_ANYBODY && (!reads || r->body != BODY_NONE))
 			fail_msg("%s is open", r->pattern);
-		if (strncmp(r->pattern, "/v1/", 4) == 0 && r->role < ROLE_VIEWER)
-			fail_msg("%s needs no operator", r->pattern);
+		if (operators && ((r->may & planes) || !(r->may & MAY(ADMIN))))
+			fail_msg("%s is not the operators' own, or no admin's", r->pattern);
 		/* a signature proves itself: who may only read may bring it, and a promoter needs no further right */
-		if (strcmp(r->pattern, "/v1/signing-requests/{id}/signatures") != 0 && strncmp(r->pattern, "/v1/", 4) == 0 &&
-		    r->method != HTTP_METHOD_GET && r->role < ROLE_PUBLISHER)
+		if (strcmp(r->pattern, "/v1/signing-requests/{id}/signatures") != 0 && operators && !reads && (r->may & viewers))
 			fail_msg("a viewer may change %s", r->pattern);
-		if (strncmp(r->pattern, "/device/", 8) == 0 && r->role != ROLE_DEVICE && r->role != ROLE_ENROLLING)
+		if (strncmp(r->pattern, "/device/", 8) == 0 && r->may != MAY_DEVICE && r->may != MAY_ENROL)
 			fail_msg("%s is not the devices' own", r->pattern);
+	}
+}
+
+static void every_row_of_operators_says_how_its_channel_is_known(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < route_count; i++) {
+		const struct route *r = &routes[i];
+		bool named = strstr(r->pattern, "/{channel}") != NULL;
+
+		if (r->scope == SCOPE_UNSAID)
+			fail_msg("%s says nothing of channels", r->pattern);
+		if (named != (r->scope == SCOPE_PATH))
+			fail_msg("%s: a channel in the address and the scope do not agree", r->pattern);
+		if (r->scope == SCOPE_LEAVES_OUT && r->method != HTTP_METHOD_GET)
+			fail_msg("%s changes something and leaves out what is not seen", r->pattern);
 	}
 }
 
@@ -125,6 +143,7 @@ int main(void)
 		cmocka_unit_test(near_misses_are_not_found),
 		cmocka_unit_test(another_method_is_told_apart_from_another_path),
 		cmocka_unit_test(everything_that_changes_something_needs_a_token),
+		cmocka_unit_test(every_row_of_operators_says_how_its_channel_is_known),
 		cmocka_unit_test(every_address_is_written_down),
 	};
 

@@ -355,7 +355,7 @@ static void an_older_schema_is_brought_up_and_keeps_what_it_had(void **state)
 	place_close(p);
 	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "DROP TABLE reservation; DROP TABLE gate_record; DROP TABLE signing_request;"
-				" DROP TABLE strata; DROP TABLE silence; DROP TABLE background; PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+				" DROP TABLE strata; DROP TABLE silence; DROP TABLE background; DROP TABLE operator_token; DROP TABLE answer; PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	place_open(p);
 	assert_ok(submit(p, &set, 1, &e));

@@ -69,56 +69,6 @@ static void a_token_key_is_made_once_and_kept_private(void **state)
 	assert_ok(file_remove_tree(dir, &e));
 }
 
-static void operators_are_known_by_the_hash_of_their_token(void **state)
-{
-	/* SHA-256 of "secret" */
-	static const char text[] = "# people\n\n2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b operator alice\n";
-	char dir[] = "/tmp/ringhold-token-XXXXXX", name[ROUTE_WHO_MAX + 1];
-	AUTO(operators) struct operators *o = NULL;
-	AUTO_FREE char *path = NULL;
-	enum role role;
-	struct err e;
-
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	path = file_join(dir, "operator-tokens");
-	assert_ok(operators_load(&o, path, &e));
-	assert_int_equal(operators_count(o), 0);
-	operators_free(TAKE(o));
-	assert_ok(file_replace(path, text, strlen(text), 0600, &e));
-	assert_ok(operators_load(&o, path, &e));
-	assert_true(operators_find(o, "secret", &role, name));
-	assert_int_equal(role, ROLE_OPERATOR);
-	assert_string_equal(name, "alice");
-	assert_false(operators_find(o, "Secret", &role, name));
-	assert_false(operators_find(o, "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b", &role, name));
-	assert_ok(file_remove_tree(dir, &e));
-}
-
-static void a_bad_line_of_operators_is_named(void **state)
-{
-	static const struct { const char *text, *says; } bad[] = {
-		{ "abc operator alice\n", ":1:" },
-		{ "\n2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b king alice\n", ":2: unknown role" },
-		{ "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b viewer\n", ":1:" },
-		{ "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b device alice\n", "unknown role" },
-		{ "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b viewer al more\n", ":1:" },
-	};
-	char dir[] = "/tmp/ringhold-token-XXXXXX";
-	AUTO_FREE char *path = NULL;
-	struct operators *o;
-	struct err e;
-
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	path = file_join(dir, "operator-tokens");
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		assert_ok(file_replace(path, bad[i].text, strlen(bad[i].text), 0600, &e));
-		assert_refused(operators_load(&o, path, &e), ERR_FORMAT, bad[i].says);
-	}
-	assert_ok(file_remove_tree(dir, &e));
-}
-
 static void enrolment_strings_have_five_parts(void **state)
 {
 	AUTO(buf) struct buf *text = buf_new(1024);
@@ -138,8 +88,6 @@ int main(void)
 		cmocka_unit_test(a_device_token_says_who_and_which_generation),
 		cmocka_unit_test(no_forged_device_token_gets_in),
 		cmocka_unit_test(a_token_key_is_made_once_and_kept_private),
-		cmocka_unit_test(operators_are_known_by_the_hash_of_their_token),
-		cmocka_unit_test(a_bad_line_of_operators_is_named),
 		cmocka_unit_test(enrolment_strings_have_five_parts),
 	};
 

@@ -1,0 +1,173 @@
+/* control_order: what people order, and whether it means anything now. */
+#include <string.h>
+
+#include "server/control_parts.h"
+#include "server/http.h"
+
+static const char *const orders[] = {
+	[ORDER_PROMOTE] = "promote", [ORDER_PAUSE] = "pause", [ORDER_RESUME] = "resume",
+	[ORDER_HALT] = "halt",       [ORDER_ABORT] = "abort", [ORDER_APPROVE] = "approve",
+};
+
+const char *control_order_name(enum control_order o)
+{
+	return orders[o];
+}
+
+int control_order_parse(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
+		if (strcmp(orders[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static bool named(const struct stage *g, const char *ring)
+{
+	return !ring || !ring[0] || strcmp(g->policy->name, ring) == 0;
+}
+
+/* ---- one order to one ring: whether it means anything there, and what it does ---- */
+
+static bool asks_a_person(const struct stage *g)
+{
+	return g->state == RING_AWAITING_APPROVAL ||
+	       (state_held(g->state) && strcmp(g->cause, verdict_cause_name(CAUSE_COVERAGE_APPROVE)) == 0);
+}
+
+static int agree(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
+{
+	struct stage next = control_copy(s, g);
+
+	if (g->state == RING_AWAITING_APPROVAL)
+		return control_move(s, g, RING_APPROVED, m, now, e);
+	next.coverage_approved = true;
+	return control_keep(s, g, &next, "operator", m, now, e);
+}
+
+static bool can_pause(const struct stage *g)
+{
+	return !g->operator_hold && (state_next(g->state, RING_HOLD) >= 0 || state_held(g->state));
+}
+
+static int pause_stage(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
+{
+	struct stage next = control_copy(s, g);
+
+	next.operator_hold = true;
+	if (control_keep(s, g, &next, "operator", m, now, e) < 0)
+		return e->code;
+	return state_held(g->state) ? 0 : control_move(s, g, RING_HOLD, m, now, e);
+}
+
+static bool can_resume(const struct stage *g)
+{
+	return state_held(g->state);
+}
+
+static int resume(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
+{
+	struct stage next = control_copy(s, g);
+
+	next.operator_hold = false;
+	next.continue_anyway = true;
+	return control_keep(s, g, &next, "operator", m, now, e);
+}
+
+static bool can_halt(const struct stage *g)
+{
+	return state_next(g->state, RING_HALT) >= 0;
+}
+
+static const struct {
+	bool (*means)(const struct stage *g);
+	int (*act)(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e);
+	bool once;      /* the first ring is enough: it takes the others along */
+} by_stage[] = {
+	[ORDER_PROMOTE] = { asks_a_person, agree, false },   [ORDER_PAUSE] = { can_pause, pause_stage, false },
+	[ORDER_RESUME] = { can_resume, resume, false },      [ORDER_HALT] = { can_halt, control_halt, true },
+	[ORDER_APPROVE] = { asks_a_person, agree, false },
+};
+
+/* How many rings it moved, or would move. */
+static int apply(struct server *s, struct rollout *r, const struct control_wish *w, const struct motive *m, int64_t now, struct err *e)
+{
+	int moved = 0;
+
+	if (w->order == ORDER_ABORT) {
+		if (!rollout_lives(r))
+			return 0;
+		return !w->dry_run && control_abort(s, r, m, now, e) < 0 ? e->code : 1;
+	}
+	for (size_t i = 0; i < r->policy->count; i++) {
+		struct stage *g = &r->stages[i];
+
+		if (!named(g, w->ring) || !by_stage[w->order].means(g))
+			continue;
+		if (!w->dry_run && by_stage[w->order].act(s, g, m, now, e) < 0)
+			return e->code;
+		moved++;
+		if (by_stage[w->order].once)
+			break;
+	}
+	return moved;
+}
+
+/* ---- an order ---- */
+
+static int check(struct server *s, const struct rollout *r, struct control_wish *w, struct err *e)
+{
+	char version[ROLLOUT_VERSION_MAX];
+
+	if ((w->order == ORDER_PROMOTE || w->order == ORDER_APPROVE) && strcmp(r->by, w->who) == 0) {
+		w->refused = CONTROL_REQUESTER;
+		return err_set(e, ERR_AUTH, "rollout %llu is by %s: another has to %s it", (unsigned long long)r->id, r->by, orders[w->order]);
+	}
+	if (!w->match)
+		return 0;
+	pthread_mutex_lock(&s->lock);
+	rollout_version(r, version);
+	pthread_mutex_unlock(&s->lock);
+	if (http_tag_matches(w->match, version))
+		return 0;
+	w->refused = CONTROL_CHANGED;
+	return err_set(e, ERR_CONFLICT, "rollout %llu is at version \"%s\" now: look at it again", (unsigned long long)r->id, version);
+}
+
+static int wish(struct server *s, uint64_t rollout, struct control_wish *w, int64_t now, struct err *e)
+{
+	struct motive m = { .cause = verdict_cause_name(CAUSE_OPERATOR), .sentence = w->reason, .who = w->who };
+	struct rollout *r = rollouts_find(&s->rollouts, rollout);
+	int got;
+
+	if (!r)
+		return err_set(e, ERR_NOT_FOUND, "there is no rollout %llu", (unsigned long long)rollout);
+	if (w->ring && w->ring[0] && !rollout_stage(r, w->ring))
+		return err_set(e, ERR_NOT_FOUND, "rollout %llu has no ring %s", (unsigned long long)rollout, w->ring);
+	if (check(s, r, w, e) < 0)
+		return e->code;
+	got = apply(s, r, w, &m, now, e);
+	return got ? got : err_set(e, ERR_CONFLICT, "rollout %llu is %s: nothing to %s", (unsigned long long)rollout, rollout_state(r),
+				   orders[w->order]);
+}
+
+int control_wish(struct server *s, uint64_t rollout, struct control_wish *w, int64_t now, struct err *e)
+{
+	int got;
+
+	w->refused = CONTROL_NO_REFUSAL;
+	pthread_mutex_lock(&s->control);
+	got = wish(s, rollout, w, now, e);
+	pthread_mutex_unlock(&s->control);
+	if (got > 0 && !w->dry_run)
+		control_tick(s, now);
+	return got < 0 ? got : 0;
+}
+
+int control_order(struct server *s, uint64_t rollout, const char *ring, enum control_order o, const char *who, const char *reason,
+		  int64_t now, struct err *e)
+{
+	struct control_wish w = { .order = o, .ring = ring, .who = who, .reason = reason };
+
+	return control_wish(s, rollout, &w, now, e);
+}
