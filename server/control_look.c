@@ -98,26 +98,40 @@ static enum outcome fate(const struct look *l, const struct device *d, bool *off
 	return OUTCOME_PENDING;
 }
 
+static bool seen_since(const struct device *d, int64_t since)
+{
+	return d->last_seen >= since;
+}
+
+/* Of whom two check-ins were due over the last two intervals: whoever was heard of not long before. */
+static void count_telemetry(struct look *l, const struct device *d)
+{
+	struct verdict_facts *f = &l->facts;
+	int64_t since = l->now - HEARD_INTERVALS * l->checkin_s;
+	int64_t expected_since = l->now - MAX(2 * HEARD_INTERVALS * l->checkin_s, l->g->policy->observe_s);
+
+	if (device_away(d) || d->enrolled > since || !seen_since(d, expected_since))
+		return;
+	f->checkins_expected += HEARD_INTERVALS;
+	f->checkins_seen += seen_since(d, since) + (d->before >= since);
+}
+
 static void count_member(struct look *l, const struct device *d)
 {
 	struct verdict_facts *f = &l->facts;
-	bool heard = d->last_seen >= l->now - HEARD_INTERVALS * l->checkin_s || l->now < l->s->quiet_until;
+	bool heard = seen_since(d, l->now - HEARD_INTERVALS * l->checkin_s) || l->now < l->s->quiet_until;
 	bool offered, away = device_away(d);
 	enum outcome o;
 
 	if (!d->ring || strcmp(d->ring, l->g->policy->name) != 0 || d->revoked || !device_channel(d, l->g->rollout->channel))
 		return;
+	count_telemetry(l, d);
 	o = fate(l, d, &offered);
 	if (!heard && !away && !offered)
 		return; /* not at hand: it can neither be offered anything nor say anything */
 	f->eligible++;
 	f->members_survived += offered && o == OUTCOME_SURVIVED;
 	f->members_away += away && !(offered && outcome_final(o));
-	if (away || d->enrolled > l->now - HEARD_INTERVALS * l->checkin_s)
-		return;
-	f->checkins_expected += HEARD_INTERVALS;
-	f->checkins_seen += (d->last_seen >= l->now - HEARD_INTERVALS * l->checkin_s) +
-			    (d->before >= l->now - HEARD_INTERVALS * l->checkin_s);
 }
 
 static void gather(struct look *l)
