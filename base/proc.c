@@ -17,6 +17,7 @@
 
 #define EXIT_CONFINE 126        /* confine() said no */
 #define CHUNK 4096
+#define CHUNKS_A_TURN 64
 #define POLL_BLIND_MS 20
 #define LINGER_MS 1000          /* for output, once the command itself is gone */
 
@@ -24,6 +25,7 @@ struct running {
 	pid_t pid;
 	int pidfd, out, failed; /* failed: the pipe that carries errno of an exec that failed */
 	size_t output_max;
+	bool overflow;
 	struct proc_result *result;
 };
 
@@ -120,16 +122,20 @@ static int start(const struct proc_run *r, struct running *p, struct err *e)
 	return 0;
 }
 
-/* Keeps what fits and drops the rest; false at the end of the output. */
+/* Keeps what fits and drops the rest; false at the end of the output. A pipeful at a time: whoever writes faster than we read must not hold us. */
 static bool drain(struct running *p)
 {
 	struct buf *kept = p->result->output;
 	char chunk[CHUNK];
-	ssize_t n;
+	ssize_t n = 1;
 
-	while ((n = read(p->out, chunk, sizeof chunk)) > 0)
-		buf_add(kept, chunk, MIN((size_t)n, p->output_max - kept->len));
-	return n < 0 && (errno == EAGAIN || errno == EINTR);
+	for (int i = 0; i < CHUNKS_A_TURN && (n = read(p->out, chunk, sizeof chunk)) > 0; i++) {
+		size_t fits = MIN((size_t)n, p->output_max - kept->len);
+
+		buf_add(kept, chunk, fits);
+		p->overflow = p->overflow || fits < (size_t)n;
+	}
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 /* A kernel without pidfd wakes nobody when a child ends. */
@@ -167,10 +173,11 @@ static void attend(const struct proc_run *r, struct running *p, int64_t began)
 			ended = true;
 			deadline = MIN(deadline, clock_work_ms() + LINGER_MS);
 		}
-		if (clock_work_ms() >= deadline)
+		p->result->too_much = r->output_ends && p->overflow;
+		if (p->result->too_much || clock_work_ms() >= deadline)
 			break;
 	}
-	p->result->timed_out = !ended;
+	p->result->timed_out = !ended && !p->result->too_much;
 	/* Grandchildren must not outlive the command they belong to. */
 	kill_group(p);
 }
@@ -244,6 +251,8 @@ void proc_result_words(const struct proc_result *r, char *out, size_t cap)
 {
 	if (r->timed_out)
 		snprintf(out, cap, "timed out after %lld ms", (long long)r->wall_ms);
+	else if (r->too_much)
+		snprintf(out, cap, "printed more than it may");
 	else if (r->signal)
 		snprintf(out, cap, "killed by signal %d (%s)", r->signal, strsignal(r->signal));
 	else

@@ -20,13 +20,14 @@ struct proc_run {
 	int stdin_fd;                   /* -1: /dev/null */
 	int64_t timeout_ms;             /* wall time, then SIGKILL to the group */
 	size_t output_max;              /* bytes kept of standard output and error together; more is dropped */
+	bool output_ends;               /* ... or, when set, more ends the command: too_much */
 	/* Called in the child before exec, when not NULL: a negative answer makes it exit 126. */
 	int (*confine)(void *arg);
 	void *confine_arg;
 };
 
 struct proc_result {
-	bool timed_out;
+	bool timed_out, too_much;       /* ended by us, for one of these */
 	int exit_status;                /* 0..255, or -1 when a signal ended it */
 	int signal;                     /* 0 or the signal */
 	int64_t wall_ms, cpu_us, max_rss;       /* of the child; max_rss in bytes */

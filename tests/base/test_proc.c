@@ -133,6 +133,42 @@ static bool lives(pid_t pid)
 	return *text && !strstr(text, ") Z");
 }
 
+static void output_beyond_the_limit_ends_the_command_when_that_is_wanted(void **state)
+{
+	struct proc_run r = plain();
+	struct proc_result out;
+	char words[100];
+	struct err e;
+
+	(void)state;
+	r.output_ends = true;
+	assert_ok(run_with(&r, "while :; do echo 0123456789; done", &out, &e));
+	assert_true(out.too_much);
+	assert_false(out.timed_out);
+	assert_int_equal(out.output->len, r.output_max);
+	proc_result_words(&out, words, sizeof words);
+	assert_string_equal(words, "printed more than it may");
+	proc_result_release(&out);
+	assert_ok(run_with(&r, "echo 0123456789", &out, &e));
+	assert_false(out.too_much);
+	assert_int_equal(out.exit_status, 0);
+	proc_result_release(&out);
+}
+
+/* It prints as fast as it can, for ever: reading must not outlast the deadline. */
+static void a_flood_of_output_does_not_move_the_deadline(void **state)
+{
+	struct proc_run r = plain();
+	struct proc_result out;
+	struct err e;
+
+	(void)state;
+	r.timeout_ms = 300;
+	assert_ok(run_with(&r, "exec yes", &out, &e));
+	assert_true(out.timed_out);
+	proc_result_release(&out);
+}
+
 static void time_ends_the_command_and_its_children(void **state)
 {
 	struct proc_run r = plain();
@@ -242,6 +278,8 @@ int main(void)
 		cmocka_unit_test(only_three_descriptors_are_inherited),
 		cmocka_unit_test(standard_input_may_be_a_descriptor),
 		cmocka_unit_test(output_beyond_the_limit_is_dropped_and_the_command_goes_on),
+		cmocka_unit_test(output_beyond_the_limit_ends_the_command_when_that_is_wanted),
+		cmocka_unit_test(a_flood_of_output_does_not_move_the_deadline),
 		cmocka_unit_test(time_ends_the_command_and_its_children),
 		cmocka_unit_test(a_grandchild_holding_the_output_does_not_hold_us),
 		cmocka_unit_test(a_signal_is_named),
