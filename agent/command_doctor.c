@@ -69,6 +69,18 @@ static void confinement(struct examination *x, const struct settings *s, enum co
 	    *missing ? "; missing: " : "", missing);
 }
 
+/* Only where a channel has them. Without control groups the canary counts their processes and adds up their memory itself. */
+static void commands(struct examination *x, const struct settings *s)
+{
+	char lacks[256];
+
+	if (!confine_runs_commands(s))
+		return;
+	confine_examine_commands(s, lacks, sizeof lacks);
+	say(x, !*lacks, "check commands", "%s%s", *lacks ? "they judge no events here, or leave processes behind: " :
+	    "end together with the canary, and write into a place of their own", lacks);
+}
+
 static void trust(struct examination *x, const struct settings *s)
 {
 	for (int i = 0; i < SETTINGS_REPOS; i++) {
@@ -130,5 +142,6 @@ int command_doctor(int argc, char **argv, const void *options, struct err *e)
 	kernel(&x, s);
 	for (int role = 0; role <= CONFINE_ROLES; role++)
 		confinement(&x, s, (enum confine_role)role);
+	commands(&x, s);
 	return x.wrong ? 1 : 0;
 }

@@ -16,6 +16,7 @@
 
 #define MIB ((rlim_t)1 << 20)
 #define ANY RLIM_INFINITY
+#define NOBODY 65534
 
 static const struct {
 	const char *name;
@@ -31,7 +32,7 @@ static const struct {
 	[CONFINE_UNPACK] = { "unpack", "ringhold-unpack", 32, 0,          600, 2048 * MIB, 0 },
 	[CONFINE_CHECK]  = { "check",  "ringhold-unpack", 64, 0,          600, 2048 * MIB, 0 },
 	/* The canary watches a child of its own, which content/canary.c bounds by the content's budget. */
-	[CONFINE_CANARY] = { "canary", "ringhold-canary", 64, 64 * MIB,   ANY, ANY,        ANY },
+	[CONFINE_CANARY] = { "canary", "ringhold-canary", 256, 64 * MIB,  ANY, ANY,        ANY },
 };
 
 const char *confine_role_name(enum confine_role role)
@@ -80,6 +81,8 @@ int confine_identity(struct confine_identity *out, const struct settings *s, enu
 		*out = (struct confine_identity){ pw->pw_uid, pw->pw_gid };
 	else if (*user)
 		return err_set(e, ERR_USAGE, "user %s: no such user", user);
+	else if (role == CONFINE_CANARY)
+		*out = (struct confine_identity){ NOBODY, NOBODY };
 	return 0;
 }
 
@@ -126,7 +129,7 @@ static int steps(const struct settings *s, enum confine_role role, const struct 
 	*got |= sandbox_empty_bounding_set() ? CONFINE_BOUNDING : 0;
 	if (sandbox_become(roles[role].name, who.uid, who.gid, e) < 0)
 		return e->code;
-	*got |= geteuid() ? CONFINE_USER : 0;
+	*got |= geteuid() && geteuid() != NOBODY ? CONFINE_USER : 0;
 	*got |= sandbox_drop_capabilities() ? CONFINE_NO_CAPS : 0;
 	*got |= sealed();
 	*got |= !paths->full && sandbox_landlock(paths->of, paths->count, role == CONFINE_FETCH) ? CONFINE_LANDLOCK : 0;

@@ -24,7 +24,7 @@ enum confine_role { CONFINE_FETCH, CONFINE_JUDGE, CONFINE_UNPACK, CONFINE_CHECK,
 enum {
 	CONFINE_NO_NEW_PRIVS = 1 << 0,
 	CONFINE_RLIMITS = 1 << 1,
-	CONFINE_USER = 1 << 2,          /* is not root */
+	CONFINE_USER = 1 << 2,          /* neither root nor nobody */
 	CONFINE_UNDUMPABLE = 1 << 3,
 	CONFINE_PARENT = 1 << 4,        /* dies with the supervisor */
 	CONFINE_NO_CAPS = 1 << 5,
@@ -41,13 +41,17 @@ int confine_role_parse(const char *name);                       /* -1: none */
 
 /*
  * The role's user: that of the settings (a name, or a number that needs no
- * account), else ringhold-<role> where there is one, else 0: root it stays.
+ * account), else ringhold-<role> where there is one, else 0: root it stays. But
+ * the canary becomes nobody: the kernel counts no processes of root, and what it
+ * runs may want to start very many.
  */
 struct confine_identity {
 	uid_t uid;
 	gid_t gid;
 };
 int confine_identity(struct confine_identity *out, const struct settings *s, enum confine_role role, struct err *e) MUST_CHECK;
+
+bool confine_runs_commands(const struct settings *s);            /* some channel has content that only a check command can judge */
 
 /* In the process itself, once. *in_force may be NULL. */
 int confine(const struct settings *s, enum confine_role role, unsigned *in_force, struct err *e) MUST_CHECK;
@@ -58,6 +62,13 @@ unsigned confine_supervisor(void);      /* answers what is in force */
  * CONFINE_ROLES stands for the supervisor.
  */
 int confine_examine(const struct settings *s, enum confine_role role, unsigned *in_force, struct err *e) MUST_CHECK;
+/* Whether check commands can be kept together and given a place of their own: "" or what the kernel refuses. */
+void confine_examine_commands(const struct settings *s, char *lacks, size_t cap);
+
+/* Makes what confine_examine_commands() asks about, in the canary, while it is root; says what it cannot. */
+int confine_begin_namespace(struct err *e) MUST_CHECK;
+int confine_begin_scratch(const struct settings *s, struct err *e) MUST_CHECK;
+
 /* At the supervisor's start: warns of all that is missing; ERR_UNSUPPORTED when strict-sandbox forbids that. */
 int confine_examine_all(const struct settings *s, struct err *e) MUST_CHECK;
 

@@ -88,12 +88,38 @@ static void open_judge(struct confine_paths *p, const struct settings *s)
 	add_below(p, s->root, SANDBOX_READ | SANDBOX_WRITE, HOME_STATE "/tuf");
 }
 
-static bool runs_commands(const struct settings *s)
+bool confine_runs_commands(const struct settings *s)
 {
 	for (size_t i = 0; i < s->channel_count; i++)
 		if (s->channels[i].exec && s->channels[i].exec[0])
 			return true;
 	return false;
+}
+
+static void add_opened(struct confine_paths *p, const struct sandbox_path *of, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (p->count < CONFINE_PATHS_MAX) {
+			p->of[p->count++] = of[i];
+			continue;
+		}
+		p->full = true;
+		close(of[i].fd);
+	}
+}
+
+static void open_commands(struct confine_paths *p, const struct settings *s)
+{
+	struct sandbox_path system[SANDBOX_COMMAND_PATHS_MAX];
+
+	add_opened(p, system, sandbox_command_paths(system));
+	add_below(p, s->root, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_SPECIAL, HOME_SCRATCH);
+	for (size_t i = 0; i < s->channel_count; i++) {
+		for (char **x = s->channels[i].exec; x && *x; x++)
+			add_below(p, s->root, SANDBOX_READ | SANDBOX_EXECUTE, "%s", strchr(*x, '=') + 1);
+		for (char **x = s->channels[i].exec_reads; x && *x; x++)
+			add_below(p, s->root, SANDBOX_READ | SANDBOX_EXECUTE, "%s", *x);
+	}
 }
 
 static void open_canary(struct confine_paths *p, const struct settings *s)
@@ -105,8 +131,8 @@ static void open_canary(struct confine_paths *p, const struct settings *s)
 			add_below(p, s->root, SANDBOX_READ, "%s", *x);
 	add(p, "/proc", SANDBOX_READ);          /* the try measures itself, then loses it */
 	add(p, "/dev/null", SANDBOX_READ | SANDBOX_WRITE);
-	if (runs_commands(s))
-		add(p, "/", SANDBOX_READ | SANDBOX_EXECUTE);
+	if (confine_runs_commands(s))
+		open_commands(p, s);
 }
 
 void confine_paths_open(struct confine_paths *p, const struct settings *s, enum confine_role role)
@@ -180,7 +206,7 @@ static const struct sandbox_filter filters[CONFINE_ROLES] = {
 
 bool confine_filter(const struct settings *s, enum confine_role role)
 {
-	if (role == CONFINE_CANARY && runs_commands(s))
-		return sandbox_filter_commands();
+	if (role == CONFINE_CANARY && confine_runs_commands(s))
+		return sandbox_filter_commands(true);
 	return sandbox_filter(&filters[role]);
 }

@@ -5,7 +5,7 @@
 #include "agent/confine.h"
 #include "content/sandbox.h"
 
-#define CONFINE_PATHS_MAX 192
+#define CONFINE_PATHS_MAX 512
 
 struct confine_paths {
 	struct sandbox_path of[CONFINE_PATHS_MAX];

@@ -3,7 +3,7 @@
  *
  *   /etc/ringhold/{agent.ini,trust/<repo>.root.json,contract.json,vouch.key}
  *   /var/lib/ringhold/{agent.db,tuf/<repo>/,device.token,channels/<channel>/{slots,quarantine.d,incoming,boot}}
- *   /run/ringhold/{agent.lock,<channel>/}
+ *   /run/ringhold/{agent.lock,scratch/,<channel>/}
  */
 #ifndef AGENT_HOME_H
 #define AGENT_HOME_H
@@ -17,6 +17,7 @@
 #define HOME_CHANNELS HOME_STATE "/channels"
 #define HOME_RUN "/run/ringhold"
 #define HOME_ETC "/etc/ringhold"
+#define HOME_SCRATCH HOME_RUN "/scratch"        /* empty; each canary that runs commands has its own file system there */
 
 /* root followed by an absolute path; ERR_LIMIT when too long. */
 int home_path(char out[HOME_PATH_MAX], const char *root, const char *path, struct err *e) MUST_CHECK;

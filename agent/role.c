@@ -1,38 +1,11 @@
 /* role: from `--role NAME` to the body of that process. */
 #include "agent/role.h"
 
-#include <errno.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/spawn.h"
 #include "base/fetch.h"
 #include "base/log.h"
-
-/*
- * The canary starts programs of others when content needs it: as the first
- * process of a namespace it takes all of them along when it ends. Where the
- * kernel makes none, the try says what it lacks.
- */
-static void begin_namespace(void)
-{
-	int status = 0;
-	pid_t pid;
-
-	if (unshare(CLONE_NEWPID) < 0)
-		return;
-	pid = fork();
-	if (pid == 0)
-		return;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	spawn_close_above(2);   /* the conversation is the child's */
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	_exit(pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 1);
-}
 
 /* Libraries that load code when first used do so while they still can. */
 static int begin_network(struct err *e)
@@ -42,12 +15,23 @@ static int begin_network(struct err *e)
 	return fetch_new(&f, &(struct fetch_settings){ .agent = "ringhold-agent" }, e);
 }
 
+/* Where the kernel makes neither, the try says what it lacks, and commands judge no events. */
+static void begin_canary(const struct settings *s)
+{
+	struct err e;
+
+	if (confine_begin_namespace(&e) < 0)
+		log_warn("%s", e.msg);
+	if (confine_runs_commands(s) && confine_begin_scratch(s, &e) < 0)
+		log_warn("%s", e.msg);
+}
+
 static int begin(const struct settings *s, enum confine_role role, struct err *e)
 {
 	if (role == CONFINE_FETCH && begin_network(e) < 0)
 		return e->code;
 	if (role == CONFINE_CANARY)
-		begin_namespace();
+		begin_canary(s);
 	return confine(s, role, NULL, e);
 }
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/home.h"
@@ -189,7 +190,24 @@ struct commands {
 	char corpora[COMMANDS_MAX][HOME_PATH_MAX];
 	const char *benign[COMMANDS_MAX];
 	size_t benign_count;
+	char read_paths[COMMANDS_MAX][HOME_PATH_MAX];
+	const char *reads[COMMANDS_MAX];
+	size_t read_count;
+	char scratch[HOME_PATH_MAX];
 };
+
+static int paths_below(char paths[][HOME_PATH_MAX], const char **list, size_t *count, const char *root, char **below, struct err *e)
+{
+	for (; below && *below; below++) {
+		if (*count == COMMANDS_MAX)
+			return err_set(e, ERR_LIMIT, "%s: more than %d of its kind", *below, COMMANDS_MAX);
+		if (home_path(paths[*count], root, *below, e) < 0)
+			return e->code;
+		list[*count] = paths[*count];
+		(*count)++;
+	}
+	return 0;
+}
 
 static int commands_of(struct commands *c, const struct settings *s, const struct settings_channel *channel, struct err *e)
 {
@@ -206,15 +224,22 @@ static int commands_of(struct commands *c, const struct settings *s, const struc
 		c->list[n] = (struct loader_exec){ .type = c->types[n], .argv = c->argv[n] };
 		c->count++;
 	}
-	for (char **x = channel->benign; x && *x; x++) {
-		if (c->benign_count == COMMANDS_MAX)
-			return err_set(e, ERR_LIMIT, "channel %s: more than %d benign corpora", channel->name, COMMANDS_MAX);
-		if (home_path(c->corpora[c->benign_count], s->root, *x, e) < 0)
-			return e->code;
-		c->benign[c->benign_count] = c->corpora[c->benign_count];
-		c->benign_count++;
-	}
-	return 0;
+	return paths_below(c->corpora, c->benign, &c->benign_count, s->root, channel->benign, e) < 0 ||
+		       paths_below(c->read_paths, c->reads, &c->read_count, s->root, channel->exec_reads, e) < 0
+	       ? e->code : 0;
+}
+
+/* Is it ours, and a file system of its own? Where the kernel mounted none, commands write nothing. */
+static const char *scratch_of(struct commands *c, const struct settings *s)
+{
+	char above[HOME_PATH_MAX];
+	struct stat in, out;
+	struct err e;
+
+	if (home_path(c->scratch, s->root, HOME_SCRATCH, &e) < 0 || home_path(above, s->root, HOME_RUN, &e) < 0 ||
+	    stat(c->scratch, &in) < 0 || stat(above, &out) < 0 || in.st_dev == out.st_dev || in.st_uid != geteuid())
+		return NULL;
+	return c->scratch;
 }
 
 static enum result_outcome outcome_of(enum canary_outcome o)
@@ -276,6 +301,9 @@ static int try_slot(struct message_result *r, const struct settings *s, const st
 	job.benign_count = c->benign_count;
 	job.exec = c->list;
 	job.exec_count = c->count;
+	job.reads = c->reads;
+	job.read_count = c->read_count;
+	job.scratch = c->count ? scratch_of(c, s) : NULL;
 	job.wall_ms = channel->canary_wall_s * 1000;
 	job.alone = getpid() == 1;
 	if (canary_run(&job, &result, e) < 0 || strict_enough(s, &result, e) < 0)

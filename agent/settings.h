@@ -26,7 +26,8 @@ struct settings_channel {
 	char *pidfile;          /* or: whose process gets `signal`; "" none */
 	char *signal;           /* "HUP", "USR1", "USR2" */
 	char *probe;            /* command that must succeed while on probation; "" none */
-	char **exec;            /* "TYPE=/etc/..." check commands of content types without an engine of ours */
+	char **exec;            /* "TYPE=COMMAND": check commands of content types without an engine of ours */
+	char **exec_reads;      /* what these may read beside the system's programs */
 	char **benign;          /* directories of benign events */
 	bool watch;             /* the sensor reports through libringhold-sensor; else only the probe speaks for it */
 	int64_t sensor_wait_s;  /* how long it may take to take content over, or to come back */

@@ -131,21 +131,6 @@ static int check_round(const struct examination *x, struct author_round *r, cons
 	return check_content(&r->report, &job, e);
 }
 
-/* The type of a file that only a command on the hosts can judge; NULL: none. */
-static const char *foreign_type(const struct manifest *m)
-{
-	for (size_t i = 0; i < m->file_count; i++) {
-		const char *type = m->files[i].type;
-		bool known = loader_is_data(type);
-
-		for (size_t k = 0; loader_builtin[k] && !known; k++)
-			known = loader_builtin[k]->type && !strcmp(loader_builtin[k]->type, type);
-		if (!known)
-			return type;
-	}
-	return NULL;
-}
-
 static int try_round(const struct examination *x, struct author_round *r, const struct buf *contract, struct err *e)
 {
 	bool root = geteuid() == 0;
@@ -156,7 +141,7 @@ static int try_round(const struct examination *x, struct author_round *r, const 
 		.uid = root ? NOBODY : 0, .gid = root ? NOBODY : 0, .checked = true,
 	};
 
-	r->untried_type = foreign_type(x->tree->manifest);
+	r->untried_type = loader_foreign_type(x->tree->manifest);
 	if (r->untried_type)
 		return 0;
 	r->tests = job.tests = canary_tests_new(TESTS_MAX);

@@ -22,10 +22,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "content/canary_memory.h"
 #include "content/canary_try.h"
 #include "schema/reason.h"
 
 #define WALL_MS 60000
+#define WATCH_MS 200                    /* between two looks at what check commands use */
+#define MEMORY_MOST ((uint64_t)4 << 30) /* of all of them together */
 #define RECORD_MAGIC UINT64_C(0x3159524e41435252)
 
 struct record {
@@ -41,6 +44,7 @@ struct run {
 	struct record record;
 	size_t got;                     /* bytes of the record */
 	bool timed_out;
+	uint64_t memory;                /* that all processes together had when they had too much; 0: never */
 	int status;                     /* wait status */
 	int64_t started;
 };
@@ -143,6 +147,19 @@ __attribute__((noreturn)) static void first_process(struct run *r)
 
 /* ---- the parent ---- */
 
+/* Many small processes are bounded one by one only; commands are therefore added up now and then. */
+static bool too_much_memory(struct run *r)
+{
+	uint64_t bound = r->page->memory_bound, used;
+
+	if (!r->try.commands)
+		return false;
+	bound = bound && bound < MEMORY_MOST ? bound : MEMORY_MOST;
+	used = canary_memory_below();
+	r->memory = used > bound ? used : 0;
+	return r->memory;
+}
+
 /* Reads until the record is whole, everybody who could write it is gone, or time is up. */
 static void await(struct run *r)
 {
@@ -157,8 +174,13 @@ static void await(struct run *r)
 			r->timed_out = true;
 			return;
 		}
-		if (poll(&p, 1, (int)MIN(left, (int64_t)INT32_MAX)) <= 0)
+		if (r->try.commands)
+			left = MIN(left, (int64_t)WATCH_MS);
+		if (poll(&p, 1, (int)MIN(left, (int64_t)INT32_MAX)) <= 0) {
+			if (too_much_memory(r))
+				return;
 			continue;
+		}
 		n = read(r->pipe[0], (char *)&r->record + r->got, sizeof(r->record) - r->got);
 		if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
 			return;
@@ -171,7 +193,7 @@ static void reap(struct run *r)
 {
 	siginfo_t info = { 0 };
 
-	if (!r->timed_out && r->got < sizeof(r->record)) {      /* the pipe is closed: it is dying; see of what */
+	if (!r->timed_out && !r->memory && r->got < sizeof(r->record)) {      /* the pipe is closed: it is dying; see of what */
 		for (int i = 0; i < 200 && !info.si_pid; i++) {
 			if (waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOWAIT | WNOHANG) < 0)
 				break;
@@ -228,7 +250,12 @@ static void classify(const struct run *r, struct canary_result *out)
 
 	out->confinement = r->page->confinement & CANARY_CONFINEMENT_ALL;
 	out->landlock_abi = r->page->landlock_abi;
-	out->signal = r->timed_out ? 0 : sig;
+	out->signal = r->timed_out || r->memory ? 0 : sig;
+	if (r->memory) {
+		snprintf(what, sizeof(what), "its processes had %llu MB together", (unsigned long long)(r->memory >> 20));
+		say(out, r, CANARY_MEMORY, REASON_CEILING_RSS, what);
+		return;
+	}
 	if (r->timed_out) {
 		snprintf(what, sizeof(what), "no end after %lld ms", (long long)r->try.wall_ms);
 		say(out, r, CANARY_HANG, REASON_HANG, what);
@@ -284,6 +311,7 @@ static int once(struct run *r, struct canary_result *out, struct err *e)
 	memset(r->page, 0, sizeof(*r->page));
 	r->got = 0;
 	r->timed_out = false;
+	r->memory = 0;
 	r->pipe[0] = r->pipe[1] = -1;
 	if (start(r, e) < 0) {
 		fd_freep(&r->pipe[0]);

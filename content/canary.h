@@ -3,7 +3,9 @@
  *
  * The child has no network, no way to start processes (unless an exec check
  * needs one), reads only the slot and the benign corpora, and has its CPU,
- * memory and files bounded. It checks the content against the contract, loads
+ * memory and files bounded. Check commands may also read the system's programs
+ * and write into a scratch directory; they are bounded in number and, all
+ * together, in memory. It checks the content against the contract, loads
  * it with its engine, runs the self-tests and the corpora, measures, and hands
  * back one fixed-size record. The parent parses nothing of the bundle; it
  * bounds the time, kills what is left and says what happened.
@@ -77,6 +79,9 @@ struct canary_job {
 	size_t benign_count;
 	const struct loader_exec *exec;
 	size_t exec_count;
+	const char *const *reads;       /* what its commands may read beside the system's programs; does not cross an exec */
+	size_t read_count;
+	const char *scratch;            /* where its commands may write: sandbox_scratch(); NULL: nowhere, and then they judge no events; does not cross an exec */
 	bool alone;                     /* the caller is the first process of a namespace of its own, and ends after the try; does not cross an exec */
 	bool checked;                   /* the caller made the static check: only load and try; does not cross an exec */
 	int64_t wall_ms;                /* whole try; 0: 60 s */

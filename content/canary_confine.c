@@ -1,9 +1,12 @@
 /* canary_confine: what content/sandbox.h offers, with the limits and paths of a try. */
 #include "content/canary_confine.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -11,14 +14,44 @@
 #include "content/sandbox.h"
 
 #define FILES_OPEN 64
-#define PROCESSES 64                    /* of an exec check */
+#define FILES_OPEN_COMMANDS 256
+#define FILE_SIZE_COMMANDS ((rlim_t)64 << 20)
+#define CONFINE_MORE_MAX 64             /* commands and what they read, of the host's configuration */
+#define PROCESSES 64                    /* of check commands, threads too, beside what their user runs already */
+
+/* Processes and threads of a user, as the kernel counts them. */
+static rlim_t tasks_of(uid_t uid)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *d;
+	rlim_t n = 0;
+
+	while (proc && (d = readdir(proc))) {
+		char path[300];
+		struct stat st;
+
+		if (d->d_name[0] < '0' || d->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/task", d->d_name);
+		if (stat(path, &st) == 0 && st.st_uid == uid)
+			n += st.st_nlink > 2 ? (rlim_t)st.st_nlink - 2 : 1;
+	}
+	if (proc)
+		closedir(proc);
+	return n;
+}
 
 static bool limits(const struct confine *c)
 {
+	uid_t who = c->uid && geteuid() == 0 ? c->uid : geteuid();
 	const struct { int what; rlim_t most; } rows[] = {
-		{ RLIMIT_CPU, (rlim_t)c->cpu_s }, { RLIMIT_FSIZE, 0 },   { RLIMIT_CORE, 0 },
-		{ RLIMIT_NOFILE, FILES_OPEN },    { RLIMIT_MEMLOCK, 0 }, { RLIMIT_MSGQUEUE, 0 },
-		{ RLIMIT_NPROC, c->commands ? PROCESSES : 0 },
+		{ RLIMIT_CPU, (rlim_t)c->cpu_s },
+		{ RLIMIT_FSIZE, c->commands ? FILE_SIZE_COMMANDS : 0 },
+		{ RLIMIT_CORE, 0 },
+		{ RLIMIT_NOFILE, c->commands ? FILES_OPEN_COMMANDS : FILES_OPEN },
+		{ RLIMIT_MEMLOCK, 0 },
+		{ RLIMIT_MSGQUEUE, 0 },
+		{ RLIMIT_NPROC, c->commands ? tasks_of(who) + PROCESSES : 0 },
 	};
 	bool ok = true;
 
@@ -51,28 +84,63 @@ bool canary_bound_memory(uint64_t more)
 	return sandbox_limit(RLIMIT_AS, (rlim_t)(before + more));
 }
 
-static bool landlock(const struct confine *c)
-{
-	struct sandbox_path paths[CONFINE_READABLE_MAX + 1];
-	AUTO_FD int root = c->commands ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-	size_t n = 0;
+struct paths {
+	struct sandbox_path of[CONFINE_READABLE_MAX + SANDBOX_COMMAND_PATHS_MAX + CONFINE_MORE_MAX];
+	size_t count, borrowed;         /* the first are the caller's */
+	bool full;
+};
 
-	if (c->readable_count > CONFINE_READABLE_MAX || (c->commands && root < 0))
-		return false;
-	for (size_t i = 0; i < c->readable_count; i++)
-		paths[n++] = (struct sandbox_path){ c->readable[i], SANDBOX_READ };
-	if (c->commands)
-		paths[n++] = (struct sandbox_path){ root, SANDBOX_READ | SANDBOX_EXECUTE };
-	return sandbox_landlock(paths, n, false);
+static void add(struct paths *p, const char *path, unsigned rights)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (p->count == ARRAY_LEN(p->of)) {
+		p->full = true;
+		close(fd);
+		return;
+	}
+	p->of[p->count++] = (struct sandbox_path){ fd, rights };
 }
 
-int canary_confine(const struct confine *c, uint32_t *mask, uint32_t *abi, struct err *e)
+static void add_for_commands(struct paths *p, const struct confine *c)
+{
+	struct sandbox_path system[SANDBOX_COMMAND_PATHS_MAX];
+	size_t count = sandbox_command_paths(system);
+
+	memcpy(p->of + p->count, system, count * sizeof(system[0]));
+	p->count += count;
+	for (const char *const *program = c->programs; program && *program; program++)
+		add(p, *program, SANDBOX_READ | SANDBOX_EXECUTE);
+	for (size_t i = 0; i < c->read_count; i++)
+		add(p, c->reads[i], SANDBOX_READ | SANDBOX_EXECUTE);
+}
+
+/* Before the limits: they leave room for fewer descriptors. */
+static void open_paths(struct paths *p, const struct confine *c)
+{
+	*p = (struct paths){ .full = c->readable_count + 1 > CONFINE_READABLE_MAX };
+	for (size_t i = 0; i < c->readable_count && !p->full; i++)
+		p->of[p->count++] = (struct sandbox_path){ c->readable[i], SANDBOX_READ };
+	if (c->scratch >= 0 && !p->full)
+		p->of[p->count++] = (struct sandbox_path){ c->scratch, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_SPECIAL };
+	p->borrowed = p->count;
+	if (c->commands && !p->full)
+		add_for_commands(p, c);
+}
+
+static void close_paths(struct paths *p)
+{
+	while (p->count > p->borrowed)
+		close(p->of[--p->count].fd);
+}
+
+static int confine_with(const struct confine *c, const struct paths *paths, uint32_t *mask, struct err *e)
 {
 	static const uint64_t unparsed = (uint64_t)4 << 30;     /* until the budget is known */
 	static const struct sandbox_filter reading = { .also = NULL };
 
-	*mask = 0;
-	*abi = sandbox_landlock_abi();
 	(void)!unshare(CLONE_NEWNET | CLONE_NEWIPC);            /* where it may; the filter forbids sockets anyhow */
 	if (canary_bound_memory(unparsed))
 		*mask |= CANARY_RLIMIT_AS;
@@ -86,9 +154,22 @@ int canary_confine(const struct confine *c, uint32_t *mask, uint32_t *abi, struc
 		*mask |= CANARY_NO_CAPS;
 	if (sandbox_seal())
 		*mask |= CANARY_NO_NEW_PRIVS;
-	if (landlock(c))
+	if (!paths->full && sandbox_landlock(paths->of, paths->count, false))
 		*mask |= CANARY_LANDLOCK;
-	if (c->commands ? sandbox_filter_commands() : sandbox_filter(&reading))
+	if (c->commands ? sandbox_filter_commands(false) : sandbox_filter(&reading))
 		*mask |= CANARY_SECCOMP;
 	return 0;
+}
+
+int canary_confine(const struct confine *c, uint32_t *mask, uint32_t *abi, struct err *e)
+{
+	struct paths paths;
+	int rc;
+
+	*mask = 0;
+	*abi = sandbox_landlock_abi();
+	open_paths(&paths, c);
+	rc = confine_with(c, &paths, mask, e);
+	close_paths(&paths);
+	return rc;
 }

@@ -12,12 +12,16 @@
 
 #include "base/err.h"
 
-#define CONFINE_READABLE_MAX 33         /* the slot and the corpora */
+#define CONFINE_READABLE_MAX 34         /* the slot, the corpora, the scratch directory */
 
 struct confine {
 	const int *readable;            /* directories that stay readable, and nothing else */
 	size_t readable_count;
-	bool commands;                  /* an exec check: may start programs and read them */
+	bool commands;                  /* an exec check: may start programs and read what they need */
+	const char *const *programs;    /* NULL-terminated: ... these among them, which no system has */
+	const char *const *reads;       /* ... and these */
+	size_t read_count;
+	int scratch;                    /* where they may write; -1: nowhere */
 	int64_t cpu_s;
 	uid_t uid;                      /* 0: stay */
 	gid_t gid;

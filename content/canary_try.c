@@ -1,10 +1,12 @@
 /* canary_try: check, load, test and measure a bundle, confined; every failure becomes an outcome with a reason. */
 #include "content/canary_try.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "content/canary_confine.h"
@@ -14,6 +16,7 @@
 #include "schema/contract.h"
 #include "schema/reason.h"
 
+#define PROGRAMS_MAX 32
 #define RSS_SLACK ((uint64_t)64 << 20)  /* address space is always more than what is resident */
 
 struct trial {
@@ -68,6 +71,16 @@ static int64_t peak_rss(void)
 	return (int64_t)MAX(self.ru_maxrss, children.ru_maxrss) * 1024;
 }
 
+/* Ours and our check commands'. */
+static int64_t cpu_us(void)
+{
+	struct rusage children;
+
+	getrusage(RUSAGE_CHILDREN, &children);
+	return clock_cpu_us() + (children.ru_utime.tv_sec + children.ru_stime.tv_sec) * 1000000 + children.ru_utime.tv_usec +
+	       children.ru_stime.tv_usec;
+}
+
 static int64_t lower(int64_t a, int64_t budget)
 {
 	return budget > 0 ? MIN(a, budget) : a;
@@ -79,11 +92,18 @@ static int confine_step(struct trial *t, struct err *e)
 {
 	const struct canary_job *job = t->t->job;
 	int readable[1 + CANARY_BENIGN_MAX] = { t->t->slot };
-	struct confine c = { .readable = readable, .readable_count = 1, .commands = t->t->commands,
+	const char *programs[PROGRAMS_MAX + 1] = { NULL };
+	AUTO_FD int scratch = t->t->commands && job->scratch ? open(job->scratch, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	struct confine c = { .readable = readable, .readable_count = 1, .commands = t->t->commands, .programs = programs,
+			     .reads = job->reads, .read_count = job->read_count, .scratch = scratch,
 			     .cpu_s = t->t->wall_ms / 1000 + 2, .uid = job->uid, .gid = job->gid };
 
 	for (size_t i = 0; i < job->benign_count; i++)
 		readable[c.readable_count++] = t->t->benign[i];
+	for (size_t i = 0; i < MIN(job->exec_count, (size_t)PROGRAMS_MAX); i++)
+		programs[i] = job->exec[i].argv[0];
+	if (c.commands && loader_exec_prepare(e) < 0)
+		return failed(t, REASON_INTERNAL, e);
 	if (canary_confine(&c, &t->out->confinement, &t->out->landlock_abi, e) < 0)
 		return failed(t, REASON_INTERNAL, e);
 	if (!c.commands && (t->out->confinement & CANARY_SECCOMP))
@@ -108,8 +128,10 @@ static int read_step(struct trial *t, struct err *e)
 				     t->manifest->budget.rss_bytes);
 	t->ceiling.us_per_event = lower(t->contract ? t->contract->ceilings.us_per_event : INT64_MAX,
 					t->manifest->budget.us_per_event);
-	if (t->ceiling.rss_bytes < INT64_MAX / 4)
-		canary_bound_memory(2 * (uint64_t)t->ceiling.rss_bytes + RSS_SLACK);
+	if (t->ceiling.rss_bytes < INT64_MAX / 4) {
+		t->t->page->memory_bound = 2 * (uint64_t)t->ceiling.rss_bytes + RSS_SLACK;
+		canary_bound_memory(t->t->page->memory_bound);
+	}
 	return 0;
 }
 
@@ -145,15 +167,15 @@ static int load_step(struct trial *t, struct err *e)
 	const struct loader_job what = {
 		.slot = t->t->slot, .slot_path = job->slot, .digest = job->digest, .manifest = t->manifest,
 		.contract = t->contract, .drop = job->drop, .drop_count = job->drop_count,
-		.exec = job->exec, .exec_count = job->exec_count,
+		.exec = job->exec, .exec_count = job->exec_count, .scratch = job->scratch,
 	};
-	int64_t wall = clock_work_ms(), cpu = clock_cpu_us();
+	int64_t wall = clock_work_ms(), cpu = cpu_us();
 	struct loader_stats stats;
 
 	if (loader_set_load(&t->engine, &what, job->loaders, e) < 0)
 		return failed(t, REASON_LOAD, e);
 	t->out->load_ms = clock_work_ms() - wall;
-	t->load_cpu_ms = (clock_cpu_us() - cpu) / 1000;
+	t->load_cpu_ms = (cpu_us() - cpu) / 1000;
 	loader_set_stats(t->engine, &stats);
 	t->out->files = stats.files;
 	t->out->rules = stats.rules;
@@ -206,6 +228,24 @@ static int benign_step(struct trial *t, const struct selftest_run *run, struct e
 	return 0;
 }
 
+/* An engine that judges all events at once gets them before the first is asked for. */
+static int judge_step(struct trial *t, const struct selftest_run *run, struct err *e)
+{
+	const struct canary_job *job = t->t->job;
+	uint64_t cpu_ns;
+
+	for (size_t i = 0; i < t->manifest->selftest_count; i++)
+		if (selftest_offer(run, t->t->slot, t->manifest->selftests[i], e) < 0)
+			return failed(t, REASON_SELFTEST, e);
+	for (size_t i = 0; i < job->benign_count; i++)
+		if (selftest_offer_benign(run, t->t->benign[i], job->benign[i], e) < 0)
+			return failed(t, REASON_BENIGN, e);
+	if (loader_set_judge(t->engine, &cpu_ns, e) < 0)
+		return failed(t, REASON_LOAD, e);
+	t->figures.cpu_ns += cpu_ns;
+	return 0;
+}
+
 static int test_step(struct trial *t, struct err *e)
 {
 	const struct canary_job *job = t->t->job;
@@ -214,6 +254,11 @@ static int test_step(struct trial *t, struct err *e)
 		.progress = on_progress, .progress_arg = t, .told = job->tests ? on_test : NULL, .told_arg = t,
 	};
 
+	if (loader_set_wants_offers(t->engine)) {
+		doing(t, "judging events", "");
+		if (judge_step(t, &run, e) < 0)
+			return -1;
+	}
 	doing(t, "running self-test", "");
 	if (selftest_step(t, &run, e) < 0)
 		return -1;

@@ -13,6 +13,7 @@ struct canary_page {
 	int32_t status;                 /* wait status of the child, from the keeper of its process namespace */
 	int32_t status_known;
 	uint32_t confinement, landlock_abi;
+	uint64_t memory_bound;          /* of all processes together; 0: not known yet */
 	int32_t wants_commands;         /* confined too tightly for content of this kind: once more, with commands */
 };
 

@@ -12,11 +12,13 @@
 
 const struct loader *const loader_builtin[] = { &loader_rules, &loader_yara, &loader_exec, NULL };
 
+struct loaded {
+	const struct loader *loader;
+	void *engine;
+};
+
 struct loader_set {
-	struct {
-		const struct loader *loader;
-		void *engine;
-	} items[LOADERS_MAX];
+	struct loaded items[LOADERS_MAX];
 	size_t count;
 	struct observe *observe;        /* owned; NULL: every verdict stands */
 	uint64_t stray;                 /* events that no loader took, or that were no JSON */
@@ -59,6 +61,20 @@ bool loader_is_data(const char *type)
 		if (strcmp(data[i], type) == 0)
 			return true;
 	return false;
+}
+
+const char *loader_foreign_type(const struct manifest *m)
+{
+	for (size_t i = 0; i < m->file_count; i++) {
+		const char *type = m->files[i].type;
+		bool known = loader_is_data(type);
+
+		for (size_t k = 0; loader_builtin[k] && !known; k++)
+			known = loader_builtin[k]->type && strcmp(loader_builtin[k]->type, type) == 0;
+		if (!known)
+			return type;
+	}
+	return NULL;
 }
 
 const struct loader_exec *loader_exec_for(const struct loader_job *job, const char *type)
@@ -132,20 +148,63 @@ void loader_set_free(struct loader_set *s)
 
 /* ---- events ---- */
 
+/* An event that names its type is for the host's commands; any other goes to the engines built in before it goes to them. */
+static struct loaded *taker(struct loader_set *s, const struct json *event)
+{
+	bool commands = json_get(event, "type") != NULL;
+
+	for (int pass = 0; pass < 2; pass++, commands = !commands)
+		for (size_t i = 0; i < s->count; i++) {
+			struct loaded *l = &s->items[i];
+
+			if (commands == !l->loader->type && l->loader->takes && l->loader->takes(l->engine, event))
+				return l;
+		}
+	return NULL;
+}
+
+bool loader_set_wants_offers(const struct loader_set *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->items[i].loader->offer)
+			return true;
+	return false;
+}
+
+int loader_set_offer(struct loader_set *s, const struct json_doc *d, const struct json *event, struct err *e)
+{
+	const struct loaded *l = taker(s, event);
+
+	return l && l->loader->offer ? l->loader->offer(l->engine, d, event, e) : 0;
+}
+
+int loader_set_judge(struct loader_set *s, uint64_t *cpu_ns, struct err *e)
+{
+	uint64_t one;
+
+	*cpu_ns = 0;
+	for (size_t i = 0; i < s->count; i++) {
+		if (!s->items[i].loader->judge)
+			continue;
+		if (s->items[i].loader->judge(s->items[i].engine, &one, e) < 0)
+			return e->code;
+		*cpu_ns += one;
+	}
+	return 0;
+}
+
 int loader_set_match_doc(struct loader_set *s, const struct json_doc *event, const struct json *value,
 			 struct detection *out, struct err *e)
 {
+	const struct loaded *l = taker(s, value);
+
 	memset(out, 0, sizeof(*out));
-	for (size_t i = 0; i < s->count; i++) {
-		const struct loader *l = s->items[i].loader;
+	if (l) {
+		int rc = l->loader->match(l->engine, event, value, out, e);
 
-		if (l->takes && l->takes(value)) {
-			int rc = l->match(s->items[i].engine, event, value, out, e);
-
-			if (out->would <= out->action)
-				out->would = DETECTION_NONE;
-			return rc;
-		}
+		if (out->would <= out->action)
+			out->would = DETECTION_NONE;
+		return rc;
 	}
 	s->stray++;
 	return json_error(event, value, e, ERR_FORMAT, "an event that no content of this bundle is for");

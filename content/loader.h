@@ -46,7 +46,7 @@ bool detection_destructive(enum detection_action a);        /* block, quarantine
 struct loader_exec {
 	const char *type;               /* content type it stands for */
 	const char *const *argv;        /* NULL-terminated; argv[0] an absolute path; slot, channel, digest and serial are appended */
-	int64_t timeout_ms;             /* 0: 30 s */
+	int64_t timeout_ms;             /* 0: 10 min; the try ends earlier */
 };
 
 /* What is loaded, and for whom. All borrowed; slot and manifest must outlive the loader_set. */
@@ -60,6 +60,7 @@ struct loader_job {
 	size_t drop_count;
 	const struct loader_exec *exec;
 	size_t exec_count;
+	const char *scratch;            /* absolute path of an empty directory where a command may write; NULL: none */
 };
 
 struct loader_stats {
@@ -75,7 +76,14 @@ struct loader {
 	const char *type;               /* content type; NULL: any that the host gave a command for */
 	/* The whole engine for all files of the type. Errors are "path:line:column: sentence". */
 	int (*load)(void **engine, const struct loader_job *job, struct err *e);
-	bool (*takes)(const struct json *event);        /* is this event meant for this loader? NULL: it takes none */
+	bool (*takes)(const void *engine, const struct json *event);    /* is this event meant for this loader? NULL: it takes none */
+	/*
+	 * Both NULL: events are judged as they come. Else every event is offered
+	 * first, then judged at once, and match() gives the answers; *cpu_ns is
+	 * the processor time that took.
+	 */
+	int (*offer)(void *engine, const struct json_doc *d, const struct json *event, struct err *e);
+	int (*judge)(void *engine, uint64_t *cpu_ns, struct err *e);
 	int (*match)(void *engine, const struct json_doc *d, const struct json *event, struct detection *out, struct err *e);
 	bool (*has_rule)(const void *engine, const char *id);   /* loaded and not dropped */
 	void (*observe)(void *engine, const struct observe *o);  /* from now on; o NULL: none. Not for a loader that matches nothing */
@@ -120,6 +128,21 @@ int loader_set_match_doc(struct loader_set *s, const struct json_doc *event, con
 
 /* Rules whose destructive verdicts are only observed from now on, instead of those named before. */
 int loader_set_observe(struct loader_set *s, const char *const *ids, size_t count, struct err *e) MUST_CHECK;
+
+/*
+ * Some engines judge all events at once: when this says so, offer every event
+ * that will be matched, then judge, before the first match. ERR_REFUSED,
+ * ERR_CRASH, ERR_TIMEOUT and ERR_LIMIT speak of the content.
+ */
+bool loader_set_wants_offers(const struct loader_set *s);
+int loader_set_offer(struct loader_set *s, const struct json_doc *d, const struct json *event, struct err *e) MUST_CHECK;
+int loader_set_judge(struct loader_set *s, uint64_t *cpu_ns, struct err *e) MUST_CHECK;
+
+/* Before a filter forbids files in memory: what exec will need of them. Once. */
+int loader_exec_prepare(struct err *e) MUST_CHECK;
+
+/* The type of a file of the bundle that only a command of the hosts can judge; NULL: none. */
+const char *loader_foreign_type(const struct manifest *m);
 
 bool loader_set_has_rule(const struct loader_set *s, const char *id);
 void loader_set_stats(const struct loader_set *s, struct loader_stats *out);    /* summed */

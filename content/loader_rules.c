@@ -49,8 +49,9 @@ static int load(void **engine, const struct loader_job *job, struct err *e)
 	return 0;
 }
 
-static bool takes(const struct json *event)
+static bool takes(const void *engine, const struct json *event)
 {
+	(void)engine;
 	return json_get(event, "template") != NULL;
 }
 

@@ -6,10 +6,9 @@
  * `include` is refused: a bundle's files are all given already. External
  * variables filename, filepath, extension, filetype and owner are defined.
  *
- * An event is {"text":"..."}, {"base64":"..."} or {"file":"path in the
- * bundle"}, with an optional "name", the path it stands for. A match is an
- * `alert` unless the rule's meta says otherwise: verdict = "block". A rule is
- * dropped by its name, or by "path:name".
+ * An event is a sample (event_sample.h). A match is an `alert` unless the
+ * rule's meta says otherwise: verdict = "block". A rule is dropped by its name,
+ * or by "path:name".
  */
 #include "content/loader.h"
 
@@ -21,7 +20,7 @@
 #include <yara.h>
 
 #include "base/file.h"
-#include "base/hex.h"
+#include "content/event_sample.h"
 #include "content/manifest.h"
 #include "content/observe.h"
 #include "schema/contract.h"
@@ -29,7 +28,6 @@
 #define SCAN_SECONDS 10
 #define FILES_MAX 20000
 #define BYTES_MAX ((size_t)256 << 20)
-#define SAMPLE_MAX ((size_t)16 << 20)   /* of a file that an event names */
 
 static const char *const externals[] = { "filename", "filepath", "extension", "filetype", "owner" };
 
@@ -230,9 +228,10 @@ static int load(void **engine, const struct loader_job *job, struct err *e)
 
 /* ---- events ---- */
 
-static bool takes(const struct json *event)
+static bool takes(const void *engine, const struct json *event)
 {
-	return json_get(event, "text") || json_get(event, "base64") || json_get(event, "file");
+	(void)engine;
+	return event_sample_is(event);
 }
 
 static enum detection_action action_of(YR_RULE *rule)
@@ -264,44 +263,6 @@ static int on_scan(YR_SCAN_CONTEXT *context, int message, void *data, void *arg)
 	return CALLBACK_CONTINUE;
 }
 
-/* The bytes an event stands for: borrowed from it, or in *own. */
-static int sample(const struct yara_engine *y, const struct json_doc *d, const struct json *event, struct buf **own,
-		  struct json_string *out, struct err *e)
-{
-	const struct json *v = json_get(event, "text");
-	const struct manifest_file *f;
-	const char *path;
-	int len;
-
-	if (v && v->type == JSON_STRING) {
-		*out = (struct json_string){ v->u.text, v->count };
-		return 0;
-	}
-	v = json_get(event, "base64");
-	if (v && v->type == JSON_STRING) {
-		char *room;
-
-		*own = buf_new(0);
-		room = *own ? buf_grow(*own, v->count + 1) : NULL;
-		if (!room)
-			return err_memory(e);
-		len = base64_decode(room, v->count + 1, v->u.text, v->count);
-		if (len < 0)
-			return json_error(d, v, e, ERR_FORMAT, "\"base64\": no base64 (RFC 4648)");
-		*out = (struct json_string){ room, (size_t)len };
-		return 0;
-	}
-	if (json_want_text(d, event, "file", 240, &path, e) < 0)
-		return e->code;
-	f = manifest_find(y->manifest, path);
-	if (!f)
-		return json_error(d, json_get(event, "file"), e, ERR_FORMAT, "\"file\": %s is not in the bundle", path);
-	if (file_readat(own, y->slot, f->path, SAMPLE_MAX, e) < 0)
-		return e->code;
-	*out = (struct json_string){ (*own)->data ? (*own)->data : "", (*own)->len };
-	return 0;
-}
-
 static int name_sample(struct yara_engine *y, const struct json_doc *d, const struct json *event, struct err *e)
 {
 	const char *path = "", *base, *dot;
@@ -325,7 +286,7 @@ static int scan(struct yara_engine *y, const struct json_doc *d, const struct js
 	struct json_string bytes = { "", 0 };
 	int rc;
 
-	if (sample(y, d, event, &own, &bytes, e) < 0 || name_sample(y, d, event, e) < 0)
+	if (event_sample_get(&bytes, &own, y->slot, y->manifest, d, event, e) < 0 || name_sample(y, d, event, e) < 0)
 		return e->code;
 	y->found = out;
 	yr_scanner_set_callback(y->scanner, on_scan, y);
@@ -375,8 +336,9 @@ static int load(void **engine, const struct loader_job *job, struct err *e)
 	return err_set(e, ERR_UNSUPPORTED, "this build has no YARA loader");
 }
 
-static bool takes(const struct json *event)
+static bool takes(const void *engine, const struct json *event)
 {
+	(void)engine;
 	(void)event;
 	return false;
 }

@@ -1,4 +1,4 @@
-/* sandbox: limits, identity, capabilities, Landlock; the system call filters are in sandbox_filter.c. */
+/* sandbox: limits, identity, capabilities, Landlock; system call filters are in sandbox_filter.c, what programs of others need in sandbox_commands.c. */
 #include "content/sandbox.h"
 
 #include <errno.h>
@@ -82,6 +82,10 @@ struct landlock_beneath {
 #define LL_REMOVE_FILE (1u << 5)
 #define LL_MAKE_DIR (1u << 7)
 #define LL_MAKE_REG (1u << 8)
+#define LL_MAKE_SOCK (1u << 9)
+#define LL_MAKE_FIFO (1u << 10)
+#define LL_MAKE_SYM (1u << 12)
+#define LL_REFER (1u << 13)
 #define LL_TRUNCATE (1u << 14)
 #define LL_OF_FILES (LL_EXECUTE | LL_WRITE_FILE | LL_READ_FILE | LL_TRUNCATE)
 
@@ -105,6 +109,7 @@ static const struct {
 	{ SANDBOX_READ, LL_READ_FILE | LL_READ_DIR },
 	{ SANDBOX_WRITE, LL_WRITE_FILE | LL_REMOVE_DIR | LL_REMOVE_FILE | LL_MAKE_DIR | LL_MAKE_REG | LL_TRUNCATE },
 	{ SANDBOX_EXECUTE, LL_EXECUTE },
+	{ SANDBOX_SPECIAL, LL_MAKE_SOCK | LL_MAKE_FIFO | LL_MAKE_SYM | LL_REFER },
 };
 
 static bool allow(int ruleset, const struct sandbox_path *p, uint64_t known)

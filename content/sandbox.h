@@ -40,11 +40,11 @@ bool sandbox_seal(void);
 
 /* ---- Landlock ---- */
 
-enum { SANDBOX_READ = 1, SANDBOX_WRITE = 2, SANDBOX_EXECUTE = 4 };
+enum { SANDBOX_READ = 1, SANDBOX_WRITE = 2, SANDBOX_EXECUTE = 4, SANDBOX_SPECIAL = 8 };
 
 struct sandbox_path {
 	int fd;                         /* a directory, and everything beneath it, or one file; O_PATH will do */
-	unsigned rights;                /* or'ed; write: also make, replace and remove */
+	unsigned rights;                /* or'ed; write: also make, replace and remove; special: make links, sockets and pipes */
 };
 
 uint32_t sandbox_landlock_abi(void);                    /* 0: the kernel has none */
@@ -55,6 +55,21 @@ uint32_t sandbox_landlock_abi(void);                    /* 0: the kernel has non
  * (ABI 4); no signals and no abstract sockets to the world outside (ABI 6).
  */
 bool sandbox_landlock(const struct sandbox_path *paths, size_t count, bool connect);
+
+/*
+ * What programs of others need to start: the system's programs and libraries,
+ * a few files of /etc that hold no secret, the configuration of known engines.
+ * Opens what exists; the caller closes the descriptors. Answers how many.
+ */
+#define SANDBOX_COMMAND_PATHS_MAX 64
+size_t sandbox_command_paths(struct sandbox_path out[SANDBOX_COMMAND_PATHS_MAX]);
+
+/*
+ * A directory for such programs to write in, of this process and its children
+ * alone, gone with the last of them: a file system in memory of at most this
+ * many bytes and files, at the path `dir`, which must exist. As root.
+ */
+int sandbox_scratch(const char *dir, uid_t uid, gid_t gid, uint64_t bytes, uint64_t files, struct err *e) MUST_CHECK;
 
 /* ---- system calls ---- */
 
@@ -74,8 +89,12 @@ struct sandbox_filter {
  * implemented".
  */
 bool sandbox_filter(const struct sandbox_filter *f);
-/* For programs of others: all but the network and what reaches beyond the process. */
-bool sandbox_filter_commands(void);
+/*
+ * For programs of others: all but the network and what reaches beyond the
+ * process; and without `memory_files` none that holds memory which no process
+ * has mapped, so that none is missed when they are added up.
+ */
+bool sandbox_filter_commands(bool memory_files);
 /* For root that starts such programs: all but what neither it nor they have a use for. */
 bool sandbox_filter_root(void);
 

@@ -43,6 +43,8 @@ static const int not_for_commands[] = {
 	CALL(quotactl), CALL(open_by_handle_at), CALL(fanotify_init), CALL(sethostname), CALL(setdomainname),
 };
 
+static const int files_in_memory[] = { CALL(memfd_create), CALL(memfd_secret), CALL(shmget) };
+
 /* An operator's reload command may load a module or a BPF program: those stay. */
 static const int useless_to_root[] = {
 	CALL(process_vm_readv), CALL(process_vm_writev), CALL(kexec_load), CALL(kexec_file_load), CALL(swapon),
@@ -130,9 +132,10 @@ static bool fill_strict(scmp_filter_ctx f, const struct sandbox_filter *want)
 	       add_careful(f, want) && forbid(f, want);
 }
 
-static bool fill_for_commands(scmp_filter_ctx f)
+static bool fill_for_commands(scmp_filter_ctx f, bool memory_files)
 {
 	return add(f, SCMP_ACT_ERRNO(EPERM), not_for_commands, ARRAY_LEN(not_for_commands)) &&
+	       (memory_files || add(f, SCMP_ACT_ERRNO(EPERM), files_in_memory, ARRAY_LEN(files_in_memory))) &&
 	       seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), CALL(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0)) == 0;
 }
 
@@ -146,10 +149,10 @@ bool sandbox_filter(const struct sandbox_filter *want)
 	return ok;
 }
 
-bool sandbox_filter_commands(void)
+bool sandbox_filter_commands(bool memory_files)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
-	bool ok = f && fill_for_commands(f) && seccomp_load(f) == 0;
+	bool ok = f && fill_for_commands(f, memory_files) && seccomp_load(f) == 0;
 
 	if (f)
 		seccomp_release(f);

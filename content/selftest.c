@@ -176,6 +176,28 @@ int selftest_file(const struct selftest_run *r, int dir, const char *path, struc
 	return running.first.code;
 }
 
+static int offer_test(void *arg, const struct selftest_line *l, struct err *e)
+{
+	struct running *r = arg;
+	struct selftest_want want;
+
+	if (selftest_read(&want, l, e) < 0)
+		return e->code;
+	if (want.rule && is_dropped(r->run, want.rule))
+		return 0;
+	return loader_set_offer(r->run->engine, l->doc, want.event, e);
+}
+
+int selftest_offer(const struct selftest_run *r, int dir, const char *path, struct err *e)
+{
+	struct running running = { .run = r };
+	AUTO(buf) struct buf *text = NULL;
+
+	if (file_readat(&text, dir, path, FILE_MAX_BYTES, e) < 0)
+		return e->code;
+	return selftest_each(path, text, offer_test, &running, e);
+}
+
 /* ---- benign corpora ---- */
 
 /* The first protected path among the texts of an event; NULL: none. */
@@ -190,6 +212,17 @@ static const char *protected_in(const struct contract *c, const struct json *v)
 	for (uint32_t i = 0; v->type == JSON_OBJECT && i < v->count && !found; i++)
 		found = protected_in(c, &v->u.members[i].value);
 	return found;
+}
+
+static int offer_benign(void *arg, const struct selftest_line *l, struct err *e)
+{
+	struct running *r = arg;
+	int rc = loader_set_offer(r->run->engine, l->doc, l->doc->root, e);
+
+	if (rc == ERR_FORMAT)           /* another bundle's sample: ignored when it is matched, too */
+		return 0;
+	/* Too many of them, or a corpus too large: the host's, like a malformed line. */
+	return rc == ERR_LIMIT ? err_set(e, ERR_USAGE, "benign corpus: %s: too many events or bytes", l->name) : rc;
 }
 
 static int one_benign(void *arg, const struct selftest_line *l, struct err *e)
@@ -230,26 +263,23 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int benign_file(const struct selftest_run *r, int dir, const char *corpus, const char *file,
-		       struct selftest_figures *f, struct err *e)
+static int benign_file(struct running *r, int dir, const char *corpus, const char *file, selftest_visit *visit, struct err *e)
 {
 	AUTO(buf) struct buf *text = NULL;
 	AUTO_FREE char *shown = file_join(corpus, file);
-	struct running running = { .run = r, .figures = f };
 
 	if (!shown)
 		return err_memory(e);
 	if (file_readat(&text, dir, file, FILE_MAX_BYTES, e) < 0)
 		return err_wrap(e, "benign corpus %s", corpus);
-	if (selftest_each(shown, text, one_benign, &running, e) == 0)
+	if (selftest_each(shown, text, visit, r, e) == 0)
 		return 0;
 	if (e->code == ERR_FORMAT)      /* the corpus is the host's, not the content's */
 		return err_set(e, ERR_USAGE, "benign corpus: malformed line in %s", shown);
 	return e->code;
 }
 
-int selftest_benign(const struct selftest_run *r, int dir, const char *name, struct selftest_figures *f,
-		    struct err *e)
+static int benign_corpus(struct running *r, int dir, const char *name, selftest_visit *visit, struct err *e)
 {
 	struct dirent **files = NULL;
 	int count = scandirat(dir, ".", &files, keep_ndjson, by_name), rc = 0;
@@ -260,11 +290,26 @@ int selftest_benign(const struct selftest_run *r, int dir, const char *name, str
 		rc = err_set(e, ERR_USAGE, "benign corpus %s: more than %d files", name, CORPUS_FILES_MAX);
 	for (int i = 0; i < count; i++) {
 		if (rc == 0)
-			rc = benign_file(r, dir, name, files[i]->d_name, f, e);
+			rc = benign_file(r, dir, name, files[i]->d_name, visit, e);
 		free(files[i]);
 	}
 	free(files);
 	return rc;
+}
+
+int selftest_benign(const struct selftest_run *r, int dir, const char *name, struct selftest_figures *f,
+		    struct err *e)
+{
+	struct running running = { .run = r, .figures = f };
+
+	return benign_corpus(&running, dir, name, one_benign, e);
+}
+
+int selftest_offer_benign(const struct selftest_run *r, int dir, const char *name, struct err *e)
+{
+	struct running running = { .run = r };
+
+	return benign_corpus(&running, dir, name, offer_benign, e);
 }
 
 int selftest_benign_verdict(const struct selftest_run *r, const struct selftest_figures *f, struct err *e)

@@ -12,7 +12,8 @@ packages="gcc make pkg-config libc6-dev binutils
 peers=$(dirname "$0")/../tests/peers
 if [ "${1:-}" = tests ]; then
   packages="$packages libjansson-dev clang libclang-rt-14-dev strace curl openssl softhsm2 opensc
-    qemu-system-x86 qemu-system-common busybox-static e2fsprogs libelf1"
+    qemu-system-x86 qemu-system-common busybox-static e2fsprogs libelf1
+    clamav spamassassin apache2-bin libapache2-mod-security2 modsecurity-crs"
   # Node.js may have come in another way than from Debian.
   command -v node >/dev/null || packages="$packages nodejs"
   command -v npm >/dev/null || packages="$packages npm"
@@ -34,8 +35,17 @@ if [ -n "$missing" ]; then
   command -v ${as_root:-true} >/dev/null || { echo "bootstrap: needs root or sudo to install packages" >&2; exit 1; }
   # shellcheck disable=SC2086 # the list is meant to be split
   $as_root env DEBIAN_FRONTEND=noninteractive sh -eu -c '
+    # Some of these bring services along, which nobody here asked to run.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+      printf "#!/bin/sh\nexit 101\n" >"$policy" && chmod 755 "$policy"
+      trap "rm -f $policy" EXIT
+    fi
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    if [ -d /run/systemd/system ] && systemctl is-enabled -q clamav-freshclam 2>/dev/null; then
+      case " $* " in *" clamav "*) systemctl disable -q clamav-freshclam ;; esac
+    fi
   ' bootstrap $missing
   echo "bootstrap: done"
 fi

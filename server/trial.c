@@ -173,7 +173,8 @@ static int ask(struct trial *t, int dir, struct opinion *o, struct err *e)
 
 	if (check_content(&o->report, &check, e) < 0)
 		return e->code;
-	if (o->report->errors > 0)
+	/* What only a command of the hosts can judge is tried there, in the first ring's canaries. */
+	if (o->report->errors > 0 || loader_foreign_type(t->manifest))
 		return 0;
 	o->tried = true;
 	return canary_spawn(SELF, &job, &o->canary, e);

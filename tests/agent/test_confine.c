@@ -306,10 +306,29 @@ __attribute__((noreturn)) static void try_with_command(const struct settings *s,
 	_exit(0);
 }
 
+static struct content_tree *tree_in_a_slot(const struct content_file *files, const char *channel)
+{
+	const char *tmp = getenv("TMPDIR");
+	AUTO_FREE char *before = tmp ? strdup(tmp) : NULL;
+	char slots[512];
+	struct content_tree *t;
+	struct err e;
+
+	snprintf(slots, sizeof slots, "%s/var/lib/ringhold/channels/%s/slots", root, channel);
+	assert_ok(file_mkdirs(slots, 0755, &e));
+	setenv("TMPDIR", slots, 1);
+	t = content_tree_new(files);
+	if (before)
+		setenv("TMPDIR", before, 1);
+	else
+		unsetenv("TMPDIR");
+	return t;
+}
+
 static void a_confined_canary_still_runs_a_check_command_and_takes_all_it_started_along(void **state)
 {
 	const struct content_file files[] = { { "b.bin", "blob", "x" }, { 0 } };
-	AUTO(content_tree) struct content_tree *t = content_tree_new(files);
+	AUTO(content_tree) struct content_tree *t = NULL;
 	struct canary_result *r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct settings *s;
 	int status;
@@ -317,7 +336,7 @@ static void a_confined_canary_still_runs_a_check_command_and_takes_all_it_starte
 
 	(void)state;
 	NEED_ROOT();
-	assert_int_equal(chmod(t->path, 0755), 0);
+	t = tree_in_a_slot(files, "blobs");
 	put_text("/etc/ringhold/check", "#!/bin/sh\n[ -f \"$1/b.bin\" ] && ! [ -r /etc/shadow ]\n", 0755);
 	s = settings_with(USERS "\n[channel blobs]\nexec = blob=/etc/ringhold/check\n");
 	pid = fork();

@@ -299,8 +299,9 @@ static int hostile_load(void **engine, const struct loader_job *job, struct err 
 	}
 }
 
-static bool hostile_takes(const struct json *event)
+static bool hostile_takes(const void *engine, const struct json *event)
 {
+	(void)engine;
 	(void)event;
 	return true;
 }

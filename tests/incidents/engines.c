@@ -40,13 +40,15 @@ static const char *text_of(const struct json *fields, const char *name)
 	return v && v->type == JSON_STRING ? v->u.text : NULL;
 }
 
-static bool takes_templates(const struct json *event)
+static bool takes_templates(const void *engine, const struct json *event)
 {
+	(void)engine;
 	return json_get(event, "template") != NULL;
 }
 
-static bool takes_none(const struct json *event)
+static bool takes_none(const void *engine, const struct json *event)
 {
+	(void)engine;
 	(void)event;
 	return false;
 }

@@ -1,0 +1,195 @@
+/*
+ * test_engines: the check commands of deploy/loaders with the real engines,
+ * inside the canary's confinement: a sound bundle passes, a broken one is
+ * refused in the engine's own words, and one that would disturb benign events
+ * is refused, too.
+ */
+#include "content_tree.h"
+
+#include <sys/mount.h>
+
+#include "base/log.h"
+#include "content/canary.h"
+#include "content/sandbox.h"
+#include "program.h"
+
+#define NOBODY 65534
+#define CONTRACT(type)                                                                                              \
+	"{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"" type "\":{\"versions\":[1]}},"            \
+	"\"ceilings\":{\"load_ms\":60000,\"rss_bytes\":1073741824,\"us_per_event\":5000000},\"protected\":[\"/usr/bin/passwd\"]}"
+
+struct rig {
+	char dir[200], scratch[256], corpus[256], command[512];
+	struct canary_result r;
+};
+
+static struct rig rig;
+
+/* One try, as another user where that is possible, with a scratch directory of its own. */
+static void try_with(const char *type, const char *contract, const struct content_file *files, const char *benign)
+{
+	AUTO(content_tree) struct content_tree *t = content_tree_new(files);
+	const char *argv[] = { rig.command, NULL }, *corpora[] = { rig.corpus };
+	const struct loader_exec exec = { .type = type, .argv = argv };
+	struct canary_job job = { .slot = t->path, .digest = "d", .contract = contract, .contract_len = strlen(contract), .exec = &exec,
+				  .exec_count = 1, .scratch = rig.scratch, .wall_ms = 120000, .benign = corpora,
+				  .benign_count = benign ? 1 : 0, .uid = geteuid() ? 0 : NOBODY, .gid = geteuid() ? 0 : NOBODY };
+	struct err e = { 0 };
+
+	assert_ok(file_remove_tree(rig.scratch, &e));
+	assert_int_equal(mkdir(rig.scratch, 0700), 0);
+	if (geteuid() == 0)
+		assert_int_equal(chown(rig.scratch, NOBODY, NOBODY), 0);
+	if (benign)
+		content_write(rig.corpus, "site.ndjson", benign);
+	assert_ok(canary_run(&job, &rig.r, &e));
+}
+
+static void expect(enum canary_outcome outcome, const char *reason, const char *words)
+{
+	if (rig.r.outcome != outcome || strcmp(rig.r.reason, reason) != 0 || !strstr(rig.r.sentence, words))
+		fail_msg("%s, reason \"%s\": %s", canary_outcome_name(rig.r.outcome), rig.r.reason, rig.r.sentence);
+	assert_true(rig.r.confinement & CANARY_SECCOMP);
+	if (sandbox_landlock_abi())
+		assert_true(rig.r.confinement & CANARY_LANDLOCK);
+}
+
+/* A copy: whoever tries it must be able to get there. */
+static void use(const char *name)
+{
+	AUTO(buf) struct buf *text = NULL;
+	char shipped[256];
+	struct err e;
+
+	snprintf(shipped, sizeof shipped, "deploy/loaders/%s", name);
+	snprintf(rig.command, sizeof rig.command, "%s/%s", rig.dir, name);
+	assert_ok(file_read(&text, shipped, 1 << 20, &e));
+	assert_ok(file_replace(rig.command, text->data, text->len, 0755, &e));
+}
+
+/* ---- ClamAV ---- */
+
+#define CLAMAV CONTRACT("clamav")
+#define EVIL_NDB "Evil.Test-1:0:*:4556494c2d535452494e47\n"     /* EVIL-STRING */
+#define CLAMAV_TESTS                                                                                                          \
+	"{\"event\":{\"text\":\"an EVIL-STRING\",\"name\":\"/tmp/x\"},\"expect\":{\"verdict\":\"quarantine\",\"rule\":\"Evil.Test-1\"}}\n" \
+	"{\"event\":{\"file\":\"samples/zipped\"},\"expect\":{\"verdict\":\"none\"}}\n"                                   \
+	"{\"event\":{\"base64\":\"QW4gZXZpbCBzdHJpbmc=\"},\"expect\":{\"verdict\":\"none\"}}\n"
+
+#define NEED_CLAMAV()                                    \
+	do {                                             \
+		if (!test_other_program("clamscan"))     \
+			skip_missing_program("clamscan"); \
+		use("clamav");                           \
+	} while (0)
+
+static void clamav_loads_a_sound_bundle_and_its_verdicts_are_compared(void **state)
+{
+	static const struct content_file files[] = {
+		{ "db/evil.ndb", "clamav", EVIL_NDB },
+		{ "db/hashes.hdb", "clamav", "44d88612fea8a8f36de82e1278abb02f:68:Eicar-Test\n" },
+		{ "db/rules.yar", "clamav", "rule loud { strings: $a = \"LOUD-STRING\" condition: $a }\n" },
+		{ "samples/zipped", "doc", "nothing" },
+		{ "t.ndjson", "selftest", CLAMAV_TESTS
+		  "{\"event\":{\"text\":\"a LOUD-STRING\"},\"expect\":{\"verdict\":\"quarantine\",\"rule\":\"YARA.loud\"}}\n" },
+		{ 0 },
+	};
+
+	(void)state;
+	NEED_CLAMAV();
+	try_with("clamav", CLAMAV, files, "{\"text\":\"good\",\"name\":\"/usr/bin/passwd\"}\n{\"template\":\"of another sensor\"}\n");
+	expect(CANARY_OK, "", "");
+	assert_int_equal(rig.r.rules, 3);
+	assert_int_equal(rig.r.files, 3);
+	assert_int_equal(rig.r.selftests, 4);
+	assert_int_equal(rig.r.benign_events, 2);
+	assert_true(rig.r.load_ms > 0);
+	assert_true(rig.r.rss_bytes > 1 << 20);
+}
+
+static void clamav_refuses_signatures_it_cannot_load_in_its_own_words(void **state)
+{
+	static const struct { const char *name, *text, *says; } rows[] = {
+		{ "db/a.ndb", EVIL_NDB "Half.Byte:0:*:455\n", "Malformed hexstring: 455 (length: 3);Problem parsing database at line 2;"
+		  "Can't load a.ndb: Malformed database" },
+		{ "db/a.hdb", "xyz\n", "Can't load a.hdb: Malformed database" },
+		/* clamscan itself goes on without this one */
+		{ "db/a.yar", "rule x { strings: }\n", "a.yar line 1 syntax error" },
+		{ "db/a.cvd", "ClamAV-VDB:01 Jan 2020 00-00 +0000:1:1:1:x:x:x:1\n", "exit status 1" },
+		{ "db/a.unknown", "x\n", "No supported database files" },
+	};
+
+	(void)state;
+	NEED_CLAMAV();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct content_file files[] = { { rows[i].name, "clamav", rows[i].text }, { 0 } };
+
+		try_with("clamav", CLAMAV, files, NULL);
+		expect(CANARY_REFUSED, "load", rows[i].says);
+		assert_true(canary_is_final(rig.r.outcome));
+	}
+}
+
+static void clamav_that_misses_a_self_test_or_a_benign_file_is_refused(void **state)
+{
+	static const struct content_file misses[] = { { "a.ndb", "clamav", "Evil.Test-1:0:*:00112233445566\n" },
+						      { "samples/zipped", "doc", "nothing" },
+						      { "t.ndjson", "selftest", CLAMAV_TESTS },
+						      { 0 } };
+	/* root:x:0: is in every passwd, and in what asks for it */
+	static const struct content_file broad[] = { { "a.ndb", "clamav", "Too.Broad:0:*:726f6f743a783a30\n" }, { 0 } };
+
+	(void)state;
+	NEED_CLAMAV();
+	try_with("clamav", CLAMAV, misses, NULL);
+	expect(CANARY_REFUSED, "selftest", "t.ndjson:1: expected quarantine by Evil.Test-1, got none");
+	try_with("clamav", CLAMAV, broad, "{\"text\":\"root:x:0:0\",\"name\":\"/usr/bin/passwd\"}\n");
+	expect(CANARY_REFUSED, "protected", "site.ndjson:1: rule Too.Broad would quarantine the protected object /usr/bin/passwd");
+}
+
+static void clamav_is_measured_against_the_ceilings(void **state)
+{
+	static const struct content_file files[] = { { "a.ndb", "clamav", EVIL_NDB }, { 0 } };
+#define LOW(ceiling) "{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"clamav\":{\"versions\":[1]}},\"ceilings\":{" ceiling "}}"
+
+	(void)state;
+	NEED_CLAMAV();
+	try_with("clamav", LOW("\"load_ms\":1"), files, NULL);
+	expect(CANARY_CEILING_LOAD, "ceiling-load", "the ceiling is 1");
+	try_with("clamav", LOW("\"rss_bytes\":4194304"), files, NULL);
+	expect(CANARY_CEILING_RSS, "ceiling-rss", "the ceiling is 4194304");
+}
+
+/* ---- set-up ---- */
+
+static int begin(void **state)
+{
+	struct err e;
+
+	(void)state;
+	log_init("test", LOG_ERROR);
+	content_temp(rig.dir);
+	snprintf(rig.scratch, sizeof rig.scratch, "%s/scratch", rig.dir);
+	snprintf(rig.corpus, sizeof rig.corpus, "%s/benign", rig.dir);
+	return file_mkdirs(rig.corpus, 0755, &e);
+}
+
+static int end(void **state)
+{
+	struct err e;
+
+	(void)state;
+	return file_remove_tree(rig.dir, &e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(clamav_loads_a_sound_bundle_and_its_verdicts_are_compared),
+		cmocka_unit_test(clamav_refuses_signatures_it_cannot_load_in_its_own_words),
+		cmocka_unit_test(clamav_that_misses_a_self_test_or_a_benign_file_is_refused),
+		cmocka_unit_test(clamav_is_measured_against_the_ceilings),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}
