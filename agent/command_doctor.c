@@ -54,7 +54,7 @@ static void kernel(struct examination *x, const struct settings *s)
 static void confinement(struct examination *x, const struct settings *s, enum confine_role role)
 {
 	unsigned want = role == CONFINE_ROLES ? CONFINE_SUPERVISOR : CONFINE_ALL, bits;
-	struct confine_identity who = { 0, 0 };
+	struct confine_identity who = { .uid = 0 };
 	char in_force[200], missing[200];
 	struct err e;
 

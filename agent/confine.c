@@ -71,18 +71,18 @@ int confine_identity(struct confine_identity *out, const struct settings *s, enu
 	struct passwd *pw;
 	int64_t number;
 
-	*out = (struct confine_identity){ 0, 0 };
+	*out = (struct confine_identity){ .uid = 0 };
 	if (number_parse(&number, user) && number > 0 && number < INT32_MAX) {
-		*out = (struct confine_identity){ (uid_t)number, (gid_t)number };
+		*out = (struct confine_identity){ .uid = (uid_t)number, .gid = (gid_t)number };
 		return 0;
 	}
 	pw = getpwnam(*user ? user : roles[role].user);
 	if (pw)
-		*out = (struct confine_identity){ pw->pw_uid, pw->pw_gid };
+		*out = (struct confine_identity){ .uid = pw->pw_uid, .gid = pw->pw_gid };
 	else if (*user)
 		return err_set(e, ERR_USAGE, "user %s: no such user", user);
 	else if (role == CONFINE_CANARY)
-		*out = (struct confine_identity){ NOBODY, NOBODY };
+		*out = (struct confine_identity){ .uid = NOBODY, .gid = NOBODY, .shared = true };
 	return 0;
 }
 
@@ -129,7 +129,7 @@ static int steps(const struct settings *s, enum confine_role role, const struct 
 	*got |= sandbox_empty_bounding_set() ? CONFINE_BOUNDING : 0;
 	if (sandbox_become(roles[role].name, who.uid, who.gid, e) < 0)
 		return e->code;
-	*got |= geteuid() && geteuid() != NOBODY ? CONFINE_USER : 0;
+	*got |= geteuid() && !who.shared ? CONFINE_USER : 0;
 	*got |= sandbox_drop_capabilities() ? CONFINE_NO_CAPS : 0;
 	*got |= sealed();
 	*got |= !paths->full && sandbox_landlock(paths->of, paths->count, role == CONFINE_FETCH) ? CONFINE_LANDLOCK : 0;

@@ -24,7 +24,7 @@ enum confine_role { CONFINE_FETCH, CONFINE_JUDGE, CONFINE_UNPACK, CONFINE_CHECK,
 enum {
 	CONFINE_NO_NEW_PRIVS = 1 << 0,
 	CONFINE_RLIMITS = 1 << 1,
-	CONFINE_USER = 1 << 2,          /* neither root nor nobody */
+	CONFINE_USER = 1 << 2,          /* neither root nor shared */
 	CONFINE_UNDUMPABLE = 1 << 3,
 	CONFINE_PARENT = 1 << 4,        /* dies with the supervisor */
 	CONFINE_NO_CAPS = 1 << 5,
@@ -48,6 +48,7 @@ int confine_role_parse(const char *name);                       /* -1: none */
 struct confine_identity {
 	uid_t uid;
 	gid_t gid;
+	bool shared;            /* nobody's, for want of one of its own */
 };
 int confine_identity(struct confine_identity *out, const struct settings *s, enum confine_role role, struct err *e) MUST_CHECK;
 

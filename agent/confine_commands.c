@@ -46,7 +46,7 @@ int confine_begin_scratch(const struct settings *s, struct err *e)
 	    confine_identity(&who, s, CONFINE_CANARY, e) < 0)
 		return e->code;
 	if (geteuid())
-		who = (struct confine_identity){ geteuid(), getegid() };
+		who = (struct confine_identity){ .uid = geteuid(), .gid = getegid() };
 	return sandbox_scratch(path, who.uid, who.gid, SCRATCH_BYTES, SCRATCH_FILES, e);
 }
 

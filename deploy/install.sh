@@ -20,7 +20,7 @@ install -m 0755 "$bin/ringhold" "$dest/usr/bin/"
 for program in ringholdd ringhold-agent ringhold-bootguard ringhold-sensor; do
   install -m 0755 "$bin/$program" "$dest/usr/sbin/"
 done
-# Check commands for content that only an engine of others can judge (docs/loaders.md); the two examples as well.
+# Check commands for content that only an engine of others can judge (docs/loaders.md).
 install -d "$dest/usr/lib/ringhold/loaders" "$dest/etc/ringhold/loaders" "$dest/usr/share/ringhold/benign.d"
 install -m 0755 "$here"/loaders/* "$dest/usr/lib/ringhold/loaders/"
 install -m 0644 "$here"/systemd/*.service "$dest/lib/systemd/system/"
