@@ -36,7 +36,18 @@ void channel_log(const struct channel *c, const char *fmt, ...)
 
 void channel_note(struct channel *c, const char *what, const char *fmt, ...)
 {
-	struct journal_line line = { .at = clock_now(), .digest = c->state.offer.digest };
+	char text[MESSAGE_TEXT];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	channel_line(c, what, &c->state.offer.digest, "%s", text);
+}
+
+void channel_line(const struct channel *c, const char *what, const struct digest *d, const char *fmt, ...)
+{
+	struct journal_line line = { .at = clock_now(), .digest = *d };
 	va_list args;
 	struct err e;
 
@@ -48,6 +59,25 @@ void channel_note(struct channel *c, const char *what, const char *fmt, ...)
 	channel_log(c, "%s: %s", what, line.text);
 	if (journal_history_add(c->host->journal, &line, &e) < 0)
 		log_warn("channel %s: %s", c->state.name, e.msg);
+}
+
+const char *channel_held(const struct channel *c)
+{
+	if (c->boot.record.mode == BOOT_DISABLED)
+		return "disabled";
+	if (!digest_is_zero(&c->state.pinned))
+		return "pin";
+	return c->state.held && (!c->state.held_until || clock_now() < c->state.held_until) ? "hold" : "";
+}
+
+uint64_t channel_serial(const struct channel *c, const struct digest *d)
+{
+	uint64_t serial = 0;
+	struct err ignored;
+
+	if (!digest_is_zero(d))
+		(void)!journal_serial_get(c->host->journal, c->state.name, d, &serial, &ignored);
+	return serial;
 }
 
 bool channel_named(const struct channel *c, const struct digest *d)
@@ -66,6 +96,9 @@ void channel_keeps(const struct channel *c, struct digest keep[JOURNAL_KEEP])
 	for (int rung = RUNG_TRIAL; rung < RUNG_NONE; rung++)
 		keep[rung] = trial_at(&c->boot, (enum boot_rung)rung);
 	keep[RUNG_NONE] = c->state.offer.digest;
+	/* What a hold keeps away is on disk, for people to be told what is in it. */
+	if (digest_is_zero(&keep[RUNG_NONE]) && *channel_held(c))
+		keep[RUNG_NONE] = c->state.last.assigned;
 }
 
 void channel_clean(struct channel *c)
@@ -218,6 +251,13 @@ failed:
 	return e.code;
 }
 
+void channel_stop_job(struct channel *c)
+{
+	if (c->job.kind != JOB_NONE)
+		job_stop(&c->job);
+	c->upkeep.task = UPKEEP_NONE;
+}
+
 void channel_event(struct channel *c, enum phase_event on, const char *reason, const char *evidence)
 {
 	const struct phase_step *step = phase_step(c->state.phase, on);
@@ -228,8 +268,7 @@ void channel_event(struct channel *c, enum phase_event on, const char *reason, c
 		return;
 	channel_log(c, "%s -> %s%s%s%s%s", phase_name(c->state.phase), phase_name(step->then), *reason ? ": " : "", reason,
 		    *evidence ? ": " : "", evidence);
-	if (c->job.kind != JOB_NONE)
-		job_stop(&c->job);
+	channel_stop_job(c);
 	if (retreat) {
 		struct err e;
 		const char *kind;
@@ -267,7 +306,7 @@ static void result(struct channel *c, const struct job_result *r, enum phase_eve
 		channel_event(c, good, "", "");
 	else if (r->outcome == RESULT_REFUSED)
 		channel_event(c, ON_REFUSED, r->reason, r->text);
-	else if (r->outcome == RESULT_RETRY && c->state.tries + 1 >= TRIES_BEFORE_BLAME)
+	else if (r->outcome == RESULT_RETRY && c->state.tries + 1 >= TRIES_BEFORE_BLAME && reason_class(r->reason) == REASON_CONTENT)
 		channel_event(c, ON_REFUSED, r->reason, r->text);
 	else
 		channel_later(c, r->reason, r->text);
@@ -289,6 +328,8 @@ static void checked(struct channel *c, const struct job_result *r)
 
 static void job_over(struct channel *c, const struct job_result *r)
 {
+	struct err e;
+
 	switch (r->kind) {
 	case JOB_DOWNLOAD:
 	case JOB_UNPACK:
@@ -302,17 +343,12 @@ static void job_over(struct channel *c, const struct job_result *r)
 			channel_note(c, "canary", "%llu rules loaded in %lld ms, %lld bytes, %lld us per event",
 				     (unsigned long long)r->record.rules, (long long)r->record.load_ms, (long long)r->record.rss_bytes,
 				     (long long)r->record.us_per_event);
+		if (r->outcome == RESULT_OK &&
+		    journal_slot_contract(c->host->journal, c->state.name, &c->state.offer.digest, &c->host->contract, &e) < 0)
+			log_warn("channel %s: %s", c->state.name, e.msg);
 		result(c, r, ON_LOADED);
 		break;
 	}
-}
-
-static int attempt_of(struct message_attempt *t, const struct channel *c, struct err *e)
-{
-	memset(t, 0, sizeof *t);
-	memcpy(t->channel, c->state.name, sizeof t->channel);
-	t->digest = c->state.offer.digest;
-	return slots_path(t->slot, sizeof t->slot, c->host->s->root, c->state.name, &t->digest, e);
 }
 
 static int64_t validate(struct channel *c)
@@ -324,45 +360,16 @@ static int64_t validate(struct channel *c)
 		channel_event(c, ON_WITHDRAWN, reason_word(REASON_DISK_BAD), "the slot is gone");
 		return 0;
 	}
-	if (attempt_of(&t, c, &e) < 0 || job_check(&c->job, c->host->s, &t, &e) < 0)
+	if (upkeep_slot(&t, c, &c->state.offer.digest, &e) < 0 || job_check(&c->job, c->host->s, &t, &e) < 0)
 		channel_later(c, reason_word(REASON_INTERNAL), e.msg);
 	return TICK_MS;
 }
 
-struct leave_out {
-	char (*rules)[256];
-	const char *list[CHANNEL_DROPS_MAX];
-	size_t count;
-};
-
-static int add_rule(void *arg, const char *rule, struct err *e)
-{
-	struct leave_out *l = arg;
-
-	if (l->count == CHANNEL_DROPS_MAX)
-		return err_set(e, ERR_LIMIT, "more than %d rules to leave out", CHANNEL_DROPS_MAX);
-	snprintf(l->rules[l->count], sizeof l->rules[0], "%s", rule);
-	l->list[l->count] = l->rules[l->count];
-	l->count++;
-	return 0;
-}
-
 static int64_t try_load(struct channel *c)
 {
-	static struct message_attempt t;
-	static struct leave_out l;
-	struct err e = { 0 };
-	int rc;
+	struct err e;
 
-	l.count = 0;
-	l.rules = calloc(CHANNEL_DROPS_MAX, sizeof *l.rules);
-	rc = l.rules ? attempt_of(&t, c, &e) : err_memory(&e);
-	if (rc == 0)
-		rc = journal_drops(c->host->journal, c->state.name, &t.digest, add_rule, &l, &e);
-	if (rc == 0)
-		rc = job_canary(&c->job, c->host->s, &t, l.list, l.count, c->cfg->canary_wall_s * 1000, &e);
-	free(l.rules);
-	if (rc < 0)
+	if (upkeep_canary(c, &c->state.offer.digest, &e) < 0)
 		channel_later(c, reason_word(REASON_INTERNAL), e.msg);
 	return TICK_MS;
 }
@@ -486,9 +493,15 @@ int64_t channel_tick(struct channel *c)
 	if (c->job.kind != JOB_NONE) {
 		if (job_turn(&c->job, &r) == 0)
 			return TICK_MS;
-		job_over(c, &r);
+		if (c->upkeep.task != UPKEEP_NONE)
+			channel_upkept(c, &r);
+		else
+			job_over(c, &r);
 		return 0;
 	}
+	wait = channel_upkeep(c);
+	if (wait >= 0)
+		return wait;
 	wait = c->state.retry_at - clock_now();
 	if (wait > 0 && !phase_on_trial(c->state.phase))
 		return MIN(wait * 1000, 60000);

@@ -16,6 +16,36 @@
 
 #define CHANNEL_STOP_LEFT "stop_left.%s"        /* journal key: the digest that spent the day of the online stop key */
 
+/* Work on content that is on disk, beside the phases; what c->job does for it. */
+enum upkeep_task { UPKEEP_NONE, UPKEEP_REHASH, UPKEEP_FETCH, UPKEEP_UNPACK, UPKEEP_COMPARE, UPKEEP_CHECK, UPKEEP_CANARY };
+
+struct upkeep {
+	enum upkeep_task task;          /* NONE: the job, when there is one, is the phase's */
+	struct message_verdict source;  /* FETCH, UNPACK: of the slot that is brought */
+	bool bringing, mend;            /* it is under way, for a slot that is damaged */
+	/* re-hashing */
+	int rung;                       /* looked at next in this pass */
+	bool damaged;                   /* something found in this pass is not mended */
+	int64_t mend_at;                /* seconds: not before */
+	uint64_t mend_tries;
+	/* proving under a new contract */
+	int proof;                      /* rung that is tried; what runs comes first */
+	struct digest proving[2];       /* content that runs and contract, which the next three are about */
+	char refused[304], refused_reason[64];
+	struct digest proved[2];        /* content and contract known to fit, so that agent.db need not be asked */
+	bool stepped;                   /* a trial of newer content was refused before */
+	bool accepted;                  /* what runs is, and waits to go on trial */
+	int64_t prove_at;
+	uint64_t prove_tries;
+	/* what is left out */
+	int64_t peek_at;
+	uint64_t peek_tries;
+	struct message_rule *rules;     /* owned; of the comparison under way */
+	size_t rule_count;
+};
+
+#define CHANNEL_CONTRACT "contract.%s"          /* journal key: the contract last proved under, and what came of it */
+
 struct channel {
 	struct host *host;
 	const struct settings_channel *cfg;
@@ -41,6 +71,7 @@ struct channel {
 	/* drops of a verdict that is about to come */
 	char (*drops)[256];
 	size_t drop_count;
+	struct upkeep upkeep;
 };
 
 #define CHANNEL_DROPS_MAX 1024
@@ -77,6 +108,37 @@ int64_t channel_watch(struct channel *c);       /* ACTIVE */
 bool channel_named(const struct channel *c, const struct digest *d);    /* the boot record names it */
 void channel_keeps(const struct channel *c, struct digest keep[JOURNAL_KEEP]);  /* what the boot record names, and the offer */
 void channel_clean(struct channel *c);          /* slots that nothing names, downloads that nothing wants */
+void channel_stop_job(struct channel *c);       /* whosever it is */
+/* An event about any digest; what is the content's fault is quarantined first. */
+int channel_blame(struct channel *c, const char *kind, const char *reason, const struct digest *d, const char *evidence, struct err *e) MUST_CHECK;
+const char *channel_held(const struct channel *c);      /* "hold", "pin", "disabled" or "" */
+uint64_t channel_serial(const struct channel *c, const struct digest *d);       /* 0: unknown, or no digest */
+void channel_line(const struct channel *c, const char *what, const struct digest *d, const char *fmt, ...) PRINTF_LIKE(4, 5);  /* of history, about any digest */
+
+/* ---- channel_upkeep.c, channel_mend.c, channel_prove.c, channel_missed.c ---- */
+
+int64_t channel_upkeep(struct channel *c);      /* starts what is due; as channel_tick() */
+void channel_upkept(struct channel *c, const struct job_result *r);
+int upkeep_slot(struct message_attempt *t, const struct channel *c, const struct digest *d, struct err *e) MUST_CHECK;
+int upkeep_canary(struct channel *c, const struct digest *d, struct err *e) MUST_CHECK;        /* c->job: load it without what the assignment drops */
+int64_t upkeep_later(uint64_t *tries);          /* seconds: when to try again */
+
+int64_t mend_look(struct channel *c);           /* re-hash what the boot record names, at COMMIT and weekly; bring again what is damaged */
+void mend_rehashed(struct channel *c, const struct job_result *r);
+void mend_brought(struct channel *c);
+int upkeep_bring(struct channel *c, const struct message_verdict *source, bool mend, struct err *e) MUST_CHECK; /* c->job: download, or unpack */
+
+bool prove_due(struct channel *c);              /* what runs was not accepted by the contract of now */
+int64_t prove_look(struct channel *c);          /* hold it against that contract, load it, put it on trial again; or step down */
+void prove_tried(struct channel *c, const struct job_result *r);
+bool prove_again(const struct channel *c);      /* the trial is of content that was committed before */
+
+void missed_note(struct channel *c, const struct message_verdict *v);
+int64_t missed_look(struct channel *c);         /* which detections a hold, pin or disable leaves out */
+int missed_rule(void *arg, const struct message_rule *r, struct err *e);
+void missed_compared(struct channel *c, const struct job_result *r);
+void missed_words(const struct channel *c, char *out, size_t cap);      /* "hold since ...: leaves out serial 111, 12 detections"; "" not held */
+
 int channel_reconcile(struct channel *c, struct err *e) MUST_CHECK;     /* journal and boot record, at start */
 
 #endif

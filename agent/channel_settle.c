@@ -58,7 +58,8 @@ static int commit(struct channel *c, const char **kind, struct err *e)
 {
 	struct digest current = trial_at(&c->boot, RUNG_CURRENT), keep[JOURNAL_KEEP];
 
-	*kind = "survived";
+	/* Content that was committed before survived long ago. */
+	*kind = prove_again(c) ? "" : "survived";
 	/* Done already, and killed before the journal knew. */
 	if (!trial_on(&c->boot) && digest_equal(&current, &c->state.offer.digest))
 		return channel_link(c, e) < 0 ? e->code : 0;
@@ -74,7 +75,7 @@ static int commit(struct channel *c, const char **kind, struct err *e)
 
 static int revert(struct channel *c, const char *reason, const char *evidence, const char **kind, struct err *e)
 {
-	*kind = "failed";
+	*kind = prove_again(c) ? "late_failure" : "failed";
 	if (reason_class(reason) == REASON_CONTENT && quarantine_offer(c, reason, evidence, e) < 0)
 		return e->code;
 	if ((trial_on(&c->boot) || trial_left(&c->boot)) && trial_revert(&c->boot, e) < 0)

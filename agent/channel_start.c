@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "schema/reason.h"
 
-static int report(struct channel *c, const char *kind, const char *reason, const struct digest *d, const char *evidence, struct err *e)
+int channel_blame(struct channel *c, const char *kind, const char *reason, const struct digest *d, const char *evidence, struct err *e)
 {
 	struct message_event event = { .at = clock_now(), .digest = *d, .attempt = MAX(c->boot.record.attempt, 1) };
 	struct quarantine q = { .digest = *d, .attempt = event.attempt, .at = event.at, .contract = c->host->contract };
@@ -70,7 +70,7 @@ static int on_trial(struct channel *c, struct err *e)
 	/* Killed after the record was written, before the journal knew. */
 	c->state.phase = PHASE_ARMED;
 	c->state.tries = c->state.retry_at = 0;
-	return channel_store(c, "armed", "", "", e);
+	return channel_store(c, prove_again(c) ? "" : "armed", "", "", e);
 }
 
 /* The guard stepped off a trial; its digest waits in the record as evidence. */
@@ -87,7 +87,7 @@ static int left_trial(struct channel *c, struct err *e)
 		channel_event(c, ON_STEPPED_DOWN, step_reason(c), evidence);
 		return 0;
 	}
-	if (report(c, "failed", step_reason(c), &trial, evidence, e) < 0)
+	if (channel_blame(c, "failed", step_reason(c), &trial, evidence, e) < 0)
 		return e->code;
 	return trial_revert(&c->boot, e);
 }
@@ -113,7 +113,7 @@ static int late_failure(struct channel *c, struct err *e)
 
 	step_evidence(c, evidence, sizeof evidence);
 	log_error("channel %s: committed content failed late: %s", c->state.name, evidence);
-	if (report(c, "late_failure", reason_word(REASON_LATE_BOOT), &failed, evidence, e) < 0)
+	if (channel_blame(c, "late_failure", reason_word(REASON_LATE_BOOT), &failed, evidence, e) < 0)
 		return e->code;
 	return trial_settle(&c->boot, e);
 }
@@ -138,6 +138,9 @@ int channel_reconcile(struct channel *c, struct err *e)
 		return e->code;
 	if (trial_mark_running(&c->boot, e) < 0)
 		log_warn("channel %s: %s", c->state.name, e->msg);
+	/* Killed before the boot record knew of it. */
+	if (c->state.phase == PHASE_IDLE && !trial_on(&c->boot) && !trial_left(&c->boot))
+		memset(&c->state.offer, 0, sizeof c->state.offer);
 	if (trial_on(&c->boot))
 		rc = on_trial(c, e);
 	else if (trial_left(&c->boot))
@@ -199,7 +202,8 @@ int channel_open(struct channel *c, struct host *h, const struct settings_channe
 
 void channel_close(struct channel *c)
 {
-	job_stop(&c->job);
+	channel_stop_job(c);
 	trial_close(&c->boot);
 	free(TAKE(c->drops));
+	free(TAKE(c->upkeep.rules));
 }

@@ -94,6 +94,7 @@ void channel_verdict(struct channel *c, const struct message_verdict *v)
 	c->state.last = *v;
 	if (channel_store(c, "", "", "", &e) < 0)
 		log_error("channel %s: %s", c->state.name, e.msg);
+	missed_note(c, v);
 	switch (v->say) {
 	case SAY_INSTALL:
 		install(c, v);

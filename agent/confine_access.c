@@ -75,14 +75,11 @@ static void open_fetch(struct confine_paths *p, const struct settings *s)
 			add(p, urls[i] + 7, SANDBOX_READ);
 }
 
-/* It lives long: what may be replaced under it is named by its directory. */
+/* It lives long: roots of trust may come under it; for another contract it is started anew (round.c). */
 static void open_judge(struct confine_paths *p, const struct settings *s)
 {
-	const char *slash = strrchr(s->contract, '/');
-
 	add_below(p, s->root, SANDBOX_READ, HOME_ETC "/trust");
-	if (slash && slash != s->contract)
-		add_below(p, s->root, SANDBOX_READ, "%.*s", (int)(slash - s->contract), s->contract);
+	add_contract(p, s);
 	add(p, "/etc/os-release", SANDBOX_READ);
 	add(p, "/usr/lib", SANDBOX_READ);       /* where os-release really is */
 	add_below(p, s->root, SANDBOX_READ | SANDBOX_WRITE, HOME_STATE "/tuf");

@@ -9,6 +9,7 @@
 #include "agent/channel.h"
 #include "agent/confine.h"
 #include "agent/home.h"
+#include "agent/quarantine.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -20,13 +21,58 @@ static int contract_digest(struct host *h, struct err *e)
 	AUTO(buf) struct buf *bytes = NULL;
 	char path[HOME_PATH_MAX];
 
-	memset(&h->contract, 0, sizeof h->contract);
 	if (!*h->s->contract)
 		return 0;
-	if (home_path(path, h->s->root, h->s->contract, e) < 0 || file_read(&bytes, path, CONTRACT_BYTES_MAX, e) < 0)
+	/* The look comes first: what is replaced in between is read again at the next. */
+	if (home_path(path, h->s->root, h->s->contract, e) < 0)
+		return e->code;
+	if (stat(path, &h->contract_file) < 0)
+		return err_errno(e, "contract %s", path);
+	if (file_read(&bytes, path, CONTRACT_BYTES_MAX, e) < 0)
 		return err_wrap(e, "contract");
 	hash_bytes(&h->contract, bytes->data, bytes->len);
 	return 0;
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static int lift(struct channel *c, struct err *e)
+{
+	int lifted = quarantine_lift(c->boot.dir, &c->host->contract, e);
+
+	if (lifted > 0)
+		channel_log(c, "%d quarantines lifted: the sensor's contract is another one now", lifted);
+	/* Whatever was found out about it was found out under the old one. */
+	if (c->state.phase != PHASE_IDLE && !phase_on_trial(c->state.phase))
+		channel_event(c, ON_WITHDRAWN, reason_word(REASON_CONTRACT_CHANGED), "");
+	else
+		channel_stop_job(c);
+	return lifted < 0 ? lifted : 0;
+}
+
+int host_look_at_contract(struct host *h, struct err *e)
+{
+	struct digest before = h->contract;
+	char path[HOME_PATH_MAX];
+	struct stat st;
+
+	if (!*h->s->contract || home_path(path, h->s->root, h->s->contract, e) < 0 || stat(path, &st) < 0 ||
+	    same_file(&st, &h->contract_file))
+		return 0;
+	if (contract_digest(h, e) < 0)
+		return e->code;
+	if (digest_equal(&before, &h->contract))
+		return 0;
+	log_info("the sensor's contract is another one now: what runs is proved anew");
+	h->round_wanted = true;
+	for (size_t i = 0; i < h->channel_count; i++)
+		if (lift(&h->channels[i], e) < 0)
+			return e->code;
+	return 1;
 }
 
 struct giving {

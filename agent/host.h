@@ -5,6 +5,8 @@
 #ifndef AGENT_HOST_H
 #define AGENT_HOST_H
 
+#include <sys/stat.h>
+
 #include "agent/crash.h"
 #include "agent/credentials.h"
 #include "agent/journal.h"
@@ -18,6 +20,7 @@ struct host {
 	struct credentials credentials;
 	struct crash crash;             /* of the kernel; not yet told */
 	struct digest contract;         /* of the contract's bytes; all zero: none */
+	struct stat contract_file;      /* as it was when they were read */
 	struct channel *channels;       /* owned */
 	size_t channel_count;
 	bool round_wanted;              /* something to report, or a permit or fresh verdict is needed */
@@ -29,6 +32,12 @@ struct host {
  * nothing is changed, for commands beside a running agent.
  */
 int host_open(struct host *h, const struct settings *s, bool look, struct err *e) MUST_CHECK;
+/*
+ * Reads the contract again when its file is another one. 1: it says something
+ * else; quarantines it may have caused are lifted and what is under way begins
+ * anew. An unreadable one leaves the old in force.
+ */
+int host_look_at_contract(struct host *h, struct err *e) MUST_CHECK;
 void host_close(struct host *h);
 
 struct channel *host_channel(struct host *h, const char *name);         /* NULL: not configured */

@@ -32,6 +32,7 @@ static int hold(struct channel *c, const char *argument, char *answer, size_t ca
 
 	if (*argument && !clock_parse(&until, argument, strlen(argument)))
 		return err_set(e, ERR_USAGE, "hold until \"%s\": not of the form 2026-01-31T12:00:00Z", argument);
+	c->state.held_since = *channel_held(c) && c->state.held ? c->state.held_since : clock_now();
 	c->state.held = true;
 	c->state.held_until = until;
 	snprintf(answer, cap, "channel %s takes nothing new%s%s", c->state.name, until ? " until " : "", argument);
@@ -42,7 +43,7 @@ static int unhold(struct channel *c, const char *argument, char *answer, size_t 
 {
 	(void)argument;
 	c->state.held = false;
-	c->state.held_until = 0;
+	c->state.held_since = c->state.held_until = 0;
 	snprintf(answer, cap, "channel %s follows its assignment again", c->state.name);
 	return keep(c, e);
 }
@@ -59,6 +60,8 @@ static int pin(struct channel *c, const char *argument, char *answer, size_t cap
 		return err_set(e, ERR_NOT_FOUND, "channel %s: nothing runs that could be pinned", c->state.name);
 	if (trial_pin(&c->boot, true, e) < 0)
 		return e->code;
+	if (!digest_equal(&c->state.pinned, &running))
+		c->state.pinned_since = clock_now();
 	c->state.pinned = running;
 	digest_hex(hex, &running);
 	snprintf(answer, cap, "channel %s stays at %.12s", c->state.name, hex);
@@ -71,6 +74,7 @@ static int unpin(struct channel *c, const char *argument, char *answer, size_t c
 	if (trial_pin(&c->boot, false, e) < 0)
 		return e->code;
 	memset(&c->state.pinned, 0, sizeof c->state.pinned);
+	c->state.pinned_since = 0;
 	snprintf(answer, cap, "channel %s is no longer pinned", c->state.name);
 	return keep(c, e);
 }
@@ -114,10 +118,12 @@ static int disable(struct channel *c, const char *argument, char *answer, size_t
 	(void)argument;
 	if (c->state.phase != PHASE_IDLE)
 		channel_event(c, phase_on_trial(c->state.phase) ? ON_RETREAT : ON_WITHDRAWN, reason_word(REASON_DISABLE), "");
+	if (c->boot.record.mode != BOOT_DISABLED)
+		c->state.disabled_since = clock_now();
 	if (trial_disable(&c->boot, true, e) < 0 || channel_tell_sensor(c, e) < 0)
 		return e->code;
 	snprintf(answer, cap, "channel %s: nothing runs, until it is enabled", c->state.name);
-	return 0;
+	return keep(c, e);
 }
 
 static int enable(struct channel *c, const char *argument, char *answer, size_t cap, struct err *e)
@@ -125,8 +131,9 @@ static int enable(struct channel *c, const char *argument, char *answer, size_t 
 	(void)argument;
 	if (trial_disable(&c->boot, false, e) < 0 || channel_tell_sensor(c, e) < 0)
 		return e->code;
+	c->state.disabled_since = 0;
 	snprintf(answer, cap, "channel %s is enabled", c->state.name);
-	return 0;
+	return keep(c, e);
 }
 
 /* "<digest> <serial>", already in its slot. */
@@ -147,6 +154,17 @@ static int baseline(struct channel *c, const char *argument, char *answer, size_
 	return 0;
 }
 
+/* The agent sees it by itself within a second; this is for who waits. */
+static int contract(struct channel *c, const char *argument, char *answer, size_t cap, struct err *e)
+{
+	(void)argument;
+	if (host_look_at_contract(c->host, e) < 0)
+		return e->code;
+	c->upkeep.prove_at = 0;
+	snprintf(answer, cap, "channel %s: %s", c->state.name, prove_due(c) ? "proving" : "proved");
+	return 0;
+}
+
 static const struct {
 	const char *command;
 	int (*run)(struct channel *c, const char *argument, char *answer, size_t cap, struct err *e);
@@ -156,6 +174,7 @@ static const struct {
 	{ "pin", pin, REASON_PIN },             { "unpin", unpin, REASON_PIN },
 	{ "disable", disable, REASON_DISABLE }, { "enable", enable, REASON_DISABLE },
 	{ "revert", revert, REASON_REVERT },    { "baseline", baseline, REASONS },
+	{ "contract", contract, REASON_CONTRACT_CHANGED },
 };
 
 static int run_one(struct host *h, const struct journal_order *o, char *answer, size_t cap, struct err *e)

@@ -1,6 +1,6 @@
 /*
  * orders: what people on the machine tell the agent: hold, unhold, pin,
- * unpin, revert, disable, enable, baseline. Each works without any network,
+ * unpin, revert, disable, enable, baseline, contract. Each works without any network,
  * holds at boot too, is written to history and reported.
  *
  * An order is a row in agent.db. The running agent carries it out; when none

@@ -152,19 +152,26 @@ struct lifting {
 	const struct digest *contract;
 };
 
+/* What another sensor may see otherwise; any ceiling is the contract's. */
+static bool about_the_contract(const char *cause)
+{
+	static const enum reason causes[] = { REASON_CONTRACT, REASON_CRASH, REASON_HANG };
+	static const char ceiling[] = "ceiling-";
+
+	for (size_t i = 0; i < ARRAY_LEN(causes); i++)
+		if (!strcmp(cause, reason_word(causes[i])))
+			return true;
+	return !strncmp(cause, ceiling, sizeof ceiling - 1);
+}
+
 static int lift_one(void *arg, const struct quarantine *q, struct err *e)
 {
-	static const enum reason causes[] = { REASON_CONTRACT, REASON_CRASH, REASON_HANG, REASON_CEILING_LOAD, REASON_CEILING_RSS,
-					      REASON_CEILING_EVENT };
 	struct lifting *l = arg;
 
-	for (size_t i = 0; i < ARRAY_LEN(causes); i++) {
-		if (strcmp(q->cause, reason_word(causes[i])) != 0 || digest_equal(&q->contract, l->contract))
-			continue;
-		l->lifted++;
-		return quarantine_remove(l->channel_dir, &q->digest, q->attempt, e);
-	}
-	return 0;
+	if (!about_the_contract(q->cause) || digest_equal(&q->contract, l->contract))
+		return 0;
+	l->lifted++;
+	return quarantine_remove(l->channel_dir, &q->digest, q->attempt, e);
 }
 
 int quarantine_lift(int channel_dir, const struct digest *contract, struct err *e)

@@ -34,8 +34,12 @@ void round_stop(struct round *r)
 /* The judge alone talks to this fetch process; our end of it is closed. */
 static int start_processes(struct round *r, struct err *e)
 {
+	/* A judge sees the files that were there when it started, and no others. */
+	if (r->judge.pid && memcmp(&r->contract_file, &r->host->contract_file, sizeof r->contract_file) != 0)
+		round_stop(r);
 	if (r->judge.pid)
 		return 0;
+	r->contract_file = r->host->contract_file;
 	if (spawn(&r->fetch, r->host->s, CONFINE_FETCH, -1, e) < 0 ||
 	    message_send(r->fetch.sock, MSG_SERVER, &r->host->credentials.server, -1, e) < 0 ||
 	    spawn(&r->judge, r->host->s, CONFINE_JUDGE, r->fetch.sock, e) < 0) {
@@ -87,17 +91,6 @@ static int say_begin(struct saying *s, enum round_kind kind, struct err *e)
 	return say(s, MSG_BEGIN, &b, e);
 }
 
-static const char *held_word(const struct channel *c)
-{
-	if (c->boot.record.mode == BOOT_DISABLED)
-		return "disabled";
-	if (!digest_is_zero(&c->state.pinned))
-		return "pin";
-	if (c->state.held && (!c->state.held_until || clock_now() < c->state.held_until))
-		return "hold";
-	return "";
-}
-
 static int say_channel(struct saying *s, const struct channel *c, struct err *e)
 {
 	static struct message_channel m;
@@ -114,7 +107,8 @@ static int say_channel(struct saying *s, const struct channel *c, struct err *e)
 	m.attempt = c->state.offer.attempt;
 	m.high_water = c->boot.record.high_water;
 	m.floor = c->state.floor;
-	snprintf(m.held, sizeof m.held, "%s", held_word(c));
+	snprintf(m.held, sizeof m.held, "%s", channel_held(c));
+	missed_words(c, m.held_words, sizeof m.held_words);
 	m.pinned = c->state.pinned;
 	m.drop = phase_on_trial(c->state.phase) ? c->state.offer.drop : c->state.drop;
 	m.stop_left_at = c->state.stop_left_at;

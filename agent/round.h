@@ -13,6 +13,7 @@
 struct round {
 	struct host *host;
 	struct spawned judge, fetch;
+	struct stat contract_file;      /* the one that this judge may read */
 	bool open;                      /* a round is under way */
 	bool brief;
 	int64_t deadline;               /* clock_work_ms() */

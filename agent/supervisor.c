@@ -173,8 +173,11 @@ static void loop(struct supervisor *v)
 {
 	while (!v->stop && !(v->once && at_rest(v))) {
 		int64_t wait = -1;
+		struct err e;
 
 		take_signals(v);
+		if (host_look_at_contract(&v->host, &e) < 0)
+			log_warn("%s", e.msg);
 		turn_rounds(v);
 		for (size_t i = 0; i < v->host.channel_count; i++)
 			wait = sooner(wait, channel_tick(&v->host.channels[i]));

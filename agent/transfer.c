@@ -105,8 +105,11 @@ int transfer_open(const struct channel *c, const struct transfer *t, struct err 
 static bool wanted(const struct channel *c, const char *name)
 {
 	const struct message_verdict *o = &c->state.offer;
-	char archive[DIGEST_HEX_LEN + 1], delta[DIGEST_HEX_LEN + 1];
+	char archive[DIGEST_HEX_LEN + 1], delta[DIGEST_HEX_LEN + 1], again[DIGEST_HEX_LEN + 1];
 
+	digest_hex(again, &c->upkeep.source.sha256);
+	if (c->upkeep.bringing && !strcmp(name, again))
+		return true;
 	digest_hex(archive, &o->sha256);
 	digest_hex(delta, &o->delta_sha256);
 	return c->state.phase == PHASE_FETCHING && (!strcmp(name, archive) || !strcmp(name, delta));

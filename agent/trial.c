@@ -189,6 +189,13 @@ int trial_leave(struct trial *t, const struct digest *to, struct err *e)
 	return boot_leave(&r, digest_is_zero(to) ? NULL : to->bytes) ? store(t, &r, e) : not_now(e, t, "leave what runs");
 }
 
+int trial_idle(struct trial *t, struct err *e)
+{
+	struct boot_record r = t->record;
+
+	return boot_idle(&r) ? store(t, &r, e) : not_now(e, t, "run nothing");
+}
+
 int trial_settle(struct trial *t, struct err *e)
 {
 	struct boot_record r = t->record;

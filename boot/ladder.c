@@ -257,6 +257,18 @@ bool boot_leave(struct boot_record *r, const uint8_t *to)
 	return true;
 }
 
+bool boot_idle(struct boot_record *r)
+{
+	if (!has_ladder(r))
+		return false;
+	if (r->mode == BOOT_TRIAL)
+		r->mode = BOOT_COMMITTED;
+	for (unsigned rung = RUNG_TRIAL; rung <= RUNG_PREVIOUS; rung++)
+		clear(r, rung);
+	start_rung(r, RUNG_NONE);
+	return true;
+}
+
 void boot_forget(struct boot_record *r, const uint8_t digest[BOOT_DIGEST_LEN])
 {
 	for (unsigned rung = RUNG_CURRENT; rung <= RUNG_PREVIOUS; rung++)

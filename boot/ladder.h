@@ -83,6 +83,12 @@ bool boot_revert(struct boot_record *r) BOOT_MUST_CHECK;
  * disappears from the record, but for baseline. False: no baseline to go to.
  */
 bool boot_leave(struct boot_record *r, const uint8_t *to) BOOT_MUST_CHECK;
+/*
+ * Nothing on disk may run, as after a sensor upgrade that accepts none of it:
+ * none, until something is armed or left for. Only the baseline stays in the
+ * record. Not when disabled.
+ */
+bool boot_idle(struct boot_record *r) BOOT_MUST_CHECK;
 /* Committed content that does not run, but was stopped: the ladder must not come to it. */
 void boot_forget(struct boot_record *r, const uint8_t digest[BOOT_DIGEST_LEN]);
 /* What runs becomes current; committed content the ladder stepped down from is forgotten. */

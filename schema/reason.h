@@ -73,6 +73,7 @@ enum reason_class {
 	X(REASON_NOT_STARTED, "not-started", ENVIRONMENT, "the machine was away before it began")           \
 	X(REASON_POISONED, "poisoned-event", ENVIRONMENT, "the server could not take one event")            \
 	X(REASON_REENROL, "re-enrol", ENVIRONMENT, "the server does not know this device")                  \
+	X(REASON_CONTRACT_CHANGED, "contract-changed", ENVIRONMENT, "the sensor's contract changed meanwhile") \
 	X(REASON_INTERNAL, "internal", ENVIRONMENT, "a defect of the agent itself")
 
 enum reason {

@@ -58,6 +58,8 @@ static bool reads_a_slot(void) { return can_open(SLOT "/file", O_RDONLY); }
 static bool reads_the_contract(void) { return can_open("/etc/ringhold/contract.json", O_RDONLY); }
 static bool reads_a_root_of_trust(void) { return can_open("/etc/ringhold/trust/content.root.json", O_RDONLY); }
 static bool reads_the_corpora(void) { return can_open("/etc/ringhold/benign.d/x.ndjson", O_RDONLY); }
+static bool reads_the_vouch_key(void) { return can_open("/etc/ringhold/vouch.key", O_RDONLY); }
+static bool reads_the_configuration(void) { return can_open("/etc/ringhold/agent.ini", O_RDONLY); }
 static bool writes_metadata(void) { return can_open("/var/lib/ringhold/tuf/content/1.root.json", O_WRONLY | O_CREAT); }
 static bool is_traced(void) { return ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0; }
 static bool reads_anothers_memory(void)
@@ -128,7 +130,9 @@ static const struct act {
 	{ "read a slot", reads_a_slot, U | K | C, 1 },
 	{ "read the contract", reads_the_contract, J | K | C, 1 },
 	{ "read a root of trust", reads_a_root_of_trust, J, 1 },
-	{ "read the benign corpora", reads_the_corpora, J | C, 1 },     /* they lie beside the contract, which may be replaced while the judge lives */
+	{ "read the benign corpora", reads_the_corpora, C, 1 },
+	{ "read the key that this host vouches with", reads_the_vouch_key, 0, 1 },
+	{ "read the configuration", reads_the_configuration, 0, 1 },     /* they lie beside the contract, which may be replaced while the judge lives */
 	{ "write metadata", writes_metadata, J, 1 },
 	{ "start a process", forks, C, 0 },
 	{ "open a local socket", opens_a_local_socket, 0, 0 },
@@ -522,6 +526,7 @@ static int begin(void **state)
 	assert_int_equal(chmod(root, 0755), 0);
 	put("/etc/ringhold/agent.ini", 0644);
 	put("/etc/ringhold/contract.json", 0644);
+	put("/etc/ringhold/vouch.key", 0644);
 	put("/etc/ringhold/trust/content.root.json", 0644);
 	put("/etc/ringhold/benign.d/x.ndjson", 0644);
 	put("/var/lib/ringhold/device.json", 0600);
