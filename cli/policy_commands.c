@@ -32,8 +32,8 @@ static const struct cli_option check_rows[] = {
 	{ "json", 0, CLI_FLAG, AT(json), NULL, "for programs" },
 };
 static const struct cli_option suggest_rows[] = {
-	{ "loss", 'l', CLI_MANY, AT(losses), "[RING:]TIME=LOST/PLACEBOS", "endpoints lost without an offer, were TIME the observation" },
-	{ "json", 0, CLI_FLAG, AT(json), NULL, "for programs" },
+	{ "loss", 'l', CLI_MANY, AT(losses), "[RING:]TIME=LOST/PLACEBOS", "endpoints lost without an offer, were TIME the observation [as the server measured]" },
+	REMOTE_ROWS(AT(remote)),
 };
 
 static int read_policy(struct policy **out, struct buf **text, const char *path, struct err *e)
@@ -272,6 +272,35 @@ static int parse_loss(struct loss *out, const struct policy *p, const char *text
 	return 0;
 }
 
+/* The server's own figures; rings that the policy does not have, and what was not measured yet, are left out. */
+static int ask_losses(struct loss losses[LOSSES_MAX], size_t *count, const struct policy *p, const struct remote_options *o, struct err *e)
+{
+	AUTO(remote) struct remote *r = NULL;
+	AUTO_ANSWER answer = { 0 };
+	const struct json *items;
+	char path[NAME_LEN_MAX + 40];
+
+	snprintf(path, sizeof path, "/v1/policies/%s/background", p->channel);
+	if (remote_open(&r, o, e) < 0 || remote_call(r, "GET", path, NULL, &answer, e) < 0 ||
+	    json_want_array(answer.doc, answer.doc->root, "items", 4096, &items, e) < 0)
+		return e->code;
+	for (uint32_t i = 0; i < items->count && *count < LOSSES_MAX; i++) {
+		const struct json *v = &items->u.items[i];
+		struct loss *l = &losses[*count];
+		const char *ring;
+
+		if (json_want_text(answer.doc, v, "ring", NAME_LEN_MAX, &ring, e) < 0 ||
+		    json_want_int(answer.doc, v, "observe_s", 1, INT64_MAX, &l->observe_s, e) < 0 ||
+		    json_want_int(answer.doc, v, "placebos", 0, INT64_MAX, &l->placebos, e) < 0 ||
+		    json_want_int(answer.doc, v, "lost", 0, l->placebos, &l->lost, e) < 0)
+			return e->code;
+		l->ring = policy_position(p, ring);
+		*count += l->ring >= 0 && l->placebos > 0;
+	}
+	return *count ? 0 : err_set(e, ERR_NOT_FOUND, "channel %s: the server has measured no background loss yet; it begins with the first rollout",
+				    p->channel);
+}
+
 /* What fits a ring. */
 struct fit {
 	const struct loss *by;  /* NULL: nothing measured fits */
@@ -332,32 +361,35 @@ static int suggest(int argc, char **argv, const void *options, struct err *e)
 	AUTO(buf) struct buf *text = NULL, *out = buf_new(0);
 	struct json_writer w = { .out = out, .indent = true };
 	struct loss losses[LOSSES_MAX];
+	size_t count = 0;
 	bool all = true;
 
 	(void)argc;
 	if (!out)
 		return err_memory(e);
-	if (o->losses.count == 0 || o->losses.count > LOSSES_MAX)
-		return err_set(e, ERR_USAGE, "say what was measured with --loss, up to %d times", LOSSES_MAX);
+	if (o->losses.count > LOSSES_MAX)
+		return err_set(e, ERR_USAGE, "--loss: at most %d times", LOSSES_MAX);
 	if (read_policy(&p, &text, argv[0], e) < 0)
 		return e->code;
-	for (size_t i = 0; i < o->losses.count; i++)
-		if (parse_loss(&losses[i], p, o->losses.items[i], e) < 0)
+	for (; count < o->losses.count; count++)
+		if (parse_loss(&losses[count], p, o->losses.items[count], e) < 0)
 			return e->code;
+	if (count == 0 && ask_losses(losses, &count, p, &o->remote, e) < 0)
+		return e->code;
 	json_open_object(&w, NULL);
 	json_open_array(&w, "rings");
 	for (size_t i = 0; i < p->count; i++) {
 		struct fit f;
 
-		fit(&f, p, i, losses, o->losses.count);
+		fit(&f, p, i, losses, count);
 		all &= f.by != NULL;
 		put_fit(&w, &p->rings[i], &f);
-		if (!o->json)
+		if (!o->remote.json)
 			say_fit(&p->rings[i], &f);
 	}
 	json_close_array(&w);
 	json_close_object(&w);
-	if (o->json && print_buf(out, e) < 0)
+	if (o->remote.json && print_buf(out, e) < 0)
 		return e->code;
 	return all ? 0 : 1;
 }
@@ -373,6 +405,7 @@ const struct cli_command policy_commands[] = {
 	  .more = "Refuses a policy under which a ring of that size could never pass." },
 	{ .name = "policy suggest", COMMAND(suggest, "FILE", suggest_rows, "p0 and observation that fit a measured background loss"),
 	  .more = "The 97.5 % upper bound of the background loss must be at most p0/2, or lost endpoints only hold a ring.\n"
-		  "Of several measurements the one that keeps p0 with the shortest observation is taken." },
+		  "Without --loss the server is asked what its placebo offers came to: in each ring, were the observation that of\n"
+		  "its policy, four and 24 times as long. Of several measurements the one that keeps p0 with the shortest observation is taken." },
 };
 const size_t policy_command_count = ARRAY_LEN(policy_commands);

@@ -105,6 +105,7 @@ static int print_rollout(const struct json *rollout, struct err *e)
 		{ "RING", "ring" }, { "STATE", "state" }, { "CAUSE", "cause" }, { "MEMBERS", "members" }, { "OFFERS", "offers.total" },
 		{ "SURVIVED", "offers.survived" }, { "FAILED", "offers.failed" }, { "LOST", "offers.lost" }, { "PENDING", "offers.pending" },
 		{ "AWAY", "offers.away" }, { "LAMBDA", "lambda" }, { "E", "e" }, { "LIMIT", "e_limit" },
+		{ "SILENCE", "silence.state" }, { "W", "silence.w" },
 	};
 	static const struct remote_column said[] = { { "RING", "ring" }, { "SAYS", "sentence" } };
 

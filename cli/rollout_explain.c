@@ -51,12 +51,23 @@ static void show(struct explaining *x, const struct gate_record *r, const struct
 		json_put_double(x->json, "lambda_limit", replay->result.lambda_limit);
 		json_put_double(x->json, "e", replay->result.e);
 		json_put_double(x->json, "e_limit", replay->result.e_limit);
+		json_put_int(x->json, "strata", r->strata_count);
+		json_put_int(x->json, "strata_lacking", replay->facts.strata_lacking);
+		json_put_double(x->json, "strata_e", replay->result.strata_e);
+		json_put_double(x->json, "silence_w", (double)MIN(replay->facts.silence, 1e300L));
+		json_put_bool(x->json, "silence_armed", r->waiting > 0);
+		json_put_int(x->json, "placebos", r->facts.placebos);
+		json_put_int(x->json, "placebos_lost", r->facts.placebos_lost);
 		json_put_text(x->json, "differs", wrong);
 		json_close_object(x->json);
 		return;
 	}
 	clock_text(at, r->facts.now);
 	printf("%s  %-8s %-8s %s\n", at, r->ring, r->event, replay->result.sentence);
+	if (replay->facts.strata)
+		printf("%22s%u strata, %u with too few survivors, E over them = %.4g; W of silence = %.4Lg%s; background loss %lld of %lld\n", "",
+		       r->strata_count, replay->facts.strata_lacking, replay->result.strata_e, replay->facts.silence,
+		       r->waiting ? "" : " (unarmed: nobody to compare with)", (long long)r->facts.placebos_lost, (long long)r->facts.placebos);
 	printf("%22s%u offers: %u survived, %u failed, %u lost, %u open; lambda = %.4g (passes at %.4g), E = %.4g (halts at %.4g)\n", "",
 	       s->offers, s->of[OUTCOME_SURVIVED], s->of[OUTCOME_FAILED], s->of[OUTCOME_LOST], s->open, replay->result.lambda,
 	       replay->result.lambda_limit, replay->result.e, replay->result.e_limit);

@@ -50,6 +50,7 @@ void operator_audit(struct request *q);
 /* operator_gates.c */
 void operator_gate_records(struct request *q);
 void operator_gate_record(struct request *q);
+void operator_background(struct request *q);
 
 /* operator_tokens.c */
 void operator_self(struct request *q);

@@ -1,7 +1,10 @@
-/* operator_gates: what the gates decided from, for who decides it again. */
+/* operator_gates: what the gates decided from, for who decides it again, and the background loss they go by. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "rollout/gate_background.h"
+#include "server/background.h"
 #include "server/handlers.h"
 
 #define PAGE 200
@@ -80,4 +83,44 @@ void operator_gate_record(struct request *q)
 	}
 	if (store_gate(q->server->store, &digest, copy_body, q, &e) < 0)
 		reply_error(&q->reply, &e);
+}
+
+struct loss_list {
+	struct json_writer w;
+	const char *channel;
+};
+
+static void list_loss(const struct store_background *b, void *arg)
+{
+	struct loss_list *l = arg;
+
+	if (strcmp(b->channel, l->channel) != 0)
+		return;
+	json_open_object(&l->w, NULL);
+	json_put_text(&l->w, "ring", b->ring);
+	json_put_int(&l->w, "observe_s", b->observe);
+	json_put_int(&l->w, "placebos", b->placebos);
+	json_put_int(&l->w, "lost", b->lost);
+	json_put_double(&l->w, "upper", gate_background_upper((uint64_t)b->placebos, (uint64_t)b->lost));
+	json_close_object(&l->w);
+}
+
+void operator_background(struct request *q)
+{
+	struct loss_list l = { .channel = q->params[0] };
+	struct server *s = q->server;
+
+	if (!name_valid(q->params[0], strlen(q->params[0]))) {
+		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "that is no name of a channel");
+		return;
+	}
+	l.w = reply_json(&q->reply, 200);
+	json_open_object(&l.w, NULL);
+	json_put_text(&l.w, "channel", l.channel);
+	json_open_array(&l.w, "items");
+	pthread_mutex_lock(&s->lock);
+	background_each(s->background, clock_now(), list_loss, &l);
+	pthread_mutex_unlock(&s->lock);
+	json_close_array(&l.w);
+	json_close_object(&l.w);
 }

@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "base/number.h"
+#include "rollout/gate_background.h"
+#include "server/background.h"
 #include "server/control.h"
 #include "server/handlers.h"
 
@@ -78,7 +80,44 @@ static void put_sums(struct json_writer *w, struct stage *g)
 	json_put_double(w, "e_limit", g->last.e_limit);
 }
 
-static void put_stage(struct json_writer *w, struct stage *g)
+static void put_strata(struct json_writer *w, const struct stage *g)
+{
+	struct verdict_facts f = { .strata = NULL };
+
+	verdict_strata(&f, g->strata, g->sequence);
+	json_open_object(w, "strata");
+	json_put_int(w, "count", g->strata ? strata_count(g->strata) : 0);
+	json_put_int(w, "blocked", sequence_strata_blocked(g->sequence));
+	json_put_int(w, "lacking", f.strata_lacking);
+	json_close_object(w);
+}
+
+/* With one side only nothing is compared: that is not the same as nothing found. */
+static void put_silence(struct json_writer *w, const struct stage *g)
+{
+	json_open_object(w, "silence");
+	json_put_text(w, "state", g->compared ? "armed" : "unarmed");
+	json_put_double(w, "w", (double)MIN(g->silence.max, 1e300L));
+	json_put_double(w, "limit", 1 / (POLICY_SHARE_SILENCE * g->policy->alpha));
+	json_put_int(w, "at_risk", g->at_risk);
+	json_put_int(w, "waiting", g->compared);
+	json_put_int(w, "events", g->silenced_count);
+	json_close_object(w);
+}
+
+static void put_background(struct json_writer *w, const struct server *s, const struct stage *g)
+{
+	int64_t placebos, lost;
+
+	background_figures(s->background, g->rollout->channel, g->policy->name, g->policy->observe_s, clock_now(), &placebos, &lost);
+	json_open_object(w, "background");
+	json_put_int(w, "placebos", placebos);
+	json_put_int(w, "lost", lost);
+	json_put_bool(w, "known", gate_background_known(g->policy->p0, (uint64_t)placebos, (uint64_t)lost));
+	json_close_object(w);
+}
+
+static void put_stage(struct json_writer *w, const struct server *s, struct stage *g)
 {
 	/* a held or passed ring shows why it is so; a running one what its gate says now */
 	bool live = (g->state == RING_OFFERING || g->state == RING_BAKING) && g->looked_at;
@@ -95,6 +134,9 @@ static void put_stage(struct json_writer *w, struct stage *g)
 	json_put_bool(w, "by_coverage", g->by_coverage);
 	json_put_int(w, "members", g->eligible);
 	put_sums(w, g);
+	put_strata(w, g);
+	put_silence(w, g);
+	put_background(w, s, g);
 	json_close_object(w);
 }
 
@@ -117,7 +159,7 @@ static void put_offers(struct json_writer *w, struct rollout *r)
 	json_close_array(w);
 }
 
-static void put_rollout(struct json_writer *w, struct rollout *r, bool offers)
+static void put_rollout(struct json_writer *w, const struct server *s, struct rollout *r, bool offers)
 {
 	json_open_object(w, NULL);
 	json_put_int(w, "id", (int64_t)r->id);
@@ -132,7 +174,7 @@ static void put_rollout(struct json_writer *w, struct rollout *r, bool offers)
 	json_put_text(w, "state", rollout_state(r));
 	json_open_array(w, "rings");
 	for (size_t i = 0; i < r->policy->count; i++)
-		put_stage(w, &r->stages[i]);
+		put_stage(w, s, &r->stages[i]);
 	json_close_array(w);
 	if (offers)
 		put_offers(w, r);
@@ -154,7 +196,7 @@ void operator_rollouts(struct request *q)
 
 		snprintf(key, sizeof key, "%llu", (unsigned long long)r->id);
 		if ((!channel[0] || strcmp(channel, r->channel) == 0) && handler_sees(q, r->channel) && handler_page_takes(&page, key))
-			put_rollout(&page.w, r, false);
+			put_rollout(&page.w, s, r, false);
 	}
 	pthread_mutex_unlock(&s->lock);
 	handler_page_end(q, &page);
@@ -187,7 +229,7 @@ void operator_rollout(struct request *q)
 		char version[ROLLOUT_VERSION_MAX];
 		struct json_writer w = reply_json(&q->reply, 200);
 
-		put_rollout(&w, r, true);
+		put_rollout(&w, s, r, true);
 		rollout_version(r, version);
 		handler_etag(q, "%s", version);
 	}

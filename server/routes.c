@@ -45,6 +45,7 @@ const struct route routes[] = {
 	{ POST,   "/v1/contracts",                            PUBLISHERS,  SCOPE_EVERY,      BODY_JSON, CONTRACT_BYTES_MAX, operator_register, ROUTE_DRY },
 	{ GET,    "/v1/contracts/{sha256}",                   ANYONE,      SCOPE_NONE,       BODY_NONE, 0, operator_contract, 0 },
 	{ GET,    "/v1/policies/{channel}",                   ANYONE,      SCOPE_PATH,       BODY_NONE, 0, operator_policy, 0 },
+	{ GET,    "/v1/policies/{channel}/background",        ANYONE,      SCOPE_PATH,       BODY_NONE, 0, operator_background, 0 },
 	{ PUT,    "/v1/policies/{channel}",                   OPERATORS,   SCOPE_PATH,       BODY_JSON, POLICY_MAX, operator_put_policy, ROUTE_DRY },
 	{ GET,    "/v1/roles/{role}",                         ANYONE,      SCOPE_NONE,       BODY_NONE, 0, operator_role, 0 },
 	{ PUT,    "/v1/roles/{role}",                         OPERATORS,   SCOPE_ASKS,       BODY_JSON, ROLE_BYTES, operator_put_role, 0 },

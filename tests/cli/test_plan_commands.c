@@ -93,7 +93,7 @@ static void suggest_fits_p0_and_observation_to_what_was_measured(void **state)
 	assert_says(0, "\"unchanged\": true", "policy", "suggest", "policy.json", "--loss", "1h=0/20000", "--json");
 	assert_says(2, "wanted such as", "policy", "suggest", "policy.json", "--loss", "much");
 	assert_says(2, "no such ring", "policy", "suggest", "policy.json", "--loss", "late:1h=1/2");
-	assert_says(2, "--loss", "policy", "suggest", "policy.json");
+	assert_says(2, "which server", "policy", "suggest", "policy.json");
 }
 
 int main(void)
