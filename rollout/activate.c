@@ -70,6 +70,13 @@ static bool from_disk(const struct activate_facts *f)
 	return s != SLOT_NONE && f->slots[s].serial == f->assignment->bundle.serial;
 }
 
+/* The record that named its slots was lost, or the ladder left them all: what was the highest here is no step back. */
+static bool holds_nothing(const struct activate_facts *f)
+{
+	return digest_is_zero(&f->slots[SLOT_TRIAL].digest) && digest_is_zero(&f->slots[SLOT_CURRENT].digest) &&
+	       digest_is_zero(&f->slots[SLOT_PREVIOUS].digest);
+}
+
 static bool first_install(const struct activate_facts *f)
 {
 	return f->high_water == 0;
@@ -220,6 +227,8 @@ static bool newer(struct activate_verdict *v, const struct activate_facts *f)
 		return clause(v, true, "granted: older content is wanted where the highest serial is at most %" PRIu64, a->grant_max_serial);
 	if (a->bundle.serial == f->high_water && slot_of(f, &a->bundle.digest) != SLOT_NONE)
 		return clause(v, true, "serial %" PRIu64 " is the highest committed here, and still on disk", a->bundle.serial);
+	if (a->bundle.serial == f->high_water && holds_nothing(f))
+		return clause(v, true, "serial %" PRIu64 " is the highest committed here, and nothing else is held", a->bundle.serial);
 	if (a->granted)
 		return clause(v, false, "the grant reaches serial %" PRIu64 ", here %" PRIu64 " was committed", a->grant_max_serial, f->high_water);
 	return clause(v, false, "serial %" PRIu64 " is not above %" PRIu64 ", the highest committed here", a->bundle.serial, f->high_water);

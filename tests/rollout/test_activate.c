@@ -357,6 +357,25 @@ static void content_still_on_disk_returns_after_an_unpin_by_a_new_trial(void **s
 	expect_slot(&h, ACTIVATE_INSTALL, SLOT_NONE, "assigned");
 }
 
+/* Nothing of what it had committed is named any more: only what was the highest here is no step back. */
+static void a_host_that_holds_nothing_gets_its_highest_serial_back_and_nothing_older(void **state)
+{
+	struct host h;
+
+	(void)state;
+	host_init(&h);
+	h.f.high_water = 110;
+	assert_string_equal(decide(&h), "high-water");
+	h.f.slots[SLOT_CURRENT] = h.f.slots[SLOT_PREVIOUS] = (struct activate_content){ .serial = 0 };
+	h.f.running = SLOT_BASELINE;
+	expect_slot(&h, ACTIVATE_INSTALL, SLOT_NONE, "assigned");
+	h.f.quarantined = true;
+	assert_string_equal(decide(&h), "quarantined");
+	h.f.quarantined = false;
+	h.f.high_water = 111;
+	assert_string_equal(decide(&h), "high-water");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,6 +395,7 @@ int main(void)
 		cmocka_unit_test(a_stolen_content_key_cannot_lock_out_a_rollback_by_the_floor),
 		cmocka_unit_test(a_trial_is_finished_unless_its_ring_goes_back),
 		cmocka_unit_test(the_minimum_age_follows_the_ring_and_three_things_are_exempt),
+		cmocka_unit_test(a_host_that_holds_nothing_gets_its_highest_serial_back_and_nothing_older),
 		cmocka_unit_test(content_still_on_disk_returns_after_an_unpin_by_a_new_trial),
 	};
 

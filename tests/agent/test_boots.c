@@ -1,4 +1,4 @@
-/* test_shutdown: which ends of the agent are a shutdown of the machine, as the boot record has it. */
+/* test_boots: guard and agent together: what is a shutdown, and what becomes of a boot record that is lost. */
 #include "endpoint.h"
 
 #define GOOD "deploy/demo/edr-good"
@@ -76,11 +76,51 @@ static void a_shutdown_stays_one_until_the_guard_has_counted_the_next_boot(void 
 	assert_int_equal(r.flags, 0);
 }
 
+/* ---- a record that is lost ---- */
+
+static void damage(struct endpoint *p, const char *how)
+{
+	char line[1024];
+
+	snprintf(line, sizeof line, "cd %s" HOME_CHANNELS "/edr && %s", p->root, how);
+	assert_int_equal(system(line), 0);
+}
+
+/* The machine boots without content; the agent says so and brings back what is assigned, and nothing older. */
+static void loses_its_record(struct endpoint *p, const char *how, const char *words)
+{
+	struct published one = settled(p);
+	struct seen s;
+
+	endpoint_agent_end(p, SIGKILL);
+	damage(p, how);
+	the_guard_runs(p, "00000002-aaaa-bbbb-cccc-dddddddddddd\n");
+	s = endpoint_look(p);
+	assert_true(digest_is_zero(&s.running));
+	endpoint_agent_start(p);
+	endpoint_until(p, "it is back", endpoint_runs_committed, &one, 1000);
+	assert_true(endpoint_look(p).record.high_water >= one.serial);
+	assert_int_equal(endpoint_history_count(p, words), 1);
+}
+
+static void a_record_damaged_in_both_places_is_reported_and_the_content_comes_back(void **state)
+{
+	loses_its_record(*state, "head -c 8192 /dev/zero >boot", "damaged in both places");
+}
+
+static void a_record_that_is_gone_is_reported_and_the_content_comes_back(void **state)
+{
+	loses_its_record(*state, "rm boot", "the boot record is gone");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_agent_that_is_only_restarted_takes_its_goodbye_back, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_shutdown_stays_one_until_the_guard_has_counted_the_next_boot, endpoint_setup, endpoint_teardown),
+		cmocka_unit_test_setup_teardown(a_record_damaged_in_both_places_is_reported_and_the_content_comes_back, endpoint_setup,
+						endpoint_teardown),
+		cmocka_unit_test_setup_teardown(a_record_that_is_gone_is_reported_and_the_content_comes_back, endpoint_setup, endpoint_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
