@@ -261,15 +261,26 @@ static int leading_options(struct line *l, int argc, char **argv, int *at, struc
 	return 0;
 }
 
+/* The row without a name: the only one, or, beside others, what a line of options alone means. */
+static const struct cli_command *nameless(const struct cli_program *p, int argc, char **argv)
+{
+	const struct cli_command *c = cli_nameless(p);
+
+	if (!c || p->count == 1)
+		return c;
+	if (argc < 2 || argv[1][0] != '-' || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "--version"))
+		return NULL;
+	return c;
+}
+
 static int dispatch(struct line *l, int argc, char **argv, struct err *e)
 {
 	const struct cli_program *p = l->program;
 	int at = 1, words = 0;
 
-	if (p->count == 1 && !*p->commands[0].name) {
-		l->command = &p->commands[0];
+	l->command = nameless(p, argc, argv);
+	if (l->command)
 		return run_command(l, argc - 1, argv + 1, e);
-	}
 	if (leading_options(l, argc, argv, &at, e) < 0)
 		return e->code;
 	if (l->version)

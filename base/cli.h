@@ -58,7 +58,8 @@ struct cli_program {
 
 /*
  * Finds the command, parses, runs, prints an error; returns main()'s status.
- * A program of one command has one row whose name is "".
+ * A program of one command has one row whose name is ""; beside named ones
+ * such a row is what a line that begins with an option means.
  */
 int cli_run(const struct cli_program *p, int argc, char **argv);
 

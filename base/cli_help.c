@@ -67,7 +67,7 @@ static bool in_group(const struct cli_command *c, const char *first)
 {
 	size_t len = first ? strlen(first) : 0;
 
-	return !first || (strncmp(c->name, first, len) == 0 && c->name[len] == ' ');
+	return first ? strncmp(c->name, first, len) == 0 && c->name[len] == ' ' : *c->name;
 }
 
 bool cli_help_group(const struct cli_program *p, const char *first, FILE *to)
@@ -89,10 +89,24 @@ bool cli_help_group(const struct cli_program *p, const char *first, FILE *to)
 	return any;
 }
 
+const struct cli_command *cli_nameless(const struct cli_program *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (!*p->commands[i].name)
+			return &p->commands[i];
+	return NULL;
+}
+
 void cli_help_program(const struct cli_program *p, FILE *to)
 {
-	fprintf(to, "%s: %s\n\nusage: %s COMMAND [OPTION...] [ARGUMENT...]\n\ncommands:\n", p->name,
-		p->purpose, p->name);
+	const struct cli_command *c = cli_nameless(p);
+
+	fprintf(to, "%s: %s\n\nusage: %s COMMAND [OPTION...] [ARGUMENT...]\n", p->name, p->purpose, p->name);
+	if (c) {
+		fprintf(to, "       %s %s\n\nwithout a command: %s\n", p->name, c->args, c->help);
+		print_options(c->options, c->option_count, to);
+	}
+	fputs("\ncommands:\n", to);
 	cli_help_group(p, NULL, to);
 	print_common(p, NULL, to);
 	fprintf(to, "\n%s COMMAND --help tells more; %s completion bash prints completion rules.\n",
@@ -127,6 +141,8 @@ static void complete_words(const struct cli_program *p, const char *first, FILE 
 		const char *name = p->commands[i].name;
 		size_t len = strcspn(name, " ");
 
+		if (!*name)
+			continue;
 		if (first && in_group(&p->commands[i], first))
 			fprintf(to, " %s", name + len + 1);
 		else if (!first && (i == 0 || strncmp(p->commands[i - 1].name, name, len) != 0 ||
@@ -144,6 +160,8 @@ void cli_help_completion(const struct cli_program *p, FILE *to)
 	for (size_t i = 0; i < p->count; i++) {
 		const struct cli_command *c = &p->commands[i];
 
+		if (!*c->name)
+			continue;
 		fprintf(to, "\t\t\"%s\"%s) words=\"", c->name, strchr(c->name, ' ') ? "" : "\\ *");
 		complete_options(c->options, c->option_count, to);
 		complete_options(p->common, p->common_count, to);
@@ -203,7 +221,7 @@ int cli_help_unknown(const struct cli_program *p, int argc, char **argv, struct 
 		 argc > 1 && argv[1][0] != '-' ? argv[1] : "");
 	for (size_t i = 0; i < p->count; i++) {
 		const char *name = p->commands[i].name;
-		size_t d = distance(strchr(name, ' ') ? two : argv[0], name);
+		size_t d = !*name ? least : distance(strchr(name, ' ') ? two : argv[0], name);
 
 		if (d < least) {
 			least = d;

@@ -87,6 +87,13 @@ static const struct cli_command only[] = {
 };
 static const struct cli_program single = { "one", "reads files", only, 1, NULL, 0, NULL };
 
+/* Options alone mean the row without a name; words mean the others. */
+static const struct cli_command mixed_commands[] = {
+	{ "", "-o FILE", "serves", 0, 0, build_options, ARRAY_LEN(build_options), sizeof(struct options), record, NULL },
+	{ "check", "", "is there an update", 0, 0, NULL, 0, 0, answer_one, NULL },
+};
+static const struct cli_program mixed = { "two", "serves", mixed_commands, ARRAY_LEN(mixed_commands), NULL, 0, NULL };
+
 static char out[16384], complaint[4096];
 
 static void slurp(FILE *from, char *to, size_t cap)
@@ -160,6 +167,21 @@ static void two_dashes_end_the_options_and_one_is_an_argument(void **state)
 	assert_int_equal(run("bundle build - -- --force -o"), 0);
 	assert_string_equal(seen.args, "-|--force|-o|");
 	assert_false(seen.options.force);
+}
+
+static void options_alone_mean_the_row_without_a_name(void **state)
+{
+	(void)state;
+	assert_int_equal(run_program(&mixed, "-o x"), 0);
+	assert_string_equal(seen.options.output, "x");
+	assert_int_equal(run_program(&mixed, "check"), 1);
+	assert_int_equal(run_program(&mixed, ""), 2);
+	assert_int_equal(run_program(&mixed, "chekc"), 2);
+	assert_non_null(strstr(complaint, "did you mean check?"));
+	assert_int_equal(run_program(&mixed, "--help"), 0);
+	assert_non_null(strstr(out, "two -o FILE"));
+	assert_non_null(strstr(out, "--output FILE"));
+	assert_non_null(strstr(out, "\n  check  "));
 }
 
 static void wrong_use_is_one_sentence_and_status_2(void **state)
@@ -308,6 +330,7 @@ int main(void)
 		cmocka_unit_test(options_and_arguments_may_be_mixed),
 		cmocka_unit_test(common_options_may_come_first),
 		cmocka_unit_test(two_dashes_end_the_options_and_one_is_an_argument),
+		cmocka_unit_test(options_alone_mean_the_row_without_a_name),
 		cmocka_unit_test(wrong_use_is_one_sentence_and_status_2),
 		cmocka_unit_test(a_refusal_is_status_1_and_cannot_play_with_the_terminal),
 		cmocka_unit_test(help_comes_from_the_table),
