@@ -219,7 +219,7 @@ void control_act(struct server *s, struct stage *g, int64_t now)
 	struct err e;
 	int got = 0;
 
-	if (g->state == RING_AWAITING_SIGNATURE)
+	if (g->state == RING_AWAITING_SIGNATURE && !g->rollout->restored)
 		got = issue(s, g, now, &e);
 	else if (g->state == RING_HALTED)
 		got = undo(s, g, now, &e);

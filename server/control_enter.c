@@ -93,7 +93,7 @@ int control_enter(struct server *s, int64_t now, struct err *e)
 			struct stage *g = &r->stages[i];
 			const struct rollout *by;
 
-			if (!due(g) && !awaits(g->state))
+			if (r->restored || (!due(g) && !awaits(g->state)))
 				continue;
 			by = overtaken(s, g);
 			if (by) {

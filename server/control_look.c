@@ -176,6 +176,9 @@ static int event_of(const struct look *l)
 {
 	enum ring_state at = l->g->state;
 
+	/* What is known may be older than what happened: only the worst of it is acted on. */
+	if (l->g->rollout->restored && l->result.verdict != VERDICT_HALT)
+		return -1;
 	switch (l->result.verdict) {
 	case VERDICT_HALT:
 		return RING_HALT;
@@ -197,7 +200,7 @@ static int event_of(const struct look *l)
 /* Held already, but for another reason now. */
 static bool cause_changed(const struct look *l)
 {
-	return l->result.verdict == VERDICT_HOLD && state_held(l->g->state) &&
+	return l->result.verdict == VERDICT_HOLD && state_held(l->g->state) && !l->g->rollout->restored &&
 	       strcmp(l->g->cause, verdict_cause_name(l->result.cause)) != 0;
 }
 

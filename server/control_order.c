@@ -1,4 +1,5 @@
 /* control_order: what people order, and whether it means anything now. */
+#include <stdio.h>
 #include <string.h>
 
 #include "server/control_parts.h"
@@ -74,6 +75,32 @@ static int resume(struct server *s, struct stage *g, const struct motive *m, int
 	return control_keep(s, g, &next, "operator", m, now, e);
 }
 
+/* A rollout that came back with a backup: from now on it is like any other. */
+static int resume_restored(struct server *s, struct rollout *r, const struct motive *m, int64_t now, struct err *e)
+{
+	struct server_batch b = { .count = 0 };
+	struct store_record *row = server_record(&b, STORE_ROLLOUT), *decision = server_record(&b, STORE_DECISION);
+	char subject[32];
+
+	/* What stopped it may be newer than the backup. */
+	if (desk_stopped(s->desk, r->channel, &r->bundle.digest))
+		return err_set(e, ERR_CONFLICT, "rollout %llu: its bundle is stopped: halt it or give it up", (unsigned long long)r->id);
+	rollout_row(r, &row->u.rollout);
+	row->u.rollout.restored = false;
+	decision->u.decision = (struct store_decision){
+		.at = now, .kind = "operator", .channel = r->channel, .ring = "", .device = "", .rollout = r->id,
+		.digest = r->bundle.digest, .from = "", .to = "", .cause = m->cause, .sentence = m->sentence, .inputs = "",
+	};
+	snprintf(subject, sizeof subject, "rollout %llu", (unsigned long long)r->id);
+	server_audit(&b, now, m->who, "resume", subject, m->sentence);
+	if (server_write(s, &b, e) < 0)
+		return err_wrap(e, "%s", subject);
+	pthread_mutex_lock(&s->lock);
+	r->restored = false;
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
 static bool can_halt(const struct stage *g)
 {
 	return state_next(g->state, RING_HALT) >= 0;
@@ -99,6 +126,8 @@ static int apply(struct server *s, struct rollout *r, const struct control_wish 
 			return 0;
 		return !w->dry_run && control_abort(s, r, m, now, e) < 0 ? e->code : 1;
 	}
+	if (w->order == ORDER_RESUME && r->restored)
+		return !w->dry_run && resume_restored(s, r, m, now, e) < 0 ? e->code : 1;
 	for (size_t i = 0; i < r->policy->count; i++) {
 		struct stage *g = &r->stages[i];
 

@@ -172,6 +172,7 @@ static void put_rollout(struct json_writer *w, const struct server *s, struct ro
 	json_put_text(w, "by", r->by);
 	handler_put_text(w, "reason", r->reason);
 	json_put_text(w, "state", rollout_state(r));
+	json_put_bool(w, "restored", r->restored);
 	json_open_array(w, "rings");
 	for (size_t i = 0; i < r->policy->count; i++)
 		put_stage(w, s, &r->stages[i]);

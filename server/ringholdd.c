@@ -17,12 +17,12 @@
 #include "server/ticker.h"
 #include "server/tls.h"
 #include "server/tool_token.h"
+#include "server/upkeep_commands.h"
 
 #define STOP_MS 10000
 
 struct options {
 	const char *config;
-	bool check;
 };
 
 static struct loop loop;
@@ -134,11 +134,6 @@ static int run(int argc, char **argv, const void *arg, struct err *e)
 		return err_set(e, ERR_USAGE, "--config FILE is needed");
 	if (config_read(&c, o->config, e) < 0)
 		return e->code;
-	if (o->check) {
-		config_free(c);
-		printf("%s: correct\n", o->config);
-		return 0;
-	}
 	log_init("ringholdd", LOG_INFO);
 	signal(SIGPIPE, SIG_IGN);
 	if (size_pool(c, e) < 0) {
@@ -152,29 +147,40 @@ static int run(int argc, char **argv, const void *arg, struct err *e)
 
 static const struct cli_option options[] = {
 	{ "config", 'c', CLI_TEXT, offsetof(struct options, config), "FILE", "configuration" },
-	{ "check-config", 0, CLI_FLAG, offsetof(struct options, check), NULL, "read the configuration, say whether it is correct, and end" },
 };
 
-static const struct cli_command commands[] = {
-	{ .name = "", .args = "", .help = "serve content, devices and operators", .options = options,
-	  .option_count = ARRAY_LEN(options), .options_size = sizeof(struct options), .run = run,
-	  .more = "ringholdd token create --admin --config FILE makes the first operator's token, on this machine." },
+static const struct cli_command serving = {
+	.name = "", .args = "--config FILE", .help = "serve content, devices and operators", .options = options,
+	.option_count = ARRAY_LEN(options), .options_size = sizeof(struct options), .run = run,
+	.more = "ringholdd token create --admin --config FILE makes the first operator's token, on this machine.",
 };
 
-static const struct cli_program program = {
-	.name = "ringholdd", .purpose = "delivers detection content in rings, and takes it back", .commands = commands,
-	.count = ARRAY_LEN(commands),
-};
+#define COMMANDS_MAX 16
+
+/* The unnamed row first, then what is typed beside a server about its directory. */
+static size_t list_commands(struct cli_command out[COMMANDS_MAX])
+{
+	const struct { const struct cli_command *commands; size_t count; } groups[] = {
+		{ &serving, 1 }, { upkeep_commands, upkeep_command_count }, { tool_token_commands, tool_token_command_count },
+	};
+	size_t count = 0;
+
+	for (size_t g = 0; g < ARRAY_LEN(groups); g++)
+		for (size_t i = 0; i < groups[g].count && count < COMMANDS_MAX; i++)
+			out[count++] = groups[g].commands[i];
+	return count;
+}
 
 int main(int argc, char **argv)
 {
+	struct cli_command commands[COMMANDS_MAX];
+	const struct cli_program program = {
+		.name = "ringholdd", .purpose = "delivers detection content in rings, and takes it back", .commands = commands,
+		.count = list_commands(commands),
+	};
+
 	/* The self-tests of a bundle run in a fresh process of this program: it has threads, and forking them is no way to begin. */
 	if (argc > 1 && strcmp(argv[1], "canary") == 0)
 		return canary_main(argc - 2, argv + 2);
-	/* A word first: work on the server's directory, beside the server. */
-	if (argc > 1 && argv[1][0] != '-')
-		return cli_run(&(const struct cli_program){ .name = "ringholdd", .purpose = program.purpose, .commands = tool_token_commands,
-							     .count = tool_token_command_count },
-			       argc, argv);
 	return cli_run(&program, argc, argv);
 }

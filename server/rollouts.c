@@ -41,6 +41,7 @@ static int fill(struct rollout *r, const struct store_rollout *row, struct err *
 	r->attempt = row->attempt;
 	r->created = row->created;
 	r->secret = row->secret;
+	r->restored = row->restored;
 	r->bundle.serial = row->serial;
 	r->bundle.digest = row->digest;
 	snprintf(r->channel, sizeof r->channel, "%s", row->channel);
@@ -290,6 +291,8 @@ void stage_permit(struct stage *g, struct device *d, uint64_t attempt, int64_t c
 	f.stratum_blocked = g->strata && sequence_stratum_blocked(g->sequence, group);
 	f.order_ahead = waitlist_ahead(&g->waiting, d, order, now - WAITING_INTERVALS * checkin_s, f.in_flight_max - f.in_flight);
 	permit_decide(out, &f);
+	if (g->rollout->restored)
+		*out = (struct permit_answer){ .reason = "restored" };
 	if (!out->go && !o)
 		wait_here(g, d, order, group, out->turn, now);
 }
@@ -328,7 +331,7 @@ const char *rollout_state(const struct rollout *r)
 		return "halted";
 	if (any(r, RING_ROLLED_BACK))
 		return "rolled-back";
-	if (any(r, RING_HELD) || any(r, RING_HELD_BAKING))
+	if (any(r, RING_HELD) || any(r, RING_HELD_BAKING) || (r->restored && rollout_lives(r)))
 		return "held";
 	if (any(r, RING_AWAITING_APPROVAL) || any(r, RING_AWAITING_SIGNATURE) || every(r, is_queued))
 		return "waiting";
@@ -348,7 +351,7 @@ void rollout_version(const struct rollout *r, char out[ROLLOUT_VERSION_MAX])
 	for (size_t i = 0; text && i < r->policy->count; i++) {
 		const struct stage *g = &r->stages[i];
 
-		buf_addf(text, "%llu %d %lld %s %d%d%d\n", (unsigned long long)r->attempt, (int)g->state, (long long)g->changed, g->cause,
+		buf_addf(text, "%llu %d %d %lld %s %d%d%d\n", (unsigned long long)r->attempt, r->restored, (int)g->state, (long long)g->changed, g->cause,
 			 g->operator_hold, g->coverage_approved, g->continue_anyway);
 	}
 	if (text && !text->failed && text->len)

@@ -75,6 +75,7 @@ struct rollout {
 	struct policy *policy;          /* owned */
 	char *policy_text;              /* owned: as stored */
 	struct digest secret;           /* of the order */
+	bool restored;                  /* store.h: it goes on when an operator says so; it may still be halted */
 	struct stage stages[POLICY_RINGS_MAX];
 	struct rollout *older;          /* the list goes from the newest to the oldest */
 };

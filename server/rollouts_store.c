@@ -12,6 +12,7 @@ void rollout_row(const struct rollout *r, struct store_rollout *out)
 		.id = r->id, .channel = r->channel, .digest = r->bundle.digest, .serial = r->bundle.serial,
 		.version = r->bundle.version, .path = r->bundle.path, .attempt = r->attempt, .created = r->created,
 		.by = r->by, .reason = r->reason, .policy = r->policy_text, .secret = r->secret,
+		.restored = r->restored,
 	};
 }
 

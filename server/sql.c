@@ -88,7 +88,11 @@ static const char sixth[] =
 	" PRIMARY KEY (who, key));"
 	"CREATE INDEX answer_at ON answer (at);";
 
-const char *const sql_schema[] = { first, second, third, fourth, fifth, sixth };
+/* Rollouts that came back with a backup wait for a person. */
+static const char seventh[] =
+	"ALTER TABLE rollout ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;";
+
+const char *const sql_schema[] = { first, second, third, fourth, fifth, sixth, seventh };
 
 const char *const sql_text[SQL_COUNT] = {
 	[SQL_DEVICE_PUT] =
@@ -114,9 +118,9 @@ const char *const sql_text[SQL_COUNT] = {
 	[SQL_POLICY_ADD] =
 		"INSERT INTO policy (channel, version, body, at, by) VALUES ($1, $2, $3, $4, $5)",
 	[SQL_ROLLOUT_PUT] =
-		"INSERT INTO rollout (id, channel, digest, serial, version, path, attempt, created, by, reason, policy, secret)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
-		" ON CONFLICT (id) DO UPDATE SET attempt = $7, by = $9, reason = $10",
+		"INSERT INTO rollout (id, channel, digest, serial, version, path, attempt, created, by, reason, policy, secret,"
+		" restored) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+		" ON CONFLICT (id) DO UPDATE SET attempt = $7, by = $9, reason = $10, restored = $13",
 	[SQL_RING_PUT] =
 		"INSERT INTO rollout_ring (rollout, ring, state, changed, began, bound_at, passed_at, cause, sentence,"
 		" operator_hold, coverage_approved, continue_anyway, content_crash, declined, by_coverage, previous)"
@@ -205,7 +209,8 @@ const char *const sql_text[SQL_COUNT] = {
 		"SELECT channel, version, body, at, by FROM policy p"
 		" WHERE version = (SELECT max(version) FROM policy q WHERE q.channel = p.channel) ORDER BY channel",
 	[SQL_ROLLOUTS] =
-		"SELECT id, channel, digest, serial, version, path, attempt, created, by, reason, policy, secret FROM rollout"
+		"SELECT id, channel, digest, serial, version, path, attempt, created, by, reason, policy, secret,"
+		" restored FROM rollout"
 		" ORDER BY id",
 	[SQL_RINGS] =
 		"SELECT rollout, ring, state, changed, began, bound_at, passed_at, cause, sentence, operator_hold,"

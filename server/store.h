@@ -15,7 +15,7 @@
 #include "base/name.h"
 
 #define DEVICE_ID_LEN 32        /* hex digits */
-#define STORE_VERSION 6         /* of the schema; an older one is brought up, a newer one refused */
+#define STORE_VERSION 7         /* of the schema; an older one is brought up, a newer one refused */
 
 struct store;
 
@@ -106,6 +106,7 @@ struct store_rollout {
 	const char *by, *reason;
 	const char *policy;             /* JSON, pinned */
 	struct digest secret;           /* of the order */
+	bool restored;                  /* came back with a backup: nothing new happens before an operator resumes it */
 };
 
 /* The rollout in one ring; see enum ring_state. */
@@ -249,7 +250,7 @@ struct store_record {
 		struct store_bundle bundle;     /* ERR_CONFLICT: the serial or the digest is taken */
 		struct store_contract contract; /* known already: nothing */
 		struct store_policy policy;
-		struct store_rollout rollout;   /* replaces attempt, by and reason of the row */
+		struct store_rollout rollout;   /* replaces attempt, by, reason and restored of the row */
 		struct store_ring ring;         /* replaces the row; the two flags of what devices saw only rise; flags: nothing but those */
 		struct store_decision decision;
 		struct store_audit audit;       /* chained to the one before */
@@ -274,6 +275,13 @@ struct store_append {
 };
 
 int store_open(struct store **out, const char *path, struct err *e) MUST_CHECK;        /* ERR_UNSUPPORTED: a newer schema */
+/*
+ * The store at `path`, whoever uses it meanwhile, as of one moment, in a new
+ * file that is durable; ERR_CONFLICT: there is one already.
+ */
+int store_copy(const char *path, const char *to, struct err *e) MUST_CHECK;
+/* Version of the schema of a store, 0: empty; nothing is changed. */
+int store_version(const char *path, struct err *e) MUST_CHECK;
 void store_close(struct store *s);      /* NULL is fine */
 
 /* One transaction: begin, any number of batches, commit. Only the writer's thread. */

@@ -253,8 +253,8 @@ static int add_bundle(struct store *s, const struct store_bundle *b, struct err 
 
 static int put_rollout(struct store *s, const struct store_rollout *r, struct err *e)
 {
-	return change(s, e, SQL_ROLLOUT_PUT, "itdittiitttd", (int64_t)r->id, r->channel, &r->digest, (int64_t)r->serial,
-		      r->version, r->path, (int64_t)r->attempt, r->created, r->by, r->reason, r->policy, &r->secret);
+	return change(s, e, SQL_ROLLOUT_PUT, "itdittiitttdi", (int64_t)r->id, r->channel, &r->digest, (int64_t)r->serial,
+		      r->version, r->path, (int64_t)r->attempt, r->created, r->by, r->reason, r->policy, &r->secret, (int64_t)r->restored);
 }
 
 static int put_ring(struct store *s, const struct store_ring *r, struct err *e)

@@ -90,7 +90,7 @@ static int row_policy(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 
 static int row_rollout(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 {
-	struct store_rollout r = { U(0), T(1), D(2), U(3), T(4), T(5), U(6), I(7), T(8), T(9), T(10), D(11) };
+	struct store_rollout r = { U(0), T(1), D(2), U(3), T(4), T(5), U(6), I(7), T(8), T(9), T(10), D(11), B(12) };
 
 	return CALL(struct store_rollout, &r);
 }

@@ -791,7 +791,7 @@ static void silent_connections_make_room(void **state)
 static void check_config(struct world *w, const char *text, int status, const char *says)
 {
 	AUTO_FREE char *path = fixture_path(w->f, "check.ini");
-	char *argv[] = { (char *)"ringholdd", (char *)"--config", path, (char *)"--check-config", NULL };
+	char *argv[] = { (char *)"ringholdd", (char *)"check-config", (char *)"--config", path, NULL };
 	struct proc_run r = { .path = w->program, .argv = argv, .stdin_fd = -1, .timeout_ms = LIMIT_MS, .output_max = 4096 };
 	struct proc_result got;
 	struct err e;

@@ -1,0 +1,348 @@
+/*
+ * test_backup: `ringholdd backup` beside a running server, and `restore` into
+ * an empty data directory: what was published last, what waits, what is
+ * refused, and what a kill in the middle leaves.
+ */
+#include <sys/stat.h>
+
+#include "office.h"
+#include "published.h"
+#include "server/backup_files.h"
+#include "server/store.h"
+
+static struct err e;
+
+static int setup(void **state)
+{
+	*state = office_open("");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	office_close(*state);
+	return 0;
+}
+
+/* `ringholdd WORDS... --config INI`; its exit status, what it said in o->said. */
+static int daemon_tool(struct office *o, const char *const *words)
+{
+	AUTO_FREE char *ini = fixture_path(o->f, "ringholdd.ini");
+	const char *argv[16] = { "ringholdd" };
+	struct proc_run run = { .path = o->server, .argv = (char *const *)argv, .stdin_fd = -1, .timeout_ms = LIMIT_MS, .output_max = 1 << 20 };
+	struct proc_result r;
+	size_t n = 1;
+	int status;
+
+	for (; *words; words++)
+		argv[n++] = *words;
+	argv[n++] = "--config";
+	argv[n++] = ini;
+	assert_ok(proc_run(&run, &r, &e));
+	free(o->said);
+	o->said = strdup(r.output->data ? r.output->data : "");
+	status = r.exit_status;
+	proc_result_release(&r);
+	return status;
+}
+
+#define DAEMON(o, ...) daemon_tool(o, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void expect_status(const struct office *o, int got, int want)
+{
+	if (got != want)
+		fail_msg("exit status %d, not %d: %s", got, want, o->said);
+}
+
+static void end(struct office *o)
+{
+	AUTO_FREE char *listening = fixture_path(o->f, "data/listening");
+	int status;
+
+	kill(o->pid, SIGTERM);
+	assert_int_equal(waitpid(o->pid, &status, 0), o->pid);
+	assert_int_equal(status, 0);
+	unlink(listening);
+}
+
+static void move(const struct office *o, const char *from, const char *to)
+{
+	AUTO_FREE char *a = fixture_path(o->f, from), *b = fixture_path(o->f, to);
+
+	assert_int_equal(rename(a, b), 0);
+}
+
+/* The machine is gone; of its data only what is named survives. What people keep elsewhere comes back: keys, the operator's token. */
+static void lose_everything_but(struct office *o, const char *survivor)
+{
+	AUTO_FREE char *data = fixture_path(o->f, "data");
+	static const char *const kept[] = { "keys", "operator-token" };
+
+	move(o, "data", "lost");
+	assert_int_equal(mkdir(data, 0700), 0);
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+		char from[64], to[64];
+
+		snprintf(from, sizeof from, "lost/%s", kept[i]);
+		snprintf(to, sizeof to, "data/%s", kept[i]);
+		move(o, from, to);
+	}
+	if (*survivor)
+		move(o, "lost/repository", survivor);
+}
+
+static int is_action(const struct store_chain *row, void *arg, struct err *why)
+{
+	(void)why;
+	return strcmp(row->a.action, arg) == 0;
+}
+
+static void expect_audited(const struct office *o, const char *action)
+{
+	AUTO_FREE char *path = fixture_path(o->f, "data/store.db");
+	AUTO(store) struct store *store = NULL;
+
+	assert_ok(store_open(&store, path, &e));
+	assert_int_equal(store_each_audit(store, 0, 1000, is_action, (void *)action, &e), 1);
+}
+
+static int first_rollout(const struct office *o, const char *word)
+{
+	const char *at = strstr(o->said, word);
+
+	assert_non_null(at);
+	return atoi(at + strlen(word));
+}
+
+static void a_backup_of_a_running_server_restores_to_one_whose_rollouts_wait(void **state)
+{
+	struct office *o = *state;
+	char hex[DIGEST_HEX_LEN + 1], id[16];
+	AUTO_FREE char *dir = NULL, *key = NULL;
+
+	NEED(o);
+	dir = fixture_path(o->f, "backup");
+	key = fixture_path(o->f, "data/device-token.key");
+	publish(o, 1, "one", hex);
+	expect_status(o, DAEMON(o, "backup", dir, "--secrets"), 0);
+	expect_said(o, "private signing keys are not in it");
+	expect_status(o, DAEMON(o, "backup", dir), 1);
+	expect_said(o, "not empty");
+	end(o);
+	lose_everything_but(o, "");
+	expect_status(o, DAEMON(o, "restore", dir), 0);
+	expect_said(o, "1 rollouts wait");
+	assert_true(file_exists(key));
+	expect_status(o, DAEMON(o, "restore", dir), 1);
+	expect_said(o, "a store already");
+	office_start(o);
+	assert_int_equal(TOOL(o, "", "rollout", "list", "--json"), 0);
+	expect_said(o, "\"restored\": true");
+	snprintf(id, sizeof id, "%d", first_rollout(o, "\"id\": "));
+	assert_int_equal(TOOL(o, "", "rollout", "show", id), 0);
+	expect_said(o, "held");
+	assert_int_equal(TOOL(o, "", "rollout", "resume", id, "--reason", "looked at"), 0);
+	assert_int_equal(TOOL(o, "", "rollout", "list", "--json"), 0);
+	expect_said(o, "\"restored\": false");
+	end(o);
+	expect_audited(o, "restore");
+	office_start(o);
+}
+
+static void what_was_published_after_the_backup_is_put_back_first(void **state)
+{
+	struct office *o = *state;
+	char hex[DIGEST_HEX_LEN + 1];
+	AUTO_FREE char *dir = NULL, *mirror = NULL, *archive = NULL;
+
+	NEED(o);
+	dir = fixture_path(o->f, "backup");
+	mirror = fixture_path(o->f, "mirror");
+	publish(o, 1, "one", hex);
+	expect_status(o, DAEMON(o, "backup", dir), 0);
+	publish(o, 2, "two", hex);
+	end(o);
+	lose_everything_but(o, "mirror");
+	expect_status(o, DAEMON(o, "restore", dir, "--published", mirror), 0);
+	expect_said(o, "1 bundles were published after it");
+	expect_said(o, "every device enrols again");
+	office_start(o);
+	/* The serial is taken, and versions go on above everything that anybody has seen. */
+	archive = make_archive(o, 2, "another two", hex);
+	assert_int_not_equal(TOOL(o, "content-edr", "publish", archive), 0);
+	publish(o, 3, "three", hex);
+}
+
+static void the_repository_that_survived_is_newer_than_the_backup_s(void **state)
+{
+	struct office *o = *state;
+	char hex[DIGEST_HEX_LEN + 1];
+	AUTO_FREE char *dir = NULL;
+
+	NEED(o);
+	dir = fixture_path(o->f, "backup");
+	expect_status(o, DAEMON(o, "backup", dir), 0);
+	publish(o, 1, "one", hex);
+	end(o);
+	lose_everything_but(o, "data/repository");
+	expect_status(o, DAEMON(o, "restore", dir, "--json"), 0);
+	expect_said(o, "\"bundles_learnt\":1");
+	office_start(o);
+	publish(o, 2, "two", hex);
+}
+
+static void a_repository_with_another_root_is_refused(void **state)
+{
+	struct office *o = *state, *other;
+	AUTO_FREE char *dir = NULL;
+
+	NEED(o);
+	other = office_open("");
+	dir = fixture_path(o->f, "backup");
+	expect_status(o, DAEMON(o, "backup", dir), 0);
+	end(o);
+	lose_everything_but(o, "");
+	expect_status(o, DAEMON(o, "restore", dir, "--published", other->f->repository), 1);
+	expect_said(o, "another repository");
+	office_close(other);
+	expect_status(o, DAEMON(o, "restore", dir), 0);
+	office_start(o);
+}
+
+static void a_backup_that_is_not_what_it_was_is_refused_and_named(void **state)
+{
+	struct office *o = *state;
+	AUTO_FREE char *dir = NULL, *store = NULL, *list = NULL;
+	AUTO(buf) struct buf *bytes = NULL;
+
+	NEED(o);
+	dir = fixture_path(o->f, "backup");
+	store = fixture_path(o->f, "backup/store.db");
+	list = fixture_path(o->f, "backup/backup.json");
+	expect_status(o, DAEMON(o, "backup", dir), 0);
+	end(o);
+	lose_everything_but(o, "");
+	assert_ok(file_read(&bytes, store, 1 << 24, &e));
+	bytes->data[bytes->len / 2] ^= 1;
+	assert_ok(file_replace(store, bytes->data, bytes->len, 0600, &e));
+	expect_status(o, DAEMON(o, "restore", dir), 1);
+	expect_said(o, "store.db: not the");
+	bytes->data[bytes->len / 2] ^= 1;
+	assert_ok(file_replace(store, bytes->data, bytes->len, 0600, &e));
+	move(o, "backup/backup.json", "list");
+	expect_status(o, DAEMON(o, "restore", dir), 1);
+	expect_said(o, "no whole backup");
+	move(o, "list", "backup/backup.json");
+	expect_status(o, DAEMON(o, "restore", dir), 0);
+	office_start(o);
+}
+
+static void a_store_of_a_newer_program_is_left_alone(void **state)
+{
+	struct office *o = *state;
+	AUTO_FREE char *store = NULL;
+	AUTO(buf) struct buf *before = NULL, *after = NULL;
+
+	NEED(o);
+	store = fixture_path(o->f, "data/store.db");
+	end(o);
+	expect_status(o, DAEMON(o, "migrate"), 0);
+	expect_said(o, "nothing to do");
+	/* The version is a big-endian number at offset 60 of an SQLite file. */
+	assert_ok(file_read(&before, store, 1 << 24, &e));
+	assert_int_equal(before->data[63], STORE_VERSION);
+	before->data[63]++;
+	assert_ok(file_replace(store, before->data, before->len, 0600, &e));
+	expect_status(o, DAEMON(o, "migrate"), 1);
+	expect_said(o, "use a newer one");
+	expect_status(o, daemon_tool(o, (const char *const[]){ NULL }), 1);     /* it refuses to start */
+	expect_said(o, "use a newer one");
+	assert_ok(file_read(&after, store, 1 << 24, &e));
+	assert_int_equal(before->len, after->len);
+	assert_memory_equal(before->data, after->data, after->len);
+	before->data[63]--;
+	assert_ok(file_replace(store, before->data, before->len, 0600, &e));
+	office_start(o);
+}
+
+/* Dies at the nth rename; false: it had fewer. */
+static bool killed_at(struct office *o, const char *dir, int n)
+{
+	AUTO_FREE char *ini = fixture_path(o->f, "ringholdd.ini");
+	char inject[80];
+	const char *argv[] = { "strace", "-f", "-qq", "-o", "/dev/null", "-e", inject, o->server, "restore", dir, "--config", ini, NULL };
+	struct proc_run run = { .path = test_other_program("strace"), .argv = (char *const *)argv, .stdin_fd = -1, .timeout_ms = LIMIT_MS,
+				.output_max = 1 << 20 };
+	struct proc_result r;
+	bool killed;
+
+	snprintf(inject, sizeof inject, "inject=rename,renameat,renameat2:signal=KILL:when=%d", n);
+	assert_ok(proc_run(&run, &r, &e));
+	killed = r.exit_status != 0;
+	proc_result_release(&r);
+	return killed;
+}
+
+static void a_restore_that_is_killed_anywhere_is_repeated(void **state)
+{
+	struct office *o = *state;
+	char hex[DIGEST_HEX_LEN + 1];
+	AUTO_FREE char *dir = NULL, *store = NULL;
+	int kills = 0;
+
+	NEED(o);
+	if (!test_other_program("strace"))
+		skip_missing_program("strace");
+	dir = fixture_path(o->f, "backup");
+	store = fixture_path(o->f, "data/store.db");
+	publish(o, 1, "one", hex);
+	expect_status(o, DAEMON(o, "backup", dir), 0);
+	end(o);
+	lose_everything_but(o, "");
+	/* Each goes on where the one before died: at its first rename, its second, up to its ninth. */
+	while (killed_at(o, dir, 1 + kills % 9)) {
+		kills++;
+		if (file_exists(store))
+			break;
+		assert_in_range(kills, 1, 200);
+	}
+	assert_true(kills > 3);
+	if (!file_exists(store))
+		expect_status(o, DAEMON(o, "restore", dir), 0);
+	office_start(o);
+	assert_int_equal(TOOL(o, "", "rollout", "list", "--json"), 0);
+	expect_said(o, "\"restored\": true");
+}
+
+static int read_list(const char *text, size_t len, struct err *why)
+{
+	struct backup_list l = { .taken = 0 };
+	int got = backup_list_parse(&l, "backup.json", text, len, why);
+
+	backup_list_release(&l);
+	return got;
+}
+
+static void the_list_of_a_backup_is_as_its_schema_says(void **state)
+{
+	(void)state;
+	published_hold("backup", "", read_list);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_backup_of_a_running_server_restores_to_one_whose_rollouts_wait),
+		TEST(what_was_published_after_the_backup_is_put_back_first),
+		TEST(the_repository_that_survived_is_newer_than_the_backup_s),
+		TEST(a_repository_with_another_root_is_refused),
+		TEST(a_backup_that_is_not_what_it_was_is_refused_and_named),
+		TEST(a_store_of_a_newer_program_is_left_alone),
+		TEST(a_restore_that_is_killed_anywhere_is_repeated),
+		cmocka_unit_test(the_list_of_a_backup_is_as_its_schema_says),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
