@@ -111,6 +111,7 @@ void channel_clean(struct channel *c)
 	    journal_slot_keep(c->host->journal, c->state.name, keep, &e) < 0)
 		log_warn("channel %s: clean-up: %s", c->state.name, e.msg);
 	transfer_clean(c);
+	channel_clean_drops(c, keep);
 }
 
 /* ---- storing ---- */

@@ -44,7 +44,9 @@ struct upkeep {
 	size_t rule_count;
 };
 
-#define CHANNEL_CONTRACT "contract.%s"          /* journal key: the contract last proved under, and what came of it */
+#define CHANNEL_CONTRACT "contract.%s"          /* journal key: the contract last proved under, what runs, and what came of it */
+#define CHANNEL_CONTRACT_WORD (2 * DIGEST_HEX_LEN + 2)
+#define CHANNEL_CONTRACT_MAX (CHANNEL_CONTRACT_WORD + 32)
 
 struct channel {
 	struct host *host;
@@ -108,6 +110,8 @@ int64_t channel_watch(struct channel *c);       /* ACTIVE */
 bool channel_named(const struct channel *c, const struct digest *d);    /* the boot record names it */
 void channel_keeps(const struct channel *c, struct digest keep[JOURNAL_KEEP]);  /* what the boot record names, and the offer */
 void channel_clean(struct channel *c);          /* slots that nothing names, downloads that nothing wants */
+int channel_keep_drops(const struct channel *c, const struct digest *d, struct err *e) MUST_CHECK;       /* durable, for a sensor that starts first */
+void channel_clean_drops(const struct channel *c, const struct digest keep[JOURNAL_KEEP]);
 void channel_stop_job(struct channel *c);       /* whosever it is */
 /* An event about any digest; what is the content's fault is quarantined first. */
 int channel_blame(struct channel *c, const char *kind, const char *reason, const struct digest *d, const char *evidence, struct err *e) MUST_CHECK;

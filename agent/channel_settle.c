@@ -42,6 +42,8 @@ static int arm(struct channel *c, const char **kind, struct err *e)
 	/* Whatever the kernel left until now, this trial did not do. */
 	if (crash_told(&c->host->crash, c->host->journal, e) < 0)
 		return e->code;
+	if (channel_keep_drops(c, &c->state.offer.digest, e) < 0)
+		return e->code;
 	return trial_arm(&c->boot, &c->state.offer.digest, c->state.offer.attempt, e);
 }
 

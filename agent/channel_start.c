@@ -131,6 +131,7 @@ static void tell_trouble(struct channel *c)
 
 int channel_reconcile(struct channel *c, struct err *e)
 {
+	struct digest running;
 	int rc = 0;
 
 	tell_trouble(c);
@@ -151,6 +152,9 @@ int channel_reconcile(struct channel *c, struct err *e)
 		rc = late_failure(c, e);
 	if (rc < 0)
 		return rc;
+	running = trial_running(&c->boot);
+	if (channel_keep_drops(c, &running, e) < 0)
+		return e->code;
 	rc = channel_link(c, e);
 	if (rc == 1)
 		channel_log(c, "the link did not match the boot record, and does now");

@@ -57,7 +57,7 @@ int home_open(const char *root, const char *path, struct err *e)
 
 int home_make_channel(const char *root, const char *channel, struct err *e)
 {
-	static const char *const below[] = { "slots", "quarantine.d", "incoming" };
+	static const char *const below[] = { "slots", "quarantine.d", "incoming", "drop.d" };
 	char path[HOME_PATH_MAX];
 
 	for (size_t i = 0; i < ARRAY_LEN(below); i++) {

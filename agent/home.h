@@ -2,7 +2,7 @@
  * home: where things lie on this host, below its root directory.
  *
  *   /etc/ringhold/{agent.ini,trust/<repo>.root.json,contract.json,vouch.key}
- *   /var/lib/ringhold/{agent.db,tuf/<repo>/,device.token,channels/<channel>/{slots,quarantine.d,incoming,boot}}
+ *   /var/lib/ringhold/{agent.db,tuf/<repo>/,device.token,channels/<channel>/{slots,quarantine.d,incoming,drop.d,boot}}
  *   /run/ringhold/{agent.lock,scratch/,<channel>/}
  */
 #ifndef AGENT_HOME_H

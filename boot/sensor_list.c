@@ -53,21 +53,24 @@ static int next_line(struct reader *r, char line[LINE_MAX_BYTES])
 }
 
 /* At boot, before the agent has filled the run directory, the list to observe is found where it is kept. */
-static int open_list(const struct ringhold_sensor *s, enum ringhold_list which)
+static int open_list(const struct ringhold_sensor *s, const struct ringhold_content *c, enum ringhold_list which)
 {
 	int fd = openat(s->run, names[which], O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	char kept[BOOT_PATH_MAX];
 
-	if (fd >= 0 || errno != ENOENT || which != RINGHOLD_OBSERVE)
+	if (fd >= 0 || errno != ENOENT)
 		return fd;
-	snprintf(kept, sizeof kept, "../../..%s/%s/%s", BOOT_CHANNELS_DIR, s->channel, names[which]);
+	if (which == RINGHOLD_OBSERVE)
+		snprintf(kept, sizeof kept, "../../..%s/%s/%s", BOOT_CHANNELS_DIR, s->channel, names[which]);
+	else
+		snprintf(kept, sizeof kept, "../../..%s/%s/" SENSOR_DROP_KEPT "/%s", BOOT_CHANNELS_DIR, s->channel, c->digest_hex);
 	return openat(s->run, kept, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
 int ringhold_list(const struct ringhold_sensor *s, const struct ringhold_content *c, enum ringhold_list which,
 		  int (*rule)(void *arg, const char *id), void *arg, struct ringhold_why *why)
 {
-	struct reader r = { .fd = open_list(s, which) };
+	struct reader r = { .fd = open_list(s, c, which) };
 	char line[LINE_MAX_BYTES];
 	int count = 0, got;
 

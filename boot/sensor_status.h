@@ -20,6 +20,7 @@
 #include "boot/ringhold-sensor.h"
 
 #define SENSOR_DROP_NAME "drop"
+#define SENSOR_DROP_KEPT "drop.d"       /* beside the slots, a list for each digest: for a sensor that starts before the agent */
 #define SENSOR_OBSERVE_NAME "observe"
 #define SENSOR_STATUS_NAME "sensor"
 #define SENSOR_ALIVE_NAME "sensor.lock"
