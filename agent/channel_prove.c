@@ -28,37 +28,47 @@ bool prove_again(const struct channel *c)
 
 /* ---- is it due? ---- */
 
-/* What the last proof came to, and under which contract: "accepted", "stepped-down", "none" when nothing was, "nothing" when nothing ran. */
+/*
+ * What the last proof came to: "<contract> <what runs> <word>", the word one of
+ * "accepted", "stepped-down", "none" when nothing was accepted, "nothing" when
+ * nothing ran.
+ */
 static void set_outcome(struct channel *c, const char *word)
 {
-	char key[128], value[DIGEST_HEX_LEN + 32];
+	struct digest running = trial_running(&c->boot);
+	char key[128], value[CHANNEL_CONTRACT_MAX];
 	struct err e;
 
 	snprintf(key, sizeof key, CHANNEL_CONTRACT, c->state.name);
 	digest_hex(value, &c->host->contract);
-	snprintf(value + DIGEST_HEX_LEN, sizeof value - DIGEST_HEX_LEN, " %s", word);
+	value[DIGEST_HEX_LEN] = ' ';
+	digest_hex(value + DIGEST_HEX_LEN + 1, &running);
+	snprintf(value + CHANNEL_CONTRACT_WORD - 1, sizeof value - CHANNEL_CONTRACT_WORD + 1, " %s", word);
 	if (journal_set(c->host->journal, key, value, &e) < 0)
 		log_warn("channel %s: %s", c->state.name, e.msg);
 }
 
-/* The word of the last proof; *now: it was under the contract of now. */
-static const char *outcome(const struct channel *c, char value[DIGEST_HEX_LEN + 32], bool *now)
+/* The word of the last proof; *now: it is about the contract of now and what runs. */
+static const char *outcome(const struct channel *c, char value[CHANNEL_CONTRACT_MAX], bool *now)
 {
-	char key[128], hex[DIGEST_HEX_LEN + 1];
+	struct digest running = trial_running(&c->boot);
+	char key[128], about[2 * DIGEST_HEX_LEN + 2];
 	struct err e;
 
 	*now = false;
 	snprintf(key, sizeof key, CHANNEL_CONTRACT, c->state.name);
-	if (journal_get(c->host->journal, key, value, DIGEST_HEX_LEN + 32, &e) != 1 || strlen(value) <= DIGEST_HEX_LEN)
+	if (journal_get(c->host->journal, key, value, CHANNEL_CONTRACT_MAX, &e) != 1 || strlen(value) <= CHANNEL_CONTRACT_WORD)
 		return "";
-	digest_hex(hex, &c->host->contract);
-	*now = !strncmp(value, hex, DIGEST_HEX_LEN);
-	return value + DIGEST_HEX_LEN + 1;
+	digest_hex(about, &c->host->contract);
+	about[DIGEST_HEX_LEN] = ' ';
+	digest_hex(about + DIGEST_HEX_LEN + 1, &running);
+	*now = !strncmp(value, about, sizeof about - 1);
+	return value + CHANNEL_CONTRACT_WORD;
 }
 
 static bool due(const struct channel *c, const struct digest *running)
 {
-	char value[DIGEST_HEX_LEN + 32];
+	char value[CHANNEL_CONTRACT_MAX];
 	struct journal_slot known;
 	struct err e;
 	bool now;
@@ -74,7 +84,7 @@ bool prove_due(struct channel *c)
 {
 	struct digest running = trial_running(&c->boot);
 	struct upkeep *u = &c->upkeep;
-	char value[DIGEST_HEX_LEN + 32];
+	char value[CHANNEL_CONTRACT_MAX];
 	bool now;
 
 	if (digest_is_zero(&c->host->contract))

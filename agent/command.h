@@ -19,6 +19,7 @@ struct run_options { bool once; };
 struct show_options { bool json; };
 struct history_options { int64_t count; bool json; };
 struct hold_options { const char *until; };
+struct contract_options { int64_t wait_s; };
 
 int command_run(int argc, char **argv, const void *options, struct err *e);
 int command_enrol(int argc, char **argv, const void *options, struct err *e);
@@ -30,6 +31,8 @@ int command_unpin(int argc, char **argv, const void *options, struct err *e);
 int command_revert(int argc, char **argv, const void *options, struct err *e);
 int command_disable(int argc, char **argv, const void *options, struct err *e);
 int command_enable(int argc, char **argv, const void *options, struct err *e);
+
+int command_contract_changed(int argc, char **argv, const void *options, struct err *e);
 
 int command_status(int argc, char **argv, const void *options, struct err *e);
 int command_check(int argc, char **argv, const void *options, struct err *e);

@@ -1,14 +1,12 @@
-/* command_show: status, check, history, explain: what a person at the machine wants to know, without a network. */
+/* command_show: status, check, history: what a person at the machine wants to know, without a network. */
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/channel.h"
 #include "agent/command.h"
-#include "agent/home.h"
-#include "agent/round.h"
+#include "agent/command_left_out.h"
 #include "base/cli.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -40,22 +38,6 @@ static const char *say_name(uint64_t say)
 
 /* ---- status ---- */
 
-static const char *held(const struct channel *c)
-{
-	return c->boot.record.mode == BOOT_DISABLED ? "disabled" : !digest_is_zero(&c->state.pinned) ? "pinned"
-	     : c->state.held && (!c->state.held_until || clock_now() < c->state.held_until) ? "held" : "";
-}
-
-static uint64_t serial_of(const struct channel *c, const struct digest *d)
-{
-	uint64_t serial = 0;
-	struct err ignored;
-
-	if (!digest_is_zero(d))
-		(void)!journal_serial_get(c->host->journal, c->state.name, d, &serial, &ignored);
-	return serial;
-}
-
 static void put_content(struct json_writer *w, const char *key, const struct channel *c, const struct digest *d)
 {
 	char hex[DIGEST_HEX_LEN + 1];
@@ -67,7 +49,7 @@ static void put_content(struct json_writer *w, const char *key, const struct cha
 	digest_hex(hex, d);
 	json_open_object(w, key);
 	json_put_text(w, "digest", hex);
-	json_put_int(w, "serial", (int64_t)serial_of(c, d));
+	json_put_int(w, "serial", (int64_t)channel_serial(c, d));
 	json_close_object(w);
 }
 
@@ -92,7 +74,7 @@ static void put_channel(struct json_writer *w, struct channel *c)
 	}
 	put_content(w, "offered", c, &c->state.offer.digest);
 	json_put_int(w, "high_water", (int64_t)c->boot.record.high_water);
-	json_put_text(w, "held", *held(c) ? held(c) : NULL);
+	left_out_put(w, c);
 	json_open_object(w, "verdict");
 	json_put_text(w, "say", say_name(c->state.last.say));
 	json_put_text(w, "word", c->state.last.word);
@@ -171,21 +153,25 @@ static int status_text(struct host *h, struct err *e)
 	for (size_t i = 0; i < h->channel_count; i++) {
 		struct channel *c = &h->channels[i];
 		struct digest running = trial_running(&c->boot);
-		char hex[DIGEST_HEX_LEN + 1], serial[32];
+		char hex[DIGEST_HEX_LEN + 1], serial[32], note[MESSAGE_TEXT];
 		const char *cells[ARRAY_LEN(titles)] = {
 			c->state.name, *c->state.ring ? c->state.ring : "-", phase_name(c->state.phase), hex, serial,
-			boot_rung_name(c->boot.record.rung), "-", *held(c) ? held(c) : c->state.last.reason,
+			boot_rung_name(c->boot.record.rung), "-", note,
 		};
 
 		channel_look(c);
+		snprintf(note, sizeof note, "%s", *channel_held(c) ? channel_held(c) : c->state.last.reason);
 		short_hex(hex, &running);
-		snprintf(serial, sizeof serial, "%" PRIu64, serial_of(c, &running));
+		snprintf(serial, sizeof serial, "%" PRIu64, channel_serial(c, &running));
 		if (c->sensor_known)
 			cells[6] = c->sensor.alive ? sensor_state_name(c->sensor.state) : "dead";
 		cli_table_row(t, cells);
 	}
 	cli_table_print(t, stdout);
 	cli_table_free(t);
+	for (size_t i = 0; i < h->channel_count; i++)
+		if (left_out_print(&h->channels[i], LEFT_OUT_SHORT, e) < 0)
+			return e->code;
 	if (!*h->credentials.now.device)
 		printf("not enrolled\n");
 	return print_trouble(h, e);
@@ -206,7 +192,7 @@ int command_status(int argc, char **argv, const void *options, struct err *e)
 	return rc;
 }
 
-/* 0: every channel runs what its ring is assigned; 1: something newer waits. */
+/* 0: every channel runs what its ring is assigned; 1: something else is assigned. */
 int command_check(int argc, char **argv, const void *options, struct err *e)
 {
 	AUTO(settings) struct settings *s = NULL;
@@ -226,7 +212,8 @@ int command_check(int argc, char **argv, const void *options, struct err *e)
 			continue;
 		waiting = 1;
 		short_hex(hex, &c->state.last.assigned);
-		printf("%s: %s is assigned and does not run\n", c->state.name, hex);
+		printf("%s: serial %" PRIu64 ", %s, is assigned and does not run\n", c->state.name, c->state.last.assigned_serial, hex);
+		rc = left_out_print(c, LEFT_OUT_SHORT, e);
 	}
 	host_close(&h);
 	return rc < 0 ? rc : waiting;
@@ -287,49 +274,5 @@ int command_history(int argc, char **argv, const void *options, struct err *e)
 	if (rc == 0 && !o->json)
 		cli_table_print(t, stdout);
 	cli_table_free(t);
-	return rc;
-}
-
-/* ---- explain ---- */
-
-static void print_clause(void *arg, const struct message_clause *m)
-{
-	AUTO(buf) struct buf *text = buf_new(4096);
-	char *last = arg;
-
-	if (strcmp(last, m->channel) != 0)
-		printf("%s%s:\n", *last ? "\n" : "", m->channel);
-	snprintf(last, MESSAGE_NAME, "%s", m->channel);
-	if (!text)
-		return;
-	log_escape(text, m->sentence, strlen(m->sentence));
-	printf("  %-3s %-16s %s\n", m->holds ? "yes" : "NO", m->name, text->data ? text->data : "");
-}
-
-int command_explain(int argc, char **argv, const void *options, struct err *e)
-{
-	AUTO(settings) struct settings *s = NULL;
-	char last[MESSAGE_NAME] = "";
-	struct host h = { 0 };
-	struct round r;
-	int rc = open_host(&s, &h, e);
-
-	(void)argc;
-	(void)argv;
-	(void)options;
-	round_init(&r, &h);
-	r.clause = print_clause;
-	r.clause_arg = last;
-	if (rc == 0)
-		rc = round_start(&r, ROUND_STORED, e);
-	while (rc == 0 && round_turn(&r) == 0) {
-		struct pollfd p = { .fd = r.judge.sock, .events = POLLIN };
-
-		poll(&p, 1, 50);
-	}
-	if (rc == 0 && *r.trouble)
-		printf("note: %s\n", r.trouble);
-	round_stop(&r);
-	host_close(&h);
 	return rc;
 }

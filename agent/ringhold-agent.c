@@ -24,25 +24,54 @@ static const struct cli_option hold_opts[] = {
 	{ "until", 0, CLI_TEXT, AT(hold_options, until), "TIME", "2026-01-31T12:00:00Z; default: until unhold" },
 };
 
+static const struct cli_option contract_opts[] = {
+	{ "wait", 0, CLI_SECONDS, AT(contract_options, wait_s), "TIME", "for the outcome; default 10 min" },
+};
+
+static const char check_more[] =
+	"Exit status: 0 every channel runs what its ring is assigned, 1 something else is assigned\n"
+	"(an update, or a hold, pin or disable keeps it away: the lines say which and since when),\n"
+	"2 wrong use.\n";
+static const char explain_more[] =
+	"Without WHAT: every clause of the activation rule for what is assigned, and the detections\n"
+	"that a hold, pin or disable leaves out. WHAT is a serial or the first digits of a digest:\n"
+	"all that this host knows of that bundle. Exit status: 0, or 1 when it knows nothing of it.\n";
+static const char order_more[] =
+	"Works without network or agent, takes effect at once and at boot, is written to history\n"
+	"and reported. Exit status: 0 done, 1 refused (the sentence says why), 2 wrong use.\n";
+static const char hold_more[] =
+	"Works without network or agent, takes effect at once and at boot, is written to history\n"
+	"and reported. While it keeps newer content away, status, check and explain say which\n"
+	"bundles and detections that leaves out, and since when; a stop is obeyed all the same.\n"
+	"Exit status: 0 done, 1 refused (the sentence says why), 2 wrong use.\n";
+static const char contract_more[] =
+	"For the hook of the sensor's package: after the new contract is in place, before the new\n"
+	"sensor starts. What runs is held against the contract, loaded in the canary process and put\n"
+	"on trial again. Killed anywhere, it may be repeated; the agent goes on by itself as well.\n"
+	"Exit status: 0 accepted, 1 failed, 2 wrong use, 3 refused, and what is accepted runs instead,\n"
+	"4 nothing on this host is accepted, so nothing runs, 5 not finished in time.\n";
+static const char doctor_more[] = "Exit status: 0 all is well, 1 something is WRONG, 2 wrong use.\n";
+
 #define OPTIONS(list, type) list, ARRAY_LEN(list), sizeof(struct type)
 #define NO_OPTIONS NULL, 0, 0
 
 static const struct cli_command commands[] = {
 	{ "run", "", "deliver content, for ever", 0, 0, OPTIONS(run_opts, run_options), command_run, NULL },
 	{ "status", "", "what runs, and what is under way", 0, 0, OPTIONS(status_opts, show_options), command_status, NULL },
-	{ "check", "", "exit status 0: everything assigned runs; 1: an update is available", 0, 0, NO_OPTIONS, command_check, NULL },
+	{ "check", "", "exit status 0: everything assigned runs; 1: an update is available", 0, 0, NO_OPTIONS, command_check, check_more },
 	{ "history", "[CHANNEL]", "what happened here", 0, 1, OPTIONS(history_opts, history_options), command_history, NULL },
-	{ "explain", "", "why this content, why not that: every clause of the activation rule", 0, 0, NO_OPTIONS, command_explain, NULL },
-	{ "hold", "CHANNEL", "take nothing new", 1, 1, OPTIONS(hold_opts, hold_options), command_hold, NULL },
-	{ "unhold", "CHANNEL", "follow the assignment again", 1, 1, NO_OPTIONS, command_unhold, NULL },
-	{ "pin", "CHANNEL", "stay at what runs now", 1, 1, NO_OPTIONS, command_pin, NULL },
-	{ "unpin", "CHANNEL", "end a pin", 1, 1, NO_OPTIONS, command_unpin, NULL },
-	{ "revert", "CHANNEL", "back to the content before this", 1, 1, NO_OPTIONS, command_revert, NULL },
-	{ "disable", "CHANNEL", "run no content at all", 1, 1, NO_OPTIONS, command_disable, NULL },
-	{ "enable", "CHANNEL", "end a disable", 1, 1, NO_OPTIONS, command_enable, NULL },
+	{ "explain", "[WHAT]", "why this content, why not that", 0, 1, NO_OPTIONS, command_explain, explain_more },
+	{ "hold", "CHANNEL", "take nothing new", 1, 1, OPTIONS(hold_opts, hold_options), command_hold, hold_more },
+	{ "unhold", "CHANNEL", "follow the assignment again", 1, 1, NO_OPTIONS, command_unhold, order_more },
+	{ "pin", "CHANNEL", "stay at what runs now", 1, 1, NO_OPTIONS, command_pin, hold_more },
+	{ "unpin", "CHANNEL", "end a pin", 1, 1, NO_OPTIONS, command_unpin, order_more },
+	{ "revert", "CHANNEL", "back to the content before this", 1, 1, NO_OPTIONS, command_revert, order_more },
+	{ "disable", "CHANNEL", "run no content at all", 1, 1, NO_OPTIONS, command_disable, hold_more },
+	{ "enable", "CHANNEL", "end a disable", 1, 1, NO_OPTIONS, command_enable, order_more },
 	{ "baseline", "CHANNEL ARCHIVE", "install the content that came with the sensor", 2, 2, NO_OPTIONS, command_baseline, NULL },
 	{ "enrol", "STRING", "keep the enrolment string for the next check-in", 1, 1, NO_OPTIONS, command_enrol, NULL },
-	{ "doctor", "", "is everything in place; which confinement is in force", 0, 0, NO_OPTIONS, command_doctor, NULL },
+	{ "contract-changed", "", "prove what runs under the contract of an upgraded sensor", 0, 0, OPTIONS(contract_opts, contract_options), command_contract_changed, contract_more },
+	{ "doctor", "", "is everything in place; which confinement is in force", 0, 0, NO_OPTIONS, command_doctor, doctor_more },
 };
 
 int main(int argc, char **argv)

@@ -45,6 +45,7 @@ struct endpoint {
 	/* the sensor */
 	bool sensor_up;
 	bool sensor_refuses;            /* reports unhealthy whatever it is given */
+	struct digest refused;          /* and whenever it is given this */
 	struct ringhold_sensor sensor;
 	struct ringhold_content content;
 	unsigned loads;
@@ -192,11 +193,12 @@ static inline void endpoint_sensor_load(struct endpoint *p)
 	struct ringhold_content next = { .dir = -1 };
 	struct ringhold_why why = { "" };
 	int rc = ringhold_content_open(&next, &p->sensor, &why);
+	bool refuses = p->sensor_refuses || (rc == 1 && !memcmp(next.digest, p->refused.bytes, DIGEST_LEN));
 
 	if (rc < 0)
 		fail_msg("sensor: %s", why.text);
-	if (ringhold_report(&p->sensor, rc ? &next : NULL, p->sensor_refuses ? RINGHOLD_UNHEALTHY : RINGHOLD_HEALTHY,
-			  p->sensor_refuses ? "I do not like it" : "", clock_now(), &why) < 0)
+	if (ringhold_report(&p->sensor, rc ? &next : NULL, refuses ? RINGHOLD_UNHEALTHY : RINGHOLD_HEALTHY,
+			  refuses ? "I do not like it" : "", clock_now(), &why) < 0)
 		fail_msg("sensor: %s", why.text);
 	ringhold_content_close(&p->content);
 	p->content = next;

@@ -1,5 +1,6 @@
 /* test_agent_offline: the real agent against a repository served as files, with no server at all. */
 #include "endpoint.h"
+#include "endpoint_delta.h"
 
 #define GOOD "deploy/demo/edr-good"
 #define TOO_MANY_FIELDS "deploy/demo/edr-21"
@@ -237,46 +238,6 @@ static void stopped_content_is_left_for_the_one_before_and_never_comes_back(void
 	assert_false(quarantined(p, &three, 1));
 }
 
-static void unpack_tree(struct endpoint *p, const struct published *b, const char *parent, const char *name)
-{
-	AUTO_FREE char *archive = NULL;
-	char path[600];
-	struct err e;
-
-	snprintf(path, sizeof path, "%s/%s", parent, name);
-	if (file_exists(path))
-		return;
-	assert_ok(repo_target_file(p->published, b->path, &archive, &e));
-	assert_ok(bundle_unpack(archive, NULL, parent, name, NULL, NULL, &e));
-}
-
-static void publish_delta(struct endpoint *p, const struct published *from, const struct published *to, bool broken)
-{
-	AUTO(buf) struct buf *delta = buf_new(0);
-	char path[512], custom[700], hex[DIGEST_HEX_LEN + 1], old_hex[DIGEST_HEX_LEN + 1], old_path[600], new_path[600];
-	struct delta_info info;
-	struct err e;
-
-	digest_hex(hex, &to->digest);
-	digest_hex(old_hex, &from->digest);
-	snprintf(path, sizeof path, "%s/trees", p->dir);
-	assert_ok(file_mkdirs(path, 0755, &e));
-	unpack_tree(p, from, path, old_hex);
-	unpack_tree(p, to, path, hex);
-	snprintf(old_path, sizeof old_path, "%s/%s", path, old_hex);
-	snprintf(new_path, sizeof new_path, "%s/%s", path, hex);
-	AUTO_FD int old_dir = open(old_path, O_RDONLY | O_DIRECTORY), new_dir = open(new_path, O_RDONLY | O_DIRECTORY);
-	assert_ok(delta_make(delta, old_dir, new_dir, &info, &e));
-	if (broken)
-		delta->data[delta->len / 2] ^= 0xff;
-	snprintf(custom, sizeof custom,
-		 "{\"ringhold\":{\"kind\":\"delta\",\"channel\":\"edr\",\"from_digest\":\"%s\",\"digest\":\"%s\",\"serial\":%llu,"
-		 "\"size\":%llu,\"window_log\":%d}}",
-		 old_hex, hex, (unsigned long long)to->serial, (unsigned long long)to->size, info.window_log);
-	bundle_delta_path(path, "edr", from->serial, to->serial);
-	endpoint_put(p, "content-edr", path, delta, custom);
-}
-
 static void a_delta_is_taken_when_there_is_one_and_the_whole_archive_when_it_fails(void **state)
 {
 	struct endpoint *p = *state;
@@ -287,14 +248,14 @@ static void a_delta_is_taken_when_there_is_one_and_the_whole_archive_when_it_fai
 	NEED_AGENT(p);
 	one = settled(p);
 	two = endpoint_bundle(p, GOOD, 111, NULL);
-	publish_delta(p, &one, &two, false);
+	endpoint_delta(p, &one, &two, false);
 	endpoint_assign(p, &two, &one, 1, 30, 0);
 	assert_ok(repo_target_file(p->published, two.path, &archive, &e));
 	assert_int_equal(unlink(archive), 0);   /* only the delta can do it */
 	endpoint_until(p, "the delta is committed", endpoint_runs_committed, &two, 1000);
 	free(archive);
 	three = endpoint_bundle(p, GOOD, 112, NULL);
-	publish_delta(p, &two, &three, true);
+	endpoint_delta(p, &two, &three, true);
 	endpoint_assign(p, &three, &two, 1, 30, 0);
 	endpoint_until(p, "the whole archive is committed", endpoint_runs_committed, &three, 1000);
 }
