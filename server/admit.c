@@ -1,10 +1,57 @@
 /* admit: who may come in; on the loop thread, so it waits for nothing. */
 #include "server/admit.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "server/limiter.h"
+
+#define BAD_WINDOW_S 600
+
+struct admission {
+	struct limiter *operators, *devices, *addresses;
+	struct limiter *bad_operators, *bad_devices;    /* tokens that were no good, by address */
+	int64_t lock_out_s;
+};
+
+static struct limiter *limit(double rate, double burst)
+{
+	return limiter_new(&(const struct limiter_settings){ .rate = rate, .burst = burst });
+}
+
+struct admission *admission_new(const struct config *c)
+{
+	struct admission *a = calloc(1, sizeof *a);
+
+	if (!a)
+		return NULL;
+	a->operators = limit((double)c->token_rate, (double)c->token_burst);
+	a->devices = limit((double)c->device_rate, (double)c->device_burst);
+	a->addresses = limit((double)c->address_rate, (double)c->address_burst);
+	a->bad_operators = limit((double)c->bad_tokens / BAD_WINDOW_S, (double)c->bad_tokens);
+	a->bad_devices = limit((double)c->bad_tokens / BAD_WINDOW_S, (double)c->bad_tokens);
+	a->lock_out_s = c->lock_out_s;
+	if (a->operators && a->devices && a->addresses && a->bad_operators && a->bad_devices)
+		return a;
+	admission_free(a);
+	return NULL;
+}
+
+void admission_free(struct admission *a)
+{
+	if (!a)
+		return;
+	limiter_free(a->operators);
+	limiter_free(a->devices);
+	limiter_free(a->addresses);
+	limiter_free(a->bad_operators);
+	limiter_free(a->bad_devices);
+	free(a);
+}
 
 static int refuse(struct request *q, enum problem p, const char *why)
 {
@@ -12,14 +59,76 @@ static int refuse(struct request *q, enum problem p, const char *why)
 	return q->reply.status;
 }
 
+/* ---- how often ---- */
+
+/* Whoever has one address of an IPv6 network has all of them. */
+static const char *address_of(const struct request *q, char out[ROUTE_PEER_MAX])
+{
+	struct in6_addr six;
+
+	if (inet_pton(AF_INET6, q->peer, &six) != 1 || IN6_IS_ADDR_V4MAPPED(&six))
+		return q->peer;
+	memset(&six.s6_addr[8], 0, 8);
+	return inet_ntop(AF_INET6, &six, out, ROUTE_PEER_MAX) ? out : q->peer;
+}
+
+static int too_often(struct request *q, struct limiter *l, const char *key, const char *whose)
+{
+	int64_t wait = limiter_take(l, key, clock_work_ms());
+
+	if (!wait)
+		return 0;
+	reply_problem(&q->reply, PROBLEM_BUSY, "too many requests of this %s: come again in %lld s", whose, (long long)(wait / 1000 + 1));
+	q->reply.retry_after = wait / 1000 + 1;
+	return q->reply.status;
+}
+
+static int lock_out(struct request *q, int64_t left_ms)
+{
+	int64_t seconds = left_ms / 1000 + 1;
+
+	reply_problem(&q->reply, PROBLEM_LOCKED_OUT, "too many bad tokens came from %s: no other is looked at for %lld s", q->peer, (long long)seconds);
+	q->reply.retry_after = seconds;
+	return q->reply.status;
+}
+
+/* A token was no good, and q->reply says so: too many of them, and it says something else. */
+static int bad_token(struct request *q, struct limiter *bad, const char *plane)
+{
+	struct admission *a = q->server->admission;
+	char text[ROUTE_PEER_MAX];
+	const char *address = address_of(q, text);
+	int64_t now = clock_work_ms(), left = limiter_shut_for(bad, address, now);
+
+	if (left)
+		return lock_out(q, left);
+	if (limiter_take(bad, address, now) == 0)
+		return q->reply.status;
+	log_warn("too many bad tokens of %s from %s: locked out for %lld s", plane, address, (long long)a->lock_out_s);
+	limiter_shut(bad, address, now, a->lock_out_s * 1000);
+	return lock_out(q, a->lock_out_s * 1000);
+}
+
+void admission_bad_enrolment(struct request *q)
+{
+	bad_token(q, q->server->admission->bad_devices, "devices");
+}
+
+/* ---- who ---- */
+
 static int admit_device(struct request *q, const char *token)
 {
 	struct server *s = q->server;
 	const struct device *d;
 	int status = 0;
 
-	if (!token_device_check(&s->token_key, token, q->who, &q->generation))
-		return refuse(q, PROBLEM_UNAUTHENTICATED, "the device token is not one of ours");
+	if (!token_device_check(&s->token_key, token, q->who, &q->generation)) {
+		refuse(q, PROBLEM_UNAUTHENTICATED, "the device token is not one of ours");
+		return bad_token(q, s->admission->bad_devices, "devices");
+	}
+	status = too_often(q, s->admission->devices, q->who, "device");
+	if (status)
+		return status;
 	pthread_mutex_lock(&s->lock);
 	d = fleet_find(&s->fleet, q->who);
 	if (!d || q->generation != d->generation)
@@ -64,16 +173,23 @@ static int check_scope(struct request *q, const struct identity *who)
 
 static int admit_operator(struct request *q, const char *token)
 {
-	int status;
+	struct admission *a = q->server->admission;
+	char address[ROUTE_PEER_MAX];
+	int status = too_often(q, a->addresses, address_of(q, address), "address");
 
+	if (status)
+		return status;
 	q->identity = calloc(1, sizeof *q->identity);
 	if (!q->identity)
 		return refuse(q, PROBLEM_UNAVAILABLE, "out of memory");
 	status = identify(q, token, q->identity);
+	if (status == 401)
+		return bad_token(q, a->bad_operators, "operators");
 	if (status)
 		return status;
 	memcpy(q->who, q->identity->who, sizeof q->who);
-	return check_scope(q, q->identity);
+	status = too_often(q, a->operators, q->who, "operator");
+	return status ? status : check_scope(q, q->identity);
 }
 
 int server_admit(struct request *q)

@@ -33,6 +33,14 @@ static const struct ini_key keys[] = {
 	{ "", "write-timeout", INI_SECONDS, AT(write_s), "30s", 1, 3600, "for the peer to take 128 KiB of an answer" },
 	{ "", "benign", INI_LIST, AT(benign), "", 0, 0, "directories of events that content must not disturb" },
 	{ "", "size-ratio", INI_INT, AT(size_ratio), "10", 2, 1000000, "a file so many times larger or smaller than in the bundle before is refused" },
+	{ "", "token-rate", INI_INT, AT(token_rate), "50", 1, 1000000, "requests a second of one operator, in the long run" },
+	{ "", "token-burst", INI_INT, AT(token_burst), "200", 1, 1000000, "requests at once of one operator" },
+	{ "", "device-rate", INI_INT, AT(device_rate), "10", 1, 1000000, "requests a second of one device, in the long run" },
+	{ "", "device-burst", INI_INT, AT(device_burst), "100", 1, 1000000, "requests at once of one device" },
+	{ "", "address-rate", INI_INT, AT(address_rate), "100", 1, 1000000, "requests of operators a second from one address" },
+	{ "", "address-burst", INI_INT, AT(address_burst), "400", 1, 1000000, "requests of operators at once from one address" },
+	{ "", "bad-tokens", INI_INT, AT(bad_tokens), "20", 1, 1000000, "from one address in ten minutes lock bad tokens there out" },
+	{ "", "lock-out", INI_SECONDS, AT(lock_out_s), "5m", 1, 86400, "how long" },
 	{ "", "keep-bundles", INI_INT, AT(keep.bundles), "20", 1, 100000, "archives of a channel that stay, listed or not: the newest" },
 	{ "", "keep-days", INI_INT, AT(keep.days), "14", 1, 36500, "for which replaced metadata, and what it lists, stays" },
 };
@@ -171,7 +179,7 @@ void config_free(struct config *c)
 void config_help(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		printf("  %-16s %s [%s]\n", keys[i].key, keys[i].help, keys[i].fallback ? keys[i].fallback : "required");
+		printf("  %s%-16s %s [%s]\n", keys[i].section[0] ? "[oidc] " : "", keys[i].key, keys[i].help, keys[i].fallback ? keys[i].fallback : "required");
 	printf("\nand for each vendor's repository that is followed, [follow NAME]:\n");
 	for (size_t i = 0; i < ARRAY_LEN(follow_keys); i++)
 		printf("  %-16s %s [%s]\n", follow_keys[i].key, follow_keys[i].help,

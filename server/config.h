@@ -36,6 +36,10 @@ struct config {
 	int64_t head_s, body_s, idle_s, write_s;        /* time-outs of a connection */
 	char **benign;          /* directories of benign events for the self-tests at publish */
 	int64_t size_ratio;     /* of a file to the one before, at publish */
+	int64_t token_rate, token_burst;        /* requests of one operator: a second in the long run, and at once */
+	int64_t device_rate, device_burst;
+	int64_t address_rate, address_burst;    /* from one address to the operator plane */
+	int64_t bad_tokens, lock_out_s; /* so many in ten minutes lock the address out for so long */
 	struct retention keep;  /* of the repository's files */
 	struct config_follow follows[CONFIG_FOLLOWS_MAX];
 	size_t follow_count;

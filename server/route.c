@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "server/admit.h"
+#include "server/replay.h"
 
 struct request *request_new(struct server *s, const struct route *r)
 {
@@ -56,13 +58,18 @@ static bool check_dry_run(struct request *q)
 
 void request_run(struct request *q)
 {
-	if (!check_dry_run(q))
+	struct replay replay;
+
+	if (!check_dry_run(q) || !replay_begin(q, &replay))
 		return;
 	q->route->run(q);
 	if (q->route->scope == SCOPE_ASKS && !q->scope_asked && q->reply.status < 400) {
 		log_error("%s %s was answered without asking whose channel it is", http_method_name(q->http->method), q->route->pattern);
 		reply_problem(&q->reply, PROBLEM_INTERNAL, "the answer is held back: it is not known whether the token holds for its channel");
 	}
+	if (q->route->may == MAY_ENROL && (q->reply.status == 401 || q->reply.status == 403))
+		admission_bad_enrolment(q);
+	replay_end(q, &replay);
 }
 
 /* Compares one pattern; parameters are cut out of text, which holds a copy of the path. */

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "server/admit.h"
 
 #define FOLD_ROWS 256   /* devices in one submission */
 #define OPERATORS_BYTES_MAX ((size_t)1 << 20)
@@ -110,7 +111,8 @@ int server_import_operators(struct server *s, struct err *e)
 static int load_operators(struct server *s, struct err *e)
 {
 	s->operators = operators_new();
-	if (!s->operators)
+	s->admission = admission_new(s->config);
+	if (!s->operators || !s->admission)
 		return err_memory(e);
 	return store_each_token(s->store, take_row, s->operators, e);
 }
@@ -234,6 +236,7 @@ int server_open(struct server **out, struct config *config, struct err *e)
 	s->config = config;
 	s->metadata_dir = s->targets_dir = -1;
 	s->started = clock_now();
+	pthread_mutex_init(&s->replaying, NULL);
 	pthread_mutex_init(&s->tokens, NULL);
 	pthread_mutex_init(&s->publishing, NULL);
 	pthread_mutex_init(&s->control, NULL);
@@ -262,10 +265,12 @@ void server_close(struct server *s)
 	fleet_release(&s->fleet);
 	ringmap_free(s->ringmap);
 	operators_free(s->operators);
+	admission_free(s->admission);
 	if (s->metadata_dir >= 0)
 		close(s->metadata_dir);
 	if (s->targets_dir >= 0)
 		close(s->targets_dir);
+	pthread_mutex_destroy(&s->replaying);
 	pthread_mutex_destroy(&s->tokens);
 	pthread_mutex_destroy(&s->publishing);
 	pthread_mutex_destroy(&s->control);

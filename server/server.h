@@ -22,6 +22,8 @@
 
 struct background;
 struct ticker;
+struct admission;
+struct replay;
 struct follow;
 
 struct server {
@@ -40,6 +42,10 @@ struct server {
 	struct follow *follow;          /* NULL: no vendor's repository is followed */
 
 	struct operators *operators;    /* has a lock of its own */
+
+	struct admission *admission;    /* has locks of its own */
+	pthread_mutex_t replaying;
+	struct replay *replays;         /* under `replaying`: requests with a key that are under way */
 
 	pthread_mutex_t tokens;         /* one change of an operator's token at a time; before `publishing` */
 	pthread_mutex_t publishing;     /* one publish at a time */

@@ -175,6 +175,8 @@ const char *const sql_text[SQL_COUNT] = {
 		" VALUES ($1, $2, $3, $4, 0, '', '', '', '')",
 	[SQL_ANSWER_PUT] =
 		"UPDATE answer SET status = $3, type = $4, etag = $5, location = $6, body = $7 WHERE who = $1 AND key = $2",
+	[SQL_ANSWER_DROP] =
+		"DELETE FROM answer WHERE who = $1 AND key = $2",
 	[SQL_ANSWERS_END] =
 		"DELETE FROM answer WHERE at <= $1",
 	[SQL_GATE_ADD] =

@@ -227,7 +227,8 @@ struct store_answer {
 	const char *who, *key;
 	int64_t at;
 	struct digest request;          /* what was asked */
-	int status;                     /* 0: begun, and no answer yet */
+#define STORE_ANSWER_NONE (-1)
+	int status;                     /* 0: begun, and no answer yet; written as STORE_ANSWER_NONE the row goes */
 	const char *type, *etag, *location;     /* "" none */
 	const char *body;
 	size_t body_len;

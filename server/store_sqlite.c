@@ -360,6 +360,8 @@ static int put_token(struct store *s, const struct store_token *t, struct err *e
 
 static int put_answer(struct store *s, const struct store_answer *a, struct err *e)
 {
+	if (a->status == STORE_ANSWER_NONE)
+		return change(s, e, SQL_ANSWER_DROP, "tt", a->who, a->key);
 	if (a->status)
 		return change(s, e, SQL_ANSWER_PUT, "ttitttb", a->who, a->key, (int64_t)a->status, a->type, a->etag, a->location, a->body,
 			      a->body_len);

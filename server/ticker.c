@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "server/control.h"
 #include "server/recalls.h"
+#include "server/replay.h"
 #include "server/requests.h"
 #include "server/requests_bundle.h"
 #include "server/requests_sweep.h"
@@ -23,7 +24,7 @@
 #define FOLD_MOST 20000         /* devices in one tick */
 #define SWEEP_MS 3600000
 
-enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD, DUTY_SWEEP, DUTY_UPLOADS, DUTY_REQUESTS, DUTY_BUNDLES, DUTIES };
+enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD, DUTY_SWEEP, DUTY_UPLOADS, DUTY_ANSWERS, DUTY_REQUESTS, DUTY_BUNDLES, DUTIES };
 
 struct ticker {
 	struct server *server;
@@ -181,6 +182,7 @@ static void tick(struct ticker *t)
 	if (t->swept == 0 || ticks - t->swept >= SWEEP_MS) {
 		t->swept = ticks;
 		tell(t, DUTY_UPLOADS, requests_sweep_uploads(t->server, time(NULL), &e), &e);
+		tell(t, DUTY_ANSWERS, replay_sweep(t->server, now, &e), &e);
 		tell(t, DUTY_SWEEP, sweep_repository(t, now, &e), &e);
 	}
 }

@@ -1,0 +1,198 @@
+/* replay: a request with an Idempotency-Key happens once. */
+#include "server/replay.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/handlers.h"
+
+#define KEEP_MAX ((size_t)1 << 20)
+/* Instead of a Content-Type: the answer was given, and what it said is not kept. */
+static const char once[] = "once";
+static const char *const types[] = { "application/json", "application/problem+json" };
+
+/* ---- which requests ---- */
+
+static bool changes(const struct request *q)
+{
+	return q->identity && q->route->method != HTTP_METHOD_GET && q->route->body != BODY_FILE && !handler_dry_run(q);
+}
+
+static bool key_valid(const char *key)
+{
+	size_t len = strlen(key);
+
+	return len > 0 && len <= REPLAY_KEY_MAX &&
+	       strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == len;
+}
+
+static void add_text(struct hash *h, const char *text)
+{
+	hash_add(h, text, strlen(text) + 1);
+}
+
+/* What was asked: all of it that the answer depends on. */
+static int fingerprint(const struct request *q, struct digest *out, struct err *e)
+{
+	const char *match = http_header(q->http, "if-match");
+	AUTO(hash) struct hash *h = hash_new();
+
+	if (!h)
+		return err_memory(e);
+	add_text(h, http_method_name(q->http->method));
+	add_text(h, q->http->path);
+	add_text(h, q->http->query);
+	add_text(h, match ? match : "");
+	if (q->body)
+		hash_add(h, q->body->data ? q->body->data : "", q->body->len);
+	hash_final(h, out);
+	return 0;
+}
+
+/* ---- those under way ---- */
+
+static bool enter(struct request *q, struct replay *r)
+{
+	struct server *s = q->server;
+	const struct replay *o;
+
+	pthread_mutex_lock(&s->replaying);
+	for (o = s->replays; o && (strcmp(o->key, r->key) || strcmp(o->q->who, q->who)); o = o->next)
+		;
+	if (!o) {
+		r->next = s->replays;
+		s->replays = r;
+	}
+	pthread_mutex_unlock(&s->replaying);
+	return !o;
+}
+
+static void leave(struct server *s, struct replay *r)
+{
+	struct replay **at;
+
+	pthread_mutex_lock(&s->replaying);
+	for (at = &s->replays; *at && *at != r; at = &(*at)->next)
+		;
+	if (*at)
+		*at = r->next;
+	pthread_mutex_unlock(&s->replaying);
+}
+
+/* ---- what is kept ---- */
+
+static int keep(struct request *q, const struct store_answer *a, struct err *e)
+{
+	struct server_batch b = { .count = 0 };
+
+	server_record(&b, STORE_ANSWER)->u.answer = *a;
+	return server_write(q->server, &b, e);
+}
+
+struct asked {
+	struct request *q;
+	struct digest digest;
+	bool answered;
+};
+
+static int answer_again(const struct store_answer *a, void *arg, struct err *e)
+{
+	struct asked *x = arg;
+	struct request *q = x->q;
+	struct json_writer w;
+
+	(void)e;
+	x->answered = true;
+	if (!digest_equal(&a->request, &x->digest)) {
+		reply_problem(&q->reply, PROBLEM_KEY_REUSED, "the Idempotency-Key came with another request before");
+	} else if (a->status == 0) {
+		reply_problem(&q->reply, PROBLEM_KEY_UNKNOWN, "the server ended while it did this: look what became of it");
+	} else if (strcmp(a->type, once) == 0) {
+		reply_problem(&q->reply, PROBLEM_KEY_SECRET, "this was done, with status %d, and its answer is not kept", a->status);
+	} else {
+		w = reply_json(&q->reply, a->status);
+		buf_add(w.out, a->body, a->body_len);
+		q->reply.type = strcmp(a->type, types[1]) == 0 ? types[1] : types[0];
+		snprintf(q->reply.etag, sizeof q->reply.etag, "%s", a->etag);
+		snprintf(q->reply.location, sizeof q->reply.location, "%s", a->location);
+		q->reply.replayed = true;
+	}
+	return 1;
+}
+
+/* Nothing known of the key: 0, and it is now. Else the reply has it. */
+static int first_time(struct request *q, const char *key, struct err *e)
+{
+	struct asked x = { .q = q };
+	int got;
+
+	if (fingerprint(q, &x.digest, e) < 0)
+		return e->code;
+	got = store_answer(q->server->store, q->who, key, answer_again, &x, e);
+	if (x.answered)
+		return 1;
+	if (got < 0 && got != ERR_NOT_FOUND)
+		return got;
+	return keep(q, &(const struct store_answer){ .who = q->who, .key = key, .at = clock_now(), .request = x.digest }, e) < 0 ? e->code : 0;
+}
+
+bool replay_begin(struct request *q, struct replay *r)
+{
+	const char *key = changes(q) ? http_header(q->http, "idempotency-key") : NULL;
+	struct err e;
+	int got;
+
+	*r = (struct replay){ .q = q };
+	if (!key)
+		return true;
+	if (!key_valid(key)) {
+		reply_problem(&q->reply, PROBLEM_MALFORMED, "an Idempotency-Key is 1 to %d of A-Z a-z 0-9 - _", REPLAY_KEY_MAX);
+		return false;
+	}
+	snprintf(r->key, sizeof r->key, "%s", key);
+	if (!enter(q, r)) {
+		r->key[0] = '\0';
+		reply_problem(&q->reply, PROBLEM_KEY_IN_USE, "a request with this Idempotency-Key is under way");
+		q->reply.retry_after = 1;
+		return false;
+	}
+	got = first_time(q, key, &e);
+	if (got == 0)
+		return true;
+	leave(q->server, r);
+	r->key[0] = '\0';
+	if (got < 0)
+		reply_error(&q->reply, &e);
+	return false;
+}
+
+void replay_end(struct request *q, struct replay *r)
+{
+	const struct reply *reply = &q->reply;
+	bool whole = reply->body && !reply->body->failed && reply->body->len > 0 && reply->body->len <= KEEP_MAX && reply->fd < 0 &&
+		     !((q->route->flags & ROUTE_SECRET) && reply->status < 300);
+	/* "Not now" is no answer: the same request may come again. */
+	bool later = reply->status == 503 || reply->status == 429;
+	struct store_answer a = {
+		.who = q->who, .key = r->key, .status = later ? STORE_ANSWER_NONE : reply->status, .type = whole && reply->type ? reply->type : once,
+		.etag = reply->etag, .location = reply->location, .body = whole ? reply->body->data : "",
+		.body_len = whole ? reply->body->len : 0,
+	};
+	struct err e;
+
+	if (!r->key[0])
+		return;
+	if (keep(q, &a, &e) < 0)
+		log_error("the answer to a request with an Idempotency-Key was not kept: %s", e.msg);
+	leave(q->server, r);
+}
+
+int replay_sweep(struct server *s, int64_t now, struct err *e)
+{
+	struct server_batch b = { .count = 0 };
+
+	server_record(&b, STORE_ANSWERS_END)->u.answer = (struct store_answer){ .at = now - REPLAY_S };
+	return server_write(s, &b, e);
+}
