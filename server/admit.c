@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/limiter.h"
+#include "server/oidc.h"
 
 #define BAD_WINDOW_S 600
 
@@ -139,8 +140,24 @@ static int admit_device(struct request *q, const char *token)
 	return status;
 }
 
+static int identify_jwt(struct request *q, const char *token, struct identity *who)
+{
+	struct err e;
+	int got = oidc_identify(q->server->oidc, token, clock_now(), who, &e);
+
+	if (got == 0)
+		return 0;
+	if (got != ERR_TIMEOUT && got != ERR_NET && got != ERR_MEMORY)
+		return refuse(q, PROBLEM_UNAUTHENTICATED, e.msg);
+	refuse(q, PROBLEM_UNAVAILABLE, e.msg);
+	q->reply.retry_after = got == ERR_TIMEOUT ? 1 : OIDC_GAP_MS / 1000;
+	return q->reply.status;
+}
+
 static int identify(struct request *q, const char *token, struct identity *who)
 {
+	if (oidc_token(q->server->oidc, token))
+		return identify_jwt(q, token, who);
 	switch (operators_find(q->server->operators, token, clock_now(), who)) {
 	case OPERATORS_FOUND:
 		return 0;

@@ -10,6 +10,7 @@
 #include "base/ini.h"
 #include "base/name.h"
 #include "base/number.h"
+#include "server/oidc.h"
 
 #define AT(member) offsetof(struct config, member)
 
@@ -43,6 +44,14 @@ static const struct ini_key keys[] = {
 	{ "", "lock-out", INI_SECONDS, AT(lock_out_s), "5m", 1, 86400, "how long" },
 	{ "", "keep-bundles", INI_INT, AT(keep.bundles), "20", 1, 100000, "archives of a channel that stay, listed or not: the newest" },
 	{ "", "keep-days", INI_INT, AT(keep.days), "14", 1, 36500, "for which replaced metadata, and what it lists, stays" },
+	{ "oidc", "issuer", INI_TEXT, AT(oidc_issuer), "", 0, 0, "the identity provider whose tokens count, as in its tokens; an https URL" },
+	{ "oidc", "audience", INI_TEXT, AT(oidc_audience), "", 0, 0, "what its tokens for this server are for" },
+	{ "oidc", "jwks-uri", INI_TEXT, AT(oidc_jwks_uri), "", 0, 0, "where its keys are; as its discovery document says" },
+	{ "oidc", "ca-file", INI_TEXT, AT(oidc_ca_file), "", 0, 0, "PEM file of authorities for it" },
+	{ "oidc", "roles-claim", INI_TEXT, AT(oidc_roles_claim), "roles", 0, 0, "the claim with groups or roles, such as realm_access.roles" },
+	{ "oidc", "map", INI_LIST, AT(oidc_map), "", 0, 0, "CLAIM=ROLE[,ROLE][@CHANNEL[,CHANNEL]]; may be given again" },
+	{ "oidc", "keys-poll", INI_SECONDS, AT(oidc_poll_s), "1h", 60, 86400, "between looks for its keys" },
+	{ "oidc", "keys-stale", INI_SECONDS, AT(oidc_stale_s), "24h", 60, 30 * 86400, "for which keys are good when it cannot be reached" },
 };
 
 #undef AT
@@ -89,6 +98,22 @@ static int check_follow(const struct config *c, const struct config_follow *f, c
 					return err_set(e, ERR_USAGE, "%s: [follow %s]: channel %s comes from %s already", path, f->name,
 						       *channel, o->name);
 	}
+	return 0;
+}
+
+static int check_oidc(const struct config *c, const char *path, struct err *e)
+{
+	struct oidc_entry entry;
+
+	if (!c->oidc_issuer[0])
+		return 0;
+	if (strncmp(c->oidc_issuer, "https://", 8) != 0 || (c->oidc_jwks_uri[0] && strncmp(c->oidc_jwks_uri, "https://", 8) != 0))
+		return err_set(e, ERR_USAGE, "%s: [oidc]: issuer and jwks-uri are https URLs", path);
+	if (!c->oidc_audience[0])
+		return err_set(e, ERR_USAGE, "%s: [oidc] audience: without one the tokens of every other service would count", path);
+	for (char **one = c->oidc_map; *one; one++)
+		if (oidc_parse_entry(&entry, *one, e) < 0)
+			return err_wrap(e, "%s: [oidc] map", path);
 	return 0;
 }
 
@@ -153,7 +178,7 @@ int config_read(struct config **out, const char *path, struct err *e)
 	for (size_t i = 0; i < c->follow_count; i++)
 		if (check_follow(c, &c->follows[i], path, e) < 0)
 			return e->code;
-	if (split_listen(c, path, e) < 0)
+	if (check_oidc(c, path, e) < 0 || split_listen(c, path, e) < 0)
 		return e->code;
 	if (c->data[0] != '/')
 		return err_set(e, ERR_USAGE, "%s: data: \"%s\" is not an absolute path", path, c->data);

@@ -41,6 +41,10 @@ struct config {
 	int64_t address_rate, address_burst;    /* from one address to the operator plane */
 	int64_t bad_tokens, lock_out_s; /* so many in ten minutes lock the address out for so long */
 	struct retention keep;  /* of the repository's files */
+	char *oidc_issuer;      /* [oidc]: "" none */
+	char *oidc_audience, *oidc_jwks_uri, *oidc_ca_file, *oidc_roles_claim;
+	char **oidc_map;
+	int64_t oidc_poll_s, oidc_stale_s;
 	struct config_follow follows[CONFIG_FOLLOWS_MAX];
 	size_t follow_count;
 	/* derived: */

@@ -13,6 +13,7 @@
 #include "server/cert.h"
 #include "server/follow.h"
 #include "server/loop.h"
+#include "server/oidc.h"
 #include "server/server.h"
 #include "server/ticker.h"
 #include "server/tls.h"
@@ -98,7 +99,9 @@ static int serve(struct server *s, struct err *e)
 	s->port = loop.port;
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
-	got = ticker_start(s, e);
+	got = oidc_start(s->oidc, e);
+	if (got == 0)
+		got = ticker_start(s, e);
 	if (got == 0)
 		got = follow_start(s, e);
 	if (got == 0)

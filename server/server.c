@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "server/admit.h"
+#include "server/oidc.h"
 
 #define FOLD_ROWS 256   /* devices in one submission */
 #define OPERATORS_BYTES_MAX ((size_t)1 << 20)
@@ -114,6 +115,8 @@ static int load_operators(struct server *s, struct err *e)
 	s->admission = admission_new(s->config);
 	if (!s->operators || !s->admission)
 		return err_memory(e);
+	if (oidc_new(&s->oidc, s->config, e) < 0)
+		return e->code;
 	return store_each_token(s->store, take_row, s->operators, e);
 }
 
@@ -266,6 +269,7 @@ void server_close(struct server *s)
 	ringmap_free(s->ringmap);
 	operators_free(s->operators);
 	admission_free(s->admission);
+	oidc_free(s->oidc);
 	if (s->metadata_dir >= 0)
 		close(s->metadata_dir);
 	if (s->targets_dir >= 0)

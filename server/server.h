@@ -23,6 +23,7 @@
 struct background;
 struct ticker;
 struct admission;
+struct oidc;
 struct replay;
 struct follow;
 
@@ -44,6 +45,7 @@ struct server {
 	struct operators *operators;    /* has a lock of its own */
 
 	struct admission *admission;    /* has locks of its own */
+	struct oidc *oidc;              /* has a lock of its own; NULL: none */
 	pthread_mutex_t replaying;
 	struct replay *replays;         /* under `replaying`: requests with a key that are under way */
 
