@@ -123,6 +123,8 @@ static void open_canary(struct confine_paths *p, const struct settings *s)
 {
 	add_slots(p, s);
 	add_contract(p, s);
+	add_below(p, s->root, SANDBOX_READ, "%s", HOME_BENIGN_VENDOR);
+	add_below(p, s->root, SANDBOX_READ, "%s", HOME_BENIGN_SITE);
 	for (size_t i = 0; i < s->channel_count; i++)
 		for (char **x = s->channels[i].benign; x && *x; x++)
 			add_below(p, s->root, SANDBOX_READ, "%s", *x);

@@ -1,7 +1,8 @@
 /*
  * home: where things lie on this host, below its root directory.
  *
- *   /etc/ringhold/{agent.ini,trust/<repo>.root.json,contract.json,vouch.key}
+ *   /etc/ringhold/{agent.ini,trust/<repo>.root.json,contract.json,vouch.key,benign.d/}
+ *   /usr/share/ringhold/benign.d/
  *   /var/lib/ringhold/{agent.db,tuf/<repo>/,device.token,channels/<channel>/{slots,quarantine.d,incoming,drop.d,boot}}
  *   /run/ringhold/{agent.lock,scratch/,<channel>/}
  */
@@ -17,6 +18,8 @@
 #define HOME_CHANNELS HOME_STATE "/channels"
 #define HOME_RUN "/run/ringhold"
 #define HOME_ETC "/etc/ringhold"
+#define HOME_BENIGN_SITE HOME_ETC "/benign.d"   /* events that must stay undisturbed: the site's, */
+#define HOME_BENIGN_VENDOR "/usr/share/ringhold/benign.d"      /* and those that came with the sensor */
 #define HOME_SCRATCH HOME_RUN "/scratch"        /* empty; each canary that runs commands has its own file system there */
 
 /* root followed by an absolute path; ERR_LIMIT when too long. */

@@ -209,6 +209,24 @@ static int paths_below(char paths[][HOME_PATH_MAX], const char **list, size_t *c
 	return 0;
 }
 
+/* The sensor vendor's and the site's; either may have none. What is there and cannot be read is trouble, not absence. */
+static int corpora_present(struct commands *c, const char *root, struct err *e)
+{
+	static const char *const places[] = { HOME_BENIGN_VENDOR, HOME_BENIGN_SITE };
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		char *one[] = { (char *)(uintptr_t)places[i], NULL }, path[HOME_PATH_MAX];
+
+		if (home_path(path, root, places[i], e) < 0)
+			return e->code;
+		if (access(path, F_OK) < 0 && errno == ENOENT)
+			continue;
+		if (paths_below(c->corpora, c->benign, &c->benign_count, root, one, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
 static int commands_of(struct commands *c, const struct settings *s, const struct settings_channel *channel, struct err *e)
 {
 	for (char **x = channel->exec; x && *x; x++) {
@@ -224,7 +242,7 @@ static int commands_of(struct commands *c, const struct settings *s, const struc
 		c->list[n] = (struct loader_exec){ .type = c->types[n], .argv = c->argv[n] };
 		c->count++;
 	}
-	return paths_below(c->corpora, c->benign, &c->benign_count, s->root, channel->benign, e) < 0 ||
+	return corpora_present(c, s->root, e) < 0 || paths_below(c->corpora, c->benign, &c->benign_count, s->root, channel->benign, e) < 0 ||
 		       paths_below(c->read_paths, c->reads, &c->read_count, s->root, channel->exec_reads, e) < 0
 	       ? e->code : 0;
 }

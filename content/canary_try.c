@@ -216,10 +216,19 @@ static int selftest_step(struct trial *t, const struct selftest_run *run, struct
 	return first.code ? failed(t, REASON_SELFTEST, &first) : 0;
 }
 
+static bool is_corpus(const struct manifest_file *f)
+{
+	return strcmp(f->type, MANIFEST_TYPE_BENIGN) == 0;
+}
+
 static int benign_step(struct trial *t, const struct selftest_run *run, struct err *e)
 {
 	const struct canary_job *job = t->t->job;
 
+	for (size_t i = 0; i < t->manifest->file_count; i++)
+		if (is_corpus(&t->manifest->files[i]) &&
+		    selftest_benign_file(run, t->t->slot, t->manifest->files[i].path, &t->figures, e) < 0)
+			return failed(t, e->code == ERR_REFUSED ? REASON_PROTECTED : REASON_BENIGN, e);
 	for (size_t i = 0; i < job->benign_count; i++)
 		if (selftest_benign(run, t->t->benign[i], job->benign[i], &t->figures, e) < 0)
 			return failed(t, e->code == ERR_REFUSED ? REASON_PROTECTED : REASON_BENIGN, e);
@@ -237,6 +246,10 @@ static int judge_step(struct trial *t, const struct selftest_run *run, struct er
 	for (size_t i = 0; i < t->manifest->selftest_count; i++)
 		if (selftest_offer(run, t->t->slot, t->manifest->selftests[i], e) < 0)
 			return failed(t, REASON_SELFTEST, e);
+	for (size_t i = 0; i < t->manifest->file_count; i++)
+		if (is_corpus(&t->manifest->files[i]) &&
+		    selftest_offer_benign_file(run, t->t->slot, t->manifest->files[i].path, e) < 0)
+			return failed(t, REASON_BENIGN, e);
 	for (size_t i = 0; i < job->benign_count; i++)
 		if (selftest_offer_benign(run, t->t->benign[i], job->benign[i], e) < 0)
 			return failed(t, REASON_BENIGN, e);

@@ -55,7 +55,7 @@ bool detection_destructive(enum detection_action a)
 
 bool loader_is_data(const char *type)
 {
-	static const char *const data[] = { MANIFEST_TYPE_SELFTEST, "doc", "schema" };
+	static const char *const data[] = { MANIFEST_TYPE_SELFTEST, MANIFEST_TYPE_BENIGN, "doc", "schema" };
 
 	for (size_t i = 0; i < ARRAY_LEN(data); i++)
 		if (strcmp(data[i], type) == 0)

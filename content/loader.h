@@ -98,7 +98,7 @@ extern const struct loader loader_exec;
 /* Ends with NULL; what loader_set_load() uses when not told otherwise. */
 extern const struct loader *const loader_builtin[];
 
-/* Types that belong to no engine: "selftest", "doc", "schema". */
+/* Types that belong to no engine: "selftest", "benign", "doc", "schema". */
 bool loader_is_data(const char *type);
 
 /* The host's command for a type; NULL: none. */

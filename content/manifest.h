@@ -24,6 +24,7 @@
 #define MANIFEST_NOTES_MAX 16384                        /* bytes */
 #define MANIFEST_REQUIRES_MAX 64
 #define MANIFEST_TYPE_SELFTEST "selftest"               /* the type of files of events with expected verdicts */
+#define MANIFEST_TYPE_BENIGN "benign"                   /* ... and of events that must stay undisturbed */
 
 struct manifest_file {
 	char *path;             /* owned; see archive_path_valid() */

@@ -312,6 +312,29 @@ int selftest_offer_benign(const struct selftest_run *r, int dir, const char *nam
 	return benign_corpus(&running, dir, name, offer_benign, e);
 }
 
+static int bundle_corpus(struct running *r, int dir, const char *path, selftest_visit *visit, struct err *e)
+{
+	AUTO(buf) struct buf *text = NULL;
+
+	if (file_readat(&text, dir, path, FILE_MAX_BYTES, e) < 0)
+		return e->code;
+	return selftest_each(path, text, visit, r, e);
+}
+
+int selftest_benign_file(const struct selftest_run *r, int dir, const char *path, struct selftest_figures *f, struct err *e)
+{
+	struct running running = { .run = r, .figures = f };
+
+	return bundle_corpus(&running, dir, path, one_benign, e);
+}
+
+int selftest_offer_benign_file(const struct selftest_run *r, int dir, const char *path, struct err *e)
+{
+	struct running running = { .run = r };
+
+	return bundle_corpus(&running, dir, path, offer_benign, e);
+}
+
 int selftest_benign_verdict(const struct selftest_run *r, const struct selftest_figures *f, struct err *e)
 {
 	int64_t most = r->contract ? r->contract->ceilings.matches_per_10000 : CONTRACT_UNLIMITED;

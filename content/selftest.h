@@ -70,9 +70,13 @@ int selftest_file(const struct selftest_run *r, int dir, const char *path, struc
  */
 int selftest_benign(const struct selftest_run *r, int dir, const char *name, struct selftest_figures *f, struct err *e) MUST_CHECK;
 
+/* The same of one file beneath dir, a bundle's own corpus: there a malformed line is ERR_FORMAT. */
+int selftest_benign_file(const struct selftest_run *r, int dir, const char *path, struct selftest_figures *f, struct err *e) MUST_CHECK;
+
 /* The same events, only offered to engines that judge them all at once (loader.h); before the first of them is matched. */
 int selftest_offer(const struct selftest_run *r, int dir, const char *path, struct err *e) MUST_CHECK;
 int selftest_offer_benign(const struct selftest_run *r, int dir, const char *name, struct err *e) MUST_CHECK;
+int selftest_offer_benign_file(const struct selftest_run *r, int dir, const char *path, struct err *e) MUST_CHECK;
 
 /* After all corpora: ERR_LIMIT when matches exceed the contract's matches_per_10000. */
 int selftest_benign_verdict(const struct selftest_run *r, const struct selftest_figures *f, struct err *e) MUST_CHECK;

@@ -154,6 +154,25 @@ static void benign_corpora_are_run(void **state)
 	assert_int_equal(file_remove_tree(dir, &(struct err){ 0 }), 0);
 }
 
+static void a_bundle_s_own_benign_corpus_is_run(void **state)
+{
+	static const char contract[] = CONTRACT("");
+	const struct content_file files[] = {
+		{ "benign/own.ndjson", "benign", "{\"template\":\"t\",\"fields\":{\"image\":\"/bin/true\"}}\n"
+						 "{\"template\":\"t\",\"fields\":{\"image\":\"/bin/zsh\",\"n\":1}}\n" },
+		{ "r.json", "rules", RULES }, { 0 } };
+	const struct content_file malformed[] = { { "benign/own.ndjson", "benign", "{\n" }, { "r.json", "rules", RULES }, { 0 } };
+	AUTO(content_tree) struct content_tree *t = content_tree_new(files), *bad = content_tree_new(malformed);
+	struct canary_job job = { .contract = contract, .contract_len = sizeof(contract) - 1 };
+	struct canary_result r;
+
+	(void)state;
+	run_job(&job, t, &r);
+	expect_result(&r, CANARY_REFUSED, "protected", "benign/own.ndjson:2: rule sh would block the protected object /bin/zsh");
+	run_job(&job, bad, &r);
+	expect_result(&r, CANARY_REFUSED, "benign", "benign/own.ndjson:1:");
+}
+
 static void a_host_that_cannot_try_says_nothing_about_the_content(void **state)
 {
 	AUTO(content_tree) struct content_tree *t = content_tree_new(good);
@@ -607,6 +626,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_failing_self_test_is_refused_by_line),
 		cmocka_unit_test(a_dropped_rule_s_self_tests_are_skipped),
 		cmocka_unit_test(benign_corpora_are_run),
+		cmocka_unit_test(a_bundle_s_own_benign_corpus_is_run),
 		cmocka_unit_test(a_host_that_cannot_try_says_nothing_about_the_content),
 #ifdef RINGHOLD_YARA
 		cmocka_unit_test(yara_works_in_the_same_confinement),
