@@ -52,6 +52,7 @@ struct endpoint {
 };
 
 struct published {
+	const char *channel;            /* NULL: edr */
 	struct digest digest;
 	uint64_t serial, size;
 	char path[PATH_LEN_MAX + 1];
@@ -101,6 +102,7 @@ static inline void endpoint_make_repo(struct endpoint *p)
 {
 	const struct author_role roles[] = {
 		{ .name = "content-edr", .keys = &p->key, .key_count = 1, .threshold = 1 },
+		{ .name = "content-waf", .keys = &p->key, .key_count = 1, .threshold = 1 },     /* for the tests that configure it */
 		{ .name = "ring-canary", .keys = &p->key, .key_count = 1, .threshold = 1 },
 		{ .name = "fleet", .keys = &p->key, .key_count = 1, .threshold = 1 },
 		{ .name = "stop", .keys = &p->key, .key_count = 1, .threshold = 1 },
@@ -126,37 +128,47 @@ static inline void endpoint_make_repo(struct endpoint *p)
 }
 
 /* A bundle of a demo directory under any serial; `tamper` may change the archive after it was named. */
-static inline struct published endpoint_bundle(struct endpoint *p, const char *dir, uint64_t serial, void (*tamper)(struct buf *archive))
+static inline struct published endpoint_bundle_of(struct endpoint *p, const char *channel, const char *dir, uint64_t serial,
+						  void (*tamper)(struct buf *archive))
 {
 	struct bundle_options o = BUNDLE_OPTIONS_NONE;
 	AUTO(bundle) struct bundle *b = NULL;
-	struct published out = { .serial = serial };
-	char custom[512], hex[DIGEST_HEX_LEN + 1];
+	struct published out = { .channel = channel, .serial = serial };
+	char custom[512], hex[DIGEST_HEX_LEN + 1], role[80];
 	struct err e;
 
+	o.channel = channel;
 	o.serial = (int64_t)serial;
 	assert_ok(bundle_build(&b, dir, &o, &e));
 	out.digest = b->digest;
 	out.size = b->size;
 	digest_hex(hex, &b->digest);
 	snprintf(custom, sizeof custom,
-		 "{\"ringhold\":{\"kind\":\"full\",\"channel\":\"edr\",\"serial\":%llu,\"version\":\"1\",\"digest\":\"%s\",\"size\":%llu}}",
-		 (unsigned long long)serial, hex, (unsigned long long)b->size);
+		 "{\"ringhold\":{\"kind\":\"full\",\"channel\":\"%s\",\"serial\":%llu,\"version\":\"1\",\"digest\":\"%s\",\"size\":%llu}}",
+		 channel, (unsigned long long)serial, hex, (unsigned long long)b->size);
 	if (tamper)
 		tamper(b->archive);
-	bundle_path(out.path, "edr", serial);
-	endpoint_put(p, "content-edr", out.path, b->archive, custom);
+	bundle_path(out.path, channel, serial);
+	snprintf(role, sizeof role, "content-%s", channel);
+	endpoint_put(p, role, out.path, b->archive, custom);
 	return out;
+}
+
+static inline struct published endpoint_bundle(struct endpoint *p, const char *dir, uint64_t serial, void (*tamper)(struct buf *archive))
+{
+	return endpoint_bundle_of(p, "edr", dir, serial, tamper);
 }
 
 static inline void endpoint_assign(struct endpoint *p, const struct published *b, const struct published *previous, uint64_t attempt,
 				   int64_t probation_s, int64_t boots)
 {
-	struct assignment a = { .channel = "edr", .ring = "canary", .attempt = attempt, .issued = clock_now(), .reason = "test",
+	struct assignment a = { .ring = "canary", .attempt = attempt, .issued = clock_now(), .reason = "test",
 				.probation_s = probation_s, .probation_boots = boots };
 	AUTO(buf) struct buf *text = buf_new(0);
+	char path[120];
 	struct err e;
 
+	snprintf(a.channel, sizeof a.channel, "%s", b->channel ? b->channel : "edr");
 	memcpy(a.bundle.path, b->path, sizeof a.bundle.path);
 	a.bundle.serial = b->serial;
 	snprintf(a.bundle.version, sizeof a.bundle.version, "1");
@@ -168,7 +180,8 @@ static inline void endpoint_assign(struct endpoint *p, const struct published *b
 		a.previous.digest = previous->digest;
 	}
 	assert_ok(assignment_write(text, &a, &e));
-	endpoint_put(p, "ring-canary", "rings/canary/edr.json", text, NULL);
+	snprintf(path, sizeof path, "rings/canary/%s.json", a.channel);
+	endpoint_put(p, "ring-canary", path, text, NULL);
 	endpoint_publish(p);
 }
 
@@ -285,21 +298,26 @@ struct seen {
 };
 
 /* What the host's files say, read beside the running agent. */
-static inline struct seen endpoint_look(struct endpoint *p)
+static inline struct seen endpoint_look_at(struct endpoint *p, const char *channel)
 {
 	AUTO(journal) struct journal *j = NULL;
 	struct seen s;
 	struct trial t;
 	struct err e;
 
-	assert_ok(home_make_channel(p->root, "edr", &e));
+	assert_ok(home_make_channel(p->root, channel, &e));
 	assert_ok(journal_open(&j, p->root, &e));
-	assert_ok(journal_channel_load(j, &s.state, "edr", &e));
-	assert_ok(trial_open(&t, p->root, "edr", &e));
+	assert_ok(journal_channel_load(j, &s.state, channel, &e));
+	assert_ok(trial_open(&t, p->root, channel, &e));
 	s.record = t.record;
 	s.running = trial_running(&t);
 	trial_close(&t);
 	return s;
+}
+
+static inline struct seen endpoint_look(struct endpoint *p)
+{
+	return endpoint_look_at(p, "edr");
 }
 
 typedef bool endpoint_done(const struct seen *s, const void *arg);

@@ -578,6 +578,41 @@ static void nothing_a_check_command_started_outlives_the_try(void **state)
 	assert_int_equal(survivors(), 0);
 }
 
+/* Of a user of its own; the kernel counts none of root's. */
+static void a_check_command_starts_only_so_many_processes(void **state)
+{
+	const struct content_file files[] = { { "b.bin", "blob", "x" }, { 0 } };
+	AUTO(content_tree) struct content_tree *t = content_tree_new(files);
+	const char *argv[] = { "/usr/bin/perl", "-e",
+			       "for (1 .. 1000) { my $pid = fork(); defined $pid or die \"$_ is one too many\\n\"; $pid or do { sleep 100; exit } }", NULL };
+	const struct loader_exec exec = { .type = "blob", .argv = argv };
+	struct canary_job job = { .exec = &exec, .exec_count = 1, .uid = 64005, .gid = 64005 };
+	struct canary_result r;
+	int started = 0;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip_named("only root can become somebody else");
+	run_job(&job, t, &r);
+	expect_result(&r, CANARY_REFUSED, "load", "is one too many");
+	sscanf(strstr(r.sentence, "exit status"), "%*[^:]: %d", &started);
+	assert_true(started > 8 && started <= 64);
+}
+
+static void a_check_command_reads_programs_and_no_secrets(void **state)
+{
+	struct canary_result r;
+
+	(void)state;
+	run_command("#!/bin/sh\n[ -r /usr/bin/env ] && cat /etc/passwd >/dev/null || exit 2\n"
+		    "for f in /etc/shadow /etc/hostname; do head -c 1 $f >/dev/null 2>&1 && { echo \"read $f\"; exit 3; }; done\n"
+		    "for f in / /etc /root /home /var/lib /tmp; do ls $f >/dev/null 2>&1 && "
+		    "{ echo \"listed $f\"; exit 3; }; done; exit 0\n", 10000, &r);
+	if (!(r.confinement & CANARY_LANDLOCK))
+		skip_named("this kernel has no Landlock");
+	expect_result(&r, CANARY_OK, "", "");
+}
+
 static void without_a_command_a_type_has_no_loader(void **state)
 {
 	const struct content_file files[] = { { "b.bin", "blob", "x" }, { 0 } };
@@ -642,6 +677,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_try_becomes_another_user_when_told),
 		cmocka_unit_test(a_check_command_judges_what_no_loader_can),
 		cmocka_unit_test(nothing_a_check_command_started_outlives_the_try),
+		cmocka_unit_test(a_check_command_starts_only_so_many_processes),
+		cmocka_unit_test(a_check_command_reads_programs_and_no_secrets),
 		cmocka_unit_test(without_a_command_a_type_has_no_loader),
 		cmocka_unit_test(a_program_with_threads_runs_itself_as_the_canary),
 	};

@@ -1,12 +1,12 @@
 /*
- * test_engines: the check commands of deploy/loaders with the real engines,
- * inside the canary's confinement: a sound bundle passes, a broken one is
- * refused in the engine's own words, and one that would disturb benign events
+ * test_engines: libyara and the check commands of deploy/loaders with the real
+ * engines, inside the canary's confinement: a sound bundle passes, a broken one
+ * is refused in the engine's own words, and one that would disturb benign events
  * is refused, too.
  */
 #include "content_tree.h"
 
-#include <sys/mount.h>
+#include <dirent.h>
 
 #include "base/log.h"
 #include "content/canary.h"
@@ -160,6 +160,157 @@ static void clamav_is_measured_against_the_ceilings(void **state)
 	expect(CANARY_CEILING_RSS, "ceiling-rss", "the ceiling is 4194304");
 }
 
+/* ---- YARA ---- */
+
+#ifdef RINGHOLD_YARA
+static void yara_of_the_real_library_passes_refuses_and_is_held_against_the_corpora(void **state)
+{
+	static const char rule[] = "rule evil { meta: verdict = \"block\" strings: $a = \"EVIL-STRING\" condition: $a }";
+	static const char tests[] = "{\"event\":{\"text\":\"an EVIL-STRING\"},\"expect\":{\"verdict\":\"block\",\"rule\":\"evil\"}}\n";
+	static const struct content_file files[] = { { "a.yar", "yara", rule }, { "t.ndjson", "selftest", tests }, { 0 } };
+	static const struct content_file broken[] = { { "a.yar", "yara", "rule x {\n strings: }" }, { 0 } };
+	static const char benign[] = "{\"text\":\"root:x:0:0\",\"name\":\"/usr/bin/passwd\"}\n";
+	static const struct content_file broad[] = {
+		{ "a.yar", "yara", "rule broad { meta: verdict = \"quarantine\" strings: $a = \"root:\" condition: $a }" }, { 0 }
+	};
+
+	(void)state;
+	try_with("none", CONTRACT("yara"), files, benign);
+	expect(CANARY_OK, "", "");
+	try_with("none", CONTRACT("yara"), broken, NULL);
+	expect(CANARY_REFUSED, "load", "a.yar:2: ");
+	try_with("none", CONTRACT("yara"), broad, benign);
+	expect(CANARY_REFUSED, "protected", "site.ndjson:1: rule broad would quarantine the protected object /usr/bin/passwd");
+}
+#endif
+
+/* ---- SpamAssassin ---- */
+
+#define SPAMASSASSIN CONTRACT("spamassassin")
+#define PILLS "body EVIL_PILLS /cheap evil pills/i\nscore EVIL_PILLS 6.0\nrequired_score 5\n"
+#define MESSAGE(text) "From: a@example.org\\nTo: b@example.org\\nSubject: hello\\n\\n" text "\\n"
+
+#define NEED_SPAMASSASSIN()                                    \
+	do {                                                   \
+		if (!test_other_program("spamassassin"))       \
+			skip_missing_program("spamassassin");  \
+		use("spamassassin");                           \
+	} while (0)
+
+static void spamassassin_lints_a_bundle_s_rules_and_judges_messages(void **state)
+{
+	static const struct content_file files[] = {
+		{ "10_evil.cf", "spamassassin", PILLS },
+		{ "t.ndjson", "selftest",
+		  "{\"event\":{\"text\":\"" MESSAGE("buy cheap evil pills") "\"},\"expect\":{\"verdict\":\"block\",\"rule\":\"EVIL_PILLS\"}}\n"
+		  "{\"event\":{\"text\":\"" MESSAGE("lunch?") "\"},\"expect\":{\"verdict\":\"none\"}}\n" },
+		{ 0 },
+	};
+	static const struct content_file broken[] = { { "10_evil.cf", "spamassassin", "body BAD /(unclosed/\nscoree X 1\n" }, { 0 } };
+	static const struct content_file broad[] = { { "10_evil.cf", "spamassassin", "body LUNCH /lunch/\nscore LUNCH 9\n" }, { 0 } };
+
+	(void)state;
+	NEED_SPAMASSASSIN();
+	try_with("spamassassin", SPAMASSASSIN, files, "{\"text\":\"" MESSAGE("dinner?") "\"}\n");
+	expect(CANARY_OK, "", "");
+	assert_int_equal(rig.r.selftests, 2);
+	assert_int_equal(rig.r.benign_matches, 0);
+	try_with("spamassassin", SPAMASSASSIN, broken, NULL);
+	expect(CANARY_REFUSED, "load", "invalid regexp for BAD '/(unclosed/': Unmatched (");
+	expect(CANARY_REFUSED, "load", "failed to parse line in 10_evil.cf (line 2): scoree X 1");
+	try_with("spamassassin", SPAMASSASSIN, broad, "{\"text\":\"" MESSAGE("lunch?") "\",\"name\":\"/usr/bin/passwd\"}\n");
+	expect(CANARY_REFUSED, "protected", "site.ndjson:1: rule LUNCH would block the protected object /usr/bin/passwd");
+}
+
+/* ---- ModSecurity ---- */
+
+#define MODSECURITY CONTRACT("modsecurity")
+#define REQUEST(path) "GET " path " HTTP/1.1\\nHost: www.example.org\\nUser-Agent: Mozilla/5.0\\nAccept: */*\\nConnection: close\\n\\n"
+#define CRS "/usr/share/modsecurity-crs/rules"
+#define CRS_SETUP "/etc/modsecurity/crs/crs-setup.conf"
+#define CRS_FILES_MAX 100
+
+#define NEED_MODSECURITY()                                                                                            \
+	do {                                                                                                          \
+		if (!test_other_program("apache2") || access("/usr/lib/apache2/modules/mod_security2.so", R_OK) < 0) \
+			skip_missing_program("apache2 with mod_security2");                                           \
+		use("modsecurity-crs");                                                                               \
+	} while (0)
+
+static void modsecurity_tests_the_configuration_and_puts_requests_to_it(void **state)
+{
+	static const struct content_file files[] = {
+		{ "10.conf", "modsecurity", "SecRule ARGS \"@contains <script\" \"id:1001,phase:2,deny,status:403,log\"\n"
+					    "SecRule ARGS \"@contains hello\" \"id:1002,phase:2,pass,log\"\n" },
+		{ "t.ndjson", "selftest",
+		  "{\"event\":{\"text\":\"" REQUEST("/?a=<script>") "\"},\"expect\":{\"verdict\":\"block\",\"rule\":\"1001\"}}\n"
+		  "{\"event\":{\"text\":\"" REQUEST("/?a=hello") "\"},\"expect\":{\"verdict\":\"observe\",\"rule\":\"1002\"}}\n"
+		  "{\"event\":{\"text\":\"" REQUEST("/?a=1") "\"},\"expect\":{\"verdict\":\"none\"}}\n" },
+		{ 0 },
+	};
+	static const struct content_file broken[] = { { "10.conf", "modsecurity", "\nSecRule ARGS \"@rx (unclosed\" \"id:1,deny\"\n" }, { 0 } };
+	static const struct content_file broad[] = {
+		{ "10.conf", "modsecurity", "SecRule REQUEST_URI \"@contains /\" \"id:7,phase:1,deny,status:403,log\"\n" }, { 0 }
+	};
+
+	(void)state;
+	NEED_MODSECURITY();
+	try_with("modsecurity", MODSECURITY, files, "{\"text\":\"" REQUEST("/index.html") "\"}\n");
+	expect(CANARY_OK, "", "");
+	assert_int_equal(rig.r.selftests, 3);
+	assert_int_equal(rig.r.rules, 2);
+	try_with("modsecurity", MODSECURITY, broken, NULL);
+	expect(CANARY_REFUSED, "load", "Syntax error on line 2 of 10.conf: Error creating rule: Error compiling pattern");
+	try_with("modsecurity", MODSECURITY, broad, "{\"text\":\"" REQUEST("/") "\",\"name\":\"/usr/bin/passwd\"}\n");
+	expect(CANARY_REFUSED, "protected", "site.ndjson:1: rule 7 would block the protected object /usr/bin/passwd");
+}
+
+static char *whole(const char *path)
+{
+	AUTO(buf) struct buf *text = NULL;
+	struct err e;
+
+	assert_ok(file_read(&text, path, 1 << 22, &e));
+	return buf_take(text);
+}
+
+/* The Core Rule Set as Debian ships it, as one bundle. */
+static void the_core_rule_set_stops_an_injection_and_lets_a_visitor_pass(void **state)
+{
+	static struct content_file files[CRS_FILES_MAX + 3];
+	static char names[CRS_FILES_MAX][300];
+	struct dirent *d;
+	size_t n = 0;
+	DIR *dir;
+
+	(void)state;
+	NEED_MODSECURITY();
+	dir = opendir(CRS);
+	if (!dir)
+		skip_missing_program("modsecurity-crs");
+	files[n++] = (struct content_file){ "crs-setup.conf", "modsecurity", whole(CRS_SETUP) };
+	while ((d = readdir(dir))) {
+		char path[600];
+
+		if (d->d_name[0] == '.' || n > CRS_FILES_MAX)
+			continue;
+		snprintf(names[n], sizeof names[n], "rules/%s", d->d_name);
+		snprintf(path, sizeof path, CRS "/%s", d->d_name);
+		files[n] = (struct content_file){ names[n], "modsecurity", whole(path) };
+		n++;
+	}
+	closedir(dir);
+	files[n] = (struct content_file){ "t.ndjson", "selftest",
+		"{\"event\":{\"text\":\"" REQUEST("/?id=1%27%20or%20%271%27=%271") "\"},\"expect\":{\"verdict\":\"block\"}}\n"
+		"{\"event\":{\"text\":\"" REQUEST("/?id=1") "\"},\"expect\":{\"verdict\":\"none\"}}\n" };
+	try_with("modsecurity", MODSECURITY, files, "{\"text\":\"" REQUEST("/index.html") "\"}\n");
+	for (size_t i = 0; i < n; i++)
+		free((char *)(uintptr_t)files[i].text);
+	expect(CANARY_OK, "", "");
+	assert_true(rig.r.rules > 100);
+	assert_int_equal(rig.r.selftests, 2);
+}
+
 /* ---- set-up ---- */
 
 static int begin(void **state)
@@ -189,6 +340,12 @@ int main(void)
 		cmocka_unit_test(clamav_refuses_signatures_it_cannot_load_in_its_own_words),
 		cmocka_unit_test(clamav_that_misses_a_self_test_or_a_benign_file_is_refused),
 		cmocka_unit_test(clamav_is_measured_against_the_ceilings),
+#ifdef RINGHOLD_YARA
+		cmocka_unit_test(yara_of_the_real_library_passes_refuses_and_is_held_against_the_corpora),
+#endif
+		cmocka_unit_test(spamassassin_lints_a_bundle_s_rules_and_judges_messages),
+		cmocka_unit_test(modsecurity_tests_the_configuration_and_puts_requests_to_it),
+		cmocka_unit_test(the_core_rule_set_stops_an_injection_and_lets_a_visitor_pass),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
