@@ -8,7 +8,7 @@
  *                                                      {"name":"verb","type":"enum","values":["open","read"]}]}},
  *                        "limits":{"files":200,"bytes":8388608,"rules":5000,"fields":64,"regex_steps":100000}},
  *               "yara":{"versions":["4.2"],"limits":{"files":2000}}},
- *    "ceilings":{"load_ms":2000,"rss_bytes":268435456,"us_per_event":200,"matches_per_10000":50},
+ *    "ceilings":{"load_ms":2000,"rss_bytes":268435456,"us_per_event":200,"matches_per_10000":50,"sensor_cpu_percent":50},
  *    "protected":["/usr/lib/systemd/systemd","/usr/lib/"]}
  *
  * `templates` lists, in order, the inputs the sensor supplies to a rule: names,
@@ -78,7 +78,10 @@ struct contract_template {
 	X(load_ms)              /* wall time to load one bundle */           \
 	X(rss_bytes)            /* peak memory of the canary process */      \
 	X(us_per_event)         /* mean time, microseconds */                \
-	X(matches_per_10000)    /* events of the benign corpora that match */
+	X(matches_per_10000)    /* events of the benign corpora that match */ \
+	X(sensor_cpu_percent)   /* on probation: the running sensor, of one processor */ \
+	X(sensor_rss_bytes)     /* of its process, all content and engines in it */ \
+	X(verdicts_per_minute)  /* alert, block and quarantine, observed ones included */
 
 #define X(name) int64_t name;
 struct contract_limits {

@@ -42,6 +42,8 @@ enum reason_class {
 	X(REASON_RELOAD, "reload", CONTENT, "the sensor did not take the content over")                     \
 	X(REASON_PROBE, "probe", CONTENT, "the probe of the running sensor failed")                         \
 	X(REASON_HEALTH, "health", CONTENT, "a required health check failed")                               \
+	X(REASON_CEILING_CPU, "ceiling-cpu", CONTENT, "the running sensor takes more CPU time than allowed")  \
+	X(REASON_VERDICTS, "verdict-storm", CONTENT, "more verdicts than allowed while on trial")                 \
 	/* decided by people or by documents they signed */                                                 \
 	X(REASON_STOP, "stop", OPERATOR, "the content was stopped")                                         \
 	X(REASON_RECALL, "recall", OPERATOR, "the content was recalled")                                    \
