@@ -1,0 +1,94 @@
+/* test_novel: what acts in new content and did not before. */
+#include "content_tree.h"
+
+#include "content/novel.h"
+
+#define TEMPLATE "\"templates\":[{\"name\":\"t\",\"fields\":[{\"name\":\"image\",\"type\":\"path\"}]}]"
+#define RULE(id, verdict, suffix) \
+	"{\"id\":\"" id "\",\"template\":\"t\",\"verdict\":\"" verdict "\",\"match\":{\"image\":{\"suffix\":\"" suffix "\"}}}"
+#define FILE_OF(rules) "{\"format\":1," TEMPLATE ",\"instances\":[" rules "]}"
+
+static char seen[4096];
+
+static int note(void *arg, const char *id, struct err *e)
+{
+	(void)arg;
+	(void)e;
+	strcat(strcat(seen, id), ",");
+	return 0;
+}
+
+static struct content_tree *tree(const char *text)
+{
+	const struct content_file files[] = { { "rules/a.json", "rules", text }, { 0 } };
+
+	return content_tree_new(files);
+}
+
+static const char *novel(const char *now, const char *before)
+{
+	AUTO(content_tree) struct content_tree *a = tree(now);
+	AUTO(content_tree) struct content_tree *b = before ? tree(before) : NULL;
+	struct err e = { 0 };
+
+	seen[0] = '\0';
+	assert_ok(novel_rules(a->dir, b ? b->dir : -1, note, NULL, &e));
+	return seen;
+}
+
+static void a_rule_is_novel_when_it_acts_and_is_new_changed_or_was_harmless(void **state)
+{
+	(void)state;
+	assert_string_equal(novel(FILE_OF(RULE("new", "block", "/a") "," RULE("same", "block", "/b") "," RULE("wider", "block", "c") ","
+					  RULE("grown", "quarantine", "/d") "," RULE("watch", "alert", "/e") "," RULE("harder", "quarantine", "/f")),
+				  FILE_OF(RULE("same", "block", "/b") "," RULE("wider", "block", "/abc") "," RULE("grown", "alert", "/d") ","
+					  RULE("harder", "block", "/f") "," RULE("gone", "block", "/g"))),
+			    "grown,new,wider,");
+}
+
+static void without_content_before_every_rule_that_acts_is_novel(void **state)
+{
+	(void)state;
+	assert_string_equal(novel(FILE_OF(RULE("b", "block", "/a") "," RULE("a", "quarantine", "/a") "," RULE("c", "observe", "/a")), NULL), "a,b,");
+}
+
+static void nothing_is_novel_in_the_same_content(void **state)
+{
+	(void)state;
+	assert_string_equal(novel(FILE_OF(RULE("b", "block", "/a")), FILE_OF(RULE("b", "block", "/a"))), "");
+}
+
+static void content_that_is_not_read_here_is_novel_as_a_whole(void **state)
+{
+	const struct content_file files[] = { { "a.yar", "yara", "rule a { condition: true }" },
+					      { "rules/a.json", "rules", FILE_OF(RULE("b", "block", "/a")) }, { 0 } };
+	AUTO(content_tree) struct content_tree *a = content_tree_new(files);
+	struct err e = { 0 };
+
+	(void)state;
+	seen[0] = '\0';
+	assert_ok(novel_rules(a->dir, a->dir, note, NULL, &e));
+	assert_string_equal(seen, "*,");
+}
+
+static void content_that_cannot_be_read_is_an_error(void **state)
+{
+	AUTO(content_tree) struct content_tree *a = tree("{\"format\":1,\n\"instances\":[{}]}");
+	struct err e = { 0 };
+
+	(void)state;
+	assert_refused(novel_rules(a->dir, -1, note, NULL, &e), ERR_FORMAT, "rules/a.json:2");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_rule_is_novel_when_it_acts_and_is_new_changed_or_was_harmless),
+		cmocka_unit_test(without_content_before_every_rule_that_acts_is_novel),
+		cmocka_unit_test(nothing_is_novel_in_the_same_content),
+		cmocka_unit_test(content_that_is_not_read_here_is_novel_as_a_whole),
+		cmocka_unit_test(content_that_cannot_be_read_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
