@@ -324,6 +324,10 @@ static void checked(struct channel *c, const struct job_result *r)
 		channel_event(c, ON_WITHDRAWN, reason_word(REASON_DISK_BAD), r->text);
 		return;
 	}
+	if (r->outcome == RESULT_OK && channel_novel_keep(c, &e) < 0) {
+		channel_later(c, reason_word(REASON_DISK_BAD), e.msg);
+		return;
+	}
 	result(c, r, ON_ACCEPTED);
 }
 
@@ -352,6 +356,18 @@ static void job_over(struct channel *c, const struct job_result *r)
 	}
 }
 
+/* Audit first: the check also tells which rules may act that did not in what runs now. */
+static int ask_novel(struct message_attempt *t, struct channel *c, struct err *e)
+{
+	struct digest running = trial_running(&c->boot);
+
+	channel_novel_begin(c);
+	t->novel = c->state.offer.observe;
+	if (!t->novel || digest_is_zero(&running))
+		return 0;
+	return slots_path(t->before, sizeof t->before, c->host->s->root, c->state.name, &running, e);
+}
+
 static int64_t validate(struct channel *c)
 {
 	static struct message_attempt t;
@@ -361,8 +377,10 @@ static int64_t validate(struct channel *c)
 		channel_event(c, ON_WITHDRAWN, reason_word(REASON_DISK_BAD), "the slot is gone");
 		return 0;
 	}
-	if (upkeep_slot(&t, c, &c->state.offer.digest, &e) < 0 || job_check(&c->job, c->host->s, &t, &e) < 0)
+	if (upkeep_slot(&t, c, &c->state.offer.digest, &e) < 0 || ask_novel(&t, c, &e) < 0 || job_check(&c->job, c->host->s, &t, &e) < 0)
 		channel_later(c, reason_word(REASON_INTERNAL), e.msg);
+	else if (t.novel)
+		job_rules(&c->job, channel_novel, c);
 	return TICK_MS;
 }
 
@@ -431,7 +449,6 @@ static int64_t switch_over(struct channel *c)
 	}
 	c->up_since = -1;
 	c->down_since = clock_work_ms();
-	c->probe_failed = false;
 	if (channel_tell_sensor(c, &e) < 0)
 		channel_event(c, ON_UNHEALTHY, reason_word(REASON_RELOAD), e.msg);
 	else
@@ -472,6 +489,10 @@ static int64_t due(struct channel *c)
 			return -1;
 		return try_load(c);
 	case PHASE_CANARIED:
+		if (channel_novel_stale(c)) {
+			channel_event(c, ON_WITHDRAWN, reason_word(REASON_SUPERSEDED), "other content runs now than when its new rules were found");
+			return 0;
+		}
 		wait = not_clear(c);
 		if (!wait)
 			channel_event(c, ON_CLEARED, "", "");

@@ -10,7 +10,10 @@
 #define AGENT_CHANNEL_H
 
 #include "agent/host.h"
+#include "agent/errand.h"
+#include "agent/health.h"
 #include "agent/job.h"
+#include "agent/measure.h"
 #include "agent/probation.h"
 #include "agent/trial.h"
 
@@ -68,8 +71,20 @@ struct channel {
 	int64_t healthy_ms;             /* below a second, not yet in state.healthy_s */
 	bool boot_ok;                   /* told the boot record */
 	int64_t probed_at;              /* clock_ticks_ms() */
-	bool probe_failed;
+	bool probe_failed, probe_passed;
 	char probe_words[200];
+	struct errand probing;
+	struct health health;
+	/* what the running content does: channel_effects.c */
+	struct measure measure;
+	struct ringhold_effects counted;        /* by the sensor; its rules are not kept */
+	bool effects_known;             /* this process saw the content that ran before the trial */
+	bool effects_counted, effects_trouble;
+	int64_t rate_before;            /* verdicts a minute of the content before; -1: unknown */
+	/* rules that may act and did not before, of a check under way: channel_lists.c */
+	struct buf *novel;
+	uint64_t novel_count;
+	struct digest novel_after;      /* what ran when they were found */
 	/* drops of a verdict that is about to come */
 	char (*drops)[256];
 	size_t drop_count;
@@ -90,6 +105,10 @@ void channel_verdict(struct channel *c, const struct message_verdict *v);
 void channel_permit(struct channel *c, const struct message_permit *p);
 bool channel_wants_permit(const struct channel *c);
 
+/* What the running content does, as EFFECTS and EFFECT records; nothing when nothing is known. */
+typedef int channel_say(void *arg, enum message_type type, const void *body, struct err *e);
+int channel_say_effects(const struct channel *c, channel_say *say, void *arg, struct err *e) MUST_CHECK;
+
 /* A phase event with the code of schema/reason.h and the words behind it. */
 void channel_event(struct channel *c, enum phase_event on, const char *reason, const char *evidence);
 
@@ -104,6 +123,10 @@ void channel_log(const struct channel *c, const char *fmt, ...) PRINTF_LIKE(2, 3
 int64_t channel_fetch(struct channel *c);       /* start or go on; as channel_tick() */
 void channel_transferred(struct channel *c, const struct job_result *r);
 int channel_link(struct channel *c, struct err *e) MUST_CHECK;          /* the list of dropped rules, then the link, as the boot record says */
+void channel_novel_begin(struct channel *c);    /* a check begins that may find rules to observe */
+int channel_novel(void *arg, const struct message_rule *r, struct err *e) MUST_CHECK;           /* a job_rule of a channel */
+int channel_novel_keep(struct channel *c, struct err *e) MUST_CHECK;    /* it accepted: the list is kept, durably */
+bool channel_novel_stale(const struct channel *c);                      /* other content runs now than when they were found */
 int channel_tell_sensor(struct channel *c, struct err *e) MUST_CHECK;   /* reload command or signal */
 void channel_look(struct channel *c);           /* reads the sensor's state */
 int64_t channel_watch(struct channel *c);       /* ACTIVE */

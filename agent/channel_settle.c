@@ -65,7 +65,7 @@ static int commit(struct channel *c, const char **kind, struct err *e)
 	/* Done already, and killed before the journal knew. */
 	if (!trial_on(&c->boot) && digest_equal(&current, &c->state.offer.digest))
 		return channel_link(c, e) < 0 ? e->code : 0;
-	if (trial_commit(&c->boot, c->state.offer.serial, e) < 0)
+	if (trial_commit(&c->boot, c->state.offer.serial, e) < 0 || channel_link(c, e) < 0)
 		return e->code;
 	c->state.drop = c->state.offer.drop;
 	c->state.verified_at = 0;       /* re-hashed at once, and then weekly */

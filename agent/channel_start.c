@@ -190,6 +190,7 @@ int channel_open(struct channel *c, struct host *h, const struct settings_channe
 	c->down_since = clock_work_ms();
 	c->clear_after = clock_now();
 	c->boot.dir = c->boot.run = -1;
+	c->rate_before = -1;
 	job_init(&c->job);
 	if (home_make_channel(h->s->root, cfg->name, e) < 0 || trial_open(&c->boot, h->s->root, cfg->name, e) < 0 ||
 	    journal_channel_load(h->journal, &c->state, cfg->name, e) < 0 || remember_high_water(c, e) < 0)
@@ -207,6 +208,9 @@ int channel_open(struct channel *c, struct host *h, const struct settings_channe
 void channel_close(struct channel *c)
 {
 	channel_stop_job(c);
+	errand_stop(&c->probing);
+	health_stop(&c->health);
+	buf_free(TAKE(c->novel));
 	trial_close(&c->boot);
 	free(TAKE(c->drops));
 	free(TAKE(c->upkeep.rules));

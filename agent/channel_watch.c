@@ -1,146 +1,32 @@
-/* channel_watch: the sensor: telling it of new content, looking at it, and probation. */
-#include <errno.h>
+/* channel_watch: looking at the sensor, and probation. */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "agent/channel.h"
-#include "agent/home.h"
-#include "agent/slots.h"
+#include "agent/channel_parts.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
-#include "base/number.h"
-#include "base/proc.h"
 #include "schema/reason.h"
 
-#define COMMAND_MS 30000
-#define COMMAND_OUTPUT 4096
 #define LOOK_MS 500
 #define STORE_EVERY_S 30
 
-/* ---- commands: fixed argv, from root-owned files, never remote text ---- */
-
-static int run_command(const struct channel *c, const char *command, struct proc_result *r, struct err *e)
-{
-	const struct host *h = c->host;
-	struct digest running = trial_running(&c->boot);
-	char path[HOME_PATH_MAX], slot[HOME_PATH_MAX], hex[DIGEST_HEX_LEN + 1], serial[32];
-	uint64_t number = 0;
-	char *argv[] = { path, slot, (char *)c->state.name, hex, serial, NULL };
-
-	if (home_path(path, h->s->root, command, e) < 0 || file_check_private(path, false, e) < 0 ||
-	    slots_path(slot, sizeof slot, h->s->root, c->state.name, &running, e) < 0 ||
-	    journal_serial_get(h->journal, c->state.name, &running, &number, e) < 0)
-		return e->code;
-	digest_hex(hex, &running);
-	snprintf(serial, sizeof serial, "%" PRIu64, number);
-	if (digest_is_zero(&running))
-		slot[0] = hex[0] = 0;
-	struct proc_run run = { .path = path, .argv = argv, .stdin_fd = -1, .timeout_ms = COMMAND_MS, .output_max = COMMAND_OUTPUT };
-
-	return proc_run(&run, r, e);
-}
-
-static int command(const struct channel *c, const char *what, const char *path, struct err *e)
-{
-	struct proc_result r = { 0 };
-	char words[128];
-	int rc = 0;
-
-	if (run_command(c, path, &r, e) < 0)
-		return err_wrap(e, "%s", what);
-	if (r.timed_out || r.exit_status != 0) {
-		proc_result_words(&r, words, sizeof words);
-		rc = err_set(e, ERR_REFUSED, "%s: %s: %s", what, path, words);
-	}
-	proc_result_release(&r);
-	return rc;
-}
-
-static int send_signal(const struct channel *c, struct err *e)
-{
-	static const struct { const char *name; int number; } signals[] = { { "HUP", SIGHUP }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 } };
-	AUTO(buf) struct buf *text = NULL;
-	char path[HOME_PATH_MAX];
-	int64_t pid;
-
-	if (home_path(path, c->host->s->root, c->cfg->pidfile, e) < 0)
-		return e->code;
-	if (file_read(&text, path, 32, e) < 0)
-		return e->code == ERR_NOT_FOUND ? 0 : e->code;  /* it does not run: it will find the new content when it starts */
-	text->data[strcspn(text->data, "\n")] = 0;
-	if (!number_parse(&pid, text->data) || pid < 2 || pid > INT32_MAX)
-		return err_set(e, ERR_FORMAT, "%s: no process id", path);
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-		if (!strcmp(signals[i].name, c->cfg->signal) && kill((pid_t)pid, signals[i].number) < 0 && errno != ESRCH)
-			return err_errno(e, "signal %s to process %s", c->cfg->signal, text->data);
-	return 0;
-}
-
-static int add_line(void *arg, const char *rule, struct err *e)
-{
-	struct buf *out = arg;
-
-	buf_adds(out, rule);
-	buf_addc(out, '\n');
-	return buf_check(out, e);
-}
-
-/*
- * For the sensor (boot/sensor_status.h): the digest it is about, then the rules to
- * leave out at load, one a line; absent when there are none. Touched only when
- * it changes: the sensor loads anew whenever it does.
- */
-static int write_drops(const struct channel *c, struct err *e)
-{
-	AUTO(buf) struct buf *text = buf_new((size_t)1 << 20), *old = NULL;
-	struct digest running = trial_running(&c->boot);
-	char hex[DIGEST_HEX_LEN + 1];
-	struct err none;
-
-	if (!text)
-		return err_memory(e);
-	digest_hex(hex, &running);
-	buf_addf(text, "%s\n", hex);
-	if (journal_drops(c->host->journal, c->state.name, &running, add_line, text, e) < 0)
-		return e->code;
-	if (text->len == DIGEST_HEX_LEN + 1) {
-		if (unlinkat(c->boot.run, SENSOR_DROP_NAME, 0) < 0 && errno != ENOENT)
-			return err_errno(e, "%s: remove", SENSOR_DROP_NAME);
-		return 0;
-	}
-	if (file_readat(&old, c->boot.run, SENSOR_DROP_NAME, (size_t)1 << 20, &none) == 0 && old->len == text->len &&
-	    !memcmp(old->data, text->data, text->len))
-		return 0;
-	return file_replaceat(c->boot.run, SENSOR_DROP_NAME, text->data, text->len, 0644, e);
-}
-
-/* The list first: whoever follows the link must find it. */
-int channel_link(struct channel *c, struct err *e)
-{
-	return write_drops(c, e) < 0 ? e->code : trial_link(&c->boot, e);
-}
-
-int channel_tell_sensor(struct channel *c, struct err *e)
-{
-	c->up_since = -1;
-	c->down_since = clock_work_ms();
-	if (*c->cfg->reload)
-		return command(c, "reload", c->cfg->reload, e);
-	if (*c->cfg->pidfile)
-		return send_signal(c, e);
-	return 0;       /* the sensor watches the link */
-}
-
 /* ---- looking ---- */
+
+/* Ours, where 0 is none, or the contract's; 0: neither. */
+static int64_t lower(int64_t ours, int64_t contract)
+{
+	if (contract >= CONTRACT_UNLIMITED)
+		return ours;
+	return ours ? MIN(ours, contract) : contract;
+}
 
 static struct probation_facts facts_of(const struct channel *c)
 {
 	struct digest running = trial_running(&c->boot);
+	struct measure_figures m;
 
+	measure_figures(&m, &c->measure);
 	return (struct probation_facts){
 		.watched = c->cfg->watch,
 		.reported = c->sensor_known,
@@ -158,6 +44,19 @@ static struct probation_facts facts_of(const struct channel *c)
 		.crash_words = c->host->crash.words,
 		.probe_failed = c->probe_failed,
 		.probe_words = c->probe_words,
+		.health_waits = !c->health.passed || c->probing.pid || (*c->cfg->probe && !c->probe_passed),
+		.health_failed = c->health.failed,
+		.health_words = c->health.words,
+		.restarts = c->measure.restarts,
+		.restarts_max = (unsigned)c->cfg->max_restarts,
+		.window_whole = m.whole,
+		.cpu_percent = m.cpu_percent,
+		.cpu_ceiling = lower(c->cfg->cpu_ceiling, c->host->ceilings.sensor_cpu_percent),
+		.rss_bytes = m.rss_least,
+		.rss_ceiling = (uint64_t)lower(c->cfg->rss_ceiling, c->host->ceilings.sensor_rss_bytes),
+		.verdicts = m.verdicts,
+		.verdicts_ceiling = channel_verdicts_ceiling(c),
+		.window_s = c->cfg->ceiling_window_s,
 	};
 }
 
@@ -175,6 +74,19 @@ static void mark_ok(struct channel *c, int64_t now)
 	channel_log(c, "the sensor has been up for %" PRId64 " s: this boot is good", c->host->s->boot_ok_s);
 }
 
+static void other_content(struct channel *c, const struct digest *running)
+{
+	c->up_digest = *running;
+	c->up_since = -1;
+	c->down_since = clock_work_ms();
+	c->boot_ok = false;
+	c->probed_at = 0;
+	c->probe_failed = c->probe_passed = false;
+	errand_stop(&c->probing);
+	health_begin(&c->health);
+	channel_effects_begin(c);
+}
+
 void channel_look(struct channel *c)
 {
 	struct boot_report why = { "" };
@@ -183,13 +95,10 @@ void channel_look(struct channel *c)
 	struct probation_facts f;
 
 	/* Other content: what was learnt of the sensor says nothing about it. */
-	if (!digest_equal(&running, &c->up_digest)) {
-		c->up_digest = running;
-		c->up_since = -1;
-		c->down_since = clock_work_ms();
-		c->boot_ok = false;
-	}
+	if (!digest_equal(&running, &c->up_digest) || !c->effects_known)
+		other_content(c, &running);
 	c->sensor_known = c->cfg->watch && sensor_status_read(&c->sensor, c->boot.run, &why) == 1;
+	channel_effects_look(c);
 	f = facts_of(c);
 	if (!probation_up(&f)) {
 		if (c->up_since >= 0)
@@ -240,17 +149,53 @@ static void count_boot(struct channel *c)
 		log_warn("channel %s: %s", c->state.name, e.msg);
 }
 
+static void probed(struct channel *c, const struct errand_result *r)
+{
+	c->probe_failed = !r->passed;
+	c->probe_passed = r->passed;
+	snprintf(c->probe_words, sizeof c->probe_words, "%s: %s", c->cfg->probe, r->words);
+}
+
+/* Beside the loop: a probe that hangs holds up nobody. */
 static void probe(struct channel *c)
 {
 	int64_t now = clock_ticks_ms();
+	struct errand_result r = { .passed = false };
+	struct command_line line;
+	struct proc_run run;
 	struct err e;
 
-	if (!*c->cfg->probe || c->up_since < 0 || (c->probed_at && now - c->probed_at < c->cfg->probe_every_s * 1000))
+	if (errand_over(&c->probing, &r))
+		probed(c, &r);
+	if (!*c->cfg->probe || c->probing.pid || c->up_since < 0 || (c->probed_at && now - c->probed_at < c->cfg->probe_every_s * 1000))
 		return;
 	c->probed_at = now;
-	c->probe_failed = command(c, "probe", c->cfg->probe, &e) < 0;
-	if (c->probe_failed)
-		snprintf(c->probe_words, sizeof c->probe_words, "%.199s", e.msg);
+	if (channel_command_prepare(&line, &run, c, c->cfg->probe, &e) == 0 && errand_start(&c->probing, &run, &e) == 0)
+		return;
+	snprintf(r.words, sizeof r.words, "%.127s", e.msg);
+	probed(c, &r);
+}
+
+static void tell_health(void *arg, const char *words)
+{
+	channel_note(arg, "health", "%s", words);
+}
+
+static void check_health(struct channel *c)
+{
+	struct health_job job = { .root = c->host->s->root, .now_ms = clock_ticks_ms(), .every_ms = c->cfg->health_every_s * 1000,
+				  .limit_ms = CHANNEL_COMMAND_MS, .tell = tell_health, .arg = c };
+	struct command_line line;
+	struct err e;
+
+	if (c->up_since < 0)
+		return;
+	if (channel_command_line(&line, c, &e) < 0) {
+		log_warn("channel %s: health checks: %s", c->state.name, e.msg);
+		return;
+	}
+	job.argv = line.argv;
+	health_turn(&c->health, &job);
 }
 
 /* The verdict is durable: the next trial has nothing to do with that crash. */
@@ -262,6 +207,17 @@ static void told(struct channel *c)
 		log_warn("%s", e.msg);
 }
 
+/* What the server is told of a trial that went well: also what went less well, and what did not happen. */
+static void pass(struct channel *c, const char *sentence)
+{
+	char words[MESSAGE_TEXT], would[160];
+
+	channel_effects_words(c, would, sizeof would);
+	snprintf(words, sizeof words, "%.150s%.150s%s%.160s", sentence, would, *c->health.warnings ? "; wanted health checks fail: " : "",
+		 c->health.warnings);
+	channel_event(c, ON_HEALTHY, "", words);
+}
+
 int64_t channel_watch(struct channel *c)
 {
 	struct probation_facts f;
@@ -270,6 +226,7 @@ int64_t channel_watch(struct channel *c)
 	count_healthy(c);
 	count_boot(c);
 	probe(c);
+	check_health(c);
 	f = facts_of(c);
 	probation_judge(&p, &f);
 	if (p.say == PROBATION_FAIL) {
@@ -278,7 +235,7 @@ int64_t channel_watch(struct channel *c)
 		return 0;
 	}
 	if (p.say == PROBATION_PASS) {
-		channel_event(c, ON_HEALTHY, "", p.sentence);
+		pass(c, p.sentence);
 		return 0;
 	}
 	return LOOK_MS;

@@ -16,11 +16,23 @@
 #include "schema/contract.h"
 #include "schema/reason.h"
 
-static int contract_digest(struct host *h, struct err *e)
+static void no_ceilings(struct contract_ceilings *l)
 {
+#define X(name) l->name = CONTRACT_UNLIMITED;
+	CONTRACT_CEILING_TABLE(X)
+#undef X
+}
+
+/* The ceilings of probation come from it; whether content fits it is the check process's question. */
+static int read_contract(struct host *h, struct err *e)
+{
+	AUTO(contract) struct contract *c = NULL;
 	AUTO(buf) struct buf *bytes = NULL;
 	char path[HOME_PATH_MAX];
+	struct err why;
 
+	if (digest_is_zero(&h->contract))
+		no_ceilings(&h->ceilings);
 	if (!*h->s->contract)
 		return 0;
 	/* The look comes first: what is replaced in between is read again at the next. */
@@ -31,6 +43,11 @@ static int contract_digest(struct host *h, struct err *e)
 	if (file_read(&bytes, path, CONTRACT_BYTES_MAX, e) < 0)
 		return err_wrap(e, "contract");
 	hash_bytes(&h->contract, bytes->data, bytes->len);
+	no_ceilings(&h->ceilings);
+	if (contract_parse(&c, path, bytes->data, bytes->len, &why) == 0)
+		h->ceilings = c->ceilings;
+	else
+		log_warn("%s; no ceiling of it holds on probation", why.msg);
 	return 0;
 }
 
@@ -63,7 +80,7 @@ int host_look_at_contract(struct host *h, struct err *e)
 	if (!*h->s->contract || home_path(path, h->s->root, h->s->contract, e) < 0 || stat(path, &st) < 0 ||
 	    same_file(&st, &h->contract_file))
 		return 0;
-	if (contract_digest(h, e) < 0)
+	if (read_contract(h, e) < 0)
 		return e->code;
 	if (digest_equal(&before, &h->contract))
 		return 0;
@@ -128,7 +145,7 @@ int host_open(struct host *h, const struct settings *s, bool look, struct err *e
 {
 	memset(h, 0, sizeof *h);
 	h->s = s;
-	if (contract_digest(h, e) < 0 || journal_open(&h->journal, s->root, e) < 0 || credentials_load(&h->credentials, s, e) < 0)
+	if (read_contract(h, e) < 0 || journal_open(&h->journal, s->root, e) < 0 || credentials_load(&h->credentials, s, e) < 0)
 		return e->code;
 	if (!look && (prepare_judge(s, e) < 0 || crash_look(&h->crash, s->root, h->journal, e) < 0))
 		return e->code;

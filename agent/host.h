@@ -11,6 +11,7 @@
 #include "agent/credentials.h"
 #include "agent/journal.h"
 #include "agent/settings.h"
+#include "schema/contract.h"
 
 struct channel;
 
@@ -21,6 +22,7 @@ struct host {
 	struct crash crash;             /* of the kernel; not yet told */
 	struct digest contract;         /* of the contract's bytes; all zero: none */
 	struct stat contract_file;      /* as it was when they were read */
+	struct contract_ceilings ceilings;      /* of it; CONTRACT_UNLIMITED where it has none */
 	struct channel *channels;       /* owned */
 	size_t channel_count;
 	bool round_wanted;              /* something to report, or a permit or fresh verdict is needed */

@@ -113,12 +113,17 @@ void job_share_nothing(struct job *j)
 		tree_writer_copy(j->writer);
 }
 
+void job_rules(struct job *j, job_rule *rule, void *arg)
+{
+	j->rule = rule;
+	j->rule_arg = arg;
+}
+
 int job_compare(struct job *j, const struct settings *s, const struct message_compare *m, job_rule *rule, void *arg, struct err *e)
 {
 	if (start(j, s, JOB_COMPARE, CONFINE_CHECK, CHECK_MS, e) < 0)
 		return e->code;
-	j->rule = rule;
-	j->rule_arg = arg;
+	job_rules(j, rule, arg);
 	return begun(j, message_send(j->child.sock, MSG_COMPARE, m, -1, e));
 }
 
@@ -305,7 +310,7 @@ int job_turn(struct job *j, struct job_result *out)
 				       members[] = { MSG_MEMBER, MSG_DATA, MSG_SAME, MSG_END, MSG_RESULT, 0 },
 				       rules[] = { MSG_RULE, MSG_RESULT, 0 };
 	const enum message_type *allowed = j->kind == JOB_DOWNLOAD ? answers : j->kind == JOB_UNPACK ? members
-					 : j->kind == JOB_COMPARE ? rules : results;
+					 : j->rule ? rules : results;
 	static struct message m;
 	struct err e;
 	int rc = 0;

@@ -16,7 +16,7 @@
 
 enum job_kind { JOB_NONE, JOB_DOWNLOAD, JOB_UNPACK, JOB_CHECK, JOB_CANARY, JOB_COMPARE };
 
-#define JOB_RULES_MAX 4096      /* of a comparison; the count goes on */
+#define JOB_RULES_MAX 4096      /* of a comparison or check; the count goes on */
 
 /* What a comparison found, one by one. */
 typedef int job_rule(void *arg, const struct message_rule *r, struct err *e);
@@ -33,7 +33,7 @@ struct job {
 	bool in_member;
 	bool replace;                   /* a slot that is there makes room */
 	int slots, old;                 /* descriptors, -1 */
-	/* compare */
+	/* compare, check */
 	job_rule *rule;
 	void *rule_arg;
 	uint64_t rules;
@@ -62,6 +62,7 @@ void job_share_nothing(struct job *j);
 /* Runs in the check process; `rule` is called from job_turn(). */
 int job_compare(struct job *j, const struct settings *s, const struct message_compare *m, job_rule *rule, void *arg, struct err *e) MUST_CHECK;
 int job_check(struct job *j, const struct settings *s, const struct message_attempt *m, struct err *e) MUST_CHECK;
+void job_rules(struct job *j, job_rule *rule, void *arg);        /* of a check that was asked for novel rules; before its first turn */
 int job_canary(struct job *j, const struct settings *s, const struct message_attempt *m, const char *const *leave_out, size_t count,
 	       int64_t wall_ms, struct err *e) MUST_CHECK;
 

@@ -59,6 +59,9 @@ struct judge {
 	struct message_begin begin;
 	struct message_channel channels[SETTINGS_CHANNELS_MAX];
 	size_t channel_count;
+	struct effects effects[SETTINGS_CHANNELS_MAX];  /* of the channels; what they point to is in the next */
+	bool effects_said[SETTINGS_CHANNELS_MAX];
+	struct effects_rule effects_rules[SETTINGS_CHANNELS_MAX][EFFECTS_RULES_MAX];
 	struct message_slot slots[JUDGE_SLOTS_MAX];
 	size_t slot_count;
 	struct message_quarantine *quarantine;

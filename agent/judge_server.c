@@ -206,7 +206,7 @@ static void upper(char *out, size_t cap, const char *text)
 	out[i] = 0;
 }
 
-static void fill_channels(struct checkin *c, const struct judge *j)
+static void fill_channels(struct checkin *c, struct judge *j)
 {
 	static const char *const rungs[] = { "trial", "current", "previous", "baseline", "none" };
 
@@ -224,6 +224,7 @@ static void fill_channels(struct checkin *c, const struct judge *j)
 		to->drop = from->drop;
 		to->high_water = from->high_water;
 		snprintf(to->held, sizeof to->held, "%s", *from->held_words ? from->held_words : from->held);
+		to->effects = j->effects_said[i] ? &j->effects[i] : NULL;       /* borrowed, as the tags are */
 		c->channel_count++;
 	}
 }
@@ -249,7 +250,7 @@ static void fill_events(struct checkin *c, const struct judge *j)
 	}
 }
 
-static int fill(struct checkin *c, const struct judge *j, struct err *e)
+static int fill(struct checkin *c, struct judge *j, struct err *e)
 {
 	snprintf(c->epoch, sizeof c->epoch, "%016" PRIx64, j->begin.epoch);
 	c->seq = j->begin.seq;
@@ -272,7 +273,7 @@ static int fill(struct checkin *c, const struct judge *j, struct err *e)
 	return 0;
 }
 
-static int compose(struct buf *out, const struct judge *j, struct err *e)
+static int compose(struct buf *out, struct judge *j, struct err *e)
 {
 	AUTO(checkin) struct checkin *c = calloc(1, sizeof *c);
 	int rc;
@@ -282,7 +283,10 @@ static int compose(struct buf *out, const struct judge *j, struct err *e)
 	rc = fill(c, j, e);
 	if (rc == 0)
 		rc = checkin_write(out, c, e);
-	memset(&c->facts, 0, sizeof c->facts);  /* its tags are the judge's */
+	/* Tags and effects are the judge's. */
+	memset(&c->facts, 0, sizeof c->facts);
+	for (size_t i = 0; i < c->channel_count; i++)
+		c->channels[i].effects = NULL;
 	return rc;
 }
 
@@ -384,11 +388,12 @@ int judge_check_in(struct judge *j, struct checkin_answer *out, struct err *e)
 		int64_t retry_after = -1;
 		int status;
 
+		e->code = 0;
 		if (!request)
 			return err_memory(e);
-		if (compose(request, j, e) < 0)
+		if (compose(request, j, e) < 0 && e->code != ERR_LIMIT)
 			return e->code;
-		status = request->len > CHECKIN_MAX ? 413
+		status = e->code == ERR_LIMIT ? 413
 			 : judge_call(j, call_to(j, "device/v1/checkin", false), request, &body, &retry_after, e);
 		if (status < 0)
 			return err_wrap(e, "check-in");

@@ -40,6 +40,14 @@ static const struct wire_field want_fields[] = {
 	NAME(want, channel), DIGEST(want, digest), U64(want, attempt),
 };
 static const struct wire_field go_fields[] = { U64(go, count) };
+#define COUNT(s, f) RANGE(s, f, INT64_MAX)      /* as JSON readers hold them */
+static const struct wire_field effects_fields[] = {
+	DIGEST(effects, digest), BOOL(effects, counted), BOOL(effects, measured), COUNT(effects, counted_s), COUNT(effects, events),
+	COUNT(effects, errors), COUNT(effects, observe), COUNT(effects, alert), COUNT(effects, block), COUNT(effects, quarantine),
+	COUNT(effects, would_block), COUNT(effects, would_quarantine), COUNT(effects, load_ms), COUNT(effects, measured_s),
+	COUNT(effects, cpu_ms), COUNT(effects, rss_bytes),
+};
+static const struct wire_field effect_fields[] = { TEXT(effect, rule), COUNT(effect, n) };
 static const struct wire_field token_fields[] = {
 	TEXT(token, token), TEXT(token, device),
 };
@@ -95,7 +103,7 @@ static const struct wire_field measured_fields[] = {
 	DIGEST(measured, digest), U64(measured, size), U64(measured, serial), NAME(measured, channel),
 };
 static const struct wire_field attempt_fields[] = {
-	TEXT(attempt, slot), NAME(attempt, channel), DIGEST(attempt, digest), BOOL(attempt, rehash),
+	TEXT(attempt, slot), NAME(attempt, channel), DIGEST(attempt, digest), BOOL(attempt, rehash), BOOL(attempt, novel), TEXT(attempt, before),
 };
 static const struct wire_field compare_fields[] = { TEXT(compare, from), TEXT(compare, to) };
 static const struct wire_field rule_fields[] = { RANGE(rule, change, RULE_CHANGES - 1), TEXT(rule, rule) };

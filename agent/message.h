@@ -1,7 +1,7 @@
 /*
  * message: every record that crosses between the agent's processes.
  *
- *   supervisor -> judge    BEGIN, CHANNEL, SLOT, QUARANTINE, STOP, EVENT, WANT, GO
+ *   supervisor -> judge    BEGIN, CHANNEL, EFFECTS, EFFECT, SLOT, QUARANTINE, STOP, EVENT, WANT, GO
  *   judge -> supervisor    TOKEN, ACKED, POISONED, RESYNC, PERMIT, NEXT, STOP, DROP,
  *                          CLAUSE, VERDICT, DONE
  *   judge -> fetch         GET, CALL            fetch -> judge        ANSWER (body in a memfd)
@@ -35,6 +35,8 @@
 	X(MSG_EVENT, event, 6)                                         \
 	X(MSG_WANT, want, 7)                                           \
 	X(MSG_GO, go, 8)                                               \
+	X(MSG_EFFECTS, effects, 9)                                     \
+	X(MSG_EFFECT, effect, 10)                                      \
 	X(MSG_TOKEN, token, 16)                                        \
 	X(MSG_ACKED, acked, 17)                                        \
 	X(MSG_POISONED, poisoned, 18)                                  \
@@ -102,6 +104,18 @@ struct message_channel {
 	struct digest first_seen;       /* the digest first_seen_at belongs to */
 	int64_t first_seen_at;
 	int64_t stop_left_at;           /* when committed content was last left by an online stop; 0 never */
+};
+
+struct message_effects {                /* what the content does there, after its CHANNEL; see rollout/effects.h */
+	struct digest digest;
+	uint64_t counted, measured;     /* 0, 1 */
+	uint64_t counted_s, events, errors, observe, alert, block, quarantine, would_block, would_quarantine, load_ms;
+	uint64_t measured_s, cpu_ms, rss_bytes;
+};
+
+struct message_effect {                 /* a rule with most verdicts; after EFFECTS */
+	char rule[256];
+	uint64_t n;
 };
 
 struct message_slot {                   /* what the boot record names and disk holds */
@@ -318,6 +332,8 @@ struct message_attempt {
 	char channel[MESSAGE_NAME];
 	struct digest digest;
 	uint64_t rehash;        /* 0, 1: only whether every byte is right; nothing is held against the contract */
+	uint64_t novel;         /* 0, 1: answer RULE for each rule that may act and did not in the slot before */
+	char before[4096];      /* "": nothing ran before */
 };
 
 struct message_compare {        /* which detections one slot has and another has not */
@@ -365,6 +381,8 @@ struct message {
 		struct message_event event;
 		struct message_want want;
 		struct message_go go;
+		struct message_effects effects;
+		struct message_effect effect;
 		struct message_token token;
 		struct message_acked acked;
 		struct message_poisoned poisoned;

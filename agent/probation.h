@@ -1,4 +1,4 @@
-/* probation: may the content on trial stay? Pure; watch.c gathers the facts. */
+/* probation: may the content on trial stay? Pure; channel_watch.c gathers the facts. */
 #ifndef AGENT_PROBATION_H
 #define AGENT_PROBATION_H
 
@@ -22,6 +22,16 @@ struct probation_facts {
 	const char *crash_words;
 	bool probe_failed;
 	const char *probe_words;
+	bool health_waits;              /* required checks have not all passed yet */
+	bool health_failed;
+	const char *health_words;
+	/* the sensor's process; see agent/measure.h for what a window is */
+	unsigned restarts, restarts_max;
+	bool window_whole;
+	int64_t cpu_percent, cpu_ceiling;       /* of one processor; ceilings of 0: none */
+	uint64_t rss_bytes, rss_ceiling;
+	uint64_t verdicts, verdicts_ceiling;    /* in the window */
+	int64_t window_s;
 };
 
 struct probation {

@@ -155,7 +155,7 @@ struct lifting {
 /* What another sensor may see otherwise; any ceiling is the contract's. */
 static bool about_the_contract(const char *cause)
 {
-	static const enum reason causes[] = { REASON_CONTRACT, REASON_CRASH, REASON_HANG };
+	static const enum reason causes[] = { REASON_CONTRACT, REASON_CRASH, REASON_HANG, REASON_VERDICTS };
 	static const char ceiling[] = "ceiling-";
 
 	for (size_t i = 0; i < ARRAY_LEN(causes); i++)

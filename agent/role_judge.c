@@ -75,6 +75,7 @@ static void forget(struct judge *j)
 	j->channel_count = j->slot_count = j->quarantine_count = j->stop_count = j->event_count = j->want_count = 0;
 	free(TAKE(j->facts.tags));
 	memset(&j->facts, 0, sizeof j->facts);
+	memset(j->effects_said, 0, sizeof j->effects_said);
 }
 
 /* As many as there are: a full list would be a way to have a stop forgotten. */
@@ -97,6 +98,28 @@ int judge_know_stop(struct judge *j, const char *channel, const struct digest *d
 	return 0;
 }
 
+/* What the content of the channel told last does. */
+static int keep_effects(struct judge *j, const struct message *m, struct err *e)
+{
+	struct effects *f = j->channel_count ? &j->effects[j->channel_count - 1] : NULL;
+	const struct message_effects *n = &m->u.effects;
+
+	if (!f || (m->type == MSG_EFFECT && (!j->effects_said[j->channel_count - 1] || f->rule_count == EFFECTS_RULES_MAX)))
+		return err_set(e, ERR_FORMAT, "judge: effects of no channel, or too many");
+	if (m->type == MSG_EFFECT) {
+		snprintf(f->rules[f->rule_count].rule, sizeof f->rules->rule, "%.*s", RULE_LEN_MAX, m->u.effect.rule);
+		f->rules[f->rule_count++].n = m->u.effect.n;
+		return 0;
+	}
+	*f = (struct effects){ .digest = n->digest, .counted = n->counted, .counted_s = n->counted_s, .events = n->events, .errors = n->errors,
+			       .verdicts = { n->observe, n->alert, n->block, n->quarantine },
+			       .would = { [EFFECTS_BLOCK] = n->would_block, [EFFECTS_QUARANTINE] = n->would_quarantine },
+			       .load_ms = n->load_ms, .measured = n->measured, .measured_s = n->measured_s, .cpu_ms = n->cpu_ms,
+			       .rss_bytes = n->rss_bytes, .rules = j->effects_rules[j->channel_count - 1] };
+	j->effects_said[j->channel_count - 1] = true;
+	return 0;
+}
+
 static int keep(struct judge *j, const struct message *m, struct err *e)
 {
 	const struct { enum message_type type; void *list; size_t *count, max, size; const void *from; } lists[] = {
@@ -107,6 +130,8 @@ static int keep(struct judge *j, const struct message *m, struct err *e)
 		{ MSG_WANT, j->wants, &j->want_count, CHECKIN_WANTS_MAX, sizeof *j->wants, &m->u.want },
 	};
 
+	if (m->type == MSG_EFFECTS || m->type == MSG_EFFECT)
+		return keep_effects(j, m, e);
 	if (m->type == MSG_STOP)
 		return judge_know_stop(j, m->u.stop.channel, &m->u.stop.digest, m->u.stop.by_people != 0, e);
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
@@ -263,7 +288,7 @@ static int run_round(struct judge *j, struct err *e)
 
 static int converse_with_supervisor(struct judge *j, struct err *e)
 {
-	static const enum message_type allowed[] = { MSG_BEGIN, MSG_CHANNEL, MSG_SLOT, MSG_QUARANTINE, MSG_STOP, MSG_EVENT,
+	static const enum message_type allowed[] = { MSG_BEGIN, MSG_CHANNEL, MSG_EFFECTS, MSG_EFFECT, MSG_SLOT, MSG_QUARANTINE, MSG_STOP, MSG_EVENT,
 						     MSG_WANT, MSG_GO, 0 };
 	static struct message m;
 	int rc;

@@ -22,6 +22,7 @@
 #include "content/canary.h"
 #include "content/check.h"
 #include "content/detections.h"
+#include "content/novel.h"
 #include "content/sandbox.h"
 #include "content/tree.h"
 #include "schema/contract.h"
@@ -61,7 +62,27 @@ static int contract_of(struct contract **out, const struct settings *s, struct e
 	return contract_load(out, path, e);
 }
 
-static void check_slot(struct message_result *r, const struct settings *s, const struct message_attempt *t)
+/* ---- rules that may act and did not before ---- */
+
+static int say_one(void *arg, const char *id, struct err *e)
+{
+	struct message_rule m = { .change = RULE_NEW };
+	const int *sock = arg;
+
+	snprintf(m.rule, sizeof m.rule, "%s", id);
+	return message_send(*sock, MSG_RULE, &m, -1, e);
+}
+
+static int say_novel(const struct message_attempt *t, int slot, int sock, struct err *e)
+{
+	AUTO_FD int before = *t->before ? open(t->before, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW) : -1;
+
+	if (*t->before && before < 0)
+		return err_errno(e, "slot %s", t->before);
+	return novel_rules(slot, before, say_one, &sock, e);
+}
+
+static void check_slot(struct message_result *r, const struct settings *s, const struct message_attempt *t, int sock)
 {
 	AUTO(check_report) struct check_report *report = NULL;
 	AUTO(manifest) struct manifest *m = NULL;
@@ -92,6 +113,8 @@ static void check_slot(struct message_result *r, const struct settings *s, const
 	}
 	if (check_verdict(report, &why) < 0)
 		refuse(r, RESULT_REFUSED, check_reason(report) ? check_reason(report) : reason_word(REASON_CONTRACT), &why);
+	else if (t->novel && say_novel(t, dir, sock, &why) < 0)
+		refuse(r, RESULT_ENVIRONMENT, reason_word(REASON_INTERNAL), &why);
 }
 
 /* ---- compare ---- */
@@ -144,7 +167,7 @@ int role_check(const struct settings *s, int sock)
 	if (m.type == MSG_COMPARE)
 		compare_slots(&r, &m.u.compare, sock);
 	else
-		check_slot(&r, s, &m.u.attempt);
+		check_slot(&r, s, &m.u.attempt, sock);
 	return answer(sock, &r);
 }
 

@@ -127,6 +127,11 @@ static int say_channel(struct saying *s, const struct channel *c, struct err *e)
 	return say(s, MSG_CHANNEL, &m, e);
 }
 
+static int say_effect(void *arg, enum message_type type, const void *body, struct err *e)
+{
+	return say(arg, type, body, e);
+}
+
 static int say_slots(struct saying *s, const struct channel *c, struct err *e)
 {
 	for (int rung = RUNG_TRIAL; rung < RUNG_NONE; rung++) {
@@ -190,7 +195,7 @@ static int say_all(struct round *r, enum round_kind kind, struct err *e)
 		const struct channel *c = &r->host->channels[i];
 
 		s.channel = c->state.name;
-		if (say_channel(&s, c, e) < 0 || say_slots(&s, c, e) < 0 ||
+		if (say_channel(&s, c, e) < 0 || channel_say_effects(c, say_effect, &s, e) < 0 || say_slots(&s, c, e) < 0 ||
 		    (kind != ROUND_BRIEF && quarantine_each(c->boot.dir, say_quarantine, &s, e) < 0))
 			return e->code;
 	}

@@ -59,6 +59,13 @@ static const struct ini_key channel_keys[] = {
 	{ "channel", "watch", INI_BOOL, AT(watch), "yes", 0, 0, "the sensor reports what it runs" },
 	{ "channel", "sensor-wait", INI_SECONDS, AT(sensor_wait_s), "60s", 1, DAY, "longest time to take content over or to come back" },
 	{ "channel", "canary-wall", INI_SECONDS, AT(canary_wall_s), "60s", 1, 3600, "longest time of one canary load" },
+	{ "channel", "max-restarts", INI_INT, AT(max_restarts), "3", 0, 1000, "of the sensor during probation" },
+	{ "channel", "ceiling-window", INI_SECONDS, AT(ceiling_window_s), "60s", 1, 3600, "of probation, over which the next four hold" },
+	{ "channel", "cpu-ceiling", INI_INT, AT(cpu_ceiling), "0", 0, 100000, "mean percent of one processor the sensor may take; 0: what the contract says" },
+	{ "channel", "rss-ceiling", INI_BYTES, AT(rss_ceiling), "0", 0, 0, "memory the sensor may keep; 0: what the contract says" },
+	{ "channel", "verdict-rate", INI_INT, AT(verdict_rate), "600", 0, 1000000000, "alerts, blocks and quarantines a minute; 0: what the contract says" },
+	{ "channel", "verdict-times", INI_INT, AT(verdict_times), "10", 0, 100000, "... or so many times the rate of the content before, when that is more" },
+	{ "channel", "health-every", INI_SECONDS, AT(health_every_s), "30s", 1, DAY, "between rounds of health.d during probation" },
 };
 #undef AT
 

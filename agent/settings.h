@@ -33,6 +33,14 @@ struct settings_channel {
 	int64_t sensor_wait_s;  /* how long it may take to take content over, or to come back */
 	int64_t probe_every_s;
 	int64_t canary_wall_s;
+	/* ceilings of probation; see agent/probation.h */
+	int64_t max_restarts;
+	int64_t ceiling_window_s;
+	int64_t cpu_ceiling;    /* percent of one processor; 0: none of ours */
+	int64_t rss_ceiling;    /* bytes; 0: none of ours */
+	int64_t verdict_rate;   /* a minute; 0: none of ours */
+	int64_t verdict_times;  /* of the rate before; 0: does not raise it */
+	int64_t health_every_s;
 };
 
 struct settings {

@@ -1,0 +1,94 @@
+/* channel_command: what this agent runs or signals for a channel: fixed argv, from root-owned files, never remote text. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/channel_parts.h"
+#include "agent/home.h"
+#include "agent/slots.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/number.h"
+#include "base/proc.h"
+
+#define COMMAND_OUTPUT 4096
+
+int channel_command_line(struct command_line *out, const struct channel *c, struct err *e)
+{
+	const struct host *h = c->host;
+	struct digest running = trial_running(&c->boot);
+	uint64_t number = 0;
+
+	if (slots_path(out->slot, sizeof out->slot, h->s->root, c->state.name, &running, e) < 0 ||
+	    journal_serial_get(h->journal, c->state.name, &running, &number, e) < 0)
+		return e->code;
+	digest_hex(out->hex, &running);
+	snprintf(out->serial, sizeof out->serial, "%" PRIu64, number);
+	if (digest_is_zero(&running))
+		out->slot[0] = out->hex[0] = 0;
+	memcpy(out->argv, (char *[]){ out->path, out->slot, (char *)c->state.name, out->hex, out->serial, NULL }, sizeof out->argv);
+	out->path[0] = 0;
+	return 0;
+}
+
+int channel_command_prepare(struct command_line *out, struct proc_run *run, const struct channel *c, const char *command, struct err *e)
+{
+	if (channel_command_line(out, c, e) < 0 || home_path(out->path, c->host->s->root, command, e) < 0 ||
+	    file_check_private(out->path, false, e) < 0)
+		return e->code;
+	*run = (struct proc_run){ .path = out->path, .argv = out->argv, .stdin_fd = -1, .timeout_ms = CHANNEL_COMMAND_MS,
+				  .output_max = COMMAND_OUTPUT };
+	return 0;
+}
+
+/* Waits for it: what comes next needs the sensor to know. */
+static int reload(const struct channel *c, struct err *e)
+{
+	struct proc_result r = { 0 };
+	struct command_line line;
+	struct proc_run run;
+	char words[128];
+	int rc = 0;
+
+	if (channel_command_prepare(&line, &run, c, c->cfg->reload, e) < 0 || proc_run(&run, &r, e) < 0)
+		return err_wrap(e, "reload");
+	if (r.timed_out || r.exit_status != 0) {
+		proc_result_words(&r, words, sizeof words);
+		rc = err_set(e, ERR_REFUSED, "reload: %s: %s", c->cfg->reload, words);
+	}
+	proc_result_release(&r);
+	return rc;
+}
+
+static int send_signal(const struct channel *c, struct err *e)
+{
+	static const struct { const char *name; int number; } signals[] = { { "HUP", SIGHUP }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 } };
+	AUTO(buf) struct buf *text = NULL;
+	char path[HOME_PATH_MAX];
+	int64_t pid;
+
+	if (home_path(path, c->host->s->root, c->cfg->pidfile, e) < 0)
+		return e->code;
+	if (file_read(&text, path, 32, e) < 0)
+		return e->code == ERR_NOT_FOUND ? 0 : e->code;  /* it does not run: it will find the new content when it starts */
+	text->data[strcspn(text->data, "\n")] = 0;
+	if (!number_parse(&pid, text->data) || pid < 2 || pid > INT32_MAX)
+		return err_set(e, ERR_FORMAT, "%s: no process id", path);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		if (!strcmp(signals[i].name, c->cfg->signal) && kill((pid_t)pid, signals[i].number) < 0 && errno != ESRCH)
+			return err_errno(e, "signal %s to process %s", c->cfg->signal, text->data);
+	return 0;
+}
+
+int channel_tell_sensor(struct channel *c, struct err *e)
+{
+	c->up_since = -1;
+	c->down_since = clock_work_ms();
+	if (*c->cfg->reload)
+		return reload(c, e);
+	if (*c->cfg->pidfile)
+		return send_signal(c, e);
+	return 0;       /* the sensor watches the link */
+}

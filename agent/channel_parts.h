@@ -1,0 +1,26 @@
+/* channel_parts: what the files that watch a running channel share: channel_watch.c, _command.c, _effects.c, _lists.c. */
+#ifndef AGENT_CHANNEL_PARTS_H
+#define AGENT_CHANNEL_PARTS_H
+
+#include "agent/channel.h"
+#include "agent/home.h"
+#include "base/proc.h"
+
+#define CHANNEL_COMMAND_MS 30000
+
+/* Every command gets: slot, channel, digest, serial of what runs. argv[0] is path, empty until it is known. */
+struct command_line {
+	char path[HOME_PATH_MAX], slot[HOME_PATH_MAX], hex[DIGEST_HEX_LEN + 1], serial[32];
+	char *argv[6];
+};
+int channel_command_line(struct command_line *out, const struct channel *c, struct err *e) MUST_CHECK;
+int channel_command_prepare(struct command_line *out, struct proc_run *run, const struct channel *c, const char *command, struct err *e) MUST_CHECK;
+
+/* What the running content does: begins anew with other content; a sample of the sensor's process and counters. */
+void channel_effects_begin(struct channel *c);
+void channel_effects_look(struct channel *c);
+uint64_t channel_verdicts_ceiling(const struct channel *c);     /* in a window; 0: none */
+/* ", would have blocked 3 and quarantined 0": for the report of a trial; "" when nothing was only observed. */
+void channel_effects_words(const struct channel *c, char *out, size_t cap);
+
+#endif

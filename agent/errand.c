@@ -1,0 +1,89 @@
+/* errand: a child that waits in our place. */
+#include "agent/errand.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The command dies with the child that waits for it. */
+static int tie(void *arg)
+{
+	(void)arg;
+	return prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static void wait_for(const struct proc_run *r, int out)
+{
+	struct errand_result result = { .passed = false };
+	struct proc_result how = { 0 };
+	struct proc_run run = *r;
+	struct err e;
+
+	/* Nothing of the supervisor's lives on in here: not its lock, not its sockets. */
+	out = dup2(out, 3);
+	close_range(4, ~0u, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	run.confine = tie;
+	if (proc_run(&run, &how, &e) < 0) {
+		snprintf(result.words, sizeof result.words, "%.127s", e.msg);
+	} else {
+		result.passed = !how.timed_out && how.exit_status == 0;
+		result.timed_out = how.timed_out;
+		if (!result.passed)
+			proc_result_words(&how, result.words, sizeof result.words);
+	}
+	(void)!write(out, &result, sizeof result);
+	_exit(0);
+}
+
+int errand_start(struct errand *x, const struct proc_run *r, struct err *e)
+{
+	int ends[2];
+
+	errand_stop(x);
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_errno(e, "pipe");
+	x->pid = fork();
+	if (x->pid == 0)
+		wait_for(r, ends[1]);
+	close(ends[1]);
+	x->out = ends[0];
+	if (x->pid > 0)
+		return 0;
+	x->pid = 0;
+	close(x->out);
+	return err_errno(e, "fork");
+}
+
+bool errand_over(struct errand *x, struct errand_result *out)
+{
+	ssize_t n;
+
+	if (!x->pid)
+		return false;
+	n = read(x->out, out, sizeof *out);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n != (ssize_t)sizeof *out) {
+		*out = (struct errand_result){ .passed = false };
+		snprintf(out->words, sizeof out->words, "could not be waited for");
+	}
+	out->words[sizeof out->words - 1] = '\0';
+	errand_stop(x);
+	return true;
+}
+
+void errand_stop(struct errand *x)
+{
+	if (!x->pid)
+		return;
+	kill(x->pid, SIGKILL);
+	waitpid(x->pid, NULL, 0);
+	close(x->out);
+	x->pid = 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * errand: one command that runs beside the supervisor's loop.
+ *
+ * A child runs it with base/proc's bounds and sends how it went; the loop looks
+ * whether it is over, and never waits.
+ */
+#ifndef AGENT_ERRAND_H
+#define AGENT_ERRAND_H
+
+#include <sys/types.h>
+
+#include "base/proc.h"
+
+struct errand {
+	pid_t pid;              /* 0: none is under way */
+	int out;
+};
+
+struct errand_result {
+	bool passed, timed_out;
+	char words[128];        /* "exit status 3"; "" when it passed */
+};
+
+int errand_start(struct errand *x, const struct proc_run *r, struct err *e) MUST_CHECK;
+bool errand_over(struct errand *x, struct errand_result *out);  /* once, when it is over */
+void errand_stop(struct errand *x);     /* kills it; may be repeated */
+
+#endif
