@@ -24,6 +24,14 @@ done
 install -d "$dest/usr/lib/ringhold/loaders" "$dest/etc/ringhold/loaders" "$dest/usr/share/ringhold/benign.d"
 install -m 0755 "$here"/loaders/* "$dest/usr/lib/ringhold/loaders/"
 install -m 0644 "$here"/systemd/*.service "$dest/lib/systemd/system/"
+install -d "$dest/usr/share/doc/ringhold"
+install -m 0644 "$here"/../docs/boot-guard.md "$dest/usr/share/doc/ringhold/"
+# Copied to /etc by whoever wants the machine to reset when it stands still (docs/boot-guard.md).
+install -d "$dest/usr/share/ringhold/watchdog"
+install -m 0644 "$here"/watchdog/*.conf "$dest/usr/share/ringhold/watchdog/"
+# The guard in the initramfs, for those who want it there (docs/boot-guard.md).
+install -d "$dest/usr/share/ringhold/initramfs"
+install -m 0755 "$here"/initramfs/hook "$here"/initramfs/local-bottom "$dest/usr/share/ringhold/initramfs/"
 # Without these users the processes stay root, held by Landlock and seccomp alone, and `ringhold-agent doctor` says so.
 install -d "$dest/usr/lib/sysusers.d"
 install -m 0644 "$here"/sysusers.d/ringhold.conf "$dest/usr/lib/sysusers.d/"

@@ -49,11 +49,39 @@ programs_are_hardened() {
 
 installs_into_a_destination() {
   dest=$(mktemp -d) && sh deploy/install.sh "$bin" "$dest" && sh deploy/install.sh "$bin" "$dest" &&
-    [ -x "$dest/usr/sbin/ringhold-bootguard" ] && rm -rf "$dest"
+    [ -x "$dest/usr/sbin/ringhold-bootguard" ] && [ -x "$dest/usr/share/ringhold/initramfs/hook" ] && rm -rf "$dest"
+}
+
+# Every unit as it is installed, beside the targets it names; a warning is a failure, a misspelled key is one.
+unit_root() {
+  unit_dest=build/release-units
+  rm -rf "$unit_dest" && sh deploy/install.sh "$bin" "$PWD/$unit_dest" && cp -n /lib/systemd/system/*.target "$unit_dest/lib/systemd/system/"
+}
+
+verifies() { # UNIT...
+  said=$(systemd-analyze verify --man=no --root="$PWD/$unit_dest" "$@" 2>&1) && [ -z "$said" ]
+}
+
+units_verify_without_a_word() {
+  unit_root || return 1
+  units=$(cd deploy/systemd && ls ./*.service | sed 's|^\./||')
+  # shellcheck disable=SC2086 # names of ours hold no blanks
+  verifies $units || return 1
+  sed -i 's/^NoNewPrivileges/NoNewPrivilegs/' "$unit_dest/lib/systemd/system/ringhold-sensor.service"
+  ! verifies ringhold-sensor.service # so the line before can fail
+}
+
+# As systemd-analyze scores them, times ten: the agent keeps what its own processes give up by themselves.
+units_are_no_more_exposed_than_they_need() {
+  unit_root || return 1
+  for allowed in ringhold-bootguard:35 ringhold-promoter:40 ringholdd:50 ringhold-sensor:55 ringhold-agent:80; do
+    systemd-analyze security --offline=yes --root="$PWD/$unit_dest" --threshold="${allowed#*:}" "${allowed%:*}.service" || return 1
+  done
 }
 
 for name in every_program_helps_and_has_a_version no_test_code_in_release agent_links_no_signing_code \
-  bootguard_needs_only_libc bootguard_is_small programs_are_hardened installs_into_a_destination; do
+  bootguard_needs_only_libc bootguard_is_small programs_are_hardened installs_into_a_destination \
+  units_verify_without_a_word units_are_no_more_exposed_than_they_need; do
   property "$name" "$name"
 done
 exit $status
