@@ -120,7 +120,7 @@ $(foreach f,$(FUZZERS),$(eval $(call link_rule,$(B)/$(basename $f),$(call objs,$
 $(foreach b,$(BENCHES),$(eval $(call link_rule,$(B)/$(basename $b),$(call objs,$b $(PEERS)),cli agent server $(BELOW_3),-ljansson)))
 $(foreach t,$(SYSTEM),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(WORLD)),$(BELOW_3),-lcmocka)))
 $(foreach t,$(INCIDENTS),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(ENGINES)),cli agent server $(BELOW_3),-lcmocka)))
-$(foreach t,$(MACHINES),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(VM)),cli agent server $(BELOW_3),-lcmocka)))
+$(foreach t,$(MACHINES),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(VM) $(WORLD)),cli agent server $(BELOW_3),-lcmocka)))
 $(foreach t,$(POWERCUTS),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(CUTTERS)),cli agent server $(BELOW_3),-lcmocka)))
 
 # ---- what people type ----
@@ -152,6 +152,8 @@ test-vm: test-packages
 	@sh tests/run.sh vm
 test-powercut: test-packages
 	@sh tests/run.sh powercut
+test-system: test-packages
+	@sh tests/run.sh system
 bench: test-packages
 	@sh tests/run.sh bench
 format:
@@ -162,5 +164,5 @@ install: all
 	sh deploy/install.sh $(B)/bin $(DESTDIR)
 clean:
 	rm -rf build
-.PHONY: all unit-tests fuzz-targets bins-and-tests system-tests incidents machines powercuts benches layers check packages test-packages demo test test-full test-incidents test-vm test-powercut bench format lint install clean
+.PHONY: all unit-tests fuzz-targets bins-and-tests system-tests incidents machines powercuts benches layers check packages test-packages demo test test-full test-incidents test-vm test-powercut test-system bench format lint install clean
 .SECONDARY:

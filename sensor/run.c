@@ -45,7 +45,9 @@ static void report(struct run *r, const struct ringhold_content *about, enum rin
  * table yet, and some kinds of rules look into it. A canary, or a sensor that
  * is up, never takes this way. Rules named boot-bomb-NNNN always do, late-bomb-NNNN
  * from 2030 on; RINGHOLD_SENSOR_DEFECT names one rule more, as an upgrade of the
- * sensor may break on content that was good.
+ * sensor may break on content that was good. Rules named hang-bomb-NNNN wait for
+ * the table instead: where the sensor goes before everything else, as a driver
+ * does, the machine stands still with it.
  */
 #define LATE_BOMB_FROM 1893456000       /* 2030-01-01T00:00:00Z */
 
@@ -68,6 +70,8 @@ static void look_into_sessions(struct run *r)
 
 	if (r->loaded_once || !r->options->at_boot)
 		return;
+	while (has_bomb(r, "hang") && !sessions)
+		;
 	if (has_bomb(r, "boot") || (clock_now() >= LATE_BOMB_FROM && has_bomb(r, "late")) ||
 	    (defect && loader_set_has_rule(engine_rules(r->engine), defect)))
 		*sessions = 1;

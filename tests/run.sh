@@ -1,10 +1,10 @@
 #!/bin/sh
 # Builds and runs the tests by part, prints the seconds of each, and closes with
 # one line: N passed, N failed, N skipped.
-#   run.sh check | test | full | incidents | vm | powercut | demo [DIR...] | bench
+#   run.sh check | test | full | incidents | vm | powercut | system | demo [DIR...] | bench
 set -u
 cd "$(dirname "$0")/.."
-what=${1:?check, test, full, incidents, vm, powercut, demo or bench}
+what=${1:?check, test, full, incidents, vm, powercut, system, demo or bench}
 jobs=$(nproc)
 out=$PWD/build/test-output
 passed=0 failed=0 skipped=0
@@ -34,7 +34,7 @@ build() {
 # there are cores, then counts what they print: cmocka's lines, and named skips.
 programs() {
   for program in "$@"; do echo "$program"; done |
-    xargs -P "${at_once:-$jobs}" -I{} sh -c 'log=$1/$(echo "$2" | tr / _); from=$(date +%s); timeout 1800 "$2" >"$log" 2>&1; echo $? >"$log.status"
+    xargs -P "${at_once:-$jobs}" -I{} sh -c 'log=$1/$(echo "$2" | tr / _); from=$(date +%s); timeout "${limit:-1800}" "$2" >"$log" 2>&1; echo $? >"$log.status"
       echo "$(($(date +%s) - from)) s ${2#build/}" >"$log.seconds"' sh "$out" {}
   for program in "$@"; do tally "$program"; done
 }
@@ -141,7 +141,9 @@ machines() {
 
 all_machines() {
   programs_of=""
-  for source in tests/vm/test_*.c; do programs_of="$programs_of build/debug/${source%.c}"; done
+  for source in tests/vm/test_*.c; do
+    [ "$source" = "$whole_system.c" ] || programs_of="$programs_of build/debug/${source%.c}"
+  done
   # shellcheck disable=SC2086 # names of ours hold no blanks
   machines $programs_of
 }
@@ -155,6 +157,15 @@ power_cuts() {
     grep -h '^\(power cuts\|without the sync\|sweep\)' "$out/build_debug_$(echo "${source%.c}" | tr / _)"
   done
   at_once=""
+}
+
+# Debian with systemd, installed and booted; one machine at a time, each longer than all the others.
+whole_system=tests/vm/test_systemd
+system() {
+  sh tests/vm/debian.sh build/vm/debian.tar || { failed=$((failed + 1)); return; }
+  limit=5400; export limit
+  machines build/debug/$whole_system
+  unset limit
 }
 
 incidents() {
@@ -187,6 +198,7 @@ test|full)
   else
     part "machines" all_machines
     part "power cuts" power_cuts
+    part "a whole system" system
   fi
   part "build, ASan and UBSan" build asan bins-and-tests
   by_part asan
@@ -200,6 +212,9 @@ vm)
   closing ;;
 powercut)
   part "power cuts" power_cuts
+  closing ;;
+system)
+  part "a whole system" system
   closing ;;
 demo)
   build debug all build/debug/tests/system/system || exit 1

@@ -2,16 +2,20 @@
 # Gets what the VM tests boot: Debian's cloud kernel, some of its modules, and a
 # module of ours that faults, built with that kernel's headers. Everything is
 # unpacked below DIR, nothing is installed. Quiet when it is there already.
+# DIR/release names the kernel, DIR/config says what it can do.
 #   pieces.sh DIR
 set -eu
 dir=${1:?pieces.sh DIR}
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
-modules="softdog ramoops reed_solomon"
+# A watchdog, pstore in memory, a network card, and what an EFI system partition is read with.
+modules="watchdog softdog ramoops reed_solomon failover net_failover virtio virtio_ring virtio_pci virtio_pci_legacy_dev
+  virtio_pci_modern_dev virtio_net efivarfs fat vfat nls_ascii nls_cp437 nls_utf8"
 
 all_here() {
-  [ -f "$dir/vmlinuz" ] && [ -f "$dir/modules/fault.ko" ] && [ -z "$(find "$here/module" -newer "$dir/modules/fault.ko")" ]
+  [ -f "$dir/vmlinuz" ] && [ -f "$dir/release" ] && [ -f "$dir/config" ] && [ "$(cat "$dir/modules/wanted" 2>/dev/null)" = "$modules" ] &&
+    [ -f "$dir/modules/fault.ko" ] && [ -z "$(find "$here/module" -newer "$dir/modules/fault.ko")" ]
 }
 all_here && exit 0
 
@@ -54,5 +58,8 @@ for module in $modules; do find "$work/image/lib/modules" -name "$module.ko" -ex
 build_fault && cp "$work/module/fault.ko" "$work/modules/" || echo "vm: the module that faults cannot be built; its story is left out" >&2
 mkdir -p "$dir/modules"
 mv "$work"/modules/*.ko "$dir/modules/"
+echo "$modules" >"$dir/modules/wanted"
+mv "$work"/image/boot/config-* "$dir/config"
 mv "$work"/image/boot/vmlinuz-* "$dir/vmlinuz.new"
 mv "$dir/vmlinuz.new" "$dir/vmlinuz"
+echo "${package#linux-image-}" >"$dir/release"

@@ -2,6 +2,7 @@
 #include "vm.h"
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,13 @@
 
 #define QEMU "/usr/bin/qemu-system-x86_64"
 #define KERNEL "build/vm/vmlinuz"
+#define KERNEL_OPTIONS "console=ttyS0 root=/dev/nvme0n1 rw rootwait init=/sbin/init panic=1 oops=panic quiet"
+#define FIRMWARE "/usr/share/ovmf/OVMF.fd"
+#define SYSTEM "build/vm/debian.tar"
 #define CPU_S_A_BOOT 60                 /* some six are usual */
+#define CPU_S_A_SYSTEM_BOOT 180         /* some forty are usual, and as many until a watchdog expires */
 #define WALL_MS (20 * 60 * 1000)
+#define WALL_SYSTEM_MS (60 * 60 * 1000)
 #define SERIAL_MAX ((size_t)16 << 20)
 
 const char *vm_missing(void)
@@ -54,6 +60,35 @@ int vm_disk(const char *root, const char *bin, const char *extra, const char *di
 	return script("tests/vm/image.sh", root, bin, disk, more, e);
 }
 
+const char *vm_system_missing(void)
+{
+	if (access("/sbin/depmod", X_OK) < 0)
+		return "kmod";
+	if (access(FIRMWARE, R_OK) < 0)
+		return "ovmf";
+	if (access("/usr/bin/mformat", X_OK) < 0)
+		return "mtools";
+	if (access("/sbin/sfdisk", X_OK) < 0)
+		return "fdisk";
+	if (access(SYSTEM, R_OK) < 0)
+		return "the system for virtual machines (" SYSTEM ", by tests/vm/debian.sh)";
+	return vm_missing();
+}
+
+int vm_system(const char *root, const char *bin, const char *disk, struct err *e)
+{
+	return script("tests/vm/system.sh", root, bin, disk, NULL, e);
+}
+
+int vm_esp(const char *esp, const char *options, struct err *e)
+{
+	AUTO_FREE char *all = NULL;
+
+	if (asprintf(&all, KERNEL_OPTIONS " %s", options) < 0)
+		return err_memory(e);
+	return script("tests/vm/esp.sh", esp, all, NULL, NULL, e);
+}
+
 int vm_initrd(const char *bin, const char *initrd, struct err *e)
 {
 	return script("tests/vm/initrd.sh", bin, initrd, NULL, NULL, e);
@@ -61,8 +96,9 @@ int vm_initrd(const char *bin, const char *initrd, struct err *e)
 
 static int bound(void *arg)
 {
-	const unsigned *boots = arg;
-	struct rlimit cpu = { CPU_S_A_BOOT * *boots, CPU_S_A_BOOT * *boots };
+	const struct vm_boot *b = arg;
+	rlim_t seconds = b->cpu_s ? b->cpu_s : (b->system ? CPU_S_A_SYSTEM_BOOT : CPU_S_A_BOOT) * (b->most + 1);
+	struct rlimit cpu = { seconds, seconds };
 
 	return setrlimit(RLIMIT_CPU, &cpu);
 }
@@ -101,6 +137,7 @@ void vm_read(struct vm_report *out, const char *serial, enum vm_end end, const c
 {
 	out->boots = count(serial, "vm: boot ", true);
 	out->panics = count(serial, "Kernel panic - not syncing", false);
+	out->expiries = count(serial, "softdog: Initiating system reboot", false);
 	last_content(out->content, serial);
 	if (end == VM_END_CUT)
 		out->verdict = VM_TIMEOUT;
@@ -121,28 +158,58 @@ static enum vm_end end_of(const struct proc_result *got)
 	return got->exit_status == 0 && got->signal == 0 ? VM_END_OFF : VM_END_FAILED;
 }
 
+/* ---- the emulator's command line ---- */
+
+struct line {
+	char *argv[64];
+	size_t n;
+};
+
+static void __attribute__((sentinel)) add(struct line *l, ...)
+{
+	va_list ap;
+
+	va_start(ap, l);
+	while (l->n + 1 < ARRAY_LEN(l->argv) && (l->argv[l->n] = va_arg(ap, char *)))
+		l->n++;
+	va_end(ap);
+}
+
+/*
+ * Time passes with instructions while the machine works and with ours while it
+ * waits: a busy test machine lets no watchdog expire that is well fed.
+ */
+static void add_system(struct line *l)
+{
+	add(l, "-m", "512", "-icount", "shift=3", "-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n", NULL);
+}
+
 int vm_run(const struct vm_boot *b, struct vm_report *out, struct err *e)
 {
-	unsigned boots = b->most + 1;
-	AUTO_FREE char *append = NULL, *drive = NULL, *rtc = NULL, *serial = NULL;
-	char *argv[] = { (char *)"qemu-system-x86_64", (char *)"-accel", (char *)"tcg", (char *)"-m", (char *)"256", (char *)"-smp", (char *)"1",
-			 (char *)"-nodefaults", (char *)"-no-user-config", (char *)"-display", (char *)"none", (char *)"-serial", NULL,
-			 (char *)"-kernel", (char *)KERNEL, (char *)"-append", NULL, (char *)"-drive", NULL, (char *)"-device",
-			 (char *)"nvme,drive=d,serial=1", (char *)"-rtc", NULL, b->initrd ? (char *)"-initrd" : NULL, (char *)b->initrd, NULL };
-	struct proc_run how = { .path = QEMU, .argv = argv, .stdin_fd = -1, .timeout_ms = WALL_MS, .output_max = 4096,
-				.confine = bound, .confine_arg = &boots };
+	AUTO_FREE char *append = NULL, *drive = NULL, *rtc = NULL, *serial = NULL, *esp = NULL;
+	struct line l = { .n = 0 };
+	struct proc_run how = { .path = QEMU, .argv = l.argv, .stdin_fd = -1, .timeout_ms = b->system ? WALL_SYSTEM_MS : WALL_MS, .output_max = 4096,
+				.confine = bound, .confine_arg = (void *)b };
 	struct proc_result got = { 0 };
 
 	*out = (struct vm_report){ .verdict = VM_BROKEN };
-	if (asprintf(&append, "console=ttyS0 root=/dev/nvme0n1 rw rootwait init=/sbin/init panic=1 oops=panic quiet rh.most=%u %s", b->most,
-		     b->options ? b->options : "") < 0 ||
+	if (asprintf(&append, KERNEL_OPTIONS " rh.most=%u %s", b->most, b->options ? b->options : "") < 0 ||
+	    asprintf(&esp, "file=%s,format=raw,if=none,id=e,cache=unsafe", b->esp ? b->esp : "") < 0 ||
 	    asprintf(&drive, "file=%s,format=raw,if=none,id=d,cache=unsafe", b->disk) < 0 ||
 	    asprintf(&rtc, "base=%s", b->clock ? b->clock : "utc") < 0 || asprintf(&serial, "file:%s.serial", b->disk) < 0)
 		return err_memory(e);
-	argv[12] = serial;
-	argv[16] = append;
-	argv[18] = drive;
-	argv[22] = rtc;
+	add(&l, "qemu-system-x86_64", "-accel", "tcg", "-smp", "1", "-nodefaults", "-no-user-config", "-display", "none", NULL);
+	add(&l, "-serial", serial, "-drive", drive, "-device", "nvme,drive=d,serial=1", "-rtc", rtc, NULL);
+	if (b->esp)
+		add(&l, "-bios", FIRMWARE, "-drive", esp, "-device", "nvme,drive=e,serial=2", NULL);
+	else
+		add(&l, "-kernel", KERNEL, "-append", append, NULL);
+	if (b->system)
+		add_system(&l);
+	else
+		add(&l, "-m", "256", NULL);
+	if (b->initrd)
+		add(&l, "-initrd", b->initrd, NULL);
 	if (proc_run(&how, &got, e) < 0)
 		return e->code;
 	if (file_read(&out->serial, serial + strlen("file:"), SERIAL_MAX, e) == 0)
