@@ -60,6 +60,33 @@ static void a_file_far_larger_than_in_the_bundle_before_does_not_go_out(void **s
 	expect_said(o, "100000 bytes, 4 in bundle 7 before: more than 10 times larger");
 }
 
+/* Only the hosts have the engine: here the contract is checked, there the canaries of the first ring are the first to load it. */
+static void content_for_a_command_of_the_hosts_goes_out_after_the_checks_that_need_none(void **state)
+{
+	const struct bundle_options options = { .channel = FIXTURE_CHANNEL, .serial = 7, .created = 1700000000 };
+	struct office *o = *state;
+	AUTO_FREE char *dir = NULL, *path = NULL, *contract = NULL;
+	AUTO(bundle) struct bundle *b = NULL;
+	struct err e;
+
+	NEED(o);
+	dir = fixture_path(o->f, "signatures");
+	path = fixture_path(o->f, "signatures.tar.gz");
+	fixture_write(o->f, "signatures/bundle.json", "{\"format\":1,\"types\":[{\"match\":\"*.ndb\",\"type\":\"clamav\"}]}");
+	fixture_write(o->f, "signatures/evil.ndb", "Evil:0:*:4556494c\n");
+	assert_ok(bundle_build(&b, dir, &options, &e));
+	assert_ok(file_replace(path, b->archive->data, b->archive->len, 0644, &e));
+	contract = put_contract(o, "clam.json", CONTRACT("1.4", "\"clamav\":{\"versions\":[1],\"limits\":{\"bytes\":4}}"));
+	assert_int_equal(TOOL(o, "", "contract", "register", contract), 0);
+	assert_int_equal(TOOL(o, "content-edr", "publish", path), 1);
+	expect_said(o, "18 bytes, the contract of edr 1.4 allows 4");
+	free(contract);
+	contract = put_contract(o, "clam.json", CONTRACT("1.5", "\"clamav\":{\"versions\":[1]}"));
+	assert_int_equal(TOOL(o, "", "contract", "register", contract), 0);
+	assert_int_equal(TOOL(o, "content-edr", "publish", path), 0);
+	expect_said(o, "published; rollout 1");
+}
+
 static void contracts_are_registered_once_and_listed(void **state)
 {
 	struct office *o = *state;
@@ -147,6 +174,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_file_far_larger_than_in_the_bundle_before_does_not_go_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(content_for_a_command_of_the_hosts_goes_out_after_the_checks_that_need_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(contracts_are_registered_once_and_listed, setup, teardown),
 		cmocka_unit_test_setup_teardown(publish_prints_the_matrix_and_a_dry_run_publishes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_no_sensor_accepts_goes_out_by_name_and_reason_only, setup, teardown),
