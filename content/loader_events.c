@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ struct known {
 };
 
 struct loader_events {
-	char dir[4200];
+	char dir[PATH_MAX + 8];
 	int fd;                         /* of dir; -1 before the first event */
 	struct known *known;            /* sorted once settled */
 	struct loader_answer *answers;
@@ -67,11 +68,11 @@ static int text_of(struct buf **out, const struct json *event, struct err *e)
 	return buf_check(w.out, e);
 }
 
-static int open_dir(struct loader_events *v, const struct loader_job *job, const char *type, struct err *e)
+static int open_dir(struct loader_events *v, const char *home, struct err *e)
 {
 	if (v->fd >= 0)
 		return 0;
-	snprintf(v->dir, sizeof v->dir, "%s/%s", job->scratch, type);
+	snprintf(v->dir, sizeof v->dir, "%s/events", home);
 	if (mkdir(v->dir, 0700) < 0)
 		return err_errno(e, "%s", v->dir);
 	v->fd = open(v->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -102,14 +103,14 @@ static int grow(struct loader_events *v, struct err *e)
 	return 0;
 }
 
-int loader_events_add(struct loader_events *v, const struct loader_job *job, const char *type, const struct json_doc *d,
+int loader_events_add(struct loader_events *v, const struct loader_job *job, const char *home, const struct json_doc *d,
 		      const struct json *event, struct err *e)
 {
 	AUTO(buf) struct buf *text = NULL, *own = NULL;
 	struct json_string bytes;
 	char name[32];
 
-	if (text_of(&text, event, e) < 0 || open_dir(v, job, type, e) < 0 || grow(v, e) < 0)
+	if (text_of(&text, event, e) < 0 || open_dir(v, home, e) < 0 || grow(v, e) < 0)
 		return e->code;
 	bytes = (struct json_string){ text->data, text->len };
 	if (event_sample_is(event) && event_sample_get(&bytes, &own, job->slot, job->manifest, d, event, e) < 0)

@@ -2,8 +2,8 @@
  * loader_events: events for a check command, as files it can read, and what it
  * answered. For content/loader_exec.c only.
  *
- * Beneath the scratch directory, <type>/N holds the bytes of event N, from 1
- * (of an event that is no sample: its JSON), and <type>/N.json the event.
+ * Beneath the command's directory, events/N holds the bytes of event N, from 1
+ * (of an event that is no sample: its JSON), and events/N.json the event.
  */
 #ifndef CONTENT_LOADER_EVENTS_H
 #define CONTENT_LOADER_EVENTS_H
@@ -18,7 +18,7 @@ struct loader_events *loader_events_new(void);          /* NULL: no memory */
 void loader_events_free(struct loader_events *v);       /* NULL is fine; the files stay */
 
 /* ERR_LIMIT beyond the bounds above. */
-int loader_events_add(struct loader_events *v, const struct loader_job *job, const char *type, const struct json_doc *d,
+int loader_events_add(struct loader_events *v, const struct loader_job *job, const char *home, const struct json_doc *d,
 		      const struct json *event, struct err *e) MUST_CHECK;
 size_t loader_events_count(const struct loader_events *v);
 const char *loader_events_dir(const struct loader_events *v);   /* absolute; "" before the first event */

@@ -11,11 +11,13 @@
 #include "content/loader.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -35,6 +37,7 @@ struct command {
 	const struct loader_exec *x;
 	struct loader_events *events;   /* NULL: it judges none */
 	int64_t load_cpu_us;
+	char home[PATH_MAX];            /* where it may write; "" nowhere */
 };
 
 struct exec_engine {
@@ -101,50 +104,72 @@ static int write_list(const struct loader_job *job, const char *type, struct err
 	return lseek(list, 0, SEEK_SET) < 0 ? err_errno(e, "memory file") : 0;
 }
 
-static int enter(void *scratch)
+/* Arguments and environment of one run. */
+struct call {
+	const char *argv[ARGS_MAX + 5];
+	char *env[8];
+	char serial[24], type[NAME_LEN_MAX + 32], home[PATH_MAX + 8], tmp[PATH_MAX + 8], events[PATH_MAX + 24], count[40];
+};
+
+static void write_arguments(struct call *c, const struct loader_exec *x, const struct loader_job *job)
 {
-	return scratch ? chdir(scratch) : 0;
+	size_t n = 0;
+
+	while (n < ARGS_MAX && x->argv[n]) {
+		c->argv[n] = x->argv[n];
+		n++;
+	}
+	snprintf(c->serial, sizeof(c->serial), "%" PRIu64, job->manifest->serial);
+	c->argv[n++] = job->slot_path ? job->slot_path : "";
+	c->argv[n++] = job->manifest->channel;
+	c->argv[n++] = job->digest ? job->digest : "";
+	c->argv[n++] = c->serial;
+	c->argv[n] = NULL;
 }
 
-static int perform(const struct loader_exec *x, const struct loader_job *job, struct run *run, struct err *e)
+static void write_environment(struct call *c, const struct command *of, const struct run *run)
 {
-	char serial[24], type[NAME_LEN_MAX + 32], home[4200], tmp[4200], events[4200], count[40];
-	char *env[8] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LANG=C", type };
-	const char *argv[ARGS_MAX + 5];
+	size_t n = 0;
+
+	c->env[n++] = (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	c->env[n++] = (char *)"LANG=C";
+	snprintf(c->type, sizeof(c->type), "RINGHOLD_TYPE=%s", of->x->type);
+	c->env[n++] = c->type;
+	if (*of->home) {
+		snprintf(c->home, sizeof(c->home), "HOME=%s", of->home);
+		snprintf(c->tmp, sizeof(c->tmp), "TMPDIR=%s", of->home);
+		c->env[n++] = c->home;
+		c->env[n++] = c->tmp;
+	}
+	if (run->events) {
+		snprintf(c->events, sizeof(c->events), "RINGHOLD_EVENTS=%s", run->events);
+		snprintf(c->count, sizeof(c->count), "RINGHOLD_COUNT=%zu", run->answers.count);
+		c->env[n++] = c->events;
+		c->env[n++] = c->count;
+	}
+	c->env[n] = NULL;
+}
+
+static int enter(void *home)
+{
+	return *(char *)home ? chdir(home) : 0;
+}
+
+static int perform(struct command *c, const struct loader_job *job, struct run *run, struct err *e)
+{
+	const struct loader_exec *x = c->x;
+	struct call call;
 	struct proc_result result = { 0 };
-	struct proc_run command = { .path = x->argv[0], .env = env, .output_max = run->output_max, .output_ends = true,
-				    .timeout_ms = x->timeout_ms ? x->timeout_ms : TIMEOUT_MS,
-				    .confine = enter, .confine_arg = (void *)(uintptr_t)job->scratch };
-	size_t n = 0, v = 3;
+	struct proc_run command = { .path = x->argv[0], .argv = (char *const *)call.argv, .env = call.env, .output_max = run->output_max,
+				    .output_ends = true, .timeout_ms = x->timeout_ms ? x->timeout_ms : TIMEOUT_MS,
+				    .confine = enter, .confine_arg = c->home };
 	int rc;
 
 	if (write_list(job, x->type, e) < 0)
 		return e->code;
 	command.stdin_fd = list;
-	while (n < ARGS_MAX && x->argv[n]) {
-		argv[n] = x->argv[n];
-		n++;
-	}
-	snprintf(serial, sizeof(serial), "%" PRIu64, job->manifest->serial);
-	argv[n++] = job->slot_path ? job->slot_path : "";
-	argv[n++] = job->manifest->channel;
-	argv[n++] = job->digest ? job->digest : "";
-	argv[n++] = serial;
-	argv[n] = NULL;
-	snprintf(type, sizeof(type), "RINGHOLD_TYPE=%s", x->type);
-	if (job->scratch) {
-		snprintf(home, sizeof(home), "HOME=%s", job->scratch);
-		snprintf(tmp, sizeof(tmp), "TMPDIR=%s", job->scratch);
-		env[v++] = home;
-		env[v++] = tmp;
-	}
-	if (run->events) {
-		snprintf(events, sizeof(events), "RINGHOLD_EVENTS=%s", run->events);
-		snprintf(count, sizeof(count), "RINGHOLD_COUNT=%zu", run->answers.count);
-		env[v++] = events;
-		env[v++] = count;
-	}
-	command.argv = (char *const *)argv;
+	write_arguments(&call, x, job);
+	write_environment(&call, c, run);
 	if (proc_run(&command, &result, e) < 0)
 		return e->code;
 	run->cpu_us = result.cpu_us;
@@ -175,6 +200,16 @@ static bool has_files(const struct manifest *m, const char *type)
 	return false;
 }
 
+/* Each command has a part of the scratch directory to itself. */
+static int make_home(struct command *c, const char *scratch, struct err *e)
+{
+	if (!scratch)
+		return 0;
+	if ((size_t)snprintf(c->home, sizeof(c->home), "%s/%s", scratch, c->x->type) >= sizeof(c->home))
+		return err_set(e, ERR_LIMIT, "%s: the path is too long", scratch);
+	return mkdir(c->home, 0700) < 0 ? err_errno(e, "%s", c->home) : 0;
+}
+
 static int load_one(struct exec_engine *x, const struct loader_exec *command, struct err *e)
 {
 	struct command *c = &x->commands[x->count];
@@ -184,9 +219,10 @@ static int load_one(struct exec_engine *x, const struct loader_exec *command, st
 		return err_set(e, ERR_USAGE, "the check command of type \"%s\" has no absolute path", command->type);
 	if (x->count == COMMANDS_MAX)
 		return err_set(e, ERR_LIMIT, "more than %d check commands for one bundle", COMMANDS_MAX);
-	if (perform(command, &x->job, &run, e) < 0)
+	*c = (struct command){ .x = command };
+	if (make_home(c, x->job.scratch, e) < 0 || perform(c, &x->job, &run, e) < 0)
 		return e->code;
-	*c = (struct command){ .x = command, .load_cpu_us = run.cpu_us };
+	c->load_cpu_us = run.cpu_us;
 	x->stats.rules += run.answers.rules;
 	if (run.answers.events && !(c->events = loader_events_new()))
 		return err_memory(e);
@@ -260,7 +296,7 @@ static int offer(void *engine, const struct json_doc *d, const struct json *even
 	if (!x->job.scratch)
 		return err_set(e, ERR_INTERNAL, "no directory of its own here to hand events to a check command in");
 	for (size_t i = 0; i < x->count; i++)
-		if (is_for(&x->commands[i], event) && loader_events_add(x->commands[i].events, &x->job, x->commands[i].x->type, d, event, e) < 0)
+		if (is_for(&x->commands[i], event) && loader_events_add(x->commands[i].events, &x->job, x->commands[i].home, d, event, e) < 0)
 			return e->code;
 	return 0;
 }
@@ -274,7 +310,7 @@ static int judge_one(struct exec_engine *x, struct command *c, uint64_t *cpu_ns,
 		return 0;
 	run.events = loader_events_dir(c->events);
 	run.output_max = CHATTER_MAX + ANSWER_MAX * loader_events_count(c->events);
-	if (loader_events_ask(c->events, &run.answers, e) < 0 || perform(c->x, &x->job, &run, e) < 0)
+	if (loader_events_ask(c->events, &run.answers, e) < 0 || perform(c, &x->job, &run, e) < 0)
 		return e->code;
 	missing = loader_events_settle(c->events);
 	if (missing)
