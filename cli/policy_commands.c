@@ -149,6 +149,16 @@ static void print_rows(const struct row *rows, size_t count)
 	cli_table_free(t);
 }
 
+/* What no best case can tell. */
+static void print_boots(const struct row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].ring->boots > 0)
+			printf("%s: an endpoint counts as survived only after %lld restarts, so it is open for as long as it takes to restart by itself;\n"
+			       "  `ringhold plan simulate` shows how long that is. Without a verdict the ring asks a person after %lld h.\n", rows[i].ring->name,
+			       (long long)rows[i].ring->boots, (long long)rows[i].ring->deadline_s / 3600);
+}
+
 static void print_exact(const struct row *rows, size_t count)
 {
 	static const char *const titles[] = { "RING", "PASSES AT P1", "BETA", "PASSES AT P0", "HALTS AT P0", "SHARE OF ALPHA", "HALTS AT P1" };
@@ -200,6 +210,7 @@ static int print_json(const struct row *rows, size_t count, bool exact, struct e
 		json_put_int(&w, "failures_to_halt", r->x.failures_to_halt);
 		json_put_int(&w, "worst_exposed", r->x.worst_exposed);
 		json_put_int(&w, "best_s", r->x.best_s);
+		json_put_int(&w, "boots", r->ring->boots);
 		json_put_text(&w, "passes_by", r->x.by_coverage ? "coverage" : "bound");
 		if (exact) {
 			json_put_int(&w, "exact_offers", EXACT_OFFERS);
@@ -237,6 +248,7 @@ static int check(int argc, char **argv, const void *options, struct err *e)
 		return e->code;
 	if (!o->json) {
 		print_rows(rows, p->count);
+		print_boots(rows, p->count);
 		if (o->exact)
 			print_exact(rows, p->count);
 	}

@@ -11,6 +11,7 @@
 #define YEAR (366 * DAY)
 #define SILENCE_LEAST (15 * 60) /* the boot allowance */
 #define COUNT_MAX 1000000000
+#define BOOT_S 120              /* a boot takes that at least: the sensor must be up so long before it counts */
 #define COVERAGE_LEAST 3        /* survivors of a coverage pass, as rollout/verdict asks */
 
 /* The shipped gates, by the ring's place; later rings are like the last row. */
@@ -27,7 +28,7 @@ static void ring_default(struct policy_ring *out, size_t place)
 {
 	*out = defaults[MIN(place, ARRAY_LEN(defaults) - 1)];
 	out->observe_s = HOUR;
-	out->boots = 1;
+	out->boots = 0;         /* docs/decisions/0017: where machines restart by themselves, ask for one */
 	out->probation_s = 600;
 	out->coverage = COVERAGE_AUTO;
 	out->promote = PROMOTE_AUTO;
@@ -279,6 +280,12 @@ static int64_t waves(const struct policy_ring *r, int64_t members)
 	return n;
 }
 
+/* From the offer to the proof, for an endpoint that restarts at once when it must. */
+static int64_t proof_s(const struct policy_ring *r)
+{
+	return r->probation_s + r->boots * BOOT_S;
+}
+
 void policy_exposure(struct policy_exposure *out, const struct policy *p, size_t ring, int64_t members)
 {
 	const struct policy_ring *r = &p->rings[ring];
@@ -290,7 +297,7 @@ void policy_exposure(struct policy_exposure *out, const struct policy *p, size_t
 	out->by_coverage = members > 0 && members < out->clean_to_pass;
 	wanted = members > 0 ? members : out->clean_to_pass;
 	/* the last wave starts after the pass and its soak, unless all were offered before */
-	out->best_s = waves(r, wanted) * r->probation_s + r->soak_s;
+	out->best_s = waves(r, wanted) * proof_s(r) + r->soak_s;
 }
 
 int policy_check_size(const struct policy *p, size_t ring, int64_t members, struct err *e)
@@ -303,7 +310,7 @@ int policy_check_size(const struct policy *p, size_t ring, int64_t members, stru
 	if (members < COVERAGE_LEAST)
 		return err_set(e, ERR_REFUSED, "ring %s: with %lld endpoints it can never pass: its bound needs %lld survivors and a coverage pass %d",
 			       r->name, (long long)members, (long long)clean, COVERAGE_LEAST);
-	least = waves(r, MIN(clean, members)) * r->probation_s + r->soak_s;
+	least = waves(r, MIN(clean, members)) * proof_s(r) + r->soak_s;
 	if (least >= r->deadline_s)
 		return err_set(e, ERR_REFUSED, "ring %s: with %lld endpoints it passes after %lld s at best, and its deadline is %lld s", r->name,
 			       (long long)members, (long long)least, (long long)r->deadline_s);

@@ -70,7 +70,7 @@ struct policy_exposure {
 	int64_t clean_to_pass;          /* survivors in a row that pass */
 	int64_t failures_to_halt;       /* fresh failures in a row that halt */
 	int64_t worst_exposed;          /* endpoints that can hold the bundle before anything can halt: min(m0, members) */
-	int64_t best_s;                 /* least seconds from the first offer until the whole ring is covered */
+	int64_t best_s;                 /* least seconds from the first offer until the whole ring is covered; of required boots only their own time */
 	bool by_coverage;               /* the ring is too small for the statistical pass */
 };
 void policy_exposure(struct policy_exposure *out, const struct policy *p, size_t ring, int64_t members);

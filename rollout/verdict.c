@@ -232,8 +232,13 @@ static bool hold_by_deadline(struct verdict_result *out, const struct view *v)
 			 (long long)v->ring->deadline_s, f->strata_lacking, f->strata_lacks ? f->strata_lacks : "a small one");
 		return true;
 	}
-	SENTENCE(out, "no verdict after %lld s: %u survived, %u failed or were lost, %u open; a person must decide",
-		 (long long)v->ring->deadline_s, v->survived, v->bad, f->sums.open);
+	if (v->ring->boots > 0 && f->sums.open > 0)
+		SENTENCE(out, "no verdict after %lld s: %u survived, %u failed or were lost, %u are open, which may only wait for the %lld restarts "
+			 "that the policy asks for; a person must decide", (long long)v->ring->deadline_s, v->survived, v->bad, f->sums.open,
+			 (long long)v->ring->boots);
+	else
+		SENTENCE(out, "no verdict after %lld s: %u survived, %u failed or were lost, %u open; a person must decide",
+			 (long long)v->ring->deadline_s, v->survived, v->bad, f->sums.open);
 	return true;
 }
 

@@ -33,7 +33,7 @@ static struct digest digest_of(int n)
 
 static void assign(struct assignment *a, const char *ring, int serial)
 {
-	*a = (struct assignment){ .attempt = 1, .issued = T0 - 5, .permit_required = true, .probation_s = 600, .probation_boots = 1 };
+	*a = (struct assignment){ .attempt = 1, .issued = T0 - 5, .permit_required = true, .probation_s = 600, .probation_boots = 0 };
 	strcpy(a->channel, "edr");
 	strcpy(a->ring, ring);
 	a->bundle.serial = (uint64_t)serial;
@@ -326,9 +326,9 @@ static void an_assignment_is_what_our_policy_makes_of_it(void **state)
 	b->wanted.probation_s = 1;
 	judged(b, ERR_REFUSED, "permit and probation");
 	b->wanted.probation_s = 600;
-	b->wanted.probation_boots = 0;
-	judged(b, ERR_REFUSED, "permit and probation");
 	b->wanted.probation_boots = 1;
+	judged(b, ERR_REFUSED, "permit and probation");
+	b->wanted.probation_boots = 0;
 	b->wanted.observe = true;
 	judged(b, ERR_REFUSED, "permit and probation");
 	b->wanted.observe = false;

@@ -148,6 +148,11 @@ static void exposure_is_bounded_by_the_ring_and_small_rings_pass_by_coverage(voi
 	assert_false(x.by_coverage);
 	/* 10, 10, 20: three waves of 600 s, and the soak */
 	assert_int_equal(x.best_s, 3 * 600 + 3600);
+	/* a required restart takes its own time in each wave */
+	p->rings[0].boots = 2;
+	policy_exposure(&x, p, 0, 40);
+	assert_int_equal(x.best_s, 3 * (600 + 2 * 120) + 3600);
+	p->rings[0].boots = 0;
 	policy_exposure(&x, p, 2, 8500000);
 	assert_int_equal(x.worst_exposed, 500);
 	assert_true(x.best_s > 0 && x.best_s < p->rings[2].deadline_s);

@@ -182,6 +182,20 @@ static void at_the_deadline_a_person_may_let_a_stratum_go_that_cannot_be_tried(v
 	expect(g, VERDICT_PASS, CAUSE_BOUND);
 }
 
+static void the_deadline_says_when_offers_may_only_wait_for_a_restart(void **state)
+{
+	struct ring *g = *state;
+
+	add(g, 5, OUTCOME_SURVIVED);
+	add(g, 5, OUTCOME_PENDING);
+	g->f.began = g->f.now - g->f.ring->deadline_s;
+	expect(g, VERDICT_HOLD, CAUSE_DEADLINE);
+	assert_null(strstr(g->r.sentence, "restart"));
+	g->policy->rings[0].boots = 1;
+	expect(g, VERDICT_HOLD, CAUSE_DEADLINE);
+	assert_non_null(strstr(g->r.sentence, "5 are open, which may only wait for the 1 restarts that the policy asks for"));
+}
+
 static void what_p0_would_fit_is_said_from_the_measured_background(void **state)
 {
 	struct ring *g = *state;
@@ -383,6 +397,7 @@ int main(void)
 		RING_TEST(a_stratum_that_is_lost_holds_until_the_background_is_known),
 		RING_TEST(a_bound_over_all_does_not_pass_a_stratum_that_was_hardly_tried),
 		RING_TEST(at_the_deadline_a_person_may_let_a_stratum_go_that_cannot_be_tried),
+		RING_TEST(the_deadline_says_when_offers_may_only_wait_for_a_restart),
 		RING_TEST(what_p0_would_fit_is_said_from_the_measured_background),
 		RING_TEST(silence_of_the_offered_halts_at_its_share_of_alpha),
 		RING_TEST(a_crash_by_the_content_halts_only_the_first_ring),
