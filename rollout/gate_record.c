@@ -70,6 +70,7 @@ void gate_record_free(struct gate_record *r)
 	strata_free(r->strata);
 	free(r->offers);
 	free(r->silenced);
+	free(r->effects);
 	free(r->runs);
 	free(r->policy_text);
 	policy_free(r->policy);
@@ -190,6 +191,39 @@ static void write_silence(struct json_writer *w, const struct gate_record *r)
 	json_close_object(w);
 }
 
+static void write_effects(struct json_writer *w, const struct effects_sums *s)
+{
+	if (!s) {
+		json_put_null(w, "effects");
+		return;
+	}
+	json_open_object(w, "effects");
+	json_open_array(w, "hosts");
+	for (int side = 0; side < EFFECTS_SIDES; side++)
+		json_put_int(w, NULL, s->hosts[side]);
+	json_close_array(w);
+	json_open_array(w, "figures");
+	for (int i = 0; i < EFFECTS_FIGURES; i++) {
+		json_open_array(w, NULL);
+		for (int side = 0; side < EFFECTS_SIDES; side++) {
+			json_put_int(w, NULL, s->of[side][i].n);
+			json_put_int(w, NULL, s->of[side][i].per);
+		}
+		json_close_array(w);
+	}
+	json_close_array(w);
+	json_open_array(w, "rules");
+	for (size_t i = 0; i < s->rule_count; i++) {
+		json_open_array(w, NULL);
+		json_put_text(w, NULL, s->rules[i].rule);
+		for (int side = 0; side < EFFECTS_SIDES; side++)
+			json_put_int(w, NULL, s->rules[i].n[side]);
+		json_close_array(w);
+	}
+	json_close_array(w);
+	json_close_object(w);
+}
+
 static void write_bundle(struct json_writer *w, const struct bundle_ref *b)
 {
 	json_open_object(w, "bundle");
@@ -225,6 +259,7 @@ static void write_all(struct json_writer *w, const struct gate_record *r)
 	write_strata(w, r);
 	write_offers(w, r);
 	write_silence(w, r);
+	write_effects(w, r->effects);
 	json_put_text(w, "verdict", verdict_name(r->verdict));
 	json_put_text(w, "cause", verdict_cause_name(r->cause));
 	json_put_text(w, "sentence", r->sentence);

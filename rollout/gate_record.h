@@ -14,7 +14,7 @@
  *	 "strata":[["debian-12/7.11/C",4000],..,["other",3]],"strata_given":null,
  *	 "offers":[["<device>",group,offered,last_seen,goodbye,renewed,survived,failed,environment,lost,voided],..],
  *	 "runs":null,"silence":{"at_risk":..,"waiting":..,"before":null,"events":[["<device>",at,group,treated,at_risk,waiting],..]},
- *	 "verdict":"pass","cause":"bound","sentence":"..."}
+ *	 "effects":null,"verdict":"pass","cause":"bound","sentence":"..."}
  *
  * All times are seconds since the epoch by the server's clock, 0: did not
  * happen. A ring of more than GATE_RECORD_OFFERS offers is recorded by its
@@ -22,6 +22,9 @@
  * the stratum of what follows. Where that is too long as well, runs go without
  * strata and "strata_given" says what the server summed up over them. Of many
  * silent endpoints the first are summed up in "before".
+ *
+ * "effects" are {"hosts":[offered,before,waiting],"figures":[[n,per,n,per,n,per],..],
+ * "rules":[["id",offered,before,waiting],..]}; see rollout/effects_rail.h.
  *
  * Format 1 knew neither frozen strata nor silence nor placebo offers: it is
  * still read, and replayed without them.
@@ -83,6 +86,7 @@ struct gate_record {
 	struct silence silence_before;  /* the test after the events that are not listed */
 	struct gate_silenced *silenced; /* owned: the events after that, in their order */
 	uint32_t silenced_count;
+	struct effects_sums *effects;   /* owned; NULL: nobody reports them */
 	uint32_t at_risk, waiting;      /* heard of in the strata that have both; 0: the test is unarmed */
 	enum verdict verdict;           /* what was decided then */
 	enum verdict_cause cause;

@@ -12,7 +12,7 @@
 	"content_crash", "declined", "operator_hold", "coverage_approved", "continue_anyway", "strata", "offers", "runs",  \
 	"verdict", "cause", "sentence"
 
-static const char *const members[] = { MEMBERS_BOTH, "placebos", "placebos_lost", "strata_given", "silence", NULL };
+static const char *const members[] = { MEMBERS_BOTH, "placebos", "placebos_lost", "strata_given", "silence", "effects", NULL };
 static const char *const members_1[] = { MEMBERS_BOTH, "background_known", NULL };
 static const char *const bundle_members[] = { "path", "serial", "version", "digest", NULL };
 
@@ -261,6 +261,66 @@ static int read_silence(struct gate_record *r, const struct json_doc *d, struct 
 	return 0;
 }
 
+/* ---- effects ---- */
+
+static int read_sums(const struct json_doc *d, const struct json *v, uint32_t from, uint32_t count, int64_t *out, struct err *e)
+{
+	if (v->type != JSON_ARRAY || v->count != from + count)
+		return json_error(d, v, e, ERR_FORMAT, "wanted %u numbers", count);
+	for (uint32_t i = 0; i < count; i++)
+		if (!json_to_int(&v->u.items[from + i], &out[i]) || out[i] < 0 || out[i] > INT64_MAX / 2)
+			return json_error(d, &v->u.items[from + i], e, ERR_FORMAT, "wanted a number from 0 on");
+	return 0;
+}
+
+static int read_rules(struct effects_sums *s, const struct json_doc *d, const struct json *rules, struct err *e)
+{
+	for (; s->rule_count < rules->count; s->rule_count++) {
+		const struct json *v = &rules->u.items[s->rule_count];
+		struct effects_rule_sum *r = &s->rules[s->rule_count];
+
+		if (read_sums(d, v, 1, EFFECTS_SIDES, r->n, e) < 0)
+			return e->code;
+		if (v->u.items[0].type != JSON_STRING || v->u.items[0].count > RULE_LEN_MAX || strlen(v->u.items[0].u.text) != v->u.items[0].count)
+			return json_error(d, v, e, ERR_FORMAT, "a rule's id is a text of at most %d bytes", RULE_LEN_MAX);
+		memcpy(r->rule, v->u.items[0].u.text, v->u.items[0].count + 1);
+	}
+	return 0;
+}
+
+static int read_effects(struct gate_record *r, const struct json_doc *d, struct err *e)
+{
+	static const char *const keys[] = { "hosts", "figures", "rules", NULL };
+	const struct json *o = NULL, *hosts, *figures, *rules;
+	int64_t n[2 * EFFECTS_SIDES];
+
+	if (r->format == 1)
+		return 0;
+	if (!json_get(d->root, "effects"))
+		return json_error(d, d->root, e, ERR_FORMAT, "no member \"effects\"");
+	if (json_may_object(d, d->root, "effects", &o, e) < 0)
+		return e->code;
+	if (!o)
+		return 0;
+	r->effects = calloc(1, sizeof *r->effects);
+	if (!r->effects)
+		return err_memory(e);
+	r->facts.effects = r->effects;
+	if (json_only(d, o, keys, e) < 0 || json_want_array(d, o, "hosts", EFFECTS_SIDES, &hosts, e) < 0 ||
+	    json_want_array(d, o, "figures", EFFECTS_FIGURES, &figures, e) < 0 ||
+	    json_want_array(d, o, "rules", EFFECTS_RAIL_RULES, &rules, e) < 0 || read_sums(d, hosts, 0, EFFECTS_SIDES, r->effects->hosts, e) < 0)
+		return e->code;
+	if (figures->count != EFFECTS_FIGURES)
+		return json_error(d, figures, e, ERR_FORMAT, "wanted %d figures", EFFECTS_FIGURES);
+	for (uint32_t i = 0; i < EFFECTS_FIGURES; i++) {
+		if (read_sums(d, &figures->u.items[i], 0, 2 * EFFECTS_SIDES, n, e) < 0)
+			return e->code;
+		for (int side = 0; side < EFFECTS_SIDES; side++)
+			r->effects->of[side][i] = (struct effects_sum){ n[2 * side], n[2 * side + 1] };
+	}
+	return read_rules(r->effects, d, rules, e);
+}
+
 /* ---- numbers and words ---- */
 
 static int read_numbers(struct gate_record *r, const struct json_doc *d, struct err *e)
@@ -361,7 +421,7 @@ int gate_record_parse(struct gate_record **out, const char *name, const char *te
 	    json_want_int(d, d->root, "position", 0, POLICY_RINGS_MAX - 1, &r->position, e) < 0 ||
 	    json_want_int(d, d->root, "quiet_until", 0, INT64_MAX / 4, &r->quiet_until, e) < 0 || read_bundle(&r->bundle, d, e) < 0 ||
 	    read_words(r, d, e) < 0 || read_numbers(r, d, e) < 0 || read_strata(r, d, name, e) < 0 ||
-	    read_policy(r, d, name, e) < 0 || read_offers(r, d, name, e) < 0 || read_silence(r, d, e) < 0)
+	    read_policy(r, d, name, e) < 0 || read_offers(r, d, name, e) < 0 || read_silence(r, d, e) < 0 || read_effects(r, d, e) < 0)
 		return e->code;
 	*out = TAKE(r);
 	return 0;

@@ -33,6 +33,9 @@ static void ring_default(struct policy_ring *out, size_t place)
 	out->coverage = COVERAGE_AUTO;
 	out->promote = PROMOTE_AUTO;
 	out->permit_required = true;
+	out->effects_ratio = 5;
+	out->effects_least = 100;
+	out->effects = EFFECTS_HOLD;
 }
 
 /* One row per number of a ring: parse, write and bounds from the same place. */
@@ -49,6 +52,7 @@ static const struct {
 	{ "boots", offsetof(struct policy_ring, boots), 0, 16 },
 	{ "probation_s", offsetof(struct policy_ring, probation_s), 0, YEAR },
 	{ "min_age_s", offsetof(struct policy_ring, min_age_s), 0, YEAR },
+	{ "effects_least", offsetof(struct policy_ring, effects_least), 1, COUNT_MAX },
 };
 
 static const struct {
@@ -63,10 +67,12 @@ static const struct {
 
 static const char *const coverages[] = { [COVERAGE_AUTO] = "auto", [COVERAGE_APPROVE] = "approve" };
 static const char *const promotes[] = { [PROMOTE_AUTO] = "auto", [PROMOTE_MANUAL] = "manual" };
+static const char *const effects[] = { [EFFECTS_HOLD] = "hold", [EFFECTS_HALT] = "halt" };
 static const char *const permits[] = { "none", "required" };
 
 static const char *const ring_keys[] = { "name", "p0", "p1", "alpha", "beta", "m0", "cap", "soak_s", "observe_s", "deadline_s",
-					 "boots", "probation_s", "min_age_s", "coverage", "promote", "permit", "audit_first", NULL };
+					 "boots", "probation_s", "min_age_s", "coverage", "promote", "permit", "audit_first",
+					 "effects", "effects_ratio", "effects_least", NULL };
 static const char *const policy_keys[] = { "format", "needs", "channel", "checkin_s", "rings", NULL };
 
 #define AT(type, base, offset) ((type *)(void *)((char *)(base) + (offset)))
@@ -91,12 +97,13 @@ static int parse_choice(const struct json_doc *d, const struct json *o, const ch
 
 static int parse_ring(struct policy_ring *r, size_t place, const struct json_doc *d, const struct json *o, struct err *e)
 {
-	int coverage, promote, permit;
+	int coverage, promote, permit, effect;
 
 	ring_default(r, place);
 	coverage = r->coverage;
 	promote = r->promote;
 	permit = r->permit_required;
+	effect = r->effects;
 	if (json_only(d, o, ring_keys, e) < 0 || field_want_name(d, o, "name", r->name, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < ARRAY_LEN(rates); i++)
@@ -107,11 +114,13 @@ static int parse_ring(struct policy_ring *r, size_t place, const struct json_doc
 			return e->code;
 	if (parse_choice(d, o, "coverage", coverages, &coverage, e) < 0 ||
 	    parse_choice(d, o, "promote", promotes, &promote, e) < 0 || parse_choice(d, o, "permit", permits, &permit, e) < 0 ||
-	    json_may_bool(d, o, "audit_first", &r->audit_first, e) < 0)
+	    json_may_bool(d, o, "audit_first", &r->audit_first, e) < 0 || parse_choice(d, o, "effects", effects, &effect, e) < 0 ||
+	    json_may_double(d, o, "effects_ratio", 0, 1e6, &r->effects_ratio, e) < 0)
 		return e->code;
 	r->coverage = coverage;
 	r->promote = promote;
 	r->permit_required = permit;
+	r->effects = effect;
 	return 0;
 }
 
@@ -167,6 +176,8 @@ static void write_ring(struct json_writer *w, const struct policy_ring *r)
 	json_put_text(w, "promote", promotes[r->promote]);
 	json_put_text(w, "permit", permits[r->permit_required]);
 	json_put_bool(w, "audit_first", r->audit_first);
+	json_put_text(w, "effects", effects[r->effects]);
+	json_put_double(w, "effects_ratio", r->effects_ratio);
 	json_close_object(w);
 }
 
@@ -240,6 +251,8 @@ static int check_ring(const struct policy *p, const struct policy_ring *r, struc
 		return err_set(e, ERR_REFUSED, "ring %s: p0 %g and p1 %g: wanted 0.000001 <= p0, 2 p0 <= p1 <= 0.99", r->name, r->p0, r->p1);
 	if (!(r->alpha > 0 && r->alpha <= 0.2) || !(r->beta > 0 && r->beta <= 0.2))
 		return err_set(e, ERR_REFUSED, "ring %s: alpha %g and beta %g: wanted above 0 and at most 0.2", r->name, r->alpha, r->beta);
+	if (r->effects_ratio > 0 && r->effects_ratio < 1)
+		return err_set(e, ERR_REFUSED, "ring %s: effects_ratio %g: wanted 0, or from 1 on", r->name, r->effects_ratio);
 	if (r->m0 < 1 || r->m0 > r->cap)
 		return err_set(e, ERR_REFUSED, "ring %s: m0 %lld is above cap %lld", r->name, (long long)r->m0, (long long)r->cap);
 	if (r->observe_s < least)

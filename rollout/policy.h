@@ -23,6 +23,7 @@
 #define POLICY_SHARE_SILENCE 0.2
 
 enum policy_coverage { COVERAGE_AUTO, COVERAGE_APPROVE };
+enum policy_effects { EFFECTS_HOLD, EFFECTS_HALT };
 enum policy_promote { PROMOTE_AUTO, PROMOTE_MANUAL };
 
 struct policy_ring {
@@ -39,6 +40,9 @@ struct policy_ring {
 	enum policy_coverage coverage;  /* a coverage pass: by itself, or a person is asked */
 	enum policy_promote promote;    /* into this ring: by itself, or a person is asked */
 	bool permit_required;
+	double effects_ratio;           /* how many times the others' figure stands out (rollout/effects_rail.h); 0: nothing does */
+	int64_t effects_least;          /* counted verdicts before they can */
+	enum policy_effects effects;    /* then the ring holds, or halts */
 	bool audit_first;               /* during probation new destructive rules only observe */
 };
 

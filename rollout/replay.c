@@ -327,6 +327,8 @@ static int same_ring(const struct policy_ring *a, const struct policy_ring *b, s
 		{ "min_age_s", (double)a->min_age_s, (double)b->min_age_s },
 		{ "coverage", a->coverage, b->coverage }, { "promote", a->promote, b->promote },
 		{ "permit", a->permit_required, b->permit_required }, { "audit_first", a->audit_first, b->audit_first },
+		{ "effects", a->effects, b->effects }, { "effects_ratio", a->effects_ratio, b->effects_ratio },
+		{ "effects_least", (double)a->effects_least, (double)b->effects_least },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)

@@ -44,6 +44,8 @@ static int in_turn(const void *a, const void *b)
 
 void silence_ties(struct silence_found *found, size_t count, uint32_t *at_risk, uint32_t *waiting)
 {
+	if (count == 0)
+		return;
 	qsort(found, count, sizeof *found, in_turn);
 	for (size_t i = 0; i < count; i++)
 		++*(found[i].treated ? &at_risk[found[i].group] : &waiting[found[i].group]);

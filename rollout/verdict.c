@@ -151,6 +151,27 @@ static bool halt_by_crash(struct verdict_result *out, const struct view *v)
 	return true;
 }
 
+static bool stands_out(struct verdict_result *out, const struct view *v, enum policy_effects then)
+{
+	char sentence[EFFECTS_RAIL_SENTENCE];
+
+	if (v->ring->effects != then || !v->f->effects || !(v->ring->effects_ratio > 0) || v->f->continue_anyway ||
+	    !effects_rail(sentence, v->f->effects, v->ring->effects_ratio, v->ring->effects_least))
+		return false;
+	SENTENCE(out, "%s", sentence);
+	return true;
+}
+
+static bool halt_by_effects(struct verdict_result *out, const struct view *v)
+{
+	return stands_out(out, v, EFFECTS_HALT);
+}
+
+static bool hold_by_effects(struct verdict_result *out, const struct view *v)
+{
+	return stands_out(out, v, EFFECTS_HOLD);
+}
+
 static bool hold_by_operator(struct verdict_result *out, const struct view *v)
 {
 	if (!v->f->operator_hold)
@@ -260,11 +281,13 @@ static const struct {
 	{ VERDICT_HALT, CAUSE_EVIDENCE, halt_by_stratum },
 	{ VERDICT_HALT, CAUSE_EVIDENCE, halt_by_silence },
 	{ VERDICT_HALT, CAUSE_FIRST_RING_CRASH, halt_by_crash },
+	{ VERDICT_HALT, CAUSE_EFFECTS, halt_by_effects },
 	{ VERDICT_HOLD, CAUSE_OPERATOR, hold_by_operator },
 	{ VERDICT_HOLD, CAUSE_DECLINED, hold_by_decline },
 	{ VERDICT_HOLD, CAUSE_COVERAGE_IMPOSSIBLE, hold_by_coverage },
 	{ VERDICT_HOLD, CAUSE_BACKGROUND, hold_by_background },
 	{ VERDICT_HOLD, CAUSE_TELEMETRY, hold_by_telemetry },
+	{ VERDICT_HOLD, CAUSE_EFFECTS, hold_by_effects },
 	{ VERDICT_HOLD, CAUSE_LEFT_OUT, hold_by_left_out },
 	{ VERDICT_HOLD, CAUSE_DEADLINE, hold_by_deadline },
 	{ VERDICT_HOLD, CAUSE_COVERAGE_APPROVE, hold_for_approval },
@@ -366,5 +389,5 @@ int verdict_cause_parse(const char *name)
 
 bool verdict_cause_ends_itself(enum verdict_cause c)
 {
-	return c == CAUSE_TELEMETRY || c == CAUSE_LEFT_OUT || c == CAUSE_BACKGROUND;
+	return c == CAUSE_TELEMETRY || c == CAUSE_LEFT_OUT || c == CAUSE_BACKGROUND || c == CAUSE_EFFECTS;
 }

@@ -7,6 +7,7 @@
 #ifndef ROLLOUT_VERDICT_H
 #define ROLLOUT_VERDICT_H
 
+#include "rollout/effects_rail.h"
 #include "rollout/policy.h"
 #include "rollout/sequence.h"
 #include "rollout/strata.h"
@@ -20,6 +21,7 @@ enum verdict { VERDICT_CONTINUE, VERDICT_HOLD, VERDICT_PASS, VERDICT_HALT };
 	X(CAUSE_FIRST_RING_CRASH, "first-ring-crash") /* rail: engine or kernel crash */       \
 	X(CAUSE_DECLINED, "declined")           /* rail: a contract refusal in the first ring */ \
 	X(CAUSE_TELEMETRY, "telemetry")         /* rail: too few check-ins arrive */           \
+	X(CAUSE_EFFECTS, "effects")             /* rail: content does something that is no crash */ \
 	X(CAUSE_LEFT_OUT, "left-out")           /* rail: away and environment above 20 % */    \
 	X(CAUSE_BACKGROUND, "background")       /* only with the lost is E at its limit */     \
 	X(CAUSE_COVERAGE_IMPOSSIBLE, "coverage-impossible")                                    \
@@ -55,6 +57,7 @@ struct verdict_facts {
 	/* rails */
 	bool content_crash;             /* engine or kernel crash attributed to the content, in this ring */
 	bool declined;                  /* an endpoint's contract refused it, in this ring */
+	const struct effects_sums *effects;     /* of the endpoints that report them; NULL: none does */
 	int64_t checkins_expected, checkins_seen;       /* over the last two intervals; expected 0: not measured */
 	int64_t placebos, placebos_lost;        /* placebo offers of the last 28 days, as background_known() asks */
 	bool background_known;          /* the 97.5 % bound of background loss is at most p0/2 */

@@ -147,6 +147,8 @@ static void gather(struct look *l)
 	sequence_sums(g->sequence, &f->sums);
 	verdict_strata(f, g->strata, g->sequence);
 	f->silence = g->silence.max;
+	control_effects(l->s, g, l->now);
+	f->effects = g->effects;
 	background_figures(l->s->background, g->rollout->channel, g->policy->name, g->policy->observe_s, l->now, &f->placebos,
 			   &f->placebos_lost);
 	f->background_known = gate_background_known(g->policy->p0, (uint64_t)f->placebos, (uint64_t)f->placebos_lost);

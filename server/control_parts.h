@@ -35,6 +35,8 @@ int control_enter(struct server *s, int64_t now, struct err *e) MUST_CHECK;
 int control_look(struct server *s, struct stage *g, int64_t now, struct err *e) MUST_CHECK;
 /* control_silence.c: endpoints that fell silent since the last look. */
 int control_silence(struct server *s, struct stage *g, int64_t now, struct err *e) MUST_CHECK;
+/* control_effects.c: what they report that is no crash, with `lock`. */
+void control_effects(struct server *s, struct stage *g, int64_t now);
 /*
  * control_record.c: what a gate decided from, taken from memory (with `lock`);
  * event -1: the cause of a hold changed.

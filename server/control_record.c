@@ -114,6 +114,7 @@ int control_record(struct gate_record **out, struct server *s, const struct stag
 	r->bundle = ro->bundle;
 	r->quiet_until = s->quiet_until;
 	r->facts = *f;
+	r->facts.effects = NULL;
 	r->verdict = verdict->verdict;
 	r->cause = verdict->cause;
 	snprintf(r->channel, sizeof r->channel, "%s", ro->channel);
@@ -122,6 +123,12 @@ int control_record(struct gate_record **out, struct server *s, const struct stag
 	snprintf(r->sentence, sizeof r->sentence, "%s", verdict->sentence);
 	take_offers(r, g);
 	take_silence(r, g);
+	if (g->effects) {
+		r->effects = malloc(sizeof *r->effects);
+		if (!r->effects)
+			return err_memory(e);
+		*r->effects = *g->effects;
+	}
 	if (!whole && take_runs(r, g, f, e) < 0)
 		return e->code;
 	*out = TAKE(r);

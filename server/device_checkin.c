@@ -131,6 +131,7 @@ static void apply(struct visit *v, bool saved)
 		d->before = d->last_seen;
 	d->last_seen = v->now;
 	d->unsaved = !saved;
+	fleet_take_effects(&v->s->fleet, d, v->c);
 	checkin_free(d->said);
 	d->said = TAKE(v->c);
 	free(d->said->events);
@@ -367,7 +368,6 @@ void device_checkin(struct request *q)
 		poisoned_reply(q, n, at, &e);
 		goto out;
 	}
-	checkin_forget_effects(v->c);   /* no rail reads them yet, and what is kept of a device must stay small */
 	pthread_mutex_lock(&v->s->lock);
 	v->d = fleet_find(&v->s->fleet, q->who);
 	pthread_mutex_unlock(&v->s->lock);

@@ -38,6 +38,14 @@ static void device_free(struct device *d)
 		free(d->offers);
 		d->offers = next;
 	}
+	while (d->effects) {
+		struct device_effects *next = d->effects->next;
+
+		effects_free(d->effects->now);
+		effects_free(d->effects->before);
+		free(d->effects);
+		d->effects = next;
+	}
 	device_forget_attributes(d);
 	checkin_free(d->said);
 	free(d);
@@ -196,6 +204,48 @@ const struct checkin_channel *device_channel(const struct device *d, const char 
 	return NULL;
 }
 
+const struct device_effects *device_effects(const struct device *d, const char *channel)
+{
+	const struct device_effects *x = d->effects;
+
+	while (x && strcmp(x->channel, channel) != 0)
+		x = x->next;
+	return x;
+}
+
+static struct device_effects *effects_slot(struct fleet *f, struct device *d, const char *channel)
+{
+	struct device_effects *x = d->effects;
+
+	while (x && strcmp(x->channel, channel) != 0)
+		x = x->next;
+	if (x || f->effects >= FLEET_EFFECTS_MAX || !(x = calloc(1, sizeof *x)))
+		return x;
+	snprintf(x->channel, sizeof x->channel, "%s", channel);
+	x->next = d->effects;
+	d->effects = x;
+	f->effects++;
+	return x;
+}
+
+void fleet_take_effects(struct fleet *f, struct device *d, struct checkin *c)
+{
+	for (size_t i = 0; i < c->channel_count; i++) {
+		struct checkin_channel *said = &c->channels[i];
+		struct device_effects *x = said->effects ? effects_slot(f, d, said->channel) : NULL;
+
+		if (!x)
+			continue;
+		if (x->now && !digest_equal(&x->now->digest, &said->effects->digest)) {
+			effects_free(x->before);
+			x->before = TAKE(x->now);
+		}
+		effects_free(x->now);
+		x->now = TAKE(said->effects);
+	}
+	checkin_forget_effects(c);
+}
+
 bool device_away(const struct device *d)
 {
 	return d->goodbye > 0 && d->last_seen <= d->goodbye;
@@ -216,8 +266,15 @@ int device_row(const struct device *d, struct store_device *out, struct buf *sai
 		.old_epoch = d->old_epoch, .attributes = d->attribute_text ? d->attribute_text : "{}",
 	};
 	if (d->said) {
+		struct checkin_channel channels[CHECKIN_CHANNELS_MAX];
 		struct checkin bare = *d->said;
 
+		/* effects are no fact about a device, but a reading */
+		for (size_t i = 0; i < bare.channel_count; i++) {
+			channels[i] = bare.channels[i];
+			channels[i].effects = NULL;
+		}
+		bare.channels = channels;
 		bare.event_count = bare.want_count = 0;
 		bare.seq = d->seq;
 		if (checkin_write(said, &bare, e) < 0 || buf_check(said, e) < 0)

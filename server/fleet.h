@@ -14,7 +14,16 @@
 #define DEVICE_ATTRIBUTES_MAX 32
 #define DEVICE_ATTRIBUTES_TEXT 4096     /* bytes of the JSON object */
 
+#define FLEET_EFFECTS_MAX 8192          /* reports kept: rules of a whole fleet are more memory than its devices */
+
 struct stage;
+
+/* What a device's sensor counts on the content of one channel, and counted on the content before. */
+struct device_effects {
+	char channel[NAME_LEN_MAX + 1];
+	struct effects *now, *before;   /* owned; before NULL: it was not reported */
+	struct device_effects *next;
+};
 
 /* One offer of a device, found from the device. */
 struct offer_link {
@@ -41,6 +50,7 @@ struct device {
 	size_t attribute_count;
 	const char *ring;               /* by the ring map, borrowed from it; NULL: no map, or never heard of */
 	struct offer_link *offers;
+	struct device_effects *effects; /* memory only: every check-in brings them anew */
 	struct device *chain;           /* private */
 };
 
@@ -49,6 +59,7 @@ struct fleet {
 	size_t count, cap;
 	struct device **table;          /* private: by id */
 	size_t table_size;
+	size_t effects;                 /* devices' channels whose reports are kept */
 };
 
 void fleet_release(struct fleet *f);
@@ -66,6 +77,10 @@ void device_place(struct device *d, const struct ringmap *map);
 const struct checkin_channel *device_channel(const struct device *d, const char *channel);     /* NULL: it has no such channel */
 bool device_away(const struct device *d);               /* said goodbye and was not heard since */
 void device_stratum(const struct device *d, char out[CHECKIN_STRATUM_MAX + 1]);
+
+/* Takes the effects out of what a device says now; of many devices those that came first are kept. */
+void fleet_take_effects(struct fleet *f, struct device *d, struct checkin *c);
+const struct device_effects *device_effects(const struct device *d, const char *channel);       /* NULL: none */
 
 /* The row; said is the buffer it points into. */
 int device_row(const struct device *d, struct store_device *out, struct buf *said, struct err *e) MUST_CHECK;

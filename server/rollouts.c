@@ -14,6 +14,7 @@ static void stage_release(struct stage *g)
 	strata_free(g->strata);
 	waitlist_release(&g->waiting);
 	free(g->silenced);
+	free(g->effects);
 }
 
 static void rollout_free(struct rollout *r)

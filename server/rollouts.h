@@ -59,7 +59,9 @@ struct stage {
 	struct silenced *silenced;
 	uint32_t silenced_count, silenced_cap;
 	uint32_t at_risk, compared;     /* heard of at the last look, in strata that have both; 0: the test is unarmed */
-	int64_t silence_due;            /* nobody can fall silent before */
+	int64_t silence_due;            /* the next look at them */
+	struct effects_sums *effects;   /* owned: of offered and waiting endpoints at the last look; NULL: nobody reports any */
+	int64_t effects_due;
 	struct verdict_result last;     /* of the last look, for people */
 	uint32_t eligible;              /* members at the last look */
 	int64_t looked_at;

@@ -117,6 +117,8 @@ static void malformed_policies_are_refused_with_their_place(void **state)
 		"{\"format\":1,\"channel\":\"edr\",\"rings\":[{\"name\":\"a\",\"permit\":\"maybe\"}]}",
 		"{\"format\":1,\"channel\":\"edr\",\"rings\":[{\"name\":\"a\",\"m0\":-1}]}",
 		"{\"format\":1,\"channel\":\"edr\",\"rings\":[{\"name\":\"a\",\"boots\":1.5}]}",
+		"{\"format\":1,\"channel\":\"edr\",\"rings\":[{\"name\":\"a\",\"effects\":\"warn\"}]}",
+		"{\"format\":1,\"channel\":\"edr\",\"rings\":[{\"name\":\"a\",\"effects_ratio\":0.5}]}",
 		"{\"format\":1,\"needs\":[\"tides\"],\"channel\":\"edr\",\"rings\":[{\"name\":\"a\"}]}",
 		"{\"format\":1,\"channel\":\"edr\",\"colour\":1,\"rings\":[{\"name\":\"a\"}]}",
 	};

@@ -125,6 +125,24 @@ static void a_record_replays_to_the_verdict_that_was_decided(void **state)
 	assert_int_equal(again.facts.sums.of[OUTCOME_SURVIVED], CLEAN);
 }
 
+/* Four endpoints of each side report; those with the content so many alerts. */
+static void give_effects(struct gate_record *r, int alerts)
+{
+	struct effects_rule rule = { .rule = "r \"1\"", .n = (uint64_t)alerts };
+	struct effects f = { .counted = true, .counted_s = 3600, .load_ms = 9, .rules = &rule, .rule_count = 1 };
+
+	r->effects = calloc(1, sizeof *r->effects);
+	assert_non_null(r->effects);
+	r->facts.effects = r->effects;
+	for (int i = 0; i < 4; i++) {
+		f.verdicts[EFFECTS_ALERT] = (uint64_t)alerts;
+		effects_rail_add(r->effects, EFFECTS_OFFERED, &f);
+		f.verdicts[EFFECTS_ALERT] = 20;
+		effects_rail_add(r->effects, EFFECTS_BEFORE, &f);
+		effects_rail_add(r->effects, EFFECTS_WAITING, &f);
+	}
+}
+
 /* Outcomes of every kind, in any order: the plain sums of a replay are the running sums of the server. */
 static void whatever_was_decided_from_any_history_replays(void **state)
 {
@@ -160,6 +178,8 @@ static void whatever_was_decided_from_any_history_replays(void **state)
 			silence_event(&r->silence_before, rand_r(&seed) % 2, 1, 700);
 		if (rand_r(&seed) % 3 == 0)
 			r->facts.placebos = 3000;
+		if (rand_r(&seed) % 2 == 0)
+			give_effects(r, rand_r(&seed) % 400);
 		r->facts.bound_at = rand_r(&seed) % 2 ? T0 + 2000 : 0;
 		r->facts.operator_hold = rand_r(&seed) % 20 == 0;
 		r->facts.content_crash = rand_r(&seed) % 20 == 0;
@@ -271,6 +291,7 @@ static void a_verdict_hangs_on_strata_and_silence_too(void **state)
 	WITH(for (uint32_t i = 0; i < r->offer_count; i++) r->offers[i].stratum = 0, "too few survivors");
 	WITH((r->silenced[2].treated = true, r->silenced[2].at_risk = 1, r->silenced[2].waiting = 4000,
 	      strcpy(r->silenced[2].device, r->offers[2].device), r->silence_before.w[2] = 1000), "fall silent");
+	WITH(give_effects(r, 101), "more than 5 times");
 	WITH((r->silence_before.w[0] = 1e6L, r->silence_before.max = 1e6L, r->silence_before.armed = 9), "fall silent");
 }
 

@@ -500,6 +500,43 @@ static void a_fifth_of_the_offers_away_holds_until_they_return(void **state)
 	assert_state(r, 0, RING_OFFERING);
 }
 
+/* What its sensor counts in an hour on some content. */
+static void counts(struct machine *m, const struct digest *d, int alerts)
+{
+	snprintf(m->effects, sizeof m->effects,
+		 "\"effects\":{\"digest\":\"%s\",\"counted\":{\"seconds\":3600,\"events\":5000,\"errors\":0,\"verdicts\":{\"observe\":0,\"alert\":%d,"
+		 "\"block\":0,\"quarantine\":0},\"would\":{\"block\":0,\"quarantine\":0},\"load_ms\":20,\"rules\":[{\"rule\":\"r1\",\"n\":%d}]}}",
+		 hex_of(d), alerts, alerts);
+}
+
+static void content_that_raises_a_storm_of_alerts_holds_the_ring(void **state)
+{
+	struct world *w = *state;
+	struct digest before = { { 7 } };
+	struct rollout *r;
+
+	for (size_t i = 0; i < w->count; i++)
+		counts(&w->machines[i], &before, 4);
+	all_check_in(w);
+	r = publish(w, 1);
+	begin(w, r);
+	assert_state(r, 0, RING_OFFERING);
+	for (size_t i = 0; i < w->count; i++)
+		if (offered(r, w, &w->machines[i]))
+			counts(&w->machines[i], &r->bundle.digest, 40);
+	live(w, INTERVAL);
+	assert_state(r, 0, RING_HELD);
+	assert_string_equal(r->stages[0].cause, "effects");
+	assert_non_null(strstr(r->stages[0].sentence, "40 an hour, of others 4"));
+	assert_int_equal(r->stages[0].effects->hosts[EFFECTS_BEFORE], 10);
+	/* it was an attack: those that wait see it too */
+	for (size_t i = 0; i < w->count; i++)
+		if (!offered(r, w, &w->machines[i]))
+			counts(&w->machines[i], &before, 41);
+	live(w, INTERVAL);
+	assert_state(r, 0, RING_OFFERING);
+}
+
 static void the_deadline_holds_and_asks_and_a_person_lets_it_go_on(void **state)
 {
 	struct world *w = *state;
@@ -540,6 +577,7 @@ int main(void)
 		T(lost_offers_halt_only_where_the_background_is_known),
 		T(missing_telemetry_holds_and_its_return_resumes),
 		T(a_fifth_of_the_offers_away_holds_until_they_return),
+		T(content_that_raises_a_storm_of_alerts_holds_the_ring),
 		T(the_deadline_holds_and_asks_and_a_person_lets_it_go_on),
 	};
 

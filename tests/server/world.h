@@ -19,6 +19,7 @@ struct machine {
 	char id[DEVICE_ID_LEN + 1];
 	const char *ring;
 	const char *os, *boot;          /* NULL: as all others */
+	char effects[512];              /* member of its channel; "": none */
 	char epoch[CHECKIN_EPOCH_LEN + 1];
 	uint64_t seq, n;
 };
@@ -109,9 +110,10 @@ static inline const char *checkin(struct world *w, struct machine *m, const char
 	snprintf(body, sizeof body,
 		 "{\"format\":1,\"epoch\":\"%s\",\"seq\":%llu,\"sent\":%lld,\"boot_id\":\"%s\",\"facts\":{\"os\":\"%s\",\"sensor\":\"acme\","
 		 "\"sensor_version\":\"7.11\",\"locale\":\"C\",\"host\":\"h\",\"arch\":\"x\"},\"channels\":[{\"channel\":\"edr\",\"ring\":\"%s\","
-		 "\"phase\":\"IDLE\",\"rung\":\"current\",\"running\":null,\"drop\":null,\"high_water\":0,\"held\":null}],"
+		 "\"phase\":\"IDLE\",\"rung\":\"current\",\"running\":null,\"drop\":null,\"high_water\":0,\"held\":null%s%s}],"
 		 "\"events\":[%s],\"want\":[%s]}",
-		 m->epoch, (unsigned long long)++m->seq, (long long)clock_now(), m->boot ? m->boot : "b", m->os ? m->os : "debian-12", m->ring, events, wants);
+		 m->epoch, (unsigned long long)++m->seq, (long long)clock_now(), m->boot ? m->boot : "b", m->os ? m->os : "debian-12", m->ring, m->effects[0] ? "," : "",
+		 m->effects, events, wants);
 	if (call(w, device_checkin, m->id, NULL, body, answer, sizeof answer) != 200)
 		fail_msg("check-in: %s\n%s", answer, body);
 	return answer;

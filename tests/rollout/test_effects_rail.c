@@ -1,0 +1,129 @@
+#include "rollout/effects_rail.h"
+#include "tests/test.h"
+
+static struct effects report(uint64_t alerts, uint64_t cpu_ms)
+{
+	struct effects f = { .counted = true, .counted_s = 3600, .events = 10000, .load_ms = 40, .measured = true, .measured_s = 3600,
+			     .cpu_ms = cpu_ms, .rss_bytes = 100 << 20 };
+
+	f.verdicts[EFFECTS_ALERT] = alerts;
+	return f;
+}
+
+static void add(struct effects_sums *s, enum effects_side side, int hosts, const struct effects *f)
+{
+	while (hosts-- > 0)
+		effects_rail_add(s, side, f);
+}
+
+static const char *said(const struct effects_sums *s)
+{
+	static char sentence[EFFECTS_RAIL_SENTENCE];
+
+	return effects_rail(sentence, s, 5, 100) ? sentence : NULL;
+}
+
+static void a_storm_of_verdicts_stands_out_against_before_and_waiting(void **state)
+{
+	struct effects calm = report(20, 5000), storm = report(120, 5000);
+	struct effects_sums s = { .rule_count = 0 };
+
+	(void)state;
+	add(&s, EFFECTS_WAITING, 10, &calm);
+	add(&s, EFFECTS_BEFORE, 5, &calm);
+	add(&s, EFFECTS_OFFERED, 5, &storm);
+	assert_non_null(strstr(said(&s), "verdicts of endpoints with the content: 120 an hour, of others 20"));
+}
+
+/* An attack strikes those that wait as well. */
+static void what_those_that_wait_see_as_well_is_not_the_contents_doing(void **state)
+{
+	struct effects calm = report(20, 5000), storm = report(120, 5000);
+	struct effects_sums s = { .rule_count = 0 };
+
+	(void)state;
+	add(&s, EFFECTS_WAITING, 10, &storm);
+	add(&s, EFFECTS_BEFORE, 5, &calm);
+	add(&s, EFFECTS_OFFERED, 5, &storm);
+	assert_null(said(&s));
+}
+
+static void few_verdicts_and_few_endpoints_say_nothing(void **state)
+{
+	struct effects none = report(0, 5000), some = report(19, 5000), storm = report(5000, 5000);
+	struct effects_sums s = { .rule_count = 0 }, alone = { .rule_count = 0 };
+
+	(void)state;
+	add(&s, EFFECTS_WAITING, 10, &none);
+	add(&s, EFFECTS_OFFERED, 5, &some);     /* 95 are not 100 */
+	assert_null(said(&s));
+	add(&s, EFFECTS_OFFERED, 1, &some);
+	assert_non_null(said(&s));
+	add(&alone, EFFECTS_OFFERED, 5, &storm);
+	assert_null(said(&alone));              /* nobody to compare with */
+	add(&alone, EFFECTS_WAITING, EFFECTS_RAIL_HOSTS - 1, &none);
+	assert_null(said(&alone));
+	add(&alone, EFFECTS_WAITING, 1, &none);
+	assert_non_null(said(&alone));
+}
+
+static void cpu_memory_and_load_time_stand_out_too(void **state)
+{
+	struct effects calm = report(0, 5000), hot = report(0, 50000), fat = calm, slow = calm;
+	const struct { const struct effects *f; const char *want; } cases[] = { { &hot, "CPU time" }, { &fat, "memory" }, { &slow, "load time" } };
+
+	(void)state;
+	fat.rss_bytes *= 6;
+	slow.load_ms *= 6;
+	for (size_t i = 0; i < 3; i++) {
+		struct effects_sums s = { .rule_count = 0 };
+
+		add(&s, EFFECTS_WAITING, 10, &calm);
+		add(&s, EFFECTS_OFFERED, 5, cases[i].f);
+		assert_non_null(said(&s));
+		assert_non_null(strstr(said(&s), cases[i].want));
+	}
+}
+
+static void one_rule_stands_out_where_the_sum_does_not(void **state)
+{
+	struct effects_rule usual = { .rule = "usual", .n = 300 }, both[2] = { usual, { .rule = "noisy", .n = 60 } };
+	struct effects calm = report(300, 5000), noisy = report(360, 5000);
+	struct effects_sums s = { .rule_count = 0 };
+
+	(void)state;
+	calm.rules = &usual;
+	calm.rule_count = 1;
+	noisy.rules = both;
+	noisy.rule_count = 2;
+	add(&s, EFFECTS_WAITING, 10, &calm);
+	add(&s, EFFECTS_OFFERED, 5, &noisy);
+	assert_non_null(strstr(said(&s), "rule noisy on endpoints with the content: 60 verdicts an hour"));
+}
+
+static void numbers_that_no_sensor_counts_are_left_out(void **state)
+{
+	struct effects calm = report(1, 5000), wild = report(UINT64_MAX, UINT64_MAX);
+	struct effects_sums s = { .rule_count = 0 };
+
+	(void)state;
+	wild.rss_bytes = UINT64_MAX;
+	wild.load_ms = UINT64_MAX;
+	add(&s, EFFECTS_WAITING, 10, &calm);
+	add(&s, EFFECTS_OFFERED, 10, &wild);
+	assert_null(said(&s));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_storm_of_verdicts_stands_out_against_before_and_waiting),
+		cmocka_unit_test(what_those_that_wait_see_as_well_is_not_the_contents_doing),
+		cmocka_unit_test(few_verdicts_and_few_endpoints_say_nothing),
+		cmocka_unit_test(cpu_memory_and_load_time_stand_out_too),
+		cmocka_unit_test(one_rule_stands_out_where_the_sum_does_not),
+		cmocka_unit_test(numbers_that_no_sensor_counts_are_left_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
