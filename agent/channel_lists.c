@@ -104,12 +104,15 @@ static int publish_observed(const struct channel *c, const struct digest *runnin
 	return publish(c, SENSOR_OBSERVE_NAME, all, e);
 }
 
-/* The kept one goes first: whoever looks in between must not find it again. */
+/* The kept one goes first: whoever looks in between must not find it again. The other one going is what tells the sensor. */
 static int retire_observed(const struct channel *c, const struct digest *running, struct err *e)
 {
 	AUTO(buf) struct buf *kept = NULL;
 
-	if (kept_list(&kept, c, running, e) < 0 || (kept && remove_list(c->boot.dir, SENSOR_OBSERVE_NAME, e) < 0))
+	if (kept_list(&kept, c, running, e) < 0)
+		return e->code;
+	if (kept && (file_replaceat(c->boot.run, SENSOR_OBSERVE_NAME, kept->data, DIGEST_HEX_LEN + 1, 0644, e) < 0 ||
+		     remove_list(c->boot.dir, SENSOR_OBSERVE_NAME, e) < 0))
 		return e->code;
 	return remove_list(c->boot.run, SENSOR_OBSERVE_NAME, e);
 }

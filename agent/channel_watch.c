@@ -210,11 +210,11 @@ static void told(struct channel *c)
 /* What the server is told of a trial that went well: also what went less well, and what did not happen. */
 static void pass(struct channel *c, const char *sentence)
 {
-	char words[MESSAGE_TEXT], would[160];
+	char words[MESSAGE_TEXT], would[160], warnings[160];
 
 	channel_effects_words(c, would, sizeof would);
-	snprintf(words, sizeof words, "%.150s%.150s%s%.160s", sentence, would, *c->health.warnings ? "; wanted health checks fail: " : "",
-		 c->health.warnings);
+	health_warnings(&c->health, warnings, sizeof warnings);
+	snprintf(words, sizeof words, "%.150s%.150s%s%.160s", sentence, would, *warnings ? "; wanted health checks fail: " : "", warnings);
 	channel_event(c, ON_HEALTHY, "", words);
 }
 

@@ -97,6 +97,16 @@ static int list_dir(struct health *h, const char *root, bool required, const str
 	return rc;
 }
 
+void health_warnings(const struct health *h, char *out, size_t cap)
+{
+	size_t used = 0;
+
+	out[0] = 0;
+	for (unsigned i = 0; i < h->count && used < cap; i++)
+		if (!h->checks[i].required && h->checks[i].told)
+			used += (size_t)snprintf(out + used, cap - used, "%s%s", used ? ", " : "", h->checks[i].name);
+}
+
 static void begin_round(struct health *h, const char *root)
 {
 	struct health_check before[HEALTH_CHECKS_MAX];
@@ -105,7 +115,6 @@ static void begin_round(struct health *h, const char *root)
 
 	memcpy(before, h->checks, sizeof before);
 	h->count = h->next = 0;
-	h->warnings[0] = '\0';
 	if (list_dir(h, root, true, before, before_count, &e) < 0 || list_dir(h, root, false, before, before_count, &e) < 0)
 		fail(h, "%.300s", e.msg);
 	qsort(h->checks, h->count, sizeof *h->checks, by_name);
@@ -131,12 +140,10 @@ static int start(struct health *h, const struct health_job *job, struct err *e)
 	return errand_start(&h->errand, &run, e);
 }
 
-static void warn(struct health *h, struct health_check *c, const char *words, const struct health_job *job)
+static void warn(struct health_check *c, const char *words, const struct health_job *job)
 {
 	char text[320];
-	size_t used = strlen(h->warnings);
 
-	snprintf(h->warnings + used, sizeof h->warnings - used, "%s%s", used ? ", " : "", c->name);
 	if (c->told)
 		return;
 	c->told = true;
@@ -152,7 +159,7 @@ static void over(struct health *h, const struct errand_result *r, const struct h
 		h->slow = c->required ? 0 : h->slow;
 		c->told = false;
 	} else if (!c->required) {
-		warn(h, c, r->words, job);
+		warn(c, r->words, job);
 	} else if (r->timed_out && ++h->slow < SLOW_MOST) {
 		h->next = h->count;     /* this round proves nothing */
 		h->round_at = job->now_ms + job->every_ms;
@@ -162,10 +169,9 @@ static void over(struct health *h, const struct errand_result *r, const struct h
 	}
 }
 
-/* The required ones come first: behind the last of them, they have passed. */
 static void note_passed(struct health *h)
 {
-	if (!h->failed && !h->slow && (h->next == h->count || !h->checks[h->next].required))
+	if (!h->failed && !h->slow && h->next == h->count)
 		h->passed = true;
 }
 

@@ -27,11 +27,10 @@ struct health {
 	struct health_check checks[HEALTH_CHECKS_MAX];
 	unsigned count, next;           /* of the round under way; next == count: none is */
 	int64_t round_at;               /* when the next one is due; 0: at once */
-	bool passed;                    /* all of required.d did, at least once, and none failed since */
+	bool passed;                    /* a whole round: all of required.d did, those of wanted.d were asked; none failed since */
 	bool failed;                    /* one of required.d */
 	unsigned slow;                  /* of required.d, in a row: a busy machine is given time before blame */
 	char words[320];                /* of what failed */
-	char warnings[200];             /* names of wanted.d that fail; "" none */
 };
 
 /* argv as for every command; path is completed by the caller's root. */
@@ -46,5 +45,6 @@ struct health_job {
 void health_begin(struct health *h);    /* another trial */
 void health_turn(struct health *h, const struct health_job *job);
 void health_stop(struct health *h);
+void health_warnings(const struct health *h, char *out, size_t cap);      /* "a, b": checks of wanted.d that fail; "" none */
 
 #endif
