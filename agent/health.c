@@ -59,10 +59,10 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static bool was_told(const struct health_check *before, unsigned count, const char *name)
+static bool was_told(const struct health_check *before, unsigned count, bool required, const char *name)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (!before[i].required && before[i].told && !strcmp(before[i].name, name))
+		if (before[i].required == required && before[i].told && !strcmp(before[i].name, name))
 			return true;
 	return false;
 }
@@ -90,7 +90,7 @@ static int list_dir(struct health *h, const char *root, bool required, const str
 		}
 		*c = (struct health_check){ .required = required };
 		memcpy(c->name, d->d_name, strlen(d->d_name) + 1);
-		c->told = !required && was_told(before, before_count, c->name);
+		c->told = was_told(before, before_count, required, c->name);
 		h->count++;
 	}
 	closedir(dir);
@@ -107,7 +107,7 @@ void health_warnings(const struct health *h, char *out, size_t cap)
 			used += (size_t)snprintf(out + used, cap - used, "%s%s", used ? ", " : "", h->checks[i].name);
 }
 
-static void begin_round(struct health *h, const char *root)
+static void begin_round(struct health *h, const struct health_job *job)
 {
 	struct health_check before[HEALTH_CHECKS_MAX];
 	unsigned before_count = h->count;
@@ -115,8 +115,14 @@ static void begin_round(struct health *h, const char *root)
 
 	memcpy(before, h->checks, sizeof before);
 	h->count = h->next = 0;
-	if (list_dir(h, root, true, before, before_count, &e) < 0 || list_dir(h, root, false, before, before_count, &e) < 0)
-		fail(h, "%.300s", e.msg);
+	h->spoilt = false;
+	if (list_dir(h, job->root, true, before, before_count, &e) < 0 || list_dir(h, job->root, false, before, before_count, &e) < 0) {
+		if (strncmp(h->words, e.msg, 300) != 0)
+			job->tell(job->arg, e.msg);
+		snprintf(h->words, sizeof h->words, "%.300s", e.msg);
+		h->count = 0;
+		h->spoilt = true;
+	}
 	qsort(h->checks, h->count, sizeof *h->checks, by_name);
 }
 
@@ -151,6 +157,29 @@ static void warn(struct health_check *c, const char *words, const struct health_
 	job->tell(job->arg, text);
 }
 
+static void spoil(struct health *h)
+{
+	h->next = h->count;
+	h->spoilt = true;
+	h->passed = false;
+}
+
+/* Its own trouble, for people to mend: no fault of the content, and no word for it either. */
+static void unfit(struct health *h, const struct err *e, const struct health_job *job)
+{
+	struct health_check *c = &h->checks[h->next];
+	char text[320];
+
+	snprintf(text, sizeof text, "%s health check %s cannot be run: %.200s", c->required ? "required" : "wanted", c->name, e->msg);
+	if (!c->told)
+		job->tell(job->arg, text);
+	c->told = true;
+	if (c->required)
+		spoil(h);
+	else
+		h->next++;
+}
+
 static void over(struct health *h, const struct errand_result *r, const struct health_job *job)
 {
 	struct health_check *c = &h->checks[h->next++];
@@ -161,9 +190,7 @@ static void over(struct health *h, const struct errand_result *r, const struct h
 	} else if (!c->required) {
 		warn(c, r->words, job);
 	} else if (r->timed_out && ++h->slow < SLOW_MOST) {
-		h->next = h->count;     /* this round proves nothing */
-		h->round_at = job->now_ms + job->every_ms;
-		h->passed = false;
+		spoil(h);
 	} else {
 		fail(h, "required health check %s: %.200s", c->name, r->words);
 	}
@@ -171,7 +198,7 @@ static void over(struct health *h, const struct errand_result *r, const struct h
 
 static void note_passed(struct health *h)
 {
-	if (!h->failed && !h->slow && h->next == h->count)
+	if (!h->failed && !h->spoilt && h->next == h->count)
 		h->passed = true;
 }
 
@@ -189,15 +216,13 @@ void health_turn(struct health *h, const struct health_job *job)
 	} else if (h->next == h->count) {
 		if (h->round_at && job->now_ms < h->round_at)
 			return;
-		begin_round(h, job->root);
+		begin_round(h, job);
 		h->round_at = job->now_ms + job->every_ms;
 	}
 	note_passed(h);
 	if (h->failed || h->next == h->count)
 		return;
-	if (start(h, job, &e) < 0) {
-		r = (struct errand_result){ .passed = false };
-		snprintf(r.words, sizeof r.words, "%.127s", e.msg);
-		over(h, &r, job);
-	}
+	if (start(h, job, &e) < 0)
+		unfit(h, &e, job);
+	note_passed(h);
 }

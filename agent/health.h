@@ -5,7 +5,8 @@
  * root can change, run in order of their names, one at a time and beside the
  * supervisor's loop, with what every command gets: slot, channel, digest,
  * serial. All of required.d must have passed before a commit, and one that
- * fails ends the trial; one of wanted.d that fails is told.
+ * fails ends the trial; one of wanted.d that fails is told. One
+ * that cannot be run, since others may write it, is told and passes nothing.
  */
 #ifndef AGENT_HEALTH_H
 #define AGENT_HEALTH_H
@@ -19,7 +20,7 @@
 
 struct health_check {
 	char name[HEALTH_NAME_MAX + 1];
-	bool required, told;            /* told: of wanted.d, that it fails */
+	bool required, told;            /* told: that it fails, or cannot be run */
 };
 
 struct health {
@@ -30,7 +31,8 @@ struct health {
 	bool passed;                    /* a whole round: all of required.d did, those of wanted.d were asked; none failed since */
 	bool failed;                    /* one of required.d */
 	unsigned slow;                  /* of required.d, in a row: a busy machine is given time before blame */
-	char words[320];                /* of what failed */
+	bool spoilt;                    /* the round under way proves nothing any more */
+	char words[320];              /* of what failed, or why there is no round */
 };
 
 /* argv as for every command; path is completed by the caller's root. */

@@ -97,6 +97,53 @@ static void a_sensor_has_its_time_to_come_back_and_an_orderly_stop_is_no_death(v
 	assert_int_equal(said(f, ""), PROBATION_WAIT);
 }
 
+static void what_content_does_fails_it_as_well(void **state)
+{
+	struct probation_facts f = healthy();
+
+	(void)state;
+	f.window_s = 60;
+	f.restarts_max = f.restarts = 3;
+	assert_int_equal(said(f, ""), PROBATION_PASS);
+	f.restarts++;
+	assert_int_equal(said(f, "sensor-died"), PROBATION_FAIL);
+	f = healthy();
+	f.verdicts = 601;
+	assert_int_equal(said(f, ""), PROBATION_PASS);  /* no ceiling */
+	f.verdicts_ceiling = 601;
+	assert_int_equal(said(f, ""), PROBATION_PASS);
+	f.verdicts_ceiling = 600;
+	assert_int_equal(said(f, "verdict-storm"), PROBATION_FAIL);
+	f = healthy();
+	f.cpu_percent = f.cpu_ceiling = 50;
+	f.rss_bytes = f.rss_ceiling = 1000;
+	f.window_whole = true;
+	assert_int_equal(said(f, ""), PROBATION_PASS);
+	f.cpu_percent++;
+	assert_int_equal(said(f, "ceiling-cpu"), PROBATION_FAIL);
+	f.window_whole = false;         /* a burst so far */
+	assert_int_equal(said(f, ""), PROBATION_PASS);
+	f.window_whole = true;
+	f.cpu_percent = 0;
+	f.rss_bytes++;
+	assert_int_equal(said(f, "ceiling-rss"), PROBATION_FAIL);
+}
+
+static void a_commit_waits_for_required_checks_and_fails_with_one(void **state)
+{
+	struct probation_facts f = healthy();
+
+	(void)state;
+	f.health_waits = true;
+	assert_int_equal(said(f, ""), PROBATION_WAIT);
+	f.health_failed = true;
+	f.health_words = "required health check dns: exit status 3";
+	assert_int_equal(said(f, "health"), PROBATION_FAIL);
+	/* A dead kernel says more. */
+	f.crashed = true;
+	assert_int_equal(said(f, "kernel-crash"), PROBATION_FAIL);
+}
+
 static void without_a_reporting_sensor_the_probe_speaks_alone(void **state)
 {
 	struct probation_facts f = { .watched = false, .healthy_s = 5, .need_s = 5, .wait_ms = 1, .down_ms = 100 };
@@ -181,6 +228,8 @@ int main(void)
 		cmocka_unit_test(whatever_fails_fails_even_when_time_is_over),
 		cmocka_unit_test(a_kernel_crash_fails_whatever_else_is_well),
 		cmocka_unit_test(a_sensor_has_its_time_to_come_back_and_an_orderly_stop_is_no_death),
+		cmocka_unit_test(what_content_does_fails_it_as_well),
+		cmocka_unit_test(a_commit_waits_for_required_checks_and_fails_with_one),
 		cmocka_unit_test(without_a_reporting_sensor_the_probe_speaks_alone),
 		cmocka_unit_test(polls_spread_and_are_never_late),
 		cmocka_unit_test(back_off_doubles_to_its_bound_with_spread),
