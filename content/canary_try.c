@@ -62,13 +62,23 @@ static int failed(struct trial *t, enum reason refused, const struct err *e)
 	return ended(t, CANARY_REFUSED, reason_word(refused), e->msg);
 }
 
-static int64_t peak_rss(void)
+static int64_t peak_rss(int whose)
 {
-	struct rusage self, children;
+	struct rusage use;
 
-	getrusage(RUSAGE_SELF, &self);
-	getrusage(RUSAGE_CHILDREN, &children);
-	return (int64_t)MAX(self.ru_maxrss, children.ru_maxrss) * 1024;
+	getrusage(whose, &use);
+	return (int64_t)use.ru_maxrss * 1024;
+}
+
+/*
+ * Of this process what the content added; of a check command all it had. A
+ * child begins as a copy of us: what is no more than that says nothing.
+ */
+static int64_t rss_used(int64_t before)
+{
+	int64_t own = peak_rss(RUSAGE_SELF), command = peak_rss(RUSAGE_CHILDREN);
+
+	return MAX(own - before, command > own ? command : 0);
 }
 
 /* Ours and our check commands'. */
@@ -111,7 +121,7 @@ static int confine_step(struct trial *t, struct err *e)
 	t->out->confinement |= t->t->confinement;
 	t->t->page->confinement = t->out->confinement;
 	t->t->page->landlock_abi = t->out->landlock_abi;
-	t->rss_before = peak_rss();
+	t->rss_before = peak_rss(RUSAGE_SELF);
 	return 0;
 }
 
@@ -283,7 +293,7 @@ static int test_step(struct trial *t, struct err *e)
 
 static void figures(struct trial *t)
 {
-	t->out->rss_bytes = MAX(peak_rss() - t->rss_before, (int64_t)0);
+	t->out->rss_bytes = rss_used(t->rss_before);
 	if (t->figures.timed)
 		t->out->us_per_event = (int64_t)(t->figures.cpu_ns / t->figures.timed + 999) / 1000;
 	t->out->selftests = t->figures.run;

@@ -34,7 +34,7 @@ static const char misbehave[] =
 	" for (1 .. 100) { print F $x or die \"file: $!\\n\" } close F or die \"file: $!\\n\"' ;;\n"
 	"escape)\n"
 	"  root=${1%/var/lib/*}; ln -s /etc \"$TMPDIR/out\"\n"
-	"  for to in \"$1/evil\" \"$1/../evil\" \"$root/etc/ringhold/evil\" \"$TMPDIR/out/evil\" \"$TMPDIR/../evil\" /tmp/evil; do\n"
+	"  for to in \"$1/evil\" \"$1/../evil\" \"$root/etc/ringhold/evil\" \"$TMPDIR/out/evil\" \"$TMPDIR/../../evil\" /tmp/evil; do\n"
 	"    { echo evil >\"$to\"; } 2>/dev/null && { echo \"wrote $to\"; exit 0; }; done\n"
 	"  for from in \"$root/var/lib/ringhold/device.json\" \"$root/etc/ringhold/vouch.key\" /etc/shadow; do\n"
 	"    { cat <\"$from\"; } >/dev/null 2>&1 && { echo \"read $from\"; exit 0; }; done\n"
@@ -298,6 +298,29 @@ static void what_takes_too_much_is_refused_at_once(void **state)
 	carry_out(*state, "60s", rows, ARRAY_LEN(rows));
 }
 
+/* What the attempt to escape is worth: unconfined, its first already succeeds. */
+static void the_escape_works_where_nothing_confines(void **state)
+{
+	struct endpoint *p = *state;
+	char slot[300], check[300], *argv[] = { check, slot, NULL };
+	struct proc_run run = { .path = check, .argv = argv, .stdin_fd = -1, .timeout_ms = 60000, .output_max = 4096 };
+	struct proc_result r;
+	struct err e;
+
+	configure(p, "60s");
+	endpoint_write(p, HOME_CHANNELS "/edr/slots/x/x.bin", "escape\n", 0644);
+	snprintf(slot, sizeof slot, "%s" HOME_CHANNELS "/edr/slots/x", p->root);
+	snprintf(check, sizeof check, "%s" CHECK, p->root);
+	run.stdin_fd = memfd_create("files", MFD_CLOEXEC);
+	assert_ok(file_write_all(run.stdin_fd, "x.bin\n", 6, &e));
+	assert_int_equal(lseek(run.stdin_fd, 0, SEEK_SET), 0);
+	assert_ok(proc_run(&run, &r, &e));
+	close(run.stdin_fd);
+	assert_int_equal(r.exit_status, 0);
+	assert_non_null(strstr(r.output->data, "wrote "));
+	proc_result_release(&r);
+}
+
 static void memory_is_refused_whether_one_process_takes_it_or_many(void **state)
 {
 	static const struct hostile rows[] = {
@@ -537,6 +560,7 @@ static void a_corpus_from_any_of_the_three_places_refuses_what_would_hurt(void *
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(the_escape_works_where_nothing_confines),
 		T(what_takes_too_much_is_refused_at_once),
 		T(memory_is_refused_whether_one_process_takes_it_or_many),
 		T(what_never_ends_is_tried_three_times_and_then_refused),
