@@ -39,7 +39,7 @@ static struct published settled(struct endpoint *p)
 	endpoint_until(p, "the first bundle is committed", endpoint_runs_committed, &one, 1000);
 	assert_int_equal(endpoint_agent_end(p, SIGTERM), 0);
 	the_guard_runs(p, "00000001-aaaa-bbbb-cccc-dddddddddddd\n");
-	since = clock_now();
+	since = endpoint_look(p).state.last.evaluated;
 	endpoint_agent_start(p);
 	endpoint_until(p, "the agent is up", agent_is_up, &since, 100);
 	assert_int_equal(endpoint_look(p).record.flags, 0);
