@@ -112,29 +112,6 @@ static void every_row_of_operators_says_how_its_channel_is_known(void **state)
 	}
 }
 
-static void every_address_is_written_down(void **state)
-{
-	static char text[1 << 17];
-	FILE *f = fopen("server/openapi.yaml", "r");
-	size_t len;
-
-	(void)state;
-	if (!f)
-		skip_named("server/openapi.yaml is not here");
-	len = fread(text, 1, sizeof text - 1, f);
-	fclose(f);
-	text[len] = '\0';
-	for (size_t i = 0; i < route_count; i++) {
-		const char *pattern = routes[i].pattern, *brace = strchr(pattern, '{');
-		char line[200];
-
-		/* parameters may be called otherwise there */
-		snprintf(line, sizeof line, "\n  %.*s", brace ? (int)(brace - pattern) : (int)strlen(pattern), pattern);
-		if (!strstr(text, line))
-			fail_msg("%s is not in server/openapi.yaml", pattern);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,7 +121,6 @@ int main(void)
 		cmocka_unit_test(another_method_is_told_apart_from_another_path),
 		cmocka_unit_test(everything_that_changes_something_needs_a_token),
 		cmocka_unit_test(every_row_of_operators_says_how_its_channel_is_known),
-		cmocka_unit_test(every_address_is_written_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
