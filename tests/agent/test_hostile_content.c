@@ -302,8 +302,8 @@ static void what_takes_too_much_is_refused_at_once(void **state)
 static void the_escape_works_where_nothing_confines(void **state)
 {
 	struct endpoint *p = *state;
-	char slot[300], check[300], *argv[] = { check, slot, NULL };
-	struct proc_run run = { .path = check, .argv = argv, .stdin_fd = -1, .timeout_ms = 60000, .output_max = 4096 };
+	char slot[300], check[300], tmp[200], *argv[] = { check, slot, NULL }, *env[] = { (char *)"PATH=/usr/bin:/bin", tmp, NULL };
+	struct proc_run run = { .path = check, .argv = argv, .env = env, .stdin_fd = -1, .timeout_ms = 60000, .output_max = 4096 };
 	struct proc_result r;
 	struct err e;
 
@@ -311,6 +311,7 @@ static void the_escape_works_where_nothing_confines(void **state)
 	endpoint_write(p, HOME_CHANNELS "/edr/slots/x/x.bin", "escape\n", 0644);
 	snprintf(slot, sizeof slot, "%s" HOME_CHANNELS "/edr/slots/x", p->root);
 	snprintf(check, sizeof check, "%s" CHECK, p->root);
+	snprintf(tmp, sizeof tmp, "TMPDIR=%s", p->dir);
 	run.stdin_fd = memfd_create("files", MFD_CLOEXEC);
 	assert_ok(file_write_all(run.stdin_fd, "x.bin\n", 6, &e));
 	assert_int_equal(lseek(run.stdin_fd, 0, SEEK_SET), 0);
