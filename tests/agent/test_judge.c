@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "rollout/checkin.h"
 #include "test.h"
 
 static char root[128];
@@ -66,6 +67,10 @@ static void say(struct court *c, enum message_type type, const void *body)
 	assert_ok(message_send(c->sock, type, body, -1, &e));
 }
 
+/* What the next round says besides; NULL: nothing, and a short sentence. */
+static const struct message_effects *effects_said;
+static const char *evidence_said;
+
 /* A brief round with some events; enrolment "" for none. */
 static void begin(struct court *c, const char *token, const char *enrolment, unsigned events)
 {
@@ -83,10 +88,19 @@ static void begin(struct court *c, const char *token, const char *enrolment, uns
 	memset(want.digest.bytes, 7, DIGEST_LEN);
 	say(c, MSG_BEGIN, &b);
 	say(c, MSG_CHANNEL, &channel);
+	if (effects_said) {
+		const struct message_effect rules[] = { { "ipc-0001", 9 }, { "ipc-0002", 1 } };
+
+		say(c, MSG_EFFECTS, effects_said);
+		say(c, MSG_EFFECT, &rules[0]);
+		say(c, MSG_EFFECT, &rules[1]);
+	}
 	for (unsigned i = 1; i <= events; i++) {
 		struct message_event event = { .n = i, .at = 1000, .channel = "edr", .attempt = 1, .kind = "failed", .reason = "load",
 					       .evidence = "it \"said\" no" };
 
+		if (evidence_said)
+			snprintf(event.evidence, sizeof event.evidence, "%s", evidence_said);
 		memset(event.digest.bytes, 7, DIGEST_LEN);
 		say(c, MSG_EVENT, &event);
 	}
@@ -272,6 +286,52 @@ static size_t events_in(const char *request)
 	return n;
 }
 
+static void what_content_does_goes_with_the_check_in(void **state)
+{
+	const struct message_effects effects = { .counted = 1, .measured = 1, .counted_s = 60, .events = 12, .alert = 10, .would_block = 2,
+						 .load_ms = 3, .measured_s = 61, .cpu_ms = 40, .rss_bytes = 4096 };
+	AUTO(checkin) struct checkin *said = NULL;
+	const struct effects *f;
+	struct court c;
+	struct err e;
+
+	(void)state;
+	open_court(&c);
+	effects_said = &effects;
+	begin(&c, "old-token", "", 1);
+	effects_said = NULL;
+	answer(&c, 200, -1, ANSWER("1", "", "null"));
+	assert_ok(checkin_parse(&said, c.request, strlen(c.request), NULL, NULL, &e));
+	f = said->channels[0].effects;
+	assert_non_null(f);
+	assert_true(f->counted && f->measured);
+	assert_int_equal(f->verdicts[EFFECTS_ALERT], 10);
+	assert_int_equal(f->would[EFFECTS_BLOCK], 2);
+	assert_int_equal(f->cpu_ms, 40);
+	assert_int_equal(f->rule_count, 2);
+	assert_string_equal(f->rules[0].rule, "ipc-0001");
+	close_court(&c);
+}
+
+/* However much has happened, the oldest of it gets through, and the rest later. */
+static void more_than_a_check_in_holds_goes_in_several(void **state)
+{
+	char evidence[400];
+	struct court c;
+
+	(void)state;
+	memset(evidence, 'e', sizeof evidence - 1);
+	evidence[sizeof evidence - 1] = 0;
+	open_court(&c);
+	evidence_said = evidence;
+	begin(&c, "old-token", "", 256);
+	evidence_said = NULL;
+	answer(&c, 200, -1, ANSWER("64", "", "null"));
+	assert_true(events_in(c.request) >= 32 && events_in(c.request) <= 128);
+	assert_int_equal(hear(&c, MSG_ACKED)->u.acked.n, 64);
+	close_court(&c);
+}
+
 static void too_much_is_split_until_it_fits(void **state)
 {
 	struct court c;
@@ -407,6 +467,8 @@ int main(void)
 		cmocka_unit_test(a_busy_server_is_left_alone_as_long_as_it_wants),
 		cmocka_unit_test(too_much_is_split_until_it_fits),
 		cmocka_unit_test(a_malformed_answer_changes_nothing),
+		cmocka_unit_test(what_content_does_goes_with_the_check_in),
+		cmocka_unit_test(more_than_a_check_in_holds_goes_in_several),
 		cmocka_unit_test(enrolment_comes_before_the_first_check_in),
 		cmocka_unit_test(a_refused_or_malformed_enrolment_leaves_the_host_as_it_was),
 		cmocka_unit_test(a_supervisor_out_of_order_ends_the_judge),
