@@ -447,8 +447,7 @@ static int64_t switch_over(struct channel *c)
 		channel_event(c, ON_UNHEALTHY, reason_word(REASON_DISK_BAD), e.msg);
 		return 0;
 	}
-	c->up_since = -1;
-	c->down_since = clock_work_ms();
+	channel_look_anew(c);
 	if (channel_tell_sensor(c, &e) < 0)
 		channel_event(c, ON_UNHEALTHY, reason_word(REASON_RELOAD), e.msg);
 	else

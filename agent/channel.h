@@ -129,6 +129,7 @@ int channel_novel_keep(struct channel *c, struct err *e) MUST_CHECK;    /* it ac
 bool channel_novel_stale(const struct channel *c);                      /* other content runs now than when they were found */
 int channel_tell_sensor(struct channel *c, struct err *e) MUST_CHECK;   /* reload command or signal */
 void channel_look(struct channel *c);           /* reads the sensor's state */
+void channel_look_anew(struct channel *c);      /* a trial begins, with other content or the same: nothing found before counts */
 int64_t channel_watch(struct channel *c);       /* ACTIVE */
 bool channel_named(const struct channel *c, const struct digest *d);    /* the boot record names it */
 void channel_keeps(const struct channel *c, struct digest keep[JOURNAL_KEEP]);  /* what the boot record names, and the offer */

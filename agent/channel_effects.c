@@ -44,14 +44,19 @@ static void remember_rate(struct channel *c)
 	c->rate_before = *value ? strtoll(value, NULL, 10) : -1;
 }
 
-void channel_effects_begin(struct channel *c)
+void channel_effects_reset(struct channel *c)
 {
-	if (trial_on(&c->boot))
-		remember_rate(c);
 	measure_begin(&c->measure, c->cfg->ceiling_window_s * 1000, clock_work_ms());
 	memset(&c->counted, 0, sizeof c->counted);
 	c->effects_counted = false;
 	c->effects_known = true;
+}
+
+void channel_effects_begin(struct channel *c)
+{
+	if (trial_on(&c->boot))
+		remember_rate(c);
+	channel_effects_reset(c);
 }
 
 uint64_t channel_verdicts_ceiling(const struct channel *c)

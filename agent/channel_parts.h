@@ -18,6 +18,7 @@ int channel_command_prepare(struct command_line *out, struct proc_run *run, cons
 
 /* What the running content does: begins anew with other content; a sample of the sensor's process and counters. */
 void channel_effects_begin(struct channel *c);
+void channel_effects_reset(struct channel *c);  /* the same content begins again */
 void channel_effects_look(struct channel *c);
 uint64_t channel_verdicts_ceiling(const struct channel *c);     /* in a window; 0: none */
 /* ", would have blocked 3 and quarantined 0": for the report of a trial; "" when nothing was only observed. */

@@ -74,17 +74,23 @@ static void mark_ok(struct channel *c, int64_t now)
 	channel_log(c, "the sensor has been up for %" PRId64 " s: this boot is good", c->host->s->boot_ok_s);
 }
 
-static void other_content(struct channel *c, const struct digest *running)
+void channel_look_anew(struct channel *c)
 {
-	c->up_digest = *running;
 	c->up_since = -1;
 	c->down_since = clock_work_ms();
-	c->boot_ok = false;
 	c->probed_at = 0;
 	c->probe_failed = c->probe_passed = false;
 	errand_stop(&c->probing);
 	health_begin(&c->health);
+	channel_effects_reset(c);
+}
+
+static void other_content(struct channel *c, const struct digest *running)
+{
 	channel_effects_begin(c);
+	channel_look_anew(c);
+	c->up_digest = *running;
+	c->boot_ok = false;
 }
 
 void channel_look(struct channel *c)
