@@ -28,7 +28,7 @@ static void ring_default(struct policy_ring *out, size_t place)
 {
 	*out = defaults[MIN(place, ARRAY_LEN(defaults) - 1)];
 	out->observe_s = HOUR;
-	out->boots = 0;         /* docs/decisions/0017: where machines restart by themselves, ask for one */
+	out->boots = 0;         /* docs/decisions/0014: where machines restart by themselves, ask for one */
 	out->probation_s = 600;
 	out->coverage = COVERAGE_AUTO;
 	out->promote = PROMOTE_AUTO;

@@ -18,7 +18,7 @@ struct point {
 
 struct stratum {
 	uint32_t first[2];      /* n of the first two final observations, by time, then by offer; 0: none yet */
-	uint32_t survived;
+	uint32_t survived, bad;
 };
 
 struct sequence {
@@ -217,6 +217,7 @@ void sequence_set(struct sequence *q, uint32_t n, enum outcome o, int64_t at)
 	q->of[o]++;
 	q->strata[f->stratum].survived += (o == OUTCOME_SURVIVED) - (old.outcome == OUTCOME_SURVIVED);
 	f->outcome = (uint8_t)o;
+	q->strata[f->stratum].bad += (sign_of((uint8_t)o) == GATE_BAD) - (sign_of(old.outcome) == GATE_BAD);
 	/* a failure after a survival keeps the place the survival had among the final outcomes */
 	if (!(observed(&old) && observed(f)))
 		f->at = at;
@@ -325,6 +326,11 @@ int sequence_strata_plain(struct sequence_sums *out, double p0, double p1, const
 	sequence_strata_means(t, &out->strata, &out->strata_known);
 	sequence_strata_free(t);
 	return 0;
+}
+
+uint32_t sequence_stratum_bad(const struct sequence *q, uint32_t stratum)
+{
+	return stratum < q->strata_room ? q->strata[stratum].bad : 0;
 }
 
 uint32_t sequence_stratum_survived(const struct sequence *q, uint32_t stratum)

@@ -56,6 +56,7 @@ void sequence_sums_plain(struct sequence_sums *out, double p0, double p1, const 
 int sequence_strata_plain(struct sequence_sums *out, double p0, double p1, const enum outcome *outcomes, const uint32_t *group, uint32_t count,
 			  uint32_t strata, struct err *e) MUST_CHECK;
 
+uint32_t sequence_stratum_bad(const struct sequence *q, uint32_t stratum);      /* failed or lost */
 uint32_t sequence_stratum_survived(const struct sequence *q, uint32_t stratum);
 /* A stratum whose first two final outcomes are both 1 gets no more permits. */
 bool sequence_stratum_blocked(const struct sequence *q, uint32_t stratum);

@@ -33,6 +33,8 @@ struct ring {
 	const struct simulate_plan *plan;
 	uint64_t seed;
 	uint32_t size, cursor;          /* members; those before the cursor had their first turn */
+	uint32_t before_pass;           /* of them may be offered something before the pass */
+	uint64_t clean_to_pass;
 	enum ring_state state;
 	int position, starts;           /* minute */
 	int64_t bound_at;
@@ -192,6 +194,12 @@ static int give(struct ring *g, uint32_t i, const struct endpoint *p, int minute
 	return 0;
 }
 
+/* The last of the order are offered only after the pass, where the others are enough for it. */
+static uint32_t offered_now(const struct ring *g)
+{
+	return g->state == RING_PASSED || g->continue_anyway || g->before_pass <= g->clean_to_pass ? g->size : g->before_pass;
+}
+
 /* The next in order that asks now; -1: nobody. */
 static int64_t next_asking(struct ring *g, struct endpoint *p, int minute)
 {
@@ -204,7 +212,7 @@ static int64_t next_asking(struct ring *g, struct endpoint *p, int minute)
 			return i;
 		plan_at(g, i, until(p, minute, true), ASKS);
 	}
-	while (g->cursor < g->size) {
+	while (g->cursor < offered_now(g)) {
 		uint32_t i = g->cursor++;
 
 		endpoint_of(p, g, i);
@@ -311,7 +319,8 @@ static int ring_open(struct ring *g, const struct simulate_plan *p, int position
 	const struct policy_ring *r = &p->policy->rings[position];
 
 	*g = (struct ring){ .policy = r, .plan = p, .position = position, .size = size, .state = RING_QUEUED,
-			    .seed = mix(p->seed * POLICY_RINGS_MAX + (uint64_t)position) };
+			    .seed = mix(p->seed * POLICY_RINGS_MAX + (uint64_t)position),
+			    .before_pass = size - (uint32_t)(PERMIT_LAST_SHARE * size), .clean_to_pass = gate_clean_to_pass(r->p0, r->p1, r->beta) };
 	g->next = calloc((size_t)size + 1, sizeof *g->next);
 	g->head = calloc(HORIZON + 1, sizeof *g->head);
 	g->what = calloc((size_t)size + 1, 1);

@@ -212,6 +212,11 @@ uint32_t strata_size(const struct strata *s, uint32_t group)
 	return s->groups[group].size;
 }
 
+uint32_t strata_ring(const struct strata *s)
+{
+	return s->ring;
+}
+
 uint32_t strata_find(const struct strata *s, const char *name)
 {
 	struct stratum_size key;

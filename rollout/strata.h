@@ -44,6 +44,7 @@ bool strata_same(const struct strata *a, const struct strata *b);       /* eithe
 uint32_t strata_count(const struct strata *s);
 const char *strata_name(const struct strata *s, uint32_t group);
 uint32_t strata_size(const struct strata *s, uint32_t group);
+uint32_t strata_ring(const struct strata *s);   /* endpoints in all groups together */
 /* The group of an endpoint, also of one whose stratum was not there at the first offer. */
 uint32_t strata_find(const struct strata *s, const char *name);
 

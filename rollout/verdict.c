@@ -10,6 +10,7 @@
 
 #define LEFT_OUT_PER 5          /* one in five: 20 % */
 #define COVERAGE_LEAST 3        /* survivors of a coverage pass */
+#define NAMED_OFFERS 100000     /* of larger rings no record need tell which stratum a failure is of */
 #define COVERAGE_PERCENT 80     /* of the members */
 
 static const char *const verdict_names[] = { "continue", "hold", "pass", "halt" };
@@ -109,9 +110,14 @@ static bool halt_by_evidence(struct verdict_result *out, const struct view *v)
 
 	if (!v->e_known && !with_lost)
 		return false;
-	SENTENCE(out, "%u of the first %u offers failed%s; E = %.4g, limit %.4g",
-		 with_lost ? v->bad : v->bad - v->lost, out->e_at, with_lost ? " or were lost" : "",
-		 with_lost ? out->e : out->e_known, out->e_limit);
+	if (v->f->failed_in)
+		SENTENCE(out, "%u of the first %u endpoints of stratum %.120s %s%s; E = %.4g, limit %.4g", with_lost ? v->bad : v->bad - v->lost,
+			 v->f->failed_in_offers, v->f->failed_in, v->f->content_crash ? "crashed" : "failed", with_lost ? " or were lost" : "",
+			 with_lost ? out->e : out->e_known, out->e_limit);
+	else
+		SENTENCE(out, "%u of the first %u offers %s%s; E = %.4g, limit %.4g", with_lost ? v->bad : v->bad - v->lost, out->e_at,
+			 v->f->content_crash ? "crashed" : "failed", with_lost ? " or were lost" : "", with_lost ? out->e : out->e_known,
+			 out->e_limit);
 	return true;
 }
 
@@ -344,28 +350,67 @@ static void take_lacking(struct verdict_facts *f, const struct strata *plan, con
 	f->strata_lacks = f->strata_lacking ? strata_name(plan, first) : NULL;
 }
 
+/* The stratum of every failure, when it is one among others; else UINT32_MAX. */
+static uint32_t only_bad(const struct strata *plan, const uint32_t bad[])
+{
+	uint32_t only = UINT32_MAX;
+
+	for (uint32_t i = 0; i < strata_count(plan); i++)
+		if (bad[i]) {
+			if (only != UINT32_MAX || strata_size(plan, i) == strata_ring(plan))
+				return UINT32_MAX;
+			only = i;
+		}
+	return only;
+}
+
+/* Up to which offer a halt by E looks; 0: there is none. */
+static uint32_t halt_at(const struct verdict_facts *f)
+{
+	struct gate_halt all = { .max_e = f->sums.max_e }, known = { .max_e = f->sums.max_e_known };
+	double share = POLICY_SHARE_POOLED * f->ring->alpha;
+
+	if (f->sums.offers > NAMED_OFFERS)
+		return 0;
+	return gate_halts(&known, share) ? f->sums.max_at_known : gate_halts(&all, share) ? f->sums.max_at : 0;
+}
+
 void verdict_strata(struct verdict_facts *f, const struct strata *plan, const struct sequence *q)
 {
-	uint32_t survived[STRATA_MAX];
+	uint32_t survived[STRATA_MAX], bad[STRATA_MAX], only, at;
 
 	f->strata = plan;
 	if (!plan)
 		return;
-	for (uint32_t i = 0; i < strata_count(plan); i++)
+	for (uint32_t i = 0; i < strata_count(plan); i++) {
 		survived[i] = sequence_stratum_survived(q, i);
+		bad[i] = sequence_stratum_bad(q, i);
+	}
 	take_lacking(f, plan, survived);
+	only = only_bad(plan, bad);
+	at = only == UINT32_MAX ? 0 : halt_at(f);
+	f->failed_in = at ? strata_name(plan, only) : NULL;
+	for (uint32_t n = 1; n <= at; n++)
+		f->failed_in_offers += sequence_stratum(q, n) == only;
 }
 
 int verdict_strata_plain(struct verdict_facts *f, const struct strata *plan, const enum outcome *outcomes, const uint32_t *group, struct err *e)
 {
-	uint32_t survived[STRATA_MAX] = { 0 };
+	uint32_t survived[STRATA_MAX] = { 0 }, bad[STRATA_MAX] = { 0 }, only, at;
 
 	f->strata = plan;
 	if (!plan)
 		return 0;
-	for (uint32_t i = 0; i < f->sums.offers; i++)
+	for (uint32_t i = 0; i < f->sums.offers; i++) {
 		survived[group[i]] += outcomes[i] == OUTCOME_SURVIVED;
+		bad[group[i]] += outcomes[i] == OUTCOME_FAILED || outcomes[i] == OUTCOME_LOST;
+	}
 	take_lacking(f, plan, survived);
+	only = only_bad(plan, bad);
+	at = only == UINT32_MAX ? 0 : halt_at(f);
+	f->failed_in = at ? strata_name(plan, only) : NULL;
+	for (uint32_t n = 0; n < at; n++)
+		f->failed_in_offers += group[n] == only;
 	return sequence_strata_plain(&f->sums, f->ring->p0, f->ring->p1, outcomes, group, f->sums.offers, strata_count(plan), e);
 }
 

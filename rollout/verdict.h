@@ -49,6 +49,8 @@ struct verdict_facts {
 	const struct strata *strata;    /* the frozen ones; NULL: none are */
 	uint32_t strata_lacking;        /* large strata with too few survivors to pass (rollout/strata.h) */
 	const char *strata_lacks;       /* one of them; NULL: none */
+	const char *failed_in;          /* the one stratum of several that has all failures of a halt; NULL: none has */
+	uint32_t failed_in_offers;      /* its offers up to the halt */
 	long double silence;            /* the greatest mean of the silence test; 0: not measured */
 	/* members of the ring at this moment */
 	uint32_t eligible;              /* endpoints that the ring map puts here and that were heard of */

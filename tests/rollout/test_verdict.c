@@ -91,6 +91,27 @@ static void two_fresh_failures_halt_the_first_ring(void **state)
 	assert_true(g->r.e >= 500 && g->r.e_limit > 499.999 && g->r.e_limit < 500.001);
 }
 
+static void a_halt_names_the_stratum_that_has_all_failures(void **state)
+{
+	static const struct stratum_size kinds[] = { { "debian-12/7.11/C", 90 }, { "debian-12/7.11/zh_CN", 10 } };
+	AUTO(strata) struct strata *plan = NULL;
+	struct ring *g = *state;
+	struct err e;
+
+	assert_ok(strata_plan(&plan, kinds, 2, &e));
+	assert_ok(sequence_freeze(g->q, strata_count(plan), &e));
+	for (uint32_t n = 1; n <= 6; n++) {
+		assert_ok(sequence_offer(g->q, n % 3 == 0 ? 1 : 0, &e));
+		if (n % 3 == 0)
+			sequence_set(g->q, n, OUTCOME_FAILED, T0);
+	}
+	g->f.content_crash = true;
+	sequence_sums(g->q, &g->f.sums);
+	verdict_strata(&g->f, plan, g->q);
+	expect(g, VERDICT_HALT, CAUSE_EVIDENCE);
+	assert_non_null(strstr(g->r.sentence, "2 of the first 2 endpoints of stratum debian-12/7.11/zh_CN crashed; E = "));
+}
+
 static void losses_alone_hold_until_the_background_is_known(void **state)
 {
 	struct ring *g = *state;
@@ -392,6 +413,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RING_TEST(a_clean_ring_passes_after_its_bound_and_its_soak),
 		RING_TEST(two_fresh_failures_halt_the_first_ring),
+		RING_TEST(a_halt_names_the_stratum_that_has_all_failures),
 		RING_TEST(losses_alone_hold_until_the_background_is_known),
 		RING_TEST(a_stratum_that_fails_halts_among_thousands_that_do_not),
 		RING_TEST(a_stratum_that_is_lost_holds_until_the_background_is_known),
