@@ -4,7 +4,7 @@
  * The hostile engines are loaders of this file, handed to the canary in place
  * of the built-in ones.
  */
-#include "content_tree.h"
+#include "canary_job.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +18,6 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
-#include "content/canary.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -30,37 +29,6 @@
 #ifndef SANITIZED
 #define SANITIZED 0
 #endif
-
-#define RULES                                                                                                \
-	"{\"format\":1,\"templates\":[{\"name\":\"t\",\"fields\":[{\"name\":\"image\",\"type\":\"path\"}," \
-	"{\"name\":\"n\",\"type\":\"integer\"}]}],\"instances\":[{\"id\":\"nc\",\"template\":\"t\",\"verdict\":\"alert\",\"match\":{\"image\":{\"suffix\":\"/nc\"}}}," \
-	"{\"id\":\"sh\",\"template\":\"t\",\"verdict\":\"block\",\"match\":{\"image\":{\"suffix\":\"/zsh\"}," \
-	"\"n\":{\"equals\":1}}}]}"
-#define GOOD_TEST "{\"event\":{\"template\":\"t\",\"fields\":{\"image\":\"/bin/nc\"}},\"expect\":{\"verdict\":\"alert\",\"rule\":\"nc\"}}\n"
-#define BAD_TEST "{\"event\":{\"template\":\"t\",\"fields\":{\"image\":\"/bin/x\"}},\"expect\":{\"verdict\":\"alert\",\"rule\":\"nc\"}}\n"
-#define CONTRACT(ceilings)                                                                                 \
-	"{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"rules\":{\"versions\":[1],"       \
-	"\"templates\":{\"t\":{\"fields\":[{\"name\":\"image\",\"type\":\"path\"},"       \
-	"{\"name\":\"n\",\"type\":\"integer\"}]}}},\"blob\":{\"versions\":[1]}}," \
-	"\"ceilings\":{" ceilings "},\"protected\":[\"/bin/zsh\"]}"
-
-static const struct content_file good[] = { { "r.json", "rules", RULES }, { "t.ndjson", "selftest", GOOD_TEST GOOD_TEST }, { 0 } };
-
-static void run_job(struct canary_job *job, const struct content_tree *t, struct canary_result *out)
-{
-	struct err e = { 0 };
-
-	job->slot = t->path;
-	if (!job->wall_ms)
-		job->wall_ms = 20000;
-	assert_ok(canary_run(job, out, &e));
-}
-
-static void expect_result(const struct canary_result *r, enum canary_outcome outcome, const char *reason, const char *words)
-{
-	if (r->outcome != outcome || strcmp(r->reason, reason) != 0 || !strstr(r->sentence, words))
-		fail_msg("%s, reason \"%s\", signal %d: %s", canary_outcome_name(r->outcome), r->reason, r->signal, r->sentence);
-}
 
 /* ---- sound content ---- */
 
@@ -496,135 +464,6 @@ static void a_try_becomes_another_user_when_told(void **state)
 	assert_true(r.confinement & CANARY_UID);
 }
 
-/* ---- check commands ---- */
-
-static void write_script(const char *path, const char *text)
-{
-	struct err e = { 0 };
-
-	assert_ok(file_replace(path, text, strlen(text), 0755, &e));
-}
-
-static char script_dir[200];    /* of the last command: what started from there can be found by it */
-
-static void run_command(const char *script, int64_t wall_ms, struct canary_result *r)
-{
-	const struct content_file files[] = { { "b.bin", "blob", "x" }, { "r.json", "rules", RULES }, { 0 } };
-	AUTO(content_tree) struct content_tree *t = content_tree_new(files);
-	static const char contract[] = CONTRACT("");
-	char path[256];
-	const char *argv[] = { path, "fixed", NULL };
-	struct loader_exec exec = { .type = "blob", .argv = argv };
-	struct canary_job job = { .contract = contract, .contract_len = sizeof(contract) - 1, .exec = &exec, .exec_count = 1,
-				  .digest = "d1", .wall_ms = wall_ms };
-
-	content_temp(script_dir);
-	snprintf(path, sizeof(path), "%s/check", script_dir);
-	write_script(path, script);
-	run_job(&job, t, r);
-	assert_int_equal(file_remove_tree(script_dir, &(struct err){ 0 }), 0);
-}
-
-static void a_check_command_judges_what_no_loader_can(void **state)
-{
-	struct canary_result r;
-
-	(void)state;
-	run_command("#!/bin/sh\n[ \"$1\" = fixed ] && [ -f \"$2/b.bin\" ] && [ \"$3 $4 $5\" = 'edr d1 7' ]\n", 10000, &r);
-	expect_result(&r, CANARY_OK, "", "");
-	assert_int_equal(r.rules, 2);
-	assert_true(r.confinement & CANARY_SECCOMP);
-	run_command("#!/bin/sh\necho 'signature 7 is bad' >&2; exit 3\n", 10000, &r);
-	expect_result(&r, CANARY_REFUSED, "load", "exit status 3: signature 7 is bad");
-	run_command("#!/bin/sh\nkill -SEGV $$\n", 10000, &r);
-	expect_result(&r, CANARY_CRASH, "crash", "signal 11");
-	run_command("#!/bin/sh\necho x > /tmp/ringhold-escaped-$$ 2>/dev/null && exit 0; exit 4\n", 10000, &r);
-	expect_result(&r, CANARY_REFUSED, "load", "exit status 4");
-}
-
-/* Processes whose command line names the directory of the last command. */
-static int survivors(void)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *d;
-	int n = 0;
-
-	assert_non_null(proc);
-	while ((d = readdir(proc))) {
-		AUTO(buf) struct buf *line = NULL;
-		struct err e = { 0 };
-		char path[300];
-
-		snprintf(path, sizeof(path), "/proc/%s/cmdline", d->d_name);
-		if (d->d_name[0] < '0' || d->d_name[0] > '9' || file_read(&line, path, 1 << 20, &e) < 0)
-			continue;
-		n += line->len && memmem(line->data, line->len, script_dir, strlen(script_dir)) != NULL;
-	}
-	closedir(proc);
-	return n;
-}
-
-static void nothing_a_check_command_started_outlives_the_try(void **state)
-{
-	struct canary_result r;
-
-	(void)state;
-	run_command("#!/bin/sh\nsetsid sh -c 'while :; do sleep 1; done' \"$0\" &\nwhile :; do sleep 1; done\n", 1000, &r);
-	expect_result(&r, CANARY_HANG, "hang", "no end after 1000 ms");
-	if (!(r.confinement & CANARY_ALONE))
-		skip_named("no process namespaces without privilege");
-	for (int i = 0; i < 500 && survivors(); i++)
-		poll(NULL, 0, 10);
-	assert_int_equal(survivors(), 0);
-}
-
-/* Of a user of its own; the kernel counts none of root's. */
-static void a_check_command_starts_only_so_many_processes(void **state)
-{
-	const struct content_file files[] = { { "b.bin", "blob", "x" }, { 0 } };
-	AUTO(content_tree) struct content_tree *t = content_tree_new(files);
-	const char *argv[] = { "/usr/bin/perl", "-e",
-			       "for (1 .. 1000) { my $pid = fork(); defined $pid or die \"$_ is one too many\\n\"; $pid or do { sleep 100; exit } }", NULL };
-	const struct loader_exec exec = { .type = "blob", .argv = argv };
-	struct canary_job job = { .exec = &exec, .exec_count = 1, .uid = 64005, .gid = 64005 };
-	struct canary_result r;
-	int started = 0;
-
-	(void)state;
-	if (geteuid() != 0)
-		skip_named("only root can become somebody else");
-	run_job(&job, t, &r);
-	expect_result(&r, CANARY_REFUSED, "load", "is one too many");
-	sscanf(strstr(r.sentence, "exit status"), "%*[^:]: %d", &started);
-	assert_true(started > 8 && started <= 64);
-}
-
-static void a_check_command_reads_programs_and_no_secrets(void **state)
-{
-	struct canary_result r;
-
-	(void)state;
-	run_command("#!/bin/sh\n[ -r /usr/bin/env ] && cat /etc/passwd >/dev/null || exit 2\n"
-		    "for f in /etc/shadow /etc/hostname; do head -c 1 $f >/dev/null 2>&1 && { echo \"read $f\"; exit 3; }; done\n"
-		    "for f in / /etc /root /home /var/lib /tmp; do ls $f >/dev/null 2>&1 && "
-		    "{ echo \"listed $f\"; exit 3; }; done; exit 0\n", 10000, &r);
-	if (!(r.confinement & CANARY_LANDLOCK))
-		skip_named("this kernel has no Landlock");
-	expect_result(&r, CANARY_OK, "", "");
-}
-
-static void without_a_command_a_type_has_no_loader(void **state)
-{
-	const struct content_file files[] = { { "b.bin", "blob", "x" }, { 0 } };
-	AUTO(content_tree) struct content_tree *t = content_tree_new(files);
-	struct canary_job job = { 0 };
-	struct canary_result r;
-
-	(void)state;
-	run_job(&job, t, &r);
-	expect_result(&r, CANARY_REFUSED, "load", "b.bin: no loader here for content of type \"blob\"");
-}
-
 static void a_program_with_threads_runs_itself_as_the_canary(void **state)
 {
 	static const char contract[] = CONTRACT("");
@@ -675,11 +514,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_bundle_s_own_budget_counts_where_it_is_lower),
 		cmocka_unit_test(a_damaged_manifest_is_refused),
 		cmocka_unit_test(a_try_becomes_another_user_when_told),
-		cmocka_unit_test(a_check_command_judges_what_no_loader_can),
-		cmocka_unit_test(nothing_a_check_command_started_outlives_the_try),
-		cmocka_unit_test(a_check_command_starts_only_so_many_processes),
-		cmocka_unit_test(a_check_command_reads_programs_and_no_secrets),
-		cmocka_unit_test(without_a_command_a_type_has_no_loader),
 		cmocka_unit_test(a_program_with_threads_runs_itself_as_the_canary),
 	};
 
