@@ -448,6 +448,20 @@ static void doctor_says_of_every_process_what_is_in_force(void **state)
 	free(out);
 }
 
+static void doctor_says_whether_check_commands_have_a_place_of_their_own(void **state)
+{
+	char *out;
+
+	(void)state;
+	NEED_AGENT();
+	settings_free(settings_with(USERS "\n[channel blobs]\nexec = blob=/etc/ringhold/check\n"));
+	(void)run_agent(&out, "doctor", NULL, NULL, NULL);
+	expect_said(out, "check commands");
+	if (!strstr(out, "end together with the canary, and write into a place of their own"))
+		expect_said(out, "they judge no events here, or leave processes behind: ");
+	free(out);
+}
+
 static void doctor_says_what_the_kernel_lacks(void **state)
 {
 	char *out;
@@ -555,6 +569,7 @@ int main(void)
 		cmocka_unit_test(a_role_that_stays_root_for_want_of_a_user_is_held_by_landlock_and_seccomp_alone),
 		cmocka_unit_test(a_confined_canary_still_runs_a_check_command_and_takes_all_it_started_along),
 		cmocka_unit_test(doctor_says_of_every_process_what_is_in_force),
+		cmocka_unit_test(doctor_says_whether_check_commands_have_a_place_of_their_own),
 		cmocka_unit_test(doctor_says_what_the_kernel_lacks),
 		cmocka_unit_test(a_strict_agent_does_not_run_without),
 		cmocka_unit_test(nor_does_a_strict_role_by_itself),
