@@ -116,7 +116,7 @@ static void until_loaded(struct endpoint *p, unsigned loads)
 {
 	while (p->loads < loads) {
 		poll(NULL, 0, 10);
-		if (sensor_switched(&p->sensor))
+		if (ringhold_switched(&p->sensor))
 			endpoint_sensor_load(p);
 	}
 }
