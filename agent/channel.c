@@ -509,6 +509,8 @@ int64_t channel_tick(struct channel *c)
 {
 	struct job_result r;
 	int64_t wait;
+	struct err e;
+	int rc;
 
 	channel_look(c);
 	if (c->job.kind != JOB_NONE) {
@@ -523,6 +525,11 @@ int64_t channel_tick(struct channel *c)
 	wait = channel_upkeep(c);
 	if (wait >= 0)
 		return wait;
+	rc = channel_adopt(c, &e);
+	if (rc < 0)
+		log_error("channel %s: %s", c->state.name, e.msg);
+	if (rc)
+		return rc < 0 ? TICK_MS : 0;
 	wait = c->state.retry_at - clock_now();
 	if (wait > 0 && !phase_on_trial(c->state.phase))
 		return MIN(wait * 1000, 60000);

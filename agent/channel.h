@@ -167,6 +167,9 @@ int missed_rule(void *arg, const struct message_rule *r, struct err *e);
 void missed_compared(struct channel *c, const struct job_result *r);
 void missed_words(const struct channel *c, char *out, size_t cap);      /* "hold since ...: leaves out serial 111, 12 detections"; "" not held */
 
+void channel_begin_probation(struct channel *c);        /* in this boot, of which none has passed */
+/* The record is on the trial that was offered, and the journal does not know: we died, or it failed, in between. 1 it knows now, 0 it knew. */
+int channel_adopt(struct channel *c, struct err *e) MUST_CHECK;
 int channel_reconcile(struct channel *c, struct err *e) MUST_CHECK;     /* journal and boot record, at start */
 
 #endif

@@ -28,7 +28,7 @@ static int drop_slot(struct channel *c, struct err *e)
 	return slots_remove(c->boot.dir, &c->state.offer.digest, e) == ERR_CONFLICT ? 0 : e->code;
 }
 
-static int arm(struct channel *c, const char **kind, struct err *e)
+void channel_begin_probation(struct channel *c)
 {
 	char hex[2 * BOOT_ID_LEN + 1] = "";
 
@@ -38,6 +38,11 @@ static int arm(struct channel *c, const char **kind, struct err *e)
 	c->state.boots = 0;
 	c->state.healthy_s = 0;
 	c->healthy_ms = 0;
+}
+
+static int arm(struct channel *c, const char **kind, struct err *e)
+{
+	channel_begin_probation(c);
 	*kind = "armed";
 	/* Whatever the kernel left until now, this trial did not do. */
 	if (crash_told(&c->host->crash, c->host->journal, e) < 0)

@@ -56,6 +56,22 @@ static const char *step_reason(const struct channel *c)
 	return reason_word(c->host->crash.found ? REASON_KERNEL : REASON_BOOT);
 }
 
+int channel_adopt(struct channel *c, struct err *e)
+{
+	struct digest trial = trial_at(&c->boot, RUNG_TRIAL);
+	struct journal_channel before = c->state;
+
+	if (!trial_on(&c->boot) || phase_on_trial(c->state.phase) || !digest_equal(&trial, &c->state.offer.digest))
+		return 0;
+	channel_begin_probation(c);
+	c->state.phase = PHASE_ARMED;
+	c->state.tries = c->state.retry_at = 0;
+	if (channel_store(c, prove_again(c) ? "" : "armed", "", "", e) == 0)
+		return 1;
+	c->state = before;
+	return e->code;
+}
+
 /* The boot record says trial. */
 static int on_trial(struct channel *c, struct err *e)
 {
@@ -65,12 +81,7 @@ static int on_trial(struct channel *c, struct err *e)
 		log_warn("channel %s: the boot record has a trial that agent.db does not know: it is given up", c->state.name);
 		return trial_revert(&c->boot, e);
 	}
-	if (phase_on_trial(c->state.phase))
-		return 0;
-	/* Killed after the record was written, before the journal knew. */
-	c->state.phase = PHASE_ARMED;
-	c->state.tries = c->state.retry_at = 0;
-	return channel_store(c, prove_again(c) ? "" : "armed", "", "", e);
+	return channel_adopt(c, e) < 0 ? e->code : 0;
 }
 
 /* The guard stepped off a trial; its digest waits in the record as evidence. */

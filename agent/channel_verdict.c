@@ -86,6 +86,11 @@ void channel_verdict(struct channel *c, const struct message_verdict *v)
 	int64_t seen;
 	struct err e;
 
+	if (channel_adopt(c, &e) < 0) { /* what runs on trial must not be taken for something that never ran */
+		log_error("channel %s: %s", c->state.name, e.msg);
+		c->drop_count = 0;
+		return;
+	}
 	if (!digest_is_zero(&v->assigned) &&
 	    journal_first_seen(c->host->journal, c->state.name, &v->assigned, clock_now(), &seen, &e) < 0)
 		log_warn("channel %s: %s", c->state.name, e.msg);

@@ -79,6 +79,11 @@ void journal_close(struct journal *j)
 	free(j);
 }
 
+bool journal_read_only(const struct journal *j)
+{
+	return sqlite3_db_readonly(j->db, "main") == 1;
+}
+
 int journal_begin(struct journal *j, struct err *e)
 {
 	if (sql_run(j, SQL_BEGIN, e, "") < 0)

@@ -21,6 +21,7 @@
 struct journal;
 
 int journal_open(struct journal **out, const char *root, struct err *e) MUST_CHECK;
+bool journal_read_only(const struct journal *j);         /* the disk, or our rights, let nothing be written */
 void journal_close(struct journal *j);
 
 int journal_begin(struct journal *j, struct err *e) MUST_CHECK;
