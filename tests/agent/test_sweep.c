@@ -1,0 +1,120 @@
+/* test_sweep: a seeded sample of the sweep; all of it is tests/powercut/test_sweep.c. */
+#include "sweep.h"
+
+#define SAMPLE 3
+
+static void sample(struct endpoint *p, bool refuses)
+{
+	static const char *const faults[] = { "signal=KILL", "error=EIO", "error=ENOSPC" };
+	static struct sweep s;
+	unsigned seed = 7 + refuses;
+
+	if (access(CALLS_STRACE, X_OK) < 0)
+		skip_missing_program("strace");
+	if (!sweep_strace_works())
+		skip_named("strace cannot trace here");
+	sweep_prepare(&s, p, refuses);
+	sweep_count(&s);
+	for (size_t i = 0; i < SAMPLE; i++)
+		sweep_one(&s, &s.calls.list[(size_t)rand_r(&seed) % s.calls.count], faults[i % ARRAY_LEN(faults)], false);
+}
+
+static void whichever_call_goes_wrong_good_content_is_committed_in_the_end(void **state)
+{
+	sample(*state, false);
+}
+
+static void whichever_call_goes_wrong_bad_content_is_left_in_the_end(void **state)
+{
+	sample(*state, true);
+}
+
+static bool is_about(const struct call *c, const char *name, const char *what)
+{
+	return !strcmp(c->name, name) && strstr(c->text, what);
+}
+
+/*
+ * Once each of these left an agent that lived and did nothing: the record of
+ * the trial, not synced but there to be read, "changed by somebody else"; the
+ * journal, opened for reading only; the trial, running, and unknown to the
+ * journal.
+ */
+static void an_agent_whose_disk_failed_once_goes_on_by_itself(void **state)
+{
+	static struct sweep s;
+	unsigned synced = 0, opened = 0, armed = 0;
+
+	if (access(CALLS_STRACE, X_OK) < 0)
+		skip_missing_program("strace");
+	if (!sweep_strace_works())
+		skip_named("strace cannot trace here");
+	sweep_prepare(&s, *state, false);
+	sweep_count(&s);
+	for (size_t i = 0; i < s.calls.count; i++) {
+		const struct call *c = &s.calls.list[i];
+		bool arms = !strcmp(c->stage, "armed");
+
+		if (is_about(c, "fsync", "/channels/edr/boot") && synced++ < 3)
+			sweep_one(&s, c, "error=EIO", false);
+		else if (is_about(c, "openat", "/agent.db>") && opened++ == 0)
+			sweep_one(&s, c, "error=ENOSPC", false);
+		else if (arms && synced > 1 && is_about(c, "pwrite64", "/agent.db-wal") && armed++ < 2)
+			sweep_one(&s, c, "error=ENOSPC", false);
+	}
+	assert_true(synced >= 3 && opened && armed);
+}
+
+static void plant(struct endpoint *p, const char *name)
+{
+	char path[200];
+
+	snprintf(path, sizeof path, HOME_CHANNELS "/edr/%.120s", name);
+	endpoint_write(p, path, "x", 0644);
+}
+
+static bool has(struct endpoint *p, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof path, "%s" HOME_CHANNELS "/edr/%.120s", p->root, name);
+	return file_exists(path);
+}
+
+#define SOME_DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static bool rubbish_is_gone(const struct seen *s, const void *arg)
+{
+	struct endpoint *p = (struct endpoint *)arg;
+
+	(void)s;
+	return !has(p, "incoming/" SOME_DIGEST) && !has(p, "slots/" SOME_DIGEST) && !has(p, "slots/." SOME_DIGEST ".new");
+}
+
+static void what_a_dead_agent_left_half_done_goes_when_the_next_one_starts(void **state)
+{
+	struct endpoint *p = *state;
+	static struct sweep s;
+
+	sweep_prepare(&s, p, false);
+	plant(p, "incoming/" SOME_DIGEST);              /* of an offer that was withdrawn */
+	plant(p, "slots/" SOME_DIGEST "/manifest.json");
+	plant(p, "slots/." SOME_DIGEST ".new/manifest.json");
+	endpoint_agent_start(p);
+	endpoint_until(p, "the rubbish is gone", rubbish_is_gone, p, 0);
+	(void)sweep_whole(&s, "after the clean-up");
+}
+
+#define SWEEP_TEST(name) cmocka_unit_test_setup_teardown(name, endpoint_setup, endpoint_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SWEEP_TEST(whichever_call_goes_wrong_good_content_is_committed_in_the_end),
+		SWEEP_TEST(whichever_call_goes_wrong_bad_content_is_left_in_the_end),
+		SWEEP_TEST(an_agent_whose_disk_failed_once_goes_on_by_itself),
+		SWEEP_TEST(what_a_dead_agent_left_half_done_goes_when_the_next_one_starts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

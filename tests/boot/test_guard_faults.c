@@ -1,0 +1,152 @@
+/* guard_faults: every call by which the guard asks the disk goes wrong, one after the other; the machine boots. */
+#include "tests/test.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/boot/machine.h"
+#include "tests/calls.h"
+#include "tests/program.h"
+
+#define CHANNEL "edr"
+#define READS ",read,pread64,getdents64,readlinkat,newfstatat"
+
+static unsigned boot_count;
+
+static void power_up(void)
+{
+	boot_count++;
+	assert_true(machine_sh("cd %s && rm -rf run && mkdir run && echo %08x-aaaa-bbbb-cccc-dddddddddddd >proc/sys/kernel/random/boot_id", root,
+			       boot_count));
+}
+
+/* Once; each boot that goes wrong begins from a copy. */
+static void install(enum boot_mode mode)
+{
+	struct boot_record r = machine_record(mode, mode == BOOT_TRIAL ? RUNG_TRIAL : RUNG_CURRENT, mode == BOOT_TRIAL ? "TC B" : " CPB");
+
+	assert_true(machine_sh("rm -rf %s/var %s/kept", root, root));
+	machine_install(CHANNEL, &r);
+	assert_true(machine_sh("cp -a %s/var %s/kept", root, root));
+}
+
+static void put_back(void)
+{
+	assert_true(machine_sh("cd %s && rm -rf var && cp -a kept var", root));
+	power_up();
+}
+
+/* The guard, under strace with an option; its exit status, -1 when a signal ended it. */
+static int guard_under(const char *option, const char *trace)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY);
+
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+		if (option)
+			execl(CALLS_STRACE, "strace", "-qq", "-y", "-o", trace, "-e", option, test_program("ringhold-bootguard"), "--root", root,
+			      (char *)NULL);
+		else
+			execl(test_program("ringhold-bootguard"), "ringhold-bootguard", "--root", root, (char *)NULL);
+		_exit(126);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* A slot that cannot even be looked at is none: its rung is left, and the one below runs from then on. */
+static bool may_run(char runs, const struct call *c, enum boot_mode mode)
+{
+	const char *rungs = mode == BOOT_TRIAL ? "TC" : "CP";
+
+	return runs == rungs[0] || (runs == rungs[1] && !strcmp(c->name, "newfstatat"));
+}
+
+/* What holds after a boot in which something went wrong, whatever it was. */
+static void check(const char *what, const struct call *c, enum boot_mode mode)
+{
+	char runs = machine_runs(CHANNEL);
+	struct boot_record r = machine_read(CHANNEL);
+
+	if (runs == '?' || (runs == 'T' && r.tries_left != 1))
+		fail_msg("%s: %c runs with %u tries left", what, runs, r.tries_left);
+	power_up();
+	if (guard_under(NULL, NULL) != 0)
+		fail_msg("%s: the next boot fails", what);
+	runs = machine_runs(CHANNEL);
+	if (!may_run(runs, c, mode))
+		fail_msg("%s: %c runs at the next boot", what, runs);
+}
+
+/* how: "signal=KILL"; then "+": that call, and all of its name that follow. */
+static void fault(const struct call *c, const char *how, enum boot_mode mode)
+{
+	char option[100], what[300];
+	int status;
+
+	snprintf(option, sizeof option, "inject=%s:%.*s:when=%u%s", c->name, (int)strcspn(how, "+"), how, c->when, strchr(how, '+') ? "+" : "");
+	snprintf(what, sizeof what, "%s (%s)", option, c->text);
+	put_back();
+	status = guard_under(option, "/dev/null");
+	if (status != 0 && !strstr(how, "KILL"))
+		fail_msg("%s: exit status %d", what, status);
+	check(what, c, mode);
+}
+
+/* hows: up to NULL, the first two also of calls that only read. */
+static void sweep(enum boot_mode mode, const char *const *hows)
+{
+	static struct calls calls;
+	char trace[64];
+
+	if (access(CALLS_STRACE, X_OK) < 0)
+		skip_missing_program("strace");
+	install(mode);
+	put_back();
+	snprintf(trace, sizeof trace, "%s/trace", root);
+	if (guard_under("trace=" CALLS_NAMES READS, trace) != 0)
+		skip_named("strace cannot trace here");
+	assert_true(calls_read(&calls, trace, root, 0));
+	assert_true(calls.count > 20);
+	for (size_t i = 0; i < calls.count; i++)
+		for (size_t k = 0; hows[k]; k++)
+			if (k < 2 || !strstr(READS, calls.list[i].name))        /* reading needs no space */
+				fault(&calls.list[i], hows[k], mode);
+}
+
+static void a_trial_is_counted_or_not_run_whatever_goes_wrong(void **state)
+{
+	static const char *const hows[] = { "signal=KILL", "error=EIO", "error=ENOSPC", "error=ENOSPC+", NULL };
+
+	(void)state;
+	sweep(BOOT_TRIAL, hows);
+}
+
+static void committed_content_boots_whatever_goes_wrong(void **state)
+{
+	static const char *const hows[] = { "error=EIO", NULL };
+
+	(void)state;
+	sweep(BOOT_COMMITTED, hows);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_trial_is_counted_or_not_run_whatever_goes_wrong),
+		cmocka_unit_test(committed_content_boots_whatever_goes_wrong),
+	};
+	int failed;
+
+	if (!mkdtemp(root))
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	machine_sh("rm -rf %s", root);
+	return failed;
+}
