@@ -21,6 +21,7 @@
 #define DAEMON "/usr/bin/qemu-storage-daemon"
 #define MKE2FS "/sbin/mke2fs"
 #define EXPORT_MS 30000
+#define BUSY_MS 30000                   /* the children of a killed agent see it and end */
 #define LOOP_TRIES 100                  /* somebody else takes the free one before us */
 
 const char *disk_missing_program(void)
@@ -63,6 +64,18 @@ int disk_make(const char *image, const char *tree, struct err *e)
 	if (fd < 0 || ftruncate(fd, DISK_BYTES) < 0)
 		return err_errno(e, "%s", image);
 	return run(argv, e);
+}
+
+int disk_unmount(const char *path, struct err *e)
+{
+	int64_t until = clock_work_ms() + BUSY_MS;
+
+	while (umount(path) < 0) {
+		if (errno != EBUSY || clock_work_ms() > until)
+			return err_errno(e, "unmount %s", path);
+		poll(NULL, 0, 10);
+	}
+	return 0;
 }
 
 /* ---- loop devices ---- */
@@ -191,7 +204,9 @@ int disk_record(struct disk_recorder *r, const char *dir, const char *tree, stru
 
 void disk_record_end(struct disk_recorder *r)
 {
-	if (*r->mounted && umount(r->mounted) < 0)
+	struct err ignored;
+
+	if (*r->mounted && disk_unmount(r->mounted, &ignored) < 0)
 		umount2(r->mounted, MNT_DETACH);
 	if (r->loop.fd > 0)
 		disk_loop_detach(&r->loop);

@@ -19,6 +19,9 @@ const char *disk_missing_program(void);
 /* A file system in a file: what lies below `tree`. */
 int disk_make(const char *image, const char *tree, struct err *e) MUST_CHECK;
 
+/* Waits for whoever just died to let go of it. */
+int disk_unmount(const char *path, struct err *e) MUST_CHECK;
+
 /* A file as a block device. */
 struct disk_loop {
 	int fd;                         /* -1: none */
