@@ -134,6 +134,7 @@ static int header(int argc, char **argv, const void *options, struct err *e)
 /* ---- contracts on the server ---- */
 
 static const struct cli_option remote_rows[] = { REMOTE_ROWS(0) };
+static const struct cli_option register_rows[] = { REMOTE_CHANGE_ROWS(0) };
 
 static int registration(int argc, char **argv, const void *options, struct err *e)
 {
@@ -164,15 +165,12 @@ static int list(int argc, char **argv, const void *options, struct err *e)
 	};
 	const struct remote_options *o = options;
 	AUTO(remote) struct remote *r = NULL;
-	AUTO_ANSWER answer = { 0 };
 
 	(void)argc;
 	(void)argv;
-	if (remote_open(&r, o, e) < 0 || remote_call(r, "GET", "/v1/contracts", NULL, &answer, e) < 0)
+	if (remote_open(&r, o, e) < 0)
 		return e->code;
-	if (o->json)
-		return remote_print(answer.doc->root, e);
-	return remote_table(json_get(answer.doc->root, "items"), columns, ARRAY_LEN(columns), e);
+	return remote_list(r, "/v1/contracts", o->json, columns, ARRAY_LEN(columns), e);
 }
 
 const struct cli_command contract_commands[] = {
@@ -182,7 +180,7 @@ const struct cli_command contract_commands[] = {
 	{ .name = "contract header", .args = "FILE", .help = "print the C header a sensor compiles against", .min_args = 1, .max_args = 1,
 	  .run = header },
 	{ .name = "contract register", .args = "FILE", .help = "tell the server what a sensor build accepts", .min_args = 1, .max_args = 1,
-	  .run = registration, .options = remote_rows, .option_count = ARRAY_LEN(remote_rows), .options_size = sizeof(struct remote_options) },
+	  .run = registration, .options = register_rows, .option_count = ARRAY_LEN(register_rows), .options_size = sizeof(struct remote_options) },
 	{ .name = "contract list", .args = NULL, .help = "contracts the server knows", .min_args = 0, .max_args = 0, .run = list,
 	  .options = remote_rows, .option_count = ARRAY_LEN(remote_rows), .options_size = sizeof(struct remote_options) },
 };

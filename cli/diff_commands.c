@@ -229,7 +229,7 @@ static int judge_published(struct verdicts *v, const struct side *a, const struc
 	AUTO_ANSWER list = { 0 };
 	const struct json *items;
 
-	if (remote_open(&r, &o->remote, e) < 0 || remote_call(r, "GET", "/v1/bundles", NULL, &list, e) < 0)
+	if (remote_open(&r, &o->remote, e) < 0 || remote_all(r, "/v1/bundles", &list, e) < 0)
 		return e->code;
 	items = json_get(list.doc->root, "items");
 	for (uint32_t i = 0; items && items->type == JSON_ARRAY && i < MIN(items->count, (uint32_t)BUNDLES_MAX); i++) {

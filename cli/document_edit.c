@@ -116,7 +116,7 @@ static int get_bundles(struct remote *r, const char *channel, struct remote_answ
 	remote_escape(path, channel);
 	if (buf_check(path, e) < 0)
 		return e->code;
-	return remote_call(r, "GET", path->data, NULL, answer, e);
+	return remote_all(r, path->data, answer, e);
 }
 
 int bundle_named(struct bundle_named *out, struct remote *r, const char *channel, const char *word, struct err *e)

@@ -26,6 +26,7 @@ struct policy_options {
 #define AT(field) offsetof(struct policy_options, field)
 
 static const struct cli_option plain_rows[] = { REMOTE_ROWS(AT(remote)) };
+static const struct cli_option set_rows[] = { REMOTE_CHANGE_ROWS(AT(remote)) };
 static const struct cli_option check_rows[] = {
 	{ "members", 'm', CLI_MANY, AT(members), "[RING=]N", "endpoints in that ring, or in each [unknown]" },
 	{ "exact", 'e', CLI_FLAG, AT(exact), NULL, "work out how often each gate errs" },
@@ -412,7 +413,7 @@ static int suggest(int argc, char **argv, const void *options, struct err *e)
 
 const struct cli_command policy_commands[] = {
 	{ .name = "policy show", COMMAND(show, "CHANNEL", plain_rows, "a channel's policy in force") },
-	{ .name = "policy set", COMMAND(set, "FILE", plain_rows, "replace a channel's policy for later rollouts") },
+	{ .name = "policy set", COMMAND(set, "FILE", set_rows, "replace a channel's policy for later rollouts") },
 	{ .name = "policy check", COMMAND(check, "FILE", check_rows, "check a policy and print what it can cost"),
 	  .more = "Refuses a policy under which a ring of that size could never pass." },
 	{ .name = "policy suggest", COMMAND(suggest, "FILE", suggest_rows, "p0 and observation that fit a measured background loss"),

@@ -331,7 +331,7 @@ int promoter_answer_requests(struct promoter *p, int64_t now, struct promoter_ro
 	AUTO_ANSWER answer = { 0 };
 	const struct json *items;
 
-	if (remote_call(p->remote, "GET", "/v1/signing-requests?state=open", NULL, &answer, e) < 0 ||
+	if (remote_all(p->remote, "/v1/signing-requests?state=open", &answer, e) < 0 ||
 	    json_want_array(answer.doc, answer.doc->root, "items", REQUESTS_MAX, &items, e) < 0)
 		return e->code;
 	for (uint32_t i = 0; i < items->count; i++) {

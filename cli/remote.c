@@ -281,15 +281,14 @@ static int get_page(struct remote *r, const char *path, char next[200], struct r
 	return 0;
 }
 
-/* The items of all pages in one array; each page's document lives only as long as it is copied. */
-int remote_list(struct remote *r, const char *path, bool json, const struct remote_column *columns, size_t count, struct err *e)
+/* Each page's document lives only as long as it is copied. */
+int remote_all(struct remote *r, const char *path, struct remote_answer *out, struct err *e)
 {
-	AUTO(buf) struct buf *all = buf_new(0);
-	AUTO(json) struct json_doc *doc = NULL;
-	struct json_writer w = { .out = all };
+	struct json_writer w = { .out = buf_new(0) };
 	char next[200] = "";
 
-	if (!all)
+	*out = (struct remote_answer){ .status = 200, .text = w.out };
+	if (!w.out)
 		return err_memory(e);
 	json_open_object(&w, NULL);
 	json_open_array(&w, "items");
@@ -307,9 +306,16 @@ int remote_list(struct remote *r, const char *path, bool json, const struct remo
 	} while (next[0]);
 	json_close_array(&w);
 	json_close_object(&w);
-	if (buf_check(all, e) < 0 || json_parse(&doc, "the list", all->data, all->len, NULL, e) < 0)
+	return buf_check(w.out, e) < 0 ? e->code : json_parse(&out->doc, "the list", w.out->data, w.out->len, NULL, e);
+}
+
+int remote_list(struct remote *r, const char *path, bool json, const struct remote_column *columns, size_t count, struct err *e)
+{
+	AUTO_ANSWER answer = { 0 };
+
+	if (remote_all(r, path, &answer, e) < 0)
 		return e->code;
-	return json ? remote_print(doc->root, e) : remote_table(json_get(doc->root, "items"), columns, count, e);
+	return json ? remote_print(answer.doc->root, e) : remote_table(json_get(answer.doc->root, "items"), columns, count, e);
 }
 
 void remote_answer_release(struct remote_answer *a)

@@ -62,7 +62,7 @@ static int get_rollouts(struct remote *r, const char *channel, struct remote_ans
 	}
 	if (buf_check(path, e) < 0)
 		return e->code;
-	return remote_call(r, "GET", path->data, NULL, answer, e);
+	return remote_all(r, path->data, answer, e);
 }
 
 static int list(int argc, char **argv, const void *options, struct err *e)

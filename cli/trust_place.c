@@ -211,7 +211,7 @@ int trust_place_list(struct trust_place *p, bool all, struct remote_answer *out,
 {
 	if (want_server(p, e) < 0)
 		return e->code;
-	return remote_call(p->remote, "GET", all ? "/v1/signing-requests?state=all" : "/v1/signing-requests", NULL, out, e);
+	return remote_all(p->remote, all ? "/v1/signing-requests?state=all" : "/v1/signing-requests", out, e);
 }
 
 /* The newest open request that drafts the role of this name. */

@@ -12,6 +12,7 @@
 #define ROLES_MAX 128
 #define CONTENTS_MAX 64         /* different digests told apart in one ring */
 #define EXPIRY_WARNING (60 * 86400)
+#define TOKEN_WARNING (14 * 86400)
 
 /* What runs in one ring, by digest. */
 struct running {
@@ -335,6 +336,33 @@ static void put_requests(const struct request *q, struct json_writer *w, struct 
 	json_close_array(w);
 }
 
+/* ---- tokens ---- */
+
+struct ageing {
+	int64_t now;
+	struct buf *warnings;
+};
+
+/* One that was used and ends soon is missed by somebody. */
+static int note_token(const struct store_token *t, void *arg, struct err *e)
+{
+	const struct ageing *a = arg;
+
+	(void)e;
+	if (!t->revoked && t->used && t->expires > a->now && t->expires - a->now < TOKEN_WARNING)
+		say(a->warnings, "the operator token %s expires in %lld days: rotate it, or let it go", t->name,
+		    (long long)((t->expires - a->now) / 86400));
+	return 0;
+}
+
+static void note_tokens(struct server *s, int64_t now, struct buf *warnings)
+{
+	struct ageing a = { now, warnings };
+	struct err e;
+
+	(void)!operators_each(s->operators, note_token, &a, &e);
+}
+
 /* ---- the page ---- */
 
 static void put_devices(struct server *s, struct json_writer *w, int64_t now)
@@ -378,6 +406,7 @@ void operator_status(struct request *q)
 	put_roles(q->server, &w, now, warnings, actions);
 	put_requests(q, &w, warnings, actions);
 	put_clock(q->server, &w, now, warnings, actions);
+	note_tokens(q->server, now, warnings);
 	put_lines(&w, "warnings", warnings);
 	put_lines(&w, "actions", actions);
 	json_close_object(&w);

@@ -60,7 +60,7 @@ static void roles_of_one_grant_do_not_hold_for_the_channels_of_another(void **st
 
 static void lists_of_channels_take_names_once_and_nothing_else(void **state)
 {
-	char channels[ACCESS_CHANNELS_MAX] = "", name[16];
+	char channels[ACCESS_CHANNELS_MAX] = "", name[24];
 	struct err e;
 	int got = 0;
 
