@@ -52,3 +52,6 @@ install -m 0644 "$bin/../lib/libringhold-sensor.a" "$dest/usr/lib/"
 version=$(sed -n 's/^#define RINGHOLD_VERSION "\(.*\)"$/\1/p' "$here/../base/cli.h")
 sed "s/@VERSION@/$version/" "$here/ringhold-sensor.pc.in" >"$dest/usr/lib/pkgconfig/ringhold-sensor.pc"
 chmod 0644 "$dest/usr/lib/pkgconfig/ringhold-sensor.pc"
+# What a sensor's package calls when its contract changed (docs/agent.md).
+install -d "$dest/usr/share/ringhold/hooks"
+install -m 0644 "$here"/hooks/sensor-upgrade.sh "$here"/hooks/ringhold.triggers "$dest/usr/share/ringhold/hooks/"

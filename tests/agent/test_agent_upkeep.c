@@ -349,6 +349,26 @@ static struct published refused_soon(struct endpoint *p, struct published *one)
 	return two;
 }
 
+/* As a package's postinst runs it, with this agent for the installed one. */
+static void assert_hook_says(struct endpoint *p, const char *words)
+{
+	char script[1400], command[800];
+	char *argv[] = { (char *)"sh", (char *)"-c", command, NULL };
+	struct proc_run run = { .path = "/bin/sh", .argv = argv, .stdin_fd = -1, .timeout_ms = 120000, .output_max = 1 << 16 };
+	struct proc_result r;
+	struct err e;
+
+	snprintf(script, sizeof script, "#!/bin/sh\nRINGHOLD_TEST_CLOCK='%s' exec '%s' \"$@\" --root '%s'\n", getenv("RINGHOLD_TEST_CLOCK"),
+		 p->bin, p->root);
+	endpoint_write(p, "/agent.sh", script, 0755);
+	snprintf(command, sizeof command, "RINGHOLD_AGENT='%s/agent.sh'; . deploy/hooks/sensor-upgrade.sh; ringhold_contract_changed 2>&1", p->root);
+	assert_ok(proc_run(&run, &r, &e));
+	if (!strstr(r.output->data ? r.output->data : "", words))
+		fail_msg("no \"%s\" in: %s", words, r.output->data);
+	assert_int_equal(r.exit_status, 1);
+	proc_result_release(&r);
+}
+
 static void what_the_contract_refuses_gives_way_to_what_it_accepts(void **state)
 {
 	struct endpoint *p = *state;
@@ -360,6 +380,7 @@ static void what_the_contract_refuses_gives_way_to_what_it_accepts(void **state)
 	assert_true(runs(p, &one.digest));
 	assert_true(quarantined(p, &two, 1));
 	assert_tells(p, "contract-changed", NULL, 3, "serial 110 runs instead");        /* the same again */
+	assert_hook_says(p, "what ran is refused by the new contract; older content runs");
 	assert_tells(p, "explain", "111", 0, "quarantined here since");
 	assert_true(endpoint_has_history(p, "late_failure"));
 }
@@ -418,6 +439,75 @@ static void where_nothing_is_accepted_nothing_runs_until_something_is(void **sta
 	two = endpoint_bundle(p, GOOD, 111, NULL);
 	endpoint_agent_start(p);
 	commit(p, &two, NULL);
+}
+
+/* ---- rules left out ---- */
+
+static void assign_without(struct endpoint *p, const struct published *b, const char *rule)
+{
+	struct assignment a = { .channel = "edr", .ring = "canary", .attempt = 1, .issued = clock_now(), .reason = "test", .probation_s = 10 };
+	struct assignment_drop drop = { .reason = "false positives" };
+	AUTO(buf) struct buf *text = buf_new(0);
+	struct err e;
+
+	memcpy(a.bundle.path, b->path, sizeof a.bundle.path);
+	a.bundle.serial = b->serial;
+	snprintf(a.bundle.version, sizeof a.bundle.version, "1");
+	a.bundle.digest = b->digest;
+	snprintf(drop.rule, sizeof drop.rule, "%s", rule);
+	a.drops = &drop;
+	a.drop_count = 1;
+	assert_ok(assignment_write(text, &a, &e));
+	endpoint_put(p, "ring-canary", "rings/canary/edr.json", text, NULL);
+	endpoint_publish(p);
+}
+
+static bool kept_list(const struct endpoint *p, const struct published *b)
+{
+	AUTO(buf) struct buf *text = NULL;
+	char path[600], hex[DIGEST_HEX_LEN + 1], want[128];
+	struct err e;
+
+	digest_hex(hex, &b->digest);
+	snprintf(path, sizeof path, "%s" HOME_CHANNELS "/edr/drop.d/%s", p->root, hex);
+	snprintf(want, sizeof want, "%s\nipc-0001\n", hex);
+	return file_read(&text, path, 4096, &e) == 0 && !strcmp(text->data, want);
+}
+
+static bool armed(const struct seen *s, const void *arg)
+{
+	(void)arg;
+	return s->record.mode == BOOT_TRIAL;
+}
+
+static bool list_gone(const struct seen *s, const void *arg)
+{
+	const struct both *b = arg;
+
+	(void)s;
+	return !kept_list(b->p, b->one);
+}
+
+static void the_list_of_dropped_rules_is_on_disk_before_the_boot_record_names_the_content(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two, three;
+
+	NEED_AGENT(p);
+	one = endpoint_bundle(p, GOOD, 110, NULL);
+	assign_without(p, &one, "ipc-0001");
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	endpoint_until(p, "it is armed", armed, NULL, 1000);
+	assert_true(kept_list(p, &one));
+	endpoint_until(p, "it is committed", endpoint_runs_committed, &one, 1000);
+	/* Content to which this host may go back keeps its list; content that is gone has none. */
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	commit(p, &two, &one);
+	assert_true(kept_list(p, &one));
+	three = endpoint_bundle(p, GOOD, 112, NULL);
+	commit(p, &three, &two);
+	endpoint_until(p, "the list of content that is gone goes too", list_gone, &(struct both){ .p = p, .one = &one }, 100);
 }
 
 /* ---- what holds leave out ---- */
@@ -584,6 +674,7 @@ int main(void)
 		TEST(what_the_contract_refuses_gives_way_to_what_it_accepts, setup_wide),
 		TEST(killed_anywhere_it_comes_to_the_same, setup_wide),
 		TEST(where_nothing_is_accepted_nothing_runs_until_something_is, setup_wide),
+		TEST(the_list_of_dropped_rules_is_on_disk_before_the_boot_record_names_the_content, endpoint_setup),
 		TEST(a_hold_says_which_detections_it_leaves_out_and_since_when, setup_wide),
 		TEST(a_pin_and_a_disable_say_it_too, setup_wide),
 		TEST(explain_says_what_it_knows_of_one_bundle, endpoint_setup),

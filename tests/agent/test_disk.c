@@ -189,6 +189,30 @@ static void a_new_contract_lifts_what_the_old_one_may_have_caused_and_nothing_el
 	assert_int_equal(entries(), 2);
 }
 
+static void quarantine_survives_clean_up(void **state)
+{
+	struct digest one = slot(1);
+	struct err e;
+
+	(void)state;
+	add(1, 1, REASON_CRASH, 7);
+	assert_int_equal(slots_clean(dir, NULL, 0, &e), 1);
+	assert_false(slots_have(dir, &one));
+	assert_int_equal(quarantine_has(dir, &one, 1, &e), 1);
+}
+
+static void every_ceiling_is_the_contracts(void **state)
+{
+	struct quarantine q = { .digest = digest_of(1), .attempt = 1, .contract = digest_of(7), .cause = "ceiling-cpu" };
+	struct digest other = digest_of(8);
+	struct err e;
+
+	(void)state;
+	assert_ok(quarantine_add(dir, &q, &e));
+	assert_int_equal(quarantine_lift(dir, &q.contract, &e), 0);
+	assert_int_equal(quarantine_lift(dir, &other, &e), 1);
+}
+
 static void a_damaged_entry_still_counts(void **state)
 {
 	char path[600], hex[DIGEST_HEX_LEN + 1];
@@ -354,6 +378,8 @@ int main(void)
 		DISK_TEST(a_link_in_the_place_of_a_slot_is_none),
 		DISK_TEST(quarantine_is_by_digest_and_attempt),
 		DISK_TEST(a_new_contract_lifts_what_the_old_one_may_have_caused_and_nothing_else),
+		DISK_TEST(quarantine_survives_clean_up),
+		DISK_TEST(every_ceiling_is_the_contracts),
 		DISK_TEST(a_damaged_entry_still_counts),
 		DISK_TEST(the_link_follows_the_record_through_a_whole_life),
 		DISK_TEST(what_was_written_is_found_again_and_a_lost_link_comes_back),

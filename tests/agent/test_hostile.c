@@ -187,15 +187,20 @@ static int hostile_fetch(const struct settings *s, int sock)
 	return 0;
 }
 
-static int say_result(int sock, enum result_outcome outcome)
+static int say_result_for(int sock, enum result_outcome outcome, const char *reason)
 {
 	struct message_result r = { .outcome = outcome };
 	struct err e;
 
-	snprintf(r.reason, sizeof r.reason, "crash");
+	snprintf(r.reason, sizeof r.reason, "%s", reason);
 	snprintf(r.text, sizeof r.text, "so says the hostile process");
 	plot->answered++;
 	return message_send(sock, MSG_RESULT, &r, -1, &e);
+}
+
+static int say_result(int sock, enum result_outcome outcome)
+{
+	return say_result_for(sock, outcome, "crash");
 }
 
 static void say_member(int sock, const char *path, const char *bytes)
@@ -255,6 +260,8 @@ static int hostile_try(int sock, bool canary)
 		plot->answered++;
 		return message_send(sock, MSG_VERDICT, &v, -1, &e);
 	}
+	if (lie_is("hang") || lie_is("memory-kill"))
+		return say_result_for(sock, RESULT_RETRY, plot->lie);
 	return say_result(sock, lie_is("refuse") ? RESULT_REFUSED : RESULT_OK);
 }
 
@@ -575,6 +582,49 @@ static void a_hostile_canary_that_approves_approves_what_was_assigned(void **sta
 	holds(&g, &g.next);
 }
 
+static bool in_quarantine(const struct siege *g)
+{
+	char path[512], hex[DIGEST_HEX_LEN + 1];
+
+	digest_hex(hex, &g->next.digest);
+	snprintf(path, sizeof path, "%s" HOME_CHANNELS "/edr/quarantine.d/%s.1", g->p->root, hex);
+	return file_exists(path);
+}
+
+static bool blamed(const struct seen *s, const void *arg)
+{
+	(void)s;
+	return in_quarantine(arg);
+}
+
+static void a_canary_that_runs_out_of_time_is_tried_three_times_before_blame(void **state)
+{
+	struct siege g;
+	unsigned two = 2, three = 3;
+
+	NEED_AGENT((struct endpoint *)*state);
+	besiege(&g, *state, "canary", "hang");
+	endpoint_until(*state, "it was tried twice", lied, &two, 1000);
+	assert_false(in_quarantine(&g));
+	endpoint_until(*state, "it is tried a third time", lied, &three, 1000);
+	endpoint_until(*state, "it is blamed", blamed, &g, 1000);
+	assert_int_equal(plot->answered, 3);
+}
+
+static void the_machines_own_trouble_is_never_blamed_on_content(void **state)
+{
+	struct siege g;
+	unsigned often = 5;
+
+	NEED_AGENT((struct endpoint *)*state);
+	besiege(&g, *state, "canary", "memory-kill");
+	endpoint_until(*state, "it was tried often", lied, &often, 5000);
+	assert_false(in_quarantine(&g));
+	assert_int_equal(endpoint_look(*state).state.phase, PHASE_VALIDATED);
+	assert_true(endpoint_has_history(*state, "memory-kill"));
+	freed(&g);
+}
+
 /* ---- what the attacks are worth ---- */
 
 static void every_attack_works_where_nothing_confines(void **state)
@@ -631,6 +681,8 @@ int main(int argc, char **argv)
 		T(a_hostile_check_cannot_give_verdicts),
 		T(a_hostile_canary_cannot_give_verdicts),
 		T(a_hostile_canary_can_refuse),
+		T(a_canary_that_runs_out_of_time_is_tried_three_times_before_blame),
+		T(the_machines_own_trouble_is_never_blamed_on_content),
 		T(a_hostile_canary_that_approves_approves_what_was_assigned),
 	};
 

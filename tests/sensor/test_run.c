@@ -300,6 +300,28 @@ static void dropped_rules_are_left_out_of_the_content_they_were_dropped_from(voi
 	stop(&s);
 }
 
+/* As at boot: the run directory has the link and nothing else. */
+static void rules_that_were_dropped_stay_so_before_there_is_an_agent(void **state)
+{
+	char path[600], text[200], hex[DIGEST_HEX_LEN + 1];
+	struct running s;
+	struct err e;
+
+	(void)state;
+	digest_hex(hex, &good);
+	snprintf(path, sizeof path, "%s/var/lib/ringhold/channels/edr/drop.d", root);
+	assert_ok(file_mkdirs(path, 0755, &e));
+	snprintf(path + strlen(path), sizeof path - strlen(path), "/%s", hex);
+	snprintf(text, sizeof text, "%s\nipc-0001\n", hex);
+	assert_ok(file_replace(path, text, strlen(text), 0644, &e));
+	point_at(&good);
+	s = start(NULL);
+	wait_for(&s, RINGHOLD_HEALTHY, &good);
+	assert_non_null(strstr(answer(&s, PIPE_EVENT), "\"verdict\":\"none\""));
+	stop(&s);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void a_hangup_loads_again(void **state)
 {
 	struct pollfd p;
@@ -438,6 +460,7 @@ int main(void)
 		cmocka_unit_test(content_for_more_inputs_than_there_are_is_refused_by_the_sensor_itself),
 		cmocka_unit_test(without_content_nothing_matches_and_the_sensor_is_up),
 		cmocka_unit_test(dropped_rules_are_left_out_of_the_content_they_were_dropped_from),
+		cmocka_unit_test(rules_that_were_dropped_stay_so_before_there_is_an_agent),
 		cmocka_unit_test(a_hangup_loads_again),
 		cmocka_unit_test(a_daemon_outlives_its_standard_input),
 		cmocka_unit_test(once_means_until_the_input_ends),
