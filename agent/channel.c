@@ -205,7 +205,7 @@ void channel_later(struct channel *c, const char *reason, const char *why)
 static void enter(struct channel *c, enum phase then)
 {
 	c->state.phase = then;
-	c->state.tries = 0;
+	c->state.tries = c->state.suspected = 0;
 	c->state.retry_at = 0;
 	c->state.ending[0] = c->state.reason[0] = c->state.evidence[0] = 0;
 	if (then == PHASE_IDLE) {
@@ -285,7 +285,7 @@ void channel_event(struct channel *c, enum phase_event on, const char *reason, c
 	} else {
 		c->state.phase = step->then;
 		if (before.phase != step->then)
-			c->state.tries = c->state.retry_at = 0;
+			c->state.tries = c->state.suspected = c->state.retry_at = 0;
 		store_or_later(c, &before, "", "", "");
 	}
 	if (c->state.phase == PHASE_CANARIED) {
@@ -301,14 +301,27 @@ void channel_event(struct channel *c, enum phase_event on, const char *reason, c
 
 /* ---- what is due ---- */
 
+/* Only what bad content does counts towards blame; the machine's own trouble may go on for ever. */
+static void retry(struct channel *c, const struct job_result *r)
+{
+	bool suspect = reason_class(r->reason) == REASON_CONTENT;
+
+	if (suspect && c->state.suspected + 1 >= TRIES_BEFORE_BLAME) {
+		channel_event(c, ON_REFUSED, r->reason, r->text);
+		return;
+	}
+	c->state.suspected += suspect;
+	channel_later(c, r->reason, r->text);
+}
+
 static void result(struct channel *c, const struct job_result *r, enum phase_event good)
 {
 	if (r->outcome == RESULT_OK)
 		channel_event(c, good, "", "");
 	else if (r->outcome == RESULT_REFUSED)
 		channel_event(c, ON_REFUSED, r->reason, r->text);
-	else if (r->outcome == RESULT_RETRY && c->state.tries + 1 >= TRIES_BEFORE_BLAME && reason_class(r->reason) == REASON_CONTENT)
-		channel_event(c, ON_REFUSED, r->reason, r->text);
+	else if (r->outcome == RESULT_RETRY)
+		retry(c, r);
 	else
 		channel_later(c, r->reason, r->text);
 }

@@ -39,7 +39,7 @@ struct upkeep {
 	bool stepped;                   /* a trial of newer content was refused before */
 	bool accepted;                  /* what runs is, and waits to go on trial */
 	int64_t prove_at;
-	uint64_t prove_tries;
+	uint64_t prove_tries, suspected;
 	/* what is left out */
 	int64_t peek_at;
 	uint64_t peek_tries;

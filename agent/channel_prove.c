@@ -114,7 +114,7 @@ static void begin(struct channel *c)
 	u->proving[1] = c->host->contract;
 	u->proof = digest_is_zero(&running) ? RUNG_BASELINE : c->boot.record.rung;
 	u->accepted = false;
-	u->prove_tries = 0;
+	u->prove_tries = u->suspected = 0;
 	u->prove_at = 0;
 	u->refused[0] = 0;
 }
@@ -267,7 +267,7 @@ static void refused(struct channel *c, const char *reason, const char *text)
 {
 	struct upkeep *u = &c->upkeep;
 
-	u->prove_tries = 0;
+	u->prove_tries = u->suspected = 0;
 	if (!*u->refused) {
 		snprintf(u->refused_reason, sizeof u->refused_reason, "%s", reason);
 		snprintf(u->refused, sizeof u->refused, "%.300s", text);
@@ -344,6 +344,8 @@ void prove_tried(struct channel *c, const struct job_result *r)
 	bool damaged = !strcmp(r->reason, reason_word(REASON_DIGEST)) && r->outcome == RESULT_RETRY;
 	struct err e;
 
+	if (r->outcome == RESULT_RETRY && reason_class(r->reason) == REASON_CONTENT && !damaged)
+		c->upkeep.suspected++;
 	if (r->outcome == RESULT_OK && r->kind == JOB_CHECK) {
 		if (start(c, &d, UPKEEP_CANARY, &e) < 0)
 			put_off(c, e.msg);
@@ -352,8 +354,7 @@ void prove_tried(struct channel *c, const struct job_result *r)
 	} else if (damaged) {
 		c->state.verified_at = 0;       /* it is mended first */
 		put_off(c, r->text);
-	} else if (r->outcome == RESULT_REFUSED || (r->outcome == RESULT_RETRY && reason_class(r->reason) == REASON_CONTENT &&
-						   c->upkeep.prove_tries + 1 >= TRIES_BEFORE_BLAME)) {
+	} else if (r->outcome == RESULT_REFUSED || c->upkeep.suspected >= TRIES_BEFORE_BLAME) {
 		refused(c, r->reason, r->text);
 	} else {
 		put_off(c, r->text);

@@ -223,6 +223,7 @@ static void state_write(struct buf *out, const struct journal_channel *c)
 	put_digest(&w, "drop", &c->drop);
 	json_put_int(&w, "stop_left_at", c->stop_left_at);
 	json_put_int(&w, "verified_at", c->verified_at);
+	json_put_int(&w, "suspected", (int64_t)c->suspected);
 	json_put_int(&w, "held_since", c->held_since);
 	json_put_int(&w, "pinned_since", c->pinned_since);
 	json_put_int(&w, "disabled_since", c->disabled_since);
@@ -255,7 +256,8 @@ static int state_read(struct journal_channel *c, const char *text, struct err *e
 	    get_digest(d, "compared_from", &c->compared[0], e) < 0 || get_digest(d, "compared_to", &c->compared[1], e) < 0)
 		return e->code;
 	/* Later additions: an older agent.db has none of them. */
-	if (json_may_int(d, d->root, "held_since", 0, INT64_MAX, &c->held_since, e) < 0 ||
+	if (json_may_int(d, d->root, "suspected", 0, INT64_MAX, (int64_t *)&c->suspected, e) < 0 ||
+	    json_may_int(d, d->root, "held_since", 0, INT64_MAX, &c->held_since, e) < 0 ||
 	    json_may_int(d, d->root, "pinned_since", 0, INT64_MAX, &c->pinned_since, e) < 0 ||
 	    json_may_int(d, d->root, "disabled_since", 0, INT64_MAX, &c->disabled_since, e) < 0)
 		return e->code;

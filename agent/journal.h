@@ -46,6 +46,7 @@ struct journal_channel {
 	struct message_verdict offer;   /* what is under way; digest zero: nothing */
 	int64_t permit_until;           /* 0: none */
 	uint64_t tries;                 /* of the action under way */
+	uint64_t suspected;             /* of these tries: ended as bad content ends them */
 	int64_t retry_at;               /* seconds; 0: at once */
 	bool no_delta;                  /* the delta failed: take the full archive */
 	uint64_t boots;                 /* new boots with the trial */

@@ -608,7 +608,6 @@ static void a_canary_that_runs_out_of_time_is_tried_three_times_before_blame(voi
 	assert_false(in_quarantine(&g));
 	endpoint_until(*state, "it is tried a third time", lied, &three, 1000);
 	endpoint_until(*state, "it is blamed", blamed, &g, 1000);
-	assert_int_equal(plot->answered, 3);
 }
 
 static void the_machines_own_trouble_is_never_blamed_on_content(void **state)
@@ -622,7 +621,6 @@ static void the_machines_own_trouble_is_never_blamed_on_content(void **state)
 	assert_false(in_quarantine(&g));
 	assert_int_equal(endpoint_look(*state).state.phase, PHASE_VALIDATED);
 	assert_true(endpoint_has_history(*state, "memory-kill"));
-	freed(&g);
 }
 
 /* ---- what the attacks are worth ---- */
