@@ -73,9 +73,15 @@ static bool due(const struct channel *c, const struct digest *running)
 	struct err e;
 	bool now;
 
-	if (!digest_is_zero(running))
-		return journal_slot_get(c->host->journal, c->state.name, running, &known, &e) == 0 &&
-		       !digest_equal(&known.contract, &c->host->contract);
+	if (!digest_is_zero(running)) {
+		if (journal_slot_get(c->host->journal, c->state.name, running, &known, &e) < 0)
+			return false;
+		/* A baseline, or a new agent.db: no contract is known that could have changed. From now on one is. */
+		if (digest_is_zero(&known.contract) &&
+		    journal_slot_contract(c->host->journal, c->state.name, running, &c->host->contract, &e) < 0)
+			log_warn("channel %s: %s", c->state.name, e.msg);
+		return !digest_is_zero(&known.contract) && !digest_equal(&known.contract, &c->host->contract);
+	}
 	/* Nothing runs because an older contract refused all there was. */
 	return c->boot.record.mode == BOOT_COMMITTED && !strcmp(outcome(c, value, &now), "none") && !now;
 }
