@@ -208,6 +208,8 @@ int channel_open(struct channel *c, struct host *h, const struct settings_channe
 		return e->code;
 	if (look)
 		return 0;
+	if (c->boot.unread)     /* to begin anew beside it would never get anywhere: its writer would find a later one */
+		return err_set(e, ERR_IO, "%s", c->boot.trouble);
 	lifted = quarantine_lift(c->boot.dir, &h->contract, e);
 	if (lifted < 0)
 		return e->code;

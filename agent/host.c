@@ -147,9 +147,9 @@ int host_open(struct host *h, const struct settings *s, bool look, struct err *e
 	h->s = s;
 	if (read_contract(h, e) < 0 || journal_open(&h->journal, s->root, e) < 0 || credentials_load(&h->credentials, s, e) < 0)
 		return e->code;
-	/* SQLite takes what it can get, and an agent that can write nothing down would stand still for ever. */
-	if (!look && journal_read_only(h->journal))
-		return err_set(e, ERR_IO, "agent.db can only be read");
+	/* An agent that can write nothing down would stand still for ever. */
+	if (!look && journal_writable(h->journal, e) < 0)
+		return e->code;
 	if (!look && (prepare_judge(s, e) < 0 || crash_look(&h->crash, s->root, h->journal, e) < 0))
 		return e->code;
 	h->channels = calloc(s->channel_count, sizeof *h->channels);

@@ -79,9 +79,12 @@ void journal_close(struct journal *j)
 	free(j);
 }
 
-bool journal_read_only(const struct journal *j)
+int journal_writable(struct journal *j, struct err *e)
 {
-	return sqlite3_db_readonly(j->db, "main") == 1;
+	if (sqlite3_db_readonly(j->db, "main"))
+		return err_set(e, ERR_IO, "agent.db: opened for reading only");
+	/* Its log, or what it shares with other processes, may be. */
+	return sqlite3_exec(j->db, "BEGIN IMMEDIATE; ROLLBACK", NULL, NULL, NULL) == SQLITE_OK ? 0 : sql_error(j, e);
 }
 
 int journal_begin(struct journal *j, struct err *e)

@@ -21,7 +21,7 @@
 struct journal;
 
 int journal_open(struct journal **out, const char *root, struct err *e) MUST_CHECK;
-bool journal_read_only(const struct journal *j);         /* the disk, or our rights, let nothing be written */
+int journal_writable(struct journal *j, struct err *e) MUST_CHECK;      /* SQLite opens what it can get, for reading only if it must */
 void journal_close(struct journal *j);
 
 int journal_begin(struct journal *j, struct err *e) MUST_CHECK;

@@ -49,6 +49,9 @@ static void read_record(struct trial *t)
 	case BOOT_READ_MISSING:         /* before the first content; channel_open() knows better when that cannot be */
 		boot_record_init(&t->record);
 		return;
+	case BOOT_READ_FAILED:
+		t->unread = true;
+		/* fall through */
 	default:
 		boot_record_init(&t->record);
 		break;

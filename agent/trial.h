@@ -25,6 +25,7 @@ struct trial {
 	bool guarded;                   /* the guard ran: status is set */
 	uint8_t boot_id[BOOT_ID_LEN];   /* of this boot */
 	char trouble[320];              /* with the record as it was found; "" none */
+	bool unread;                    /* ... which may be a good one: the system let nobody look */
 };
 
 /* Directories must exist. A damaged record is told in `trouble`, a missing one is a new host's; both begin anew, nothing is written. */

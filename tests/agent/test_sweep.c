@@ -37,13 +37,13 @@ static bool is_about(const struct call *c, const char *name, const char *what)
 /*
  * Once each of these left an agent that lived and did nothing: the record of
  * the trial, not synced but there to be read, "changed by somebody else"; the
- * journal, opened for reading only; the trial, running, and unknown to the
- * journal.
+ * journal, opened for reading only; the record that could not be opened at the
+ * start; the trial, running, and unknown to the journal.
  */
 static void an_agent_whose_disk_failed_once_goes_on_by_itself(void **state)
 {
 	static struct sweep s;
-	unsigned synced = 0, opened = 0, armed = 0;
+	unsigned synced = 0, opened = 0, shared = 0, read = 0, armed = 0;
 
 	if (access(CALLS_STRACE, X_OK) < 0)
 		skip_missing_program("strace");
@@ -59,10 +59,14 @@ static void an_agent_whose_disk_failed_once_goes_on_by_itself(void **state)
 			sweep_one(&s, c, "error=EIO", false);
 		else if (is_about(c, "openat", "/agent.db>") && opened++ == 0)
 			sweep_one(&s, c, "error=ENOSPC", false);
+		else if (is_about(c, "openat", "/agent.db-shm>") && shared++ == 0)
+			sweep_one(&s, c, "error=EIO", false);
+		else if (is_about(c, "openat", "/channels/edr/boot>") && read++ == 0)
+			sweep_one(&s, c, "error=EIO", false);
 		else if (arms && synced > 1 && is_about(c, "pwrite64", "/agent.db-wal") && armed++ < 2)
 			sweep_one(&s, c, "error=ENOSPC", false);
 	}
-	assert_true(synced >= 3 && opened && armed);
+	assert_true(synced >= 3 && opened && shared && read && armed);
 }
 
 static void plant(struct endpoint *p, const char *name)
