@@ -409,6 +409,12 @@ static int64_t again(const struct activate_facts *f, int failing)
 	return INT64_MAX;
 }
 
+/* Its window is all that is waited for, and will open: what has to be fetched is fetched now, and armed then. */
+static bool ahead(const struct activate_facts *f, int failing)
+{
+	return failing == CLAUSE_WINDOW && f->now < f->assignment->window_start && !from_disk(f);
+}
+
 static void activate(struct activate_decision *out, const struct activate_facts *f)
 {
 	const struct bundle_ref *b = &f->assignment->bundle;
@@ -424,6 +430,11 @@ static void activate(struct activate_decision *out, const struct activate_facts 
 	out->digest = b->digest;
 	out->serial = b->serial;
 	out->install_first = first_install(f);
+	if (!out->clauses[CLAUSE_WINDOW].holds) {
+		act(out, ACTIVATE_INSTALL, "assigned", "serial %" PRIu64 " is assigned and fetched now; %s", b->serial,
+		    out->clauses[CLAUSE_WINDOW].sentence);
+		return;
+	}
 	act(out, ACTIVATE_INSTALL, "assigned", "serial %" PRIu64 " is assigned and nothing is against it", b->serial);
 }
 
@@ -443,7 +454,7 @@ void activate_decide(struct activate_decision *out, const struct activate_facts 
 		act(out, ACTIVATE_KEEP, "current", "serial %" PRIu64 " is assigned and runs", f->assignment->bundle.serial);
 		return;
 	}
-	if (failing < ACTIVATE_CLAUSES) {
+	if (failing < ACTIVATE_CLAUSES && !ahead(f, failing)) {
 		out->again_at = again(f, failing);
 		act(out, ACTIVATE_KEEP, reason_word(clauses[failing].why_not), "%s", out->clauses[failing].sentence);
 		return;

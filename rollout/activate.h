@@ -4,7 +4,8 @@
  * Every clause is evaluated and reported, so that `explain` can print the
  * whole reasoning; then the precedence disable > stop > quarantine > pin >
  * hold > assignment picks the action. Used before a fetch and again right
- * before ARM.
+ * before ARM. A window that will open keeps nobody from fetching: INSTALL is
+ * said ahead of it, and whoever arms waits for the assignment's window.
  *
  * With two repositories the vendor's listing and its freshness count for what
  * has to be fetched. A granted rollback to content that was committed here and
