@@ -106,6 +106,7 @@ void channel_clean(struct channel *c)
 	struct digest keep[JOURNAL_KEEP];
 	struct err e;
 
+	transfer_forget_others(c);
 	channel_keeps(c, keep);
 	if (slots_clean(c->boot.dir, keep, ARRAY_LEN(keep), &e) < 0 ||
 	    journal_slot_keep(c->host->journal, c->state.name, keep, &e) < 0)
@@ -290,7 +291,7 @@ void channel_event(struct channel *c, enum phase_event on, const char *reason, c
 	}
 	if (c->state.phase == PHASE_CANARIED) {
 		c->clear_after = clock_now();
-		c->told_no_sensor = false;
+		c->told_no_sensor = c->told_window = false;
 		c->host->refresh_wanted = c->host->round_wanted = true;
 	}
 	if (c->state.phase == PHASE_VALIDATED && before.phase != PHASE_VALIDATED && c->state.offer.permit)
@@ -409,7 +410,7 @@ static int64_t try_load(struct channel *c)
 bool channel_wants_permit(const struct channel *c)
 {
 	return c->state.phase == PHASE_VALIDATED && c->state.offer.permit && c->state.permit_until <= clock_now() &&
-	       c->job.kind == JOB_NONE;
+	       c->job.kind == JOB_NONE && channel_window(c).open;
 }
 
 /* An open offer would be counted as ours to finish: the server learns why it is not. */
@@ -421,6 +422,20 @@ static void tell_no_sensor(struct channel *c)
 		return;
 	c->told_no_sensor = true;
 	if (channel_store(c, "env", reason_word(REASON_NO_SENSOR), "the content waits for the sensor to run", &e) < 0)
+		log_warn("channel %s: %s", c->state.name, e.msg);
+}
+
+/* Nor when the window closed under it. */
+static void tell_window(struct channel *c)
+{
+	char words[200];
+	struct err e;
+
+	if (c->told_window || !c->state.permit_until)
+		return;
+	c->told_window = true;
+	channel_waits(c, words, sizeof words);
+	if (channel_store(c, "env", reason_word(REASON_WINDOW), words, &e) < 0)
 		log_warn("channel %s: %s", c->state.name, e.msg);
 }
 
@@ -442,8 +457,10 @@ static const char *not_clear(struct channel *c)
 		return "the other channel's trial";
 	if (trial_on(&c->boot) || c->boot.record.mode != BOOT_COMMITTED)
 		return "the boot record to be free";
-	if ((o->not_before && now < o->not_before) || (o->not_after && now >= o->not_after))
+	if (!channel_window(c).open) {
+		tell_window(c);
 		return "the window";
+	}
 	channel_look(c);
 	if (c->cfg->watch && !(c->sensor_known && c->sensor.alive)) {
 		tell_no_sensor(c);
@@ -487,6 +504,17 @@ static bool repeat_ending(struct channel *c)
 	return false;
 }
 
+/* As soon as it opens the permit is asked for, not at the next round. */
+static bool window_shut(struct channel *c)
+{
+	bool was = c->window_shut;
+
+	c->window_shut = !channel_window(c).open;
+	if (was && !c->window_shut)
+		c->host->round_wanted = true;
+	return c->window_shut;
+}
+
 static int64_t due(struct channel *c)
 {
 	const char *wait;
@@ -497,6 +525,9 @@ static int64_t due(struct channel *c)
 	case PHASE_VERIFIED:
 		return validate(c);
 	case PHASE_VALIDATED:
+		/* A permit starts the server's clock, and a canary load so early would say nothing about then. */
+		if (window_shut(c))
+			return TICK_MS;
 		if (c->state.offer.permit && c->state.permit_until <= clock_now())
 			return -1;
 		return try_load(c);
@@ -527,13 +558,17 @@ int64_t channel_tick(struct channel *c)
 
 	channel_look(c);
 	if (c->job.kind != JOB_NONE) {
-		if (job_turn(&c->job, &r) == 0)
-			return TICK_MS;
-		if (c->upkeep.task != UPKEEP_NONE)
-			channel_upkept(c, &r);
-		else
-			job_over(c, &r);
-		return 0;
+		if (job_turn(&c->job, &r) == 1) {
+			if (c->upkeep.task != UPKEEP_NONE)
+				channel_upkept(c, &r);
+			else
+				job_over(c, &r);
+			return 0;
+		}
+		/* What is there by now stays, and is gone on from. */
+		if (c->job.kind == JOB_DOWNLOAD && c->upkeep.task == UPKEEP_NONE && !channel_may_transfer(c))
+			job_stop(&c->job);
+		return TICK_MS;
 	}
 	wait = channel_upkeep(c);
 	if (wait >= 0)

@@ -61,6 +61,10 @@ struct channel {
 	int64_t clear_after;            /* seconds: a verdict must be this fresh before ARM */
 	int64_t asked_at;               /* seconds: when a fresh verdict was last asked for */
 	bool told_no_sensor;            /* reported once per offer */
+	bool told_window;               /* ... that the window closed under an open permit */
+	bool window_shut;               /* seen while the permit could have been asked for */
+	int64_t hook_asked;             /* clock_ticks_ms() of its last answer; 0: never */
+	bool hook_go;
 	/* the sensor, as seen by this process */
 	struct sensor_status sensor;
 	bool sensor_known;
@@ -120,6 +124,10 @@ int channel_settle(struct channel *c, enum phase_action act, const char *reason,
 void channel_later(struct channel *c, const char *reason, const char *why);     /* try the same again, later */
 void channel_note(struct channel *c, const char *what, const char *fmt, ...) PRINTF_LIKE(3, 4);        /* a line of history about the offer */
 void channel_log(const struct channel *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* channel_wait.c: whether the time suits this host. */
+bool channel_may_transfer(struct channel *c);   /* asks the hook when its last answer is old */
+struct window_state channel_window(const struct channel *c);    /* the host's own windows and the assignment's together, for the offer */
+void channel_waits(const struct channel *c, char *out, size_t cap);     /* the sentence about what is waited for; "": nothing of this kind */
 int64_t channel_fetch(struct channel *c);       /* start or go on; as channel_tick() */
 void channel_transferred(struct channel *c, const struct job_result *r);
 int channel_link(struct channel *c, struct err *e) MUST_CHECK;          /* the list of dropped rules, then the link, as the boot record says */

@@ -9,6 +9,7 @@
 #include "schema/reason.h"
 
 #define LOOK_MS 1000
+#define DELTA_TRIES 3
 
 static struct transfer transfer_of(const struct channel *c)
 {
@@ -49,12 +50,19 @@ static void without_delta(struct channel *c, const char *why)
 	}
 }
 
-static void not_transferred(struct channel *c, const char *reason, const char *why)
+/* A line that is cut is no fault of the delta, whose bytes so far are kept; only again and again it is. */
+static void not_transferred(struct channel *c, bool passing, const char *reason, const char *why)
 {
-	if (c->by_delta && !c->state.no_delta)
+	if (c->by_delta && !c->state.no_delta && (!passing || c->state.tries + 1 >= DELTA_TRIES))
 		without_delta(c, why);
 	else
 		channel_later(c, reason, why);
+}
+
+/* Will the same request do some other time? */
+static bool passing(int code)
+{
+	return code < 0 ? code == ERR_NET || code == ERR_TIMEOUT || code == ERR_SPACE || code == ERR_IO : code == 408 || code == 429 || code >= 500;
 }
 
 static const char *reason_of(const struct err *e)
@@ -81,15 +89,15 @@ int64_t channel_fetch(struct channel *c)
 	rc = transfer_verified(c, &t, &e);
 	if (rc == ERR_REFUSED) {
 		transfer_forget(c, &t);
-		not_transferred(c, reason_word(REASON_DIGEST), e.msg);
+		not_transferred(c, false, reason_word(REASON_DIGEST), e.msg);
 		return 0;
 	}
 	if (rc == 1)
 		rc = unpack(c, &t, &e);
-	else if (rc == 0)
+	else if (rc == 0 && channel_may_transfer(c))
 		rc = transfer_download(c, &t, &e);
 	if (rc < 0)
-		not_transferred(c, reason_of(&e), e.msg);
+		not_transferred(c, false, reason_of(&e), e.msg);
 	return LOOK_MS;
 }
 
@@ -133,7 +141,7 @@ void channel_transferred(struct channel *c, const struct job_result *r)
 	} else if (r->outcome != RESULT_OK) {
 		if (r->code == ERR_LIMIT || r->code == 416)     /* not ours: begin anew */
 			transfer_forget(c, &t);
-		not_transferred(c, r->reason, r->text);
+		not_transferred(c, passing(r->code), r->reason, r->text);
 	} else {
 		struct err e = { 0 };
 		int rc = transfer_verified(c, &t, &e);
@@ -143,6 +151,6 @@ void channel_transferred(struct channel *c, const struct job_result *r)
 		transfer_forget(c, &t);
 		if (rc == 0)
 			err_set(&e, ERR_NET, "%s: shorter than the %llu bytes that were signed", t.path, (unsigned long long)t.length);
-		not_transferred(c, rc == 0 || rc == ERR_REFUSED ? reason_word(REASON_DIGEST) : reason_of(&e), e.msg);
+		not_transferred(c, false, rc == 0 || rc == ERR_REFUSED ? reason_word(REASON_DIGEST) : reason_of(&e), e.msg);
 	}
 }

@@ -30,6 +30,16 @@ static void print_clause(void *arg, const struct message_clause *m)
 	printf("  %-3s %-16s %s\n", m->holds ? "yes" : "NO", m->name, text->data ? text->data : "");
 }
 
+/* What this host itself waits for, which the judge does not know. */
+static void print_wait(const struct channel *c)
+{
+	char waits[300];
+
+	channel_waits(c, waits, sizeof waits);
+	if (*waits)
+		printf("%s: serial %" PRIu64 " %s\n", c->state.name, c->state.offer.serial, waits);
+}
+
 /* The rule, evaluated by the judge on what is stored here. */
 static int clauses(struct host *h, struct err *e)
 {
@@ -49,6 +59,8 @@ static int clauses(struct host *h, struct err *e)
 	if (rc == 0 && *r.trouble)
 		printf("note: %s\n", r.trouble);
 	round_stop(&r);
+	for (size_t i = 0; rc == 0 && i < h->channel_count; i++)
+		print_wait(&h->channels[i]);
 	for (size_t i = 0; rc == 0 && i < h->channel_count; i++)
 		rc = left_out_print(&h->channels[i], LEFT_OUT_ALL, e);
 	return rc;

@@ -57,7 +57,7 @@ static void put_channel(struct json_writer *w, struct channel *c)
 {
 	struct digest running = trial_running(&c->boot), at;
 	static const char *const rungs[] = { "trial", "current", "previous", "baseline" };
-	char hex[DIGEST_HEX_LEN + 1];
+	char hex[DIGEST_HEX_LEN + 1], waits[300];
 
 	channel_look(c);
 	json_open_object(w, NULL);
@@ -75,6 +75,8 @@ static void put_channel(struct json_writer *w, struct channel *c)
 	put_content(w, "offered", c, &c->state.offer.digest);
 	json_put_int(w, "high_water", (int64_t)c->boot.record.high_water);
 	left_out_put(w, c);
+	channel_waits(c, waits, sizeof waits);
+	json_put_text(w, "waits", *waits ? waits : NULL);
 	json_open_object(w, "verdict");
 	json_put_text(w, "say", say_name(c->state.last.say));
 	json_put_text(w, "word", c->state.last.word);
@@ -160,7 +162,9 @@ static int status_text(struct host *h, struct err *e)
 		};
 
 		channel_look(c);
-		snprintf(note, sizeof note, "%s", *channel_held(c) ? channel_held(c) : c->state.last.reason);
+		channel_waits(c, note, sizeof note);
+		if (!*note || *channel_held(c))
+			snprintf(note, sizeof note, "%s", *channel_held(c) ? channel_held(c) : c->state.last.reason);
 		short_hex(hex, &running);
 		snprintf(serial, sizeof serial, "%" PRIu64, channel_serial(c, &running));
 		if (c->sensor_known)

@@ -417,6 +417,8 @@ static int say_verdict(struct judge *j, const struct message_channel *c, const s
 		v->boots = (uint64_t)MIN(MAX(a->probation_boots, 0), 255);
 		v->observe = a->observe;
 		v->granted = a->granted;
+		for (size_t i = 0; i < t->urgent_count; i++)
+			v->urgent |= digest_equal(&t->urgent[i], &a->bundle.digest);
 		v->not_before = a->windowed ? a->window_start : 0;
 		v->not_after = a->windowed ? a->window_end : 0;
 		snprintf(v->version, sizeof v->version, "%s", a->bundle.version);

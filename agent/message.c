@@ -71,7 +71,7 @@ static const struct wire_field verdict_fields[] = {
 	BOOL(verdict, has_delta), TEXT(verdict, delta_path), DIGEST(verdict, delta_sha256),
 	DIGEST(verdict, delta_from), U64(verdict, delta_length), RANGE(verdict, window_log, 64),
 	BOOL(verdict, permit), RANGE(verdict, probation_s, SECONDS_MAX), RANGE(verdict, boots, 255), BOOL(verdict, observe),
-	BOOL(verdict, granted), I64(verdict, not_before), I64(verdict, not_after), I64(verdict, evaluated),
+	BOOL(verdict, granted), BOOL(verdict, urgent), I64(verdict, not_before), I64(verdict, not_after), I64(verdict, evaluated),
 	I64(verdict, again_at), BOOL(verdict, online_stop), DIGEST(verdict, drop), TEXT(verdict, word), TEXT(verdict, reason),
 };
 static const struct wire_field clause_fields[] = {

@@ -231,6 +231,7 @@ struct message_verdict {
 	uint64_t probation_s, boots;
 	uint64_t observe;               /* 0, 1: new destructive rules only observe during probation */
 	uint64_t granted;               /* 0, 1: below high-water by a grant */
+	uint64_t urgent;                /* 0, 1: the recalls list it as urgent */
 	int64_t not_before, not_after;  /* when it may be armed; 0: any time */
 	int64_t evaluated;              /* when, seconds */
 	int64_t again_at;               /* time alone may change the answer then; 0: it cannot */

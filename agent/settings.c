@@ -37,6 +37,8 @@ static const struct ini_key agent_keys[] = {
 	{ "agent", "poll-max", INI_SECONDS, AT(poll_max_s), "1h", 1, DAY, "longest back-off" },
 	{ "agent", "boot-ok", INI_SECONDS, AT(boot_ok_s), "120s", 1, DAY, "the sensor is up so long: the boot was good" },
 	{ "agent", "max-rate", INI_BYTES, AT(max_rate), "0", 0, 0, "bytes per second of downloads; 0: no limit" },
+	{ "agent", "transfer-hook", INI_TEXT, AT(transfer_hook), "", 0, 0, "command asked before and while content is downloaded: exit status 0 goes on" },
+	{ "agent", "transfer-hook-every", INI_SECONDS, AT(transfer_hook_s), "60s", 1, DAY, "how long its answer is good for" },
 	{ "agent", "keep-events", INI_INT, AT(keep_events), "5000", 100, 1000000, "unsent events and history kept" },
 	{ "agent", "strict-sandbox", INI_BOOL, AT(strict_sandbox), "no", 0, 0, "refuse to run without full confinement" },
 	{ "agent", "fetch-user", INI_TEXT, AT(fetch_user), "", 0, 0, "user (or number) of the network process; default: ringhold-fetch, where there is one" },
@@ -58,6 +60,8 @@ static const struct ini_key channel_keys[] = {
 	{ "channel", "benign", INI_LIST, AT(benign), "", 0, 0, "directories of events that must stay undisturbed" },
 	{ "channel", "watch", INI_BOOL, AT(watch), "yes", 0, 0, "the sensor reports what it runs" },
 	{ "channel", "sensor-wait", INI_SECONDS, AT(sensor_wait_s), "60s", 1, DAY, "longest time to take content over or to come back" },
+	{ "channel", "window", INI_TEXT, AT(window), "", 0, 0, "when content may change: mon-fri 22:00-05:00 Europe/Berlin; ..." },
+	{ "channel", "window-urgent", INI_BOOL, AT(window_urgent), "yes", 0, 0, "urgent content waits for the window too" },
 	{ "channel", "canary-wall", INI_SECONDS, AT(canary_wall_s), "60s", 1, 3600, "longest time of one canary load" },
 	{ "channel", "max-restarts", INI_INT, AT(max_restarts), "3", 0, 1000, "of the sensor during probation" },
 	{ "channel", "ceiling-window", INI_SECONDS, AT(ceiling_window_s), "60s", 1, 3600, "of probation, over which the next four hold" },
@@ -82,9 +86,14 @@ static void *channel_begin(void *settings, const char *label)
 }
 
 /* A command runs as root: it must lie in /etc and be spelled absolutely. */
+static bool command_fine(const char *command)
+{
+	return !*command || (!strncmp(command, "/etc/", 5) && !strstr(command, "/../"));
+}
+
 static int check_command(const char *file, const char *channel, const char *key, const char *command, struct err *e)
 {
-	if (!*command || (!strncmp(command, "/etc/", 5) && !strstr(command, "/../")))
+	if (command_fine(command))
 		return 0;
 	return err_set(e, ERR_USAGE, "%s: [channel %s] %s: \"%s\" is no absolute path below /etc", file, channel, key, command);
 }
@@ -103,7 +112,7 @@ static int check_exec(const char *file, const char *channel, const char *word, s
 	return check_command(file, channel, "exec", command + 1, e);
 }
 
-static int check_channel(const struct settings_channel *c, const char *file, struct err *e)
+static int check_channel(struct settings_channel *c, const char *file, struct err *e)
 {
 	if (!name_valid(c->name, strlen(c->name)))
 		return err_set(e, ERR_USAGE, "%s: [channel %s]: a name is lower-case letters, digits and inner dashes", file, c->name);
@@ -116,6 +125,8 @@ static int check_channel(const struct settings_channel *c, const char *file, str
 	for (char **x = c->exec_reads; x && *x; x++)
 		if (**x != '/')
 			return err_set(e, ERR_USAGE, "%s: [channel %s] exec-reads: \"%s\" is no absolute path", file, c->name, *x);
+	if (windows_parse(&c->windows, c->window, e) < 0 || windows_resolve(&c->windows, e) < 0)
+		return err_wrap(e, "%s: [channel %s]", file, c->name);
 	if (*c->reload && *c->pidfile)
 		return err_set(e, ERR_USAGE, "%s: [channel %s]: reload and pidfile exclude each other", file, c->name);
 	if (strcmp(c->signal, "HUP") != 0 && strcmp(c->signal, "USR1") != 0 && strcmp(c->signal, "USR2") != 0)
@@ -192,6 +203,8 @@ static int check(struct settings *s, const char *file, struct err *e)
 		s->rings_repo[0] = 0;
 	if (*s->rings_repo && !*s->content_url)
 		return err_set(e, ERR_USAGE, "%s: content-url is missing: the server is that of repository %s", file, s->rings_repo);
+	if (!command_fine(s->transfer_hook))
+		return err_set(e, ERR_USAGE, "%s: transfer-hook: \"%s\" is no absolute path below /etc", file, s->transfer_hook);
 	if (check_approvals(s, file, e) < 0)
 		return e->code;
 	if (s->channel_count == 0)
@@ -230,6 +243,8 @@ void settings_free(struct settings *s)
 {
 	if (!s)
 		return;
+	for (size_t i = 0; i < s->channel_count; i++)
+		windows_release(&s->channels[i].windows);
 	for (size_t i = 0; i < s->channel_count; i++)
 		ini_release(&s->channels[i], channel_keys, ARRAY_LEN(channel_keys));
 	ini_release(s, agent_keys, ARRAY_LEN(agent_keys));

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/name.h"
+#include "rollout/window.h"
 
 #define SETTINGS_PATH "/etc/ringhold/agent.ini"
 #define SETTINGS_CHANNELS_MAX 16
@@ -41,6 +42,9 @@ struct settings_channel {
 	int64_t verdict_rate;   /* a minute; 0: none of ours */
 	int64_t verdict_times;  /* of the rate before; 0: does not raise it */
 	int64_t health_every_s;
+	char *window;           /* "mon-fri 22:00-05:00 Europe/Berlin; ..."; "" any time */
+	struct windows windows; /* of it */
+	bool window_urgent;     /* urgent content waits for it too */
 };
 
 struct settings {
@@ -63,6 +67,8 @@ struct settings {
 	int64_t poll_s, poll_max_s;
 	int64_t boot_ok_s;
 	int64_t max_rate;               /* bytes per second of downloads; 0: no limit */
+	char *transfer_hook;            /* command that says whether now is a time for downloads; "" none */
+	int64_t transfer_hook_s;        /* seconds its answer is good for */
 	int64_t keep_events;
 	bool strict_sandbox;            /* refuse to run when the kernel lacks confinement */
 	char *fetch_user, *judge_user, *unpack_user, *canary_user;      /* "": stay who we are */

@@ -161,7 +161,11 @@ static bool at_rest(const struct supervisor *v)
 {
 	for (size_t i = 0; i < v->host.channel_count; i++) {
 		const struct channel *c = &v->host.channels[i];
+		char waits[300];
 
+		channel_waits(c, waits, sizeof waits);
+		if (*waits && c->job.kind == JOB_NONE)
+			continue;
 		if (c->job.kind != JOB_NONE || phase_on_trial(c->state.phase) ||
 		    (c->state.phase != PHASE_IDLE && c->state.retry_at <= clock_now() && !channel_wants_permit(c)))
 			return false;

@@ -1,0 +1,131 @@
+/* channel_wait: is this a time for downloads, is this a time for changes. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/channel.h"
+#include "agent/home.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/proc.h"
+
+#define HOOK_MS 30000
+#define HOOK_OUTPUT 4096
+#define HOOK_KEY "transfer_wait.%s"     /* journal key: what the hook said, for other processes to show; "" go */
+#define KEY_MAX (sizeof HOOK_KEY + NAME_LEN_MAX)
+
+/* ---- windows ---- */
+
+struct window_state channel_window(const struct channel *c)
+{
+	const struct message_verdict *o = &c->state.offer;
+	int64_t now = clock_now(), from = MAX(now, o->not_before);
+	struct window_state s = { true, INT64_MAX };
+
+	if (!o->urgent || c->cfg->window_urgent)
+		s = windows_at(&c->cfg->windows, from);
+	if (from == now && s.open)
+		s.until = o->not_after ? MIN(s.until, o->not_after) : s.until;
+	else
+		s = (struct window_state){ false, s.open ? from : s.until };
+	if (o->not_after && (s.open ? now : s.until) >= o->not_after)
+		s = (struct window_state){ false, INT64_MAX };
+	return s;
+}
+
+/* ---- the hook ---- */
+
+static void hook_words(char *out, size_t cap, const struct proc_result *r)
+{
+	AUTO(buf) struct buf *line = buf_new(HOOK_OUTPUT * 4);
+	size_t len = r->output->data ? strcspn(r->output->data, "\n") : 0;
+
+	if (line && len && !r->timed_out) {
+		log_escape(line, r->output->data, len);
+		snprintf(out, cap, "%s", line->data ? line->data : "");
+	} else {
+		proc_result_words(r, out, cap);
+	}
+}
+
+/* 1 go, 0 not now, and why. */
+static int ask_hook(const struct channel *c, char *words, size_t cap, struct err *e)
+{
+	const struct message_verdict *o = &c->state.offer;
+	char path[HOME_PATH_MAX], hex[DIGEST_HEX_LEN + 1], serial[32], bytes[32];
+	char *argv[] = { path, (char *)c->state.name, hex, serial, bytes, (char *)(o->urgent ? "urgent" : "normal"), NULL };
+	const struct proc_run run = { .path = path, .argv = argv, .stdin_fd = -1, .timeout_ms = HOOK_MS, .output_max = HOOK_OUTPUT };
+	struct proc_result r = { 0 };
+	int go;
+
+	if (home_path(path, c->host->s->root, c->host->s->transfer_hook, e) < 0 || file_check_private(path, false, e) < 0)
+		return e->code;
+	digest_hex(hex, &o->digest);
+	snprintf(serial, sizeof serial, "%" PRIu64, o->serial);
+	snprintf(bytes, sizeof bytes, "%" PRIu64, c->by_delta ? o->delta_length : o->length);
+	if (proc_run(&run, &r, e) < 0)
+		return e->code;
+	go = !r.timed_out && r.exit_status == 0;
+	hook_words(words, cap, &r);
+	proc_result_release(&r);
+	return go;
+}
+
+static void remember(const struct channel *c, const char *words)
+{
+	char key[KEY_MAX], known[200];
+	struct err e;
+
+	snprintf(key, sizeof key, HOOK_KEY, c->state.name);
+	if (journal_get(c->host->journal, key, known, sizeof known, &e) < 0)
+		return;
+	if (!strcmp(known, words))
+		return;
+	channel_log(c, "downloads %s%s", *words ? "wait: " : "go on", words);
+	if (journal_set(c->host->journal, key, words, &e) < 0)
+		log_warn("channel %s: %s", c->state.name, e.msg);
+}
+
+bool channel_may_transfer(struct channel *c)
+{
+	const struct settings *s = c->host->s;
+	char words[160] = "";
+	struct err e;
+	int go;
+
+	if (!*s->transfer_hook)
+		return true;
+	if (c->hook_asked && clock_ticks_ms() - c->hook_asked < s->transfer_hook_s * 1000)
+		return c->hook_go;
+	go = ask_hook(c, words, sizeof words, &e);
+	if (go < 0)     /* nobody can tell: the careful answer, and one that is seen */
+		snprintf(words, sizeof words, "transfer-hook: %.140s", e.msg);
+	c->hook_go = go == 1;
+	c->hook_asked = clock_ticks_ms();
+	remember(c, c->hook_go ? "" : words);
+	return c->hook_go;
+}
+
+/* ---- for people ---- */
+
+void channel_waits(const struct channel *c, char *out, size_t cap)
+{
+	struct window_state s = channel_window(c);
+	char key[KEY_MAX], said[200] = "", when[CLOCK_TEXT_LEN + 1];
+	struct err ignored;
+
+	out[0] = '\0';
+	if (c->state.phase == PHASE_FETCHING) {
+		snprintf(key, sizeof key, HOOK_KEY, c->state.name);
+		(void)!journal_get(c->host->journal, key, said, sizeof said, &ignored);
+		if (*c->host->s->transfer_hook && *said)
+			snprintf(out, cap, "the download waits: %s", said);
+	} else if ((c->state.phase == PHASE_VALIDATED || c->state.phase == PHASE_CANARIED) && !s.open) {
+		clock_text(when, s.until);
+		if (s.until == INT64_MAX)
+			snprintf(out, cap, "its window is over");
+		else
+			snprintf(out, cap, "waits for its window, which opens at %s", when);
+	}
+}
