@@ -200,6 +200,25 @@ static void what_was_left_of_an_offer_that_went_away_goes_too(void **state)
 	assert_int_equal(rmdir(left), 0);       /* it is empty */
 }
 
+/* ---- a proxy ---- */
+
+/* Nobody knows the repository's name: whatever arrives came through the proxy, here the web server itself. */
+static void with_a_proxy_everything_goes_through_it(void **state)
+{
+	struct endpoint *p = *state;
+	char ini[512];
+
+	NEED_AGENT(p);
+	snprintf(ini, sizeof ini,
+		 "[agent]\ncontent-url = http://repository.invalid\nproxy = http://127.0.0.1:%d\nattributes = ring=canary\npoll = 5s\n"
+		 "boot-ok = 60s\n[channel edr]\nsensor-wait = 2s\n", web.port);
+	endpoint_write(p, "/etc/ringhold/agent.ini", ini, 0644);
+	break_the_line(SERVE_CUT);
+	settled(p);
+	expect_request("/metadata/timestamp.json", 0, -1, 200);
+	expect_request("110.tar.gz", 1, CUT, 206);
+}
+
 /* ---- metered lines and batteries ---- */
 
 static char *status_of(struct endpoint *p)
@@ -437,6 +456,7 @@ int main(void)
 		T(a_range_that_is_refused_is_given_up_for_the_whole),
 		T(a_delta_that_was_cut_stays_a_delta),
 		T(what_was_left_of_an_offer_that_went_away_goes_too),
+		T(with_a_proxy_everything_goes_through_it),
 		T(a_hook_that_says_not_now_keeps_the_line_free_and_says_why),
 		T(a_download_under_way_stops_when_the_hook_says_so_and_goes_on_later),
 		T(a_hook_that_others_may_write_is_not_run_and_nothing_is_downloaded),
