@@ -95,11 +95,15 @@ static bool verdict_is(const char *said, const char *verdict)
 static void more_settings(struct endpoint *p, const char *lines)
 {
 	AUTO(buf) struct buf *b = NULL;
-	char path[512];
+	char path[512], *wait;
 	struct err e;
 
 	snprintf(path, sizeof path, "%s/etc/ringhold/agent.ini", p->root);
 	assert_ok(file_read(&b, path, 65536, &e));
+	wait = strstr(b->data, "sensor-wait = 2s");
+	/* A busy machine takes its time to start a sensor again. */
+	if (wait)
+		memcpy(wait, "sensor-wait = 5m", strlen("sensor-wait = 5m"));
 	buf_adds(b, lines);
 	assert_ok(file_replace(path, b->data, b->len, 0644, &e));
 }
