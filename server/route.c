@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "server/admit.h"
-#include "server/replay.h"
+#include "server/idempotency.h"
 
 struct request *request_new(struct server *s, const struct route *r)
 {
@@ -58,9 +58,9 @@ static bool check_dry_run(struct request *q)
 
 void request_run(struct request *q)
 {
-	struct replay replay;
+	struct idempotency key;
 
-	if (!check_dry_run(q) || !replay_begin(q, &replay))
+	if (!check_dry_run(q) || !idempotency_begin(q, &key))
 		return;
 	q->route->run(q);
 	if (q->route->scope == SCOPE_ASKS && !q->scope_asked && q->reply.status < 400) {
@@ -69,7 +69,7 @@ void request_run(struct request *q)
 	}
 	if (q->route->may == MAY_ENROL && (q->reply.status == 401 || q->reply.status == 403))
 		admission_bad_enrolment(q);
-	replay_end(q, &replay);
+	idempotency_end(q, &key);
 }
 
 /* Compares one pattern; parameters are cut out of text, which holds a copy of the path. */

@@ -239,7 +239,7 @@ int server_open(struct server **out, struct config *config, struct err *e)
 	s->config = config;
 	s->metadata_dir = s->targets_dir = -1;
 	s->started = clock_now();
-	pthread_mutex_init(&s->replaying, NULL);
+	pthread_mutex_init(&s->keying, NULL);
 	pthread_mutex_init(&s->tokens, NULL);
 	pthread_mutex_init(&s->publishing, NULL);
 	pthread_mutex_init(&s->control, NULL);
@@ -274,7 +274,7 @@ void server_close(struct server *s)
 		close(s->metadata_dir);
 	if (s->targets_dir >= 0)
 		close(s->targets_dir);
-	pthread_mutex_destroy(&s->replaying);
+	pthread_mutex_destroy(&s->keying);
 	pthread_mutex_destroy(&s->tokens);
 	pthread_mutex_destroy(&s->publishing);
 	pthread_mutex_destroy(&s->control);

@@ -24,7 +24,7 @@ struct background;
 struct ticker;
 struct admission;
 struct oidc;
-struct replay;
+struct idempotency;
 struct follow;
 
 struct server {
@@ -46,8 +46,8 @@ struct server {
 
 	struct admission *admission;    /* has locks of its own */
 	struct oidc *oidc;              /* has a lock of its own; NULL: none */
-	pthread_mutex_t replaying;
-	struct replay *replays;         /* under `replaying`: requests with a key that are under way */
+	pthread_mutex_t keying;
+	struct idempotency *keyed;      /* under `keying`: requests with a key that are under way */
 
 	pthread_mutex_t tokens;         /* one change of an operator's token at a time; before `publishing` */
 	pthread_mutex_t publishing;     /* one publish at a time */

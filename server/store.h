@@ -222,7 +222,7 @@ struct store_token {
 	uint64_t version;               /* counts changes, but for `used` */
 };
 
-/* The answer to a request with an Idempotency-Key; see server/replay.h. */
+/* The answer to a request with an Idempotency-Key; see server/idempotency.h. */
 struct store_answer {
 	const char *who, *key;
 	int64_t at;

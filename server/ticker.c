@@ -13,8 +13,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "server/control.h"
+#include "server/idempotency.h"
 #include "server/recalls.h"
-#include "server/replay.h"
 #include "server/requests.h"
 #include "server/requests_bundle.h"
 #include "server/requests_sweep.h"
@@ -182,7 +182,7 @@ static void tick(struct ticker *t)
 	if (t->swept == 0 || ticks - t->swept >= SWEEP_MS) {
 		t->swept = ticks;
 		tell(t, DUTY_UPLOADS, requests_sweep_uploads(t->server, time(NULL), &e), &e);
-		tell(t, DUTY_ANSWERS, replay_sweep(t->server, now, &e), &e);
+		tell(t, DUTY_ANSWERS, idempotency_sweep(t->server, now, &e), &e);
 		tell(t, DUTY_SWEEP, sweep_repository(t, now, &e), &e);
 	}
 }

@@ -1,5 +1,5 @@
-/* replay: a request with an Idempotency-Key happens once. */
-#include "server/replay.h"
+/* idempotency: a request with an Idempotency-Key happens once. */
+#include "server/idempotency.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static bool key_valid(const char *key)
 {
 	size_t len = strlen(key);
 
-	return len > 0 && len <= REPLAY_KEY_MAX &&
+	return len > 0 && len <= IDEMPOTENCY_KEY_MAX &&
 	       strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == len;
 }
 
@@ -53,32 +53,32 @@ static int fingerprint(const struct request *q, struct digest *out, struct err *
 
 /* ---- those under way ---- */
 
-static bool enter(struct request *q, struct replay *r)
+static bool enter(struct request *q, struct idempotency *r)
 {
 	struct server *s = q->server;
-	const struct replay *o;
+	const struct idempotency *o;
 
-	pthread_mutex_lock(&s->replaying);
-	for (o = s->replays; o && (strcmp(o->key, r->key) || strcmp(o->q->who, q->who)); o = o->next)
+	pthread_mutex_lock(&s->keying);
+	for (o = s->keyed; o && (strcmp(o->key, r->key) || strcmp(o->q->who, q->who)); o = o->next)
 		;
 	if (!o) {
-		r->next = s->replays;
-		s->replays = r;
+		r->next = s->keyed;
+		s->keyed = r;
 	}
-	pthread_mutex_unlock(&s->replaying);
+	pthread_mutex_unlock(&s->keying);
 	return !o;
 }
 
-static void leave(struct server *s, struct replay *r)
+static void leave(struct server *s, struct idempotency *r)
 {
-	struct replay **at;
+	struct idempotency **at;
 
-	pthread_mutex_lock(&s->replaying);
-	for (at = &s->replays; *at && *at != r; at = &(*at)->next)
+	pthread_mutex_lock(&s->keying);
+	for (at = &s->keyed; *at && *at != r; at = &(*at)->next)
 		;
 	if (*at)
 		*at = r->next;
-	pthread_mutex_unlock(&s->replaying);
+	pthread_mutex_unlock(&s->keying);
 }
 
 /* ---- what is kept ---- */
@@ -138,17 +138,17 @@ static int first_time(struct request *q, const char *key, struct err *e)
 	return keep(q, &(const struct store_answer){ .who = q->who, .key = key, .at = clock_now(), .request = x.digest }, e) < 0 ? e->code : 0;
 }
 
-bool replay_begin(struct request *q, struct replay *r)
+bool idempotency_begin(struct request *q, struct idempotency *r)
 {
 	const char *key = changes(q) ? http_header(q->http, "idempotency-key") : NULL;
 	struct err e;
 	int got;
 
-	*r = (struct replay){ .q = q };
+	*r = (struct idempotency){ .q = q };
 	if (!key)
 		return true;
 	if (!key_valid(key)) {
-		reply_problem(&q->reply, PROBLEM_MALFORMED, "an Idempotency-Key is 1 to %d of A-Z a-z 0-9 - _", REPLAY_KEY_MAX);
+		reply_problem(&q->reply, PROBLEM_MALFORMED, "an Idempotency-Key is 1 to %d of A-Z a-z 0-9 - _", IDEMPOTENCY_KEY_MAX);
 		return false;
 	}
 	snprintf(r->key, sizeof r->key, "%s", key);
@@ -168,7 +168,7 @@ bool replay_begin(struct request *q, struct replay *r)
 	return false;
 }
 
-void replay_end(struct request *q, struct replay *r)
+void idempotency_end(struct request *q, struct idempotency *r)
 {
 	const struct reply *reply = &q->reply;
 	bool whole = reply->body && !reply->body->failed && reply->body->len > 0 && reply->body->len <= KEEP_MAX && reply->fd < 0 &&
@@ -189,10 +189,10 @@ void replay_end(struct request *q, struct replay *r)
 	leave(q->server, r);
 }
 
-int replay_sweep(struct server *s, int64_t now, struct err *e)
+int idempotency_sweep(struct server *s, int64_t now, struct err *e)
 {
 	struct server_batch b = { .count = 0 };
 
-	server_record(&b, STORE_ANSWERS_END)->u.answer = (struct store_answer){ .at = now - REPLAY_S };
+	server_record(&b, STORE_ANSWERS_END)->u.answer = (struct store_answer){ .at = now - IDEMPOTENCY_S };
 	return server_write(s, &b, e);
 }
