@@ -2,10 +2,12 @@
 #include "server/background.h"
 #include "server/server.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -91,15 +93,12 @@ static int import_row(const struct store_token *row, void *arg, struct err *e)
 	return operators_put(s->operators, row, e);
 }
 
-int server_import_operators(struct server *s, struct err *e)
+/* A line that is added between reading and removing would be lost: whoever adds one holds the lock of the directory. */
+static int import_file(struct server *s, const char *path, struct err *e)
 {
-	AUTO_FREE char *path = file_join(s->config->data, "operator-tokens");
 	AUTO(buf) struct buf *text = NULL;
-	int got;
+	int got = file_read(&text, path, OPERATORS_BYTES_MAX, e);
 
-	if (!path)
-		return err_memory(e);
-	got = file_read(&text, path, OPERATORS_BYTES_MAX, e);
 	if (got == ERR_NOT_FOUND)
 		return 0;
 	if (got < 0)
@@ -107,6 +106,26 @@ int server_import_operators(struct server *s, struct err *e)
 	if (text->len > 0 && operators_parse(text->data, path, clock_now(), import_row, s, e) < 0)
 		return e->code;
 	return unlink(path) < 0 ? err_errno(e, "%s", path) : 1;
+}
+
+int server_import_operators(struct server *s, struct err *e)
+{
+	AUTO_FREE char *path = file_join(s->config->data, "operator-tokens");
+	int fd, got;
+
+	if (!path)
+		return err_memory(e);
+	if (!file_exists(path))
+		return 0;
+	fd = open(s->config->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, "%s", s->config->data);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		got = import_file(s, path, e);
+	else
+		got = errno == EWOULDBLOCK ? 0 : err_errno(e, "%s: lock", s->config->data);     /* busy: at the next look */
+	close(fd);
+	return got;
 }
 
 static int load_operators(struct server *s, struct err *e)

@@ -92,7 +92,7 @@ static int add_line(const char *data, const struct buf *line, struct err *e)
 	return file_replace(path, text->data, text->len, 0600, e);
 }
 
-/* Two who add at the same time wait for each other. */
+/* Two who add at the same time wait for each other, and for the server that takes them in. */
 static int add_line_alone(const char *data, const struct buf *line, struct err *e)
 {
 	int fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC), got;
