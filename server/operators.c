@@ -128,9 +128,9 @@ static enum operators_found judge(const struct entry *t, bool old, int64_t now)
 	return OPERATORS_FOUND;
 }
 
-static void describe(const struct entry *t, struct identity *out)
+static void describe(const struct entry *t, bool old, struct identity *out)
 {
-	*out = (struct identity){ .expires = t->row.expires, .count = 1 };
+	*out = (struct identity){ .expires = old ? MIN(t->row.old_until, t->row.expires) : t->row.expires, .count = 1 };
 	snprintf(out->who, sizeof out->who, "%s", t->row.name);
 	snprintf(out->token, sizeof out->token, "%s", t->row.id);
 	out->grants[0].roles = t->row.roles;
@@ -154,7 +154,7 @@ enum operators_found operators_find(struct operators *o, const char *token, int6
 		found = judge(t, !current, now);
 		if (found == OPERATORS_FOUND) {
 			t->row.used = MAX(t->row.used, now);
-			describe(t, out);
+			describe(t, !current, out);
 		}
 	}
 	pthread_mutex_unlock(&o->lock);

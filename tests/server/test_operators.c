@@ -64,7 +64,9 @@ static void the_secret_before_is_good_as_long_as_was_said(void **state)
 	token_hash(&t.hash, "rho_new");
 	assert_ok(operators_put(o, &t, &e));
 	assert_int_equal(operators_find(o, "rho_new", NOW, &who), OPERATORS_FOUND);
+	assert_int_equal(who.expires, t.expires);
 	assert_int_equal(operators_find(o, "rho_old", NOW + 9, &who), OPERATORS_FOUND);
+	assert_int_equal(who.expires, t.old_until);
 	assert_int_equal(operators_find(o, "rho_old", NOW + 10, &who), OPERATORS_EXPIRED);
 }
 
