@@ -26,6 +26,8 @@ struct taking {
 	const struct config *config;
 	const char *dir, *from;         /* the backup; the tree being walked */
 	const char *beneath;            /* where its files go */
+	char *apart[3];                 /* real paths: what no walk of the data directory enters; NULL: it is not there */
+	char *tls[2];                   /* likewise: of TLS, wherever they are */
 	struct backup_list list;
 };
 
@@ -35,6 +37,38 @@ static bool one_of(const char *const *names, size_t count, const char *rel)
 		size_t len = strlen(names[i]);
 
 		if (!strncmp(rel, names[i], len) && (!rel[len] || rel[len] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* Configured directories may lie in the data directory under any name, and so may the backup itself. */
+static void find_apart(struct taking *t)
+{
+	const struct config *c = t->config;
+	const char *const apart[] = { c->keys, c->repository, t->dir }, *const tls[] = { c->tls_key, c->tls_certificate };
+
+	for (size_t i = 0; i < ARRAY_LEN(apart); i++)
+		t->apart[i] = realpath(apart[i], NULL);
+	for (size_t i = 0; i < ARRAY_LEN(tls); i++)
+		t->tls[i] = realpath(tls[i], NULL);
+}
+
+static void forget_apart(struct taking *t)
+{
+	for (size_t i = 0; i < ARRAY_LEN(t->apart); i++)
+		free(t->apart[i]);
+	for (size_t i = 0; i < ARRAY_LEN(t->tls); i++)
+		free(t->tls[i]);
+}
+
+/* Is this one of them, or beneath one? */
+static bool is_beneath(char *const *dirs, size_t count, const char *path)
+{
+	for (size_t i = 0; i < count; i++) {
+		size_t len = dirs[i] ? strlen(dirs[i]) : 0;
+
+		if (len && !strncmp(path, dirs[i], len) && (!path[len] || path[len] == '/'))
 			return true;
 	}
 	return false;
@@ -106,12 +140,18 @@ static int visit_data(const char *rel, bool is_dir, void *arg, struct err *e)
 {
 	struct taking *t = arg;
 	AUTO_FREE char *from = file_join(t->from, rel);
+	AUTO_FREE char *real = from ? realpath(from, NULL) : NULL;
 	AUTO_FREE char *to = NULL;
-	bool secret = one_of(secrets, ARRAY_LEN(secrets), rel);
+	bool secret = one_of(secrets, ARRAY_LEN(secrets), rel) || (real && is_beneath(t->tls, ARRAY_LEN(t->tls), real));
 
-	if (is_dir || unfinished(rel) || one_of(left_out, ARRAY_LEN(left_out), rel) || (secret && !t->list.secrets))
+	if (!from)
+		return err_memory(e);
+	if (!real)
+		return errno == ENOENT ? 0 : err_errno(e, "%s", from);
+	if (is_dir || unfinished(rel) || one_of(left_out, ARRAY_LEN(left_out), rel) || is_beneath(t->apart, ARRAY_LEN(t->apart), real) ||
+	    (secret && !t->list.secrets))
 		return 0;
-	if (!from || asprintf(&to, "%s/%s", secret ? "secrets" : "data", rel) < 0)
+	if (asprintf(&to, "%s/%s", secret ? "secrets" : "data", rel) < 0)
 		return err_memory(e);
 	return add_if_there(t, from, to, 0600, e);
 }
@@ -213,7 +253,9 @@ int backup_take(struct backup_report *out, const struct config *c, const char *d
 		return errno == ENOTEMPTY || errno == EEXIST ?
 			       err_set(e, ERR_CONFLICT, "%s: is there, and not empty: a backup gets a directory of its own", dir) :
 			       err_errno(e, "%s", dir);
+	find_apart(&t);
 	got = take_all(&t, e);
+	forget_apart(&t);
 	summarise(out, &t.list);
 	backup_list_release(&t.list);
 	return got < 0 ? err_wrap(e, "backup in %s", dir) : 0;

@@ -3,6 +3,7 @@
  * an empty data directory: what was published last, what waits, what is
  * refused, and what a kill in the middle leaves.
  */
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "office.h"
@@ -146,6 +147,38 @@ static void a_backup_of_a_running_server_restores_to_one_whose_rollouts_wait(voi
 	expect_said(o, "\"restored\": false");
 	end(o);
 	expect_audited(o, "restore");
+	office_start(o);
+}
+
+/* They may lie in the data directory under any name, and so may the backup. */
+static void private_keys_are_not_in_it_wherever_they_are(void **state)
+{
+	static const char *const secrets[] = { "backup/data/signing", "backup/data/own.key", "backup/secrets", "backup/data/backup" };
+	struct office *o = *state;
+	AUTO_FREE char *dir = NULL, *ini = NULL;
+	AUTO(buf) struct buf *before = NULL;
+	char more[4 * PATH_MAX];
+
+	NEED(o);
+	dir = fixture_path(o->f, "data/backup");
+	ini = fixture_path(o->f, "ringholdd.ini");
+	end(o);
+	move(o, "data/keys", "data/signing");
+	fixture_write(o->f, "data/own.key", "a private key");
+	fixture_write(o->f, "data/own.crt", "a certificate");
+	assert_ok(file_read(&before, ini, 1 << 16, &e));
+	snprintf(more, sizeof more, "%s\nkeys = %s/signing\ntls-key = %s/own.key\ntls-certificate = %s/own.crt\n", before->data, o->f->data,
+		 o->f->data, o->f->data);
+	fixture_write(o->f, "ringholdd.ini", more);
+	expect_status(o, DAEMON(o, "backup", dir), 0);
+	move(o, "data/backup", "backup");
+	for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
+		AUTO_FREE char *path = fixture_path(o->f, secrets[i]);
+
+		assert_false(file_exists(path));
+	}
+	move(o, "data/signing", "data/keys");
+	fixture_write(o->f, "ringholdd.ini", before->data);
 	office_start(o);
 }
 
@@ -335,6 +368,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_backup_of_a_running_server_restores_to_one_whose_rollouts_wait),
+		TEST(private_keys_are_not_in_it_wherever_they_are),
 		TEST(what_was_published_after_the_backup_is_put_back_first),
 		TEST(the_repository_that_survived_is_newer_than_the_backup_s),
 		TEST(a_repository_with_another_root_is_refused),
