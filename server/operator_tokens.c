@@ -174,7 +174,7 @@ static int take_words(const struct json_doc *d, const char *key, size_t max, str
 	for (uint32_t i = 0; list && i < list->count; i++) {
 		const struct json *v = &list->u.items[i];
 
-		if (v->type != JSON_STRING || strlen(v->u.text) != v->count || v->count > NAME_LEN_MAX)
+		if (v->type != JSON_STRING || strlen(v->u.text) != v->count || v->count == 0 || v->count > NAME_LEN_MAX || strchr(v->u.text, ','))
 			return json_error(d, v, e, ERR_FORMAT, "%s is a list of names", key);
 		buf_addf(out, "%s%s", out->len ? "," : "", v->u.text);
 	}
@@ -189,6 +189,9 @@ static int take_channels(const struct json_doc *d, char channels[ACCESS_CHANNELS
 		return err_memory(e);
 	if (take_words(d, "channels", CHANNELS_MAX, words, e) < 0)
 		return e->code;
+	/* none at all would be kept as every channel */
+	if (json_get(d->root, "channels") && !words->len)
+		return json_error(d, json_get(d->root, "channels"), e, ERR_FORMAT, "channels names none; leave it out for every channel");
 	for (char *save = NULL, *word = words->len ? strtok_r(words->data, ",", &save) : NULL; word; word = strtok_r(NULL, ",", &save))
 		if (access_add_channel(channels, word, e) < 0)
 			return e->code;

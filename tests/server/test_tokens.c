@@ -1,9 +1,11 @@
 /* test_tokens: who may what, on a real server: tokens, roles, channels, limits, keys of repetition. */
 #include <sqlite3.h>
+#include <sys/file.h>
 
 #include "plane.h"
 
 #include "server/route.h"
+#include "server/token.h"
 
 static int setup(void **state)
 {
@@ -562,6 +564,58 @@ static void pages_show_everything_once(void **state)
 	}
 }
 
+static void a_list_of_channels_without_one_gives_none(void **state)
+{
+	static const char *const lists[] = { "[]", "[\"\"]", "[\",\"]", "[\"edr,av\"]" };
+	struct plane *p = *state;
+
+	OPEN(p);
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		char body[128];
+
+		snprintf(body, sizeof body, "{\"name\":\"alice\",\"roles\":[\"operator\"],\"channels\":%s}", lists[i]);
+		{
+			AUTO_REPLY a = ask(p, FIXTURE_TOKEN, "POST", "/v1/tokens", body);
+
+			expect_problem(&a, 400, "malformed");
+		}
+	}
+}
+
+/* Whoever adds a line holds the directory's lock: the server leaves the file alone until it is done. */
+static void a_token_that_is_being_added_is_not_lost(void **state)
+{
+	struct plane *p = *state;
+	AUTO_FREE char *data = NULL, *path = NULL;
+	char line[200], hex[DIGEST_HEX_LEN + 1];
+	struct digest hash;
+	int64_t until = clock_work_ms() + LIMIT_MS;
+	int fd;
+
+	OPEN(p);
+	data = fixture_path(p->o->f, "data");
+	path = fixture_path(p->o->f, "data/operator-tokens");
+	fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	token_hash(&hash, "rho_added");
+	digest_hex(hex, &hash);
+	snprintf(line, sizeof line, "%s viewer late expires=4000000000\n", hex);
+	fixture_write(p->o->f, "data/operator-tokens", line);
+	poll(NULL, 0, 2500);    /* the server looks more often than that */
+	assert_true(file_exists(path));
+	close(fd);
+	while (file_exists(path)) {
+		assert_true(clock_work_ms() < until);
+		poll(NULL, 0, 20);
+	}
+	{
+		AUTO_REPLY self = ask(p, "rho_added", "GET", "/v1/self", NULL);
+
+		assert_int_equal(self.status, 200);
+	}
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define L(f) cmocka_unit_test_setup_teardown(f, setup_limits, teardown)
 
@@ -573,6 +627,8 @@ int main(void)
 		T(a_token_is_shown_once_and_kept_as_its_hash),
 		T(a_rotated_token_is_replaced_and_a_revoked_one_stays_out_after_a_restart),
 		T(whoever_may_write_to_the_directory_makes_the_first_token),
+		T(a_list_of_channels_without_one_gives_none),
+		T(a_token_that_is_being_added_is_not_lost),
 		T(people_handle_tokens_by_commands),
 		T(who_published_cannot_agree_to_it),
 		L(too_many_bad_tokens_lock_out_and_say_so),
