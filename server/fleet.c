@@ -30,6 +30,13 @@ void device_forget_attributes(struct device *d)
 	d->attribute_count = 0;
 }
 
+static void effects_drop(struct device_effects *x)
+{
+	effects_free(x->now);
+	effects_free(x->before);
+	free(x);
+}
+
 static void device_free(struct device *d)
 {
 	while (d->offers) {
@@ -41,9 +48,7 @@ static void device_free(struct device *d)
 	while (d->effects) {
 		struct device_effects *next = d->effects->next;
 
-		effects_free(d->effects->now);
-		effects_free(d->effects->before);
-		free(d->effects);
+		effects_drop(d->effects);
 		d->effects = next;
 	}
 	device_forget_attributes(d);
@@ -213,6 +218,30 @@ const struct device_effects *device_effects(const struct device *d, const char *
 	return x;
 }
 
+static bool says(const struct checkin *c, const char *channel)
+{
+	for (size_t i = 0; i < c->channel_count; i++)
+		if (strcmp(c->channels[i].channel, channel) == 0)
+			return true;
+	return false;
+}
+
+/* What it has no longer takes no room: else one device with ever new names would take everybody's. */
+static void forget_gone(struct fleet *f, struct device *d, const struct checkin *c)
+{
+	for (struct device_effects **at = &d->effects; *at;) {
+		struct device_effects *x = *at;
+
+		if (says(c, x->channel)) {
+			at = &x->next;
+			continue;
+		}
+		*at = x->next;
+		effects_drop(x);
+		f->effects--;
+	}
+}
+
 static struct device_effects *effects_slot(struct fleet *f, struct device *d, const char *channel)
 {
 	struct device_effects *x = d->effects;
@@ -230,6 +259,7 @@ static struct device_effects *effects_slot(struct fleet *f, struct device *d, co
 
 void fleet_take_effects(struct fleet *f, struct device *d, struct checkin *c)
 {
+	forget_gone(f, d, c);
 	for (size_t i = 0; i < c->channel_count; i++) {
 		struct checkin_channel *said = &c->channels[i];
 		struct device_effects *x = said->effects ? effects_slot(f, d, said->channel) : NULL;
