@@ -66,6 +66,7 @@ static int take_want(struct visit *v, const struct checkin_want *want, struct er
 		return e->code;
 	g->reserved++;
 	v->offer_stages[v->offer_count] = g;
+	v->offer_plans[v->offer_count] = !g->strata_kept;
 	v->offer_permits[v->offer_count] = v->answer.permit_count - 1;
 	v->offers[v->offer_count++] = (struct store_offer){ .rollout = g->rollout->id, .ring = g->position, .device = v->d->id,
 							    .stratum = v->stratum, .at = v->now };
@@ -224,7 +225,7 @@ static int keep(struct visit *v, struct err *e)
 	}
 	/* Strata are durable no later than the first offer; with several first ones the row is there already. */
 	for (size_t i = 0; i < v->offer_count && got == 0; i++)
-		if (!v->offer_stages[i]->strata_kept) {
+		if (v->offer_plans[i]) {
 			records[n].kind = STORE_STRATA;
 			got = stage_strata_row(v->offer_stages[i], v->now, &records[n++].u.strata, &plans[i], e);
 		}

@@ -32,6 +32,7 @@ struct visit {
 	size_t flag_count;
 	struct store_offer offers[CHECKIN_WANTS_MAX];
 	struct stage *offer_stages[CHECKIN_WANTS_MAX];
+	bool offer_plans[CHECKIN_WANTS_MAX];            /* its stage's strata are not in the store yet */
 	size_t offer_permits[CHECKIN_WANTS_MAX];        /* index of the permit that rests on the offer */
 	size_t offer_count;
 	char stratum[CHECKIN_STRATUM_MAX + 1];
