@@ -106,7 +106,6 @@ void channel_clean(struct channel *c)
 	struct digest keep[JOURNAL_KEEP];
 	struct err e;
 
-	transfer_forget_others(c);
 	channel_keeps(c, keep);
 	if (slots_clean(c->boot.dir, keep, ARRAY_LEN(keep), &e) < 0 ||
 	    journal_slot_keep(c->host->journal, c->state.name, keep, &e) < 0)

@@ -36,29 +36,6 @@ void transfer_forget(const struct channel *c, const struct transfer *t)
 		log_warn("channel %s: incoming/%s: %s", c->state.name, t->name, strerror(errno));
 }
 
-void transfer_forget_others(const struct channel *c)
-{
-	const struct message_verdict *o = &c->state.offer;
-	struct transfer whole = transfer_named(o->path, &o->sha256, 0), delta = transfer_named(o->delta_path, &o->delta_sha256, 0);
-	struct err ignored;
-	int dir = open_incoming(c, &ignored);
-	DIR *list = dir >= 0 ? fdopendir(dir) : NULL;
-	struct dirent *entry;
-
-	while (list && (entry = readdir(list))) {
-		const char *name = entry->d_name;
-
-		if (!strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, whole.name) || !strcmp(name, delta.name))
-			continue;
-		if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
-			log_warn("channel %s: incoming/%s: %s", c->state.name, name, strerror(errno));
-	}
-	if (list)
-		closedir(list);
-	else if (dir >= 0)
-		close(dir);
-}
-
 static int open_file(const struct channel *c, const struct transfer *t, uint64_t *size, struct err *e)
 {
 	AUTO_FD int dir = open_incoming(c, e);

@@ -20,7 +20,6 @@ int transfer_download(struct channel *c, const struct transfer *t, struct err *e
 int transfer_verified(const struct channel *c, const struct transfer *t, struct err *e) MUST_CHECK;
 
 int transfer_open(const struct channel *c, const struct transfer *t, struct err *e) MUST_CHECK;        /* for reading */
-void transfer_forget_others(const struct channel *c);      /* whatever the offer does not name */
 void transfer_forget(const struct channel *c, const struct transfer *t);
 
 /* Removes what is no part of the offer under way: that offer was withdrawn, or we died before we removed it. */
