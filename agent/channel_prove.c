@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/channel.h"
+#include "agent/channel_parts.h"
 #include "agent/slots.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -177,8 +177,8 @@ static int arm(struct channel *c, const struct digest *d, struct err *e)
 		c->state = before;
 		return rc;
 	}
-	c->up_since = -1;
-	c->down_since = clock_work_ms();
+	channel_effects_begin(c);
+	channel_look_anew(c);
 	c->state.phase = PHASE_ACTIVE;
 	return channel_store(c, "", "", "", e);
 }
@@ -193,6 +193,7 @@ static int put_on_trial(struct channel *c, const struct digest *d)
 		c->state.boots = 0;
 		if (channel_store(c, "", "", "", &e) < 0)
 			log_warn("channel %s: %s", c->state.name, e.msg);
+		channel_look_anew(c);
 		channel_line(c, "contract-changed", d, "accepted; its trial begins anew");
 		return 0;
 	}
