@@ -76,6 +76,8 @@ int host_look_at_contract(struct host *h, struct err *e)
 	struct digest before = h->contract;
 	char path[HOME_PATH_MAX];
 	struct stat st;
+	struct err why;
+	int rc = 1;
 
 	if (!*h->s->contract || home_path(path, h->s->root, h->s->contract, e) < 0 || stat(path, &st) < 0 ||
 	    same_file(&st, &h->contract_file))
@@ -86,10 +88,13 @@ int host_look_at_contract(struct host *h, struct err *e)
 		return 0;
 	log_info("the sensor's contract is another one now: what runs is proved anew");
 	h->round_wanted = true;
+	/* Each channel, whatever became of the one before: nobody looks at this change again. */
 	for (size_t i = 0; i < h->channel_count; i++)
-		if (lift(&h->channels[i], e) < 0)
-			return e->code;
-	return 1;
+		if (lift(&h->channels[i], &why) < 0) {
+			*e = why;
+			rc = why.code;
+		}
+	return rc;
 }
 
 struct giving {
