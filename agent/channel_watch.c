@@ -155,8 +155,25 @@ static void count_boot(struct channel *c)
 		log_warn("channel %s: %s", c->state.name, e.msg);
 }
 
+/* A fork that fails, a file that is gone: this host's trouble, which is told once and holds up the commit, and nobody is blamed. */
+static void probe_unfit(struct channel *c, const char *why)
+{
+	char words[sizeof c->probe_words];
+
+	snprintf(words, sizeof words, "%s cannot be run: %.120s", c->cfg->probe, why);
+	c->probe_failed = c->probe_passed = false;
+	if (!strcmp(words, c->probe_words))
+		return;
+	memcpy(c->probe_words, words, sizeof words);
+	channel_note(c, "probe", "%s", words);
+}
+
 static void probed(struct channel *c, const struct errand_result *r)
 {
+	if (!r->ran) {
+		probe_unfit(c, r->words);
+		return;
+	}
 	c->probe_failed = !r->passed;
 	c->probe_passed = r->passed;
 	snprintf(c->probe_words, sizeof c->probe_words, "%s: %s", c->cfg->probe, r->words);
@@ -178,8 +195,7 @@ static void probe(struct channel *c)
 	c->probed_at = now;
 	if (channel_command_prepare(&line, &run, c, c->cfg->probe, &e) == 0 && errand_start(&c->probing, &run, &e) == 0)
 		return;
-	snprintf(r.words, sizeof r.words, "%.127s", e.msg);
-	probed(c, &r);
+	probe_unfit(c, e.msg);
 }
 
 static void tell_health(void *arg, const char *words)

@@ -10,11 +10,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
+#define LINE_BYTES 512
+
 /* The command dies with the child that waits for it. */
 static int tie(void *arg)
 {
 	(void)arg;
 	return prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static void first_line(char *out, size_t cap, const struct buf *printed)
+{
+	AUTO(buf) struct buf *line = buf_new(4 * LINE_BYTES);
+	size_t len = printed->data ? strcspn(printed->data, "\n") : 0;
+
+	if (line && len)
+		log_escape(line, printed->data, MIN(len, (size_t)LINE_BYTES));
+	snprintf(out, cap, "%s", line && line->data ? line->data : "");
 }
 
 static void wait_for(const struct proc_run *r, int out)
@@ -32,10 +46,12 @@ static void wait_for(const struct proc_run *r, int out)
 	if (proc_run(&run, &how, &e) < 0) {
 		snprintf(result.words, sizeof result.words, "%.127s", e.msg);
 	} else {
+		result.ran = true;
 		result.passed = !how.timed_out && how.exit_status == 0;
 		result.timed_out = how.timed_out;
 		if (!result.passed)
 			proc_result_words(&how, result.words, sizeof result.words);
+		first_line(result.line, sizeof result.line, how.output);
 	}
 	(void)!write(out, &result, sizeof result);
 	_exit(0);
@@ -73,7 +89,7 @@ bool errand_over(struct errand *x, struct errand_result *out)
 		*out = (struct errand_result){ .passed = false };
 		snprintf(out->words, sizeof out->words, "could not be waited for");
 	}
-	out->words[sizeof out->words - 1] = '\0';
+	out->words[sizeof out->words - 1] = out->line[sizeof out->line - 1] = '\0';
 	errand_stop(x);
 	return true;
 }

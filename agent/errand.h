@@ -17,8 +17,10 @@ struct errand {
 };
 
 struct errand_result {
+	bool ran;               /* false: it could not be started or waited for, which says nothing about what it would have found */
 	bool passed, timed_out;
 	char words[128];        /* "exit status 3"; "" when it passed */
+	char line[160];         /* the first that it printed, escaped */
 };
 
 int errand_start(struct errand *x, const struct proc_run *r, struct err *e) MUST_CHECK;

@@ -182,8 +182,15 @@ static void unfit(struct health *h, const struct err *e, const struct health_job
 
 static void over(struct health *h, const struct errand_result *r, const struct health_job *job)
 {
-	struct health_check *c = &h->checks[h->next++];
+	struct health_check *c = &h->checks[h->next];
+	struct err why;
 
+	if (!r->ran) {
+		err_set(&why, ERR_IO, "%s", r->words);
+		unfit(h, &why, job);
+		return;
+	}
+	h->next++;
 	if (r->passed) {
 		h->slow = c->required ? 0 : h->slow;
 		c->told = false;

@@ -283,6 +283,67 @@ static void a_wanted_health_check_that_fails_is_told_and_the_content_stays(void 
 	assert_true(endpoint_has_history(p, "wanted health checks fail: printer"));
 }
 
+static void a_probe_that_cannot_be_run_blames_nobody(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+	struct seen s;
+
+	NEED_PROGRAMS(p);
+	one = first(p);
+	two = trial_of(p, &one, GOOD, "probe = /etc/ringhold/probe\nprobe-every = 1s\n", 30);
+	for (int64_t until = clock_work_ms() + ENDPOINT_LIMIT_MS; !endpoint_has_history(p, "/etc/ringhold/probe cannot be run"); poll(NULL, 0, 20))
+		if (clock_work_ms() > until)
+			fail_msg("nobody was told that there is no probe");
+	s = endpoint_look(p);
+	assert_true(on_trial(&s, &two));
+	endpoint_write(p, "/etc/ringhold/probe", "#!/bin/sh\nexit 0\n", 0755);
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+}
+
+static bool left(const struct seen *s, const void *arg)
+{
+	const struct published *b = arg;
+
+	return s->state.phase == PHASE_IDLE && !digest_equal(&s->running, &b->digest);
+}
+
+static void change_contract(const struct endpoint *p, const char *more)
+{
+	AUTO(buf) struct buf *text = NULL;
+	struct err e;
+
+	assert_ok(file_read(&text, "deploy/demo/contract.json", 1 << 20, &e));
+	buf_adds(text, more);
+	assert_ok(buf_check(text, &e));
+	endpoint_write(p, "/etc/ringhold/contract.json", text->data, 0644);
+}
+
+static int setup_contract(void **state)
+{
+	int rc = endpoint_setup_with(state, "contract = /etc/ringhold/contract.json\n");
+
+	change_contract(*state, "");
+	return rc;
+}
+
+/* The check that passed in the trial before is not due again for a day: it is asked all the same. */
+static void a_trial_under_a_new_contract_counts_nothing_that_was_found_before(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one;
+
+	NEED_PROGRAMS(p);
+	more_settings(p, "health-every = 24h\n");
+	endpoint_write(p, "/etc/ringhold/health.d/required.d/network", "#!/bin/sh\nexit 0\n", 0755);
+	one = first(p);
+	endpoint_write(p, "/etc/ringhold/health.d/required.d/network", "#!/bin/sh\nexit 3\n", 0755);
+	change_contract(p, "\n");
+	endpoint_until(p, "what ran is left", left, &one, 1000);
+	assert_true(endpoint_has_history(p, "late_failure"));
+	assert_true(endpoint_has_history(p, "required health check network: exit status 3"));
+}
+
 /* The demo's content with one rule more, that blocks. */
 static void make_newer(const struct endpoint *p, char dir[300])
 {
@@ -347,6 +408,8 @@ int main(int argc, char **argv)
 		T(a_sensor_that_is_restarted_again_and_again_reverts),
 		T(a_required_health_check_that_fails_reverts),
 		T(a_wanted_health_check_that_fails_is_told_and_the_content_stays),
+		T(a_probe_that_cannot_be_run_blames_nobody),
+		cmocka_unit_test_setup_teardown(a_trial_under_a_new_contract_counts_nothing_that_was_found_before, setup_contract, teardown),
 		T(new_rules_only_observe_on_trial_are_counted_and_act_once_committed),
 	};
 

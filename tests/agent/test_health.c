@@ -173,6 +173,22 @@ static void what_others_may_write_is_not_run_and_not_passed(void **state)
 	assert_true(h.passed);
 }
 
+/* A missing interpreter, a process that cannot be made: that is this host's, and the content stays unjudged. */
+static void a_check_that_cannot_be_started_blames_nobody(void **state)
+{
+	(void)state;
+	check(HEALTH_REQUIRED, "a", "#!/no/such/interpreter\n", 0755);
+	health_begin(&h);
+	for (int i = 0; i < 5; i++)
+		round_at(i * 2000, LIMIT_MS);
+	assert_false(h.failed || h.passed);
+	assert_int_equal(told, 1);
+	assert_non_null(strstr(words, "required health check a cannot be run"));
+	check(HEALTH_REQUIRED, "a", "#!/bin/sh\nexit 0\n", 0755);
+	round_at(12000, LIMIT_MS);
+	assert_true(h.passed);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -184,6 +200,7 @@ int main(void)
 		T(a_check_that_takes_too_long_is_tried_again_before_blame),
 		T(the_loop_is_never_held_up),
 		T(what_others_may_write_is_not_run_and_not_passed),
+		T(a_check_that_cannot_be_started_blames_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
