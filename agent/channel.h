@@ -63,8 +63,9 @@ struct channel {
 	bool told_no_sensor;            /* reported once per offer */
 	bool told_window;               /* ... that the window closed under an open permit */
 	bool window_shut;               /* seen while the permit could have been asked for */
-	int64_t hook_asked;             /* clock_ticks_ms() of its last answer; 0: never */
-	bool hook_go;
+	struct errand hook;             /* transfer-hook */
+	int64_t hook_asked;             /* clock_ticks_ms(); 0: never */
+	bool hook_go;                   /* its last answer */
 	/* the sensor, as seen by this process */
 	struct sensor_status sensor;
 	bool sensor_known;
@@ -125,7 +126,7 @@ void channel_later(struct channel *c, const char *reason, const char *why);     
 void channel_note(struct channel *c, const char *what, const char *fmt, ...) PRINTF_LIKE(3, 4);        /* a line of history about the offer */
 void channel_log(const struct channel *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* channel_wait.c: whether the time suits this host. */
-bool channel_may_transfer(struct channel *c);   /* asks the hook when its last answer is old */
+bool channel_may_transfer(struct channel *c);   /* asks the hook when its last answer is old; false until the first */
 struct window_state channel_window(const struct channel *c);    /* the host's own windows and the assignment's together, for the offer */
 void channel_waits(const struct channel *c, char *out, size_t cap);     /* the sentence about what is waited for; "": nothing of this kind */
 int64_t channel_fetch(struct channel *c);       /* start or go on; as channel_tick() */

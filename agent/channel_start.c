@@ -222,6 +222,7 @@ void channel_close(struct channel *c)
 {
 	channel_stop_job(c);
 	errand_stop(&c->probing);
+	errand_stop(&c->hook);
 	health_stop(&c->health);
 	buf_free(TAKE(c->novel));
 	trial_close(&c->boot);

@@ -36,40 +36,19 @@ struct window_state channel_window(const struct channel *c)
 
 /* ---- the hook ---- */
 
-static void hook_words(char *out, size_t cap, const struct proc_result *r)
-{
-	AUTO(buf) struct buf *line = buf_new(HOOK_OUTPUT * 4);
-	size_t len = r->output->data ? strcspn(r->output->data, "\n") : 0;
-
-	if (line && len && !r->timed_out) {
-		log_escape(line, r->output->data, len);
-		snprintf(out, cap, "%s", line->data ? line->data : "");
-	} else {
-		proc_result_words(r, out, cap);
-	}
-}
-
-/* 1 go, 0 not now, and why. */
-static int ask_hook(const struct channel *c, char *words, size_t cap, struct err *e)
+static int ask_hook(struct channel *c, struct err *e)
 {
 	const struct message_verdict *o = &c->state.offer;
 	char path[HOME_PATH_MAX], hex[DIGEST_HEX_LEN + 1], serial[32], bytes[32];
-	char *argv[] = { path, (char *)c->state.name, hex, serial, bytes, (char *)(o->urgent ? "urgent" : "normal"), NULL };
+	char *argv[] = { path, c->state.name, hex, serial, bytes, (char *)(o->urgent ? "urgent" : "normal"), NULL };
 	const struct proc_run run = { .path = path, .argv = argv, .stdin_fd = -1, .timeout_ms = HOOK_MS, .output_max = HOOK_OUTPUT };
-	struct proc_result r = { 0 };
-	int go;
 
 	if (home_path(path, c->host->s->root, c->host->s->transfer_hook, e) < 0 || file_check_private(path, false, e) < 0)
 		return e->code;
 	digest_hex(hex, &o->digest);
 	snprintf(serial, sizeof serial, "%" PRIu64, o->serial);
 	snprintf(bytes, sizeof bytes, "%" PRIu64, c->by_delta ? o->delta_length : o->length);
-	if (proc_run(&run, &r, e) < 0)
-		return e->code;
-	go = !r.timed_out && r.exit_status == 0;
-	hook_words(words, cap, &r);
-	proc_result_release(&r);
-	return go;
+	return errand_start(&c->hook, &run, e);
 }
 
 static void remember(const struct channel *c, const char *words)
@@ -87,23 +66,38 @@ static void remember(const struct channel *c, const char *words)
 		log_warn("channel %s: %s", c->state.name, e.msg);
 }
 
+/* Where nobody can tell, the careful answer, and one that is seen. */
+static void answered(struct channel *c, const struct errand_result *r)
+{
+	char words[160];
+
+	if (r->ran)
+		snprintf(words, sizeof words, "%s", *r->line && !r->timed_out ? r->line : r->words);
+	else
+		snprintf(words, sizeof words, "transfer-hook: %.140s", r->words);
+	c->hook_go = r->passed;
+	remember(c, c->hook_go ? "" : words);
+}
+
+/* Beside the loop, which stops and reverts go through: until the hook has answered, its last answer holds. */
 bool channel_may_transfer(struct channel *c)
 {
 	const struct settings *s = c->host->s;
-	char words[160] = "";
+	struct errand_result r = { .passed = false };
 	struct err e;
-	int go;
 
 	if (!*s->transfer_hook)
 		return true;
-	if (c->hook_asked && clock_ticks_ms() - c->hook_asked < s->transfer_hook_s * 1000)
+	if (errand_over(&c->hook, &r))
+		answered(c, &r);
+	if (c->hook.pid || (c->hook_asked && clock_ticks_ms() - c->hook_asked < s->transfer_hook_s * 1000))
 		return c->hook_go;
-	go = ask_hook(c, words, sizeof words, &e);
-	if (go < 0)     /* nobody can tell: the careful answer, and one that is seen */
-		snprintf(words, sizeof words, "transfer-hook: %.140s", e.msg);
-	c->hook_go = go == 1;
 	c->hook_asked = clock_ticks_ms();
-	remember(c, c->hook_go ? "" : words);
+	if (ask_hook(c, &e) < 0) {
+		snprintf(r.words, sizeof r.words, "%.127s", e.msg);
+		r.ran = r.passed = false;
+		answered(c, &r);
+	}
 	return c->hook_go;
 }
 

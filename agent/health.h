@@ -5,8 +5,9 @@
  * root can change, run in order of their names, one at a time and beside the
  * supervisor's loop, with what every command gets: slot, channel, digest,
  * serial. All of required.d must have passed before a commit, and one that
- * fails ends the trial; one of wanted.d that fails is told. One
- * that cannot be run, since others may write it, is told and passes nothing.
+ * fails ends the trial; one of wanted.d that fails is told. One that cannot be
+ * run, since others may write it or no process is to be had, is told and passes
+ * nothing.
  */
 #ifndef AGENT_HEALTH_H
 #define AGENT_HEALTH_H

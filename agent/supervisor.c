@@ -164,7 +164,7 @@ static bool at_rest(const struct supervisor *v)
 		char waits[300];
 
 		channel_waits(c, waits, sizeof waits);
-		if (*waits && c->job.kind == JOB_NONE)
+		if (*waits && c->job.kind == JOB_NONE && !c->hook.pid)
 			continue;
 		if (c->job.kind != JOB_NONE || phase_on_trial(c->state.phase) ||
 		    (c->state.phase != PHASE_IDLE && c->state.retry_at <= clock_now() && !channel_wants_permit(c)))

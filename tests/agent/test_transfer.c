@@ -331,6 +331,26 @@ static void a_download_under_way_stops_when_the_hook_says_so_and_goes_on_later(v
 	assert_null(file_server_nth(&web, "110.tar.gz", 2));
 }
 
+static void a_hook_that_hangs_holds_up_nothing_but_the_download(void **state)
+{
+	struct endpoint *p = *state;
+	char script[300], asked[256], *out = NULL;
+
+	NEED_AGENT(p);
+	write_hook(p);
+	snprintf(asked, sizeof asked, "%s/asked", p->dir);
+	snprintf(script, sizeof script, "#!/bin/sh\n: >%s\nexec sleep 1000\n", asked);
+	endpoint_write(p, "/etc/ringhold/hook", script, 0755);
+	first(p);
+	endpoint_agent_start(p);
+	while (!file_exists(asked))
+		poll(NULL, 0, 20);
+	assert_int_equal(endpoint_command(p, &out, "hold", "edr", NULL), 0);
+	free(out);
+	assert_false(status_says(p, "timed out"));      /* it is still asked */
+	assert_null(file_server_nth(&web, "110.tar.gz", 0));
+}
+
 static void a_hook_that_others_may_write_is_not_run_and_nothing_is_downloaded(void **state)
 {
 	struct endpoint *p = *state;
@@ -480,6 +500,7 @@ int main(void)
 		T(with_a_proxy_everything_goes_through_it),
 		T(a_hook_that_says_not_now_keeps_the_line_free_and_says_why),
 		T(a_download_under_way_stops_when_the_hook_says_so_and_goes_on_later),
+		T(a_hook_that_hangs_holds_up_nothing_but_the_download),
 		T(a_hook_that_others_may_write_is_not_run_and_nothing_is_downloaded),
 		T(content_is_downloaded_at_once_and_activated_in_the_hosts_window),
 		T(content_is_downloaded_at_once_and_activated_in_the_assignments_window),
