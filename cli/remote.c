@@ -12,6 +12,7 @@
 #include "base/hex.h"
 
 #define ANSWER_MAX ((size_t)64 << 20)
+#define PAGES_MAX 4000          /* of one list */
 #define TARGET_MAX ((uint64_t)4 << 30)
 #define COLUMNS_MAX 16
 #define PATIENCE_S 5            /* what a server may ask for, so that it is asked again */
@@ -281,11 +282,12 @@ static int get_page(struct remote *r, const char *path, char next[200], struct r
 	return 0;
 }
 
-/* Each page's document lives only as long as it is copied. */
+/* Each page's document lives only as long as it is copied. A server may be the one that is distrusted: no list is endless. */
 int remote_all(struct remote *r, const char *path, struct remote_answer *out, struct err *e)
 {
-	struct json_writer w = { .out = buf_new(0) };
+	struct json_writer w = { .out = buf_new(ANSWER_MAX) };
 	char next[200] = "";
+	int pages = 0;
 
 	*out = (struct remote_answer){ .status = 200, .text = w.out };
 	if (!w.out)
@@ -303,6 +305,10 @@ int remote_all(struct remote *r, const char *path, struct remote_answer *out, st
 			return err_set(e, ERR_FORMAT, "the server's answer holds no list");
 		for (uint32_t i = 0; i < items->count; i++)
 			json_put_value(&w, NULL, &items->u.items[i]);
+		if (buf_check(w.out, e) < 0)
+			return e->code;
+		if (next[0] && ++pages == PAGES_MAX)
+			return err_set(e, ERR_LIMIT, "the server's list has no end: %d pages were read", PAGES_MAX);
 	} while (next[0]);
 	json_close_array(&w);
 	json_close_object(&w);
