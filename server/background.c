@@ -1,9 +1,11 @@
+/* background: who is watched without an offer, and what came of it. */
 #include "server/background.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "rollout/gate_background.h"
 #include "server/server.h"
 
@@ -279,6 +281,22 @@ static bool unkept(const struct tally *t)
 	return t->placebos > t->kept_placebos;
 }
 
+static bool counts(const struct tally *t, int64_t now)
+{
+	return t->day > now / DAY - DAYS;
+}
+
+/* What is in the store and too old to be asked for: a server runs for longer than 28 days. */
+static void forget_old(struct background *b, int64_t now)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < b->tally_count; i++)
+		if (counts(&b->tallies[i], now) || unkept(&b->tallies[i]))
+			b->tallies[kept++] = b->tallies[i];
+	b->tally_count = kept;
+}
+
 int background_fold(struct server *s, struct err *e)
 {
 	struct background *b = s->background;
@@ -310,16 +328,12 @@ int background_fold(struct server *s, struct err *e)
 		b->tallies[which[i]].kept_placebos = before[i].placebos;
 		b->tallies[which[i]].kept_lost = before[i].lost;
 	}
+	forget_old(b, clock_now());     /* here alone: `which` are places in the list */
 	pthread_mutex_unlock(&s->lock);
 	return got < 0 ? err_wrap(e, "keeping the background loss") : 0;
 }
 
 /* ---- figures ---- */
-
-static bool counts(const struct tally *t, int64_t now)
-{
-	return t->day > now / DAY - DAYS;
-}
 
 void background_figures(const struct background *b, const char *channel, const char *ring, int64_t observe_s, int64_t now,
 			int64_t *placebos, int64_t *lost)
