@@ -120,20 +120,23 @@ static int disable(struct channel *c, const char *argument, char *answer, size_t
 		channel_event(c, phase_on_trial(c->state.phase) ? ON_RETREAT : ON_WITHDRAWN, reason_word(REASON_DISABLE), "");
 	if (c->boot.record.mode != BOOT_DISABLED)
 		c->state.disabled_since = clock_now();
-	if (trial_disable(&c->boot, true, e) < 0 || channel_tell_sensor(c, e) < 0)
+	/* Since when is known even where the sensor cannot be told. */
+	if (trial_disable(&c->boot, true, e) < 0 || keep(c, e) < 0 || channel_tell_sensor(c, e) < 0)
 		return e->code;
 	snprintf(answer, cap, "channel %s: nothing runs, until it is enabled", c->state.name);
-	return keep(c, e);
+	return 0;
 }
 
 static int enable(struct channel *c, const char *argument, char *answer, size_t cap, struct err *e)
 {
 	(void)argument;
-	if (trial_disable(&c->boot, false, e) < 0 || channel_tell_sensor(c, e) < 0)
+	if (trial_disable(&c->boot, false, e) < 0)
 		return e->code;
 	c->state.disabled_since = 0;
+	if (keep(c, e) < 0 || channel_tell_sensor(c, e) < 0)
+		return e->code;
 	snprintf(answer, cap, "channel %s is enabled", c->state.name);
-	return keep(c, e);
+	return 0;
 }
 
 /* "<digest> <serial>", already in its slot. */
