@@ -260,17 +260,20 @@ int wire_receive(int sock, struct wire_packet *out, int64_t wait_ms, struct err 
 	struct iovec io = { .iov_base = out->bytes, .iov_len = sizeof out->bytes };
 	struct msghdr msg = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control };
 	ssize_t n;
+	int ready;
 
 	out->fd = -1;
 	out->len = 0;
-	n = wait_readable(sock, wait_ms, e);
-	if (n < 0)
-		return (int)n;
-	if (n == 0)
-		return err_set(e, ERR_TIMEOUT, "no record within %lld ms", (long long)wait_ms);
-	do {
-		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
+	for (;;) {      /* mostly one is there already: asking first would double the system calls */
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+			break;
+		ready = errno == EINTR ? 1 : wait_readable(sock, wait_ms, e);
+		if (ready < 0)
+			return ready;
+		if (ready == 0)
+			return err_set(e, ERR_TIMEOUT, "no record within %lld ms", (long long)wait_ms);
+	}
 	if (n < 0 && errno != ECONNRESET)
 		return err_errno(e, "receive a record");
 	if (n <= 0)
