@@ -25,6 +25,7 @@ struct tree_writer {
 	int file;                       /* the open member, or -1 */
 	char name[NAME_MAX + 1];
 	char temp[NAME_MAX + 1];
+	char parent_made[PATH_LEN_MAX + 1];     /* of the member before */
 	bool copy;
 	bool made;                      /* temp exists and is ours to remove */
 	struct archive_digest *digest;
@@ -92,8 +93,12 @@ void tree_writer_free(struct tree_writer *w)
 /* The path is valid: archive_digest_begin() refused every other. */
 static int make_parents(struct tree_writer *w, const char *path, struct err *e)
 {
+	const char *last = strrchr(path, '/');
+	size_t parent = last ? (size_t)(last - path) : 0;
 	char dir[PATH_LEN_MAX + 1];
 
+	if (strlen(w->parent_made) == parent && memcmp(w->parent_made, path, parent) == 0)
+		return 0;       /* members come in order: it is there mostly */
 	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
 		size_t len = (size_t)(slash - path);
 
@@ -107,6 +112,8 @@ static int make_parents(struct tree_writer *w, const char *path, struct err *e)
 		if (fchmodat(w->root, dir, DIR_MODE, 0) < 0)
 			return err_errno(e, "%s: chmod", dir);
 	}
+	memcpy(w->parent_made, path, parent);
+	w->parent_made[parent] = '\0';
 	return 0;
 }
 
