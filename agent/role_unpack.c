@@ -64,7 +64,7 @@ static int on_same(void *arg, const char *path, uint64_t size, struct err *e)
 static int unpack_archive(int sock, int fd, const struct message_unpack *u, struct err *e)
 {
 	struct archive_sink sink = { on_begin, on_data, on_end, NULL, &sock };
-	struct archive_want want = { .size = u->size, .digest = u->digest };
+	struct archive_want want = { .size = u->size, .sink_digests = true };   /* by the supervisor, which would not believe us */
 
 	return archive_read_fd(fd, &want, &sink, NULL, NULL, NULL, e);
 }

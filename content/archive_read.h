@@ -16,6 +16,7 @@
 struct archive_want {
 	uint64_t size;          /* of the uncompressed stream; 0: unknown, at most ARCHIVE_SIZE_MAX */
 	struct digest digest;   /* D; all zero: unknown, whatever comes is reported */
+	bool sink_digests;      /* D is for the sink to compute and compare: not done here as well, none is reported */
 };
 
 struct archive_reader;
