@@ -6,6 +6,8 @@
  * as the confined unpack process, takes its records, hashes and writes the
  * files as the supervisor does, syncs, and gives the tree its name. Both on
  * one journaled ext4, in turn; between the rounds all is removed and synced.
+ * A round of its own, not timed, looks at the memory of both processes of ours
+ * at every turn: their proportional shares, less what this program had before.
  */
 #include <errno.h>
 #include <poll.h>
@@ -114,10 +116,29 @@ static int make_host(struct bench *b, struct err *e)
 	return b->channel_dir < 0 || b->peer_dir < 0 ? err_errno(e, "%s", b->channel) : 0;
 }
 
+/* ---- memory ---- */
+
+/* Kilobytes of a process's proportional share; 0: it is gone. */
+static long share_of(pid_t pid)
+{
+	AUTO(buf) struct buf *text = NULL;
+	char path[64];
+	struct err ignored;
+	const char *at;
+
+	snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+	if (file_read(&text, path, 65536, &ignored) < 0 || !text->data)
+		return 0;
+	at = strstr(text->data, "\nPss:");
+	return at ? strtol(at + 5, NULL, 10) : 0;
+}
+
 /* ---- one round of each, in microseconds ---- */
 
-static int stage(struct bench *b, double *us, struct err *e)
+/* peak: NULL, or the kilobytes of both processes to watch. */
+static int stage(struct bench *b, double *us, long *peak, struct err *e)
 {
+	long before = peak ? share_of(getpid()) : 0;
 	AUTO_FD int archive = open(b->archive, O_RDONLY | O_CLOEXEC);
 	const struct message_unpack m = { .digest = b->digest, .size = b->size, .length = b->archived };
 	double from = scratch_now_us();
@@ -130,6 +151,8 @@ static int stage(struct bench *b, double *us, struct err *e)
 	while (!job_turn(&j, &r)) {
 		struct pollfd f = { .fd = j.child.sock, .events = POLLIN };
 
+		if (peak)
+			*peak = MAX(*peak, share_of(getpid()) - before + share_of(j.child.pid));
 		poll(&f, 1, 1000);
 	}
 	*us = scratch_now_us() - from;
@@ -160,15 +183,19 @@ static int clean(const struct bench *b, struct err *e)
 static int measure(struct bench *b, struct err *e)
 {
 	double ours[ROUNDS], peer[ROUNDS], x, y;
+	long peak = 0;
 
+	if (stage(b, &x, &peak, e) < 0 || clean(b, e) < 0)
+		return e->code;
 	for (int i = 0; i < ROUNDS; i++) {
-		if (stage(b, &ours[i], e) < 0 || clean(b, e) < 0 || untar(b, &peer[i], e) < 0 || clean(b, e) < 0)
+		if (stage(b, &ours[i], NULL, e) < 0 || clean(b, e) < 0 || untar(b, &peer[i], e) < 0 || clean(b, e) < 0)
 			return e->code;
 	}
 	x = scratch_median(ours, ROUNDS);
 	y = scratch_median(peer, ROUNDS);
 	printf("  unpacked, hashed, written, synced, named %8.1f ms\n  tar -x, syncfs                           %8.1f ms\n"
-	       "  ratio                                    %8.2f    (at most 1.50)\n", x / 1e3, y / 1e3, x / y);
+	       "  ratio                                    %8.2f    (at most 1.50)\n"
+	       "  memory of the two processes, at most     %8.1f MB\n", x / 1e3, y / 1e3, x / y, (double)peak * 1024 / 1e6);
 	return 0;
 }
 
