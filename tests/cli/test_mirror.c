@@ -378,7 +378,7 @@ static void a_role_of_another_key_is_refused(void **state)
 {
 	struct place *p = *state;
 	AUTO(keyring) struct keyring *theirs = new_keys();
-	AUTO(buf) struct buf *bytes = NULL, *bare = NULL, *envelope = NULL;
+	AUTO(buf) struct buf *bare = NULL, *envelope = NULL;
 	AUTO(author) struct author *a = NULL;
 	AUTO_FREE char *path = NULL;
 	const struct metadata *stop;

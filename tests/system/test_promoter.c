@@ -317,7 +317,7 @@ static struct keyring *servers_keys(void)
 /* What the attacker wants early to run, as the server would write it. */
 static void draft_for_early(struct repo *r, const struct keyring *ring, const char *reason, struct buf **document, struct buf **envelope)
 {
-	struct assignment a = { .attempt = 1, .issued = clock_now(), .permit_required = true, .probation_s = 600, .probation_boots = 1 };
+	struct assignment a = { .attempt = 1, .issued = clock_now(), .permit_required = true, .probation_s = 600 };
 	struct buf *text = buf_new(ASSIGNMENT_MAX);
 	char path[PATH_LEN_MAX + 1];
 	struct err e;
