@@ -66,6 +66,10 @@ static void open_fetch(struct confine_paths *p, const struct settings *s)
 	const char *const files[] = { s->ca_file, s->content_ca_file, s->rings_ca_file };
 	const char *const urls[] = { s->server, s->content_url, s->rings_url };
 
+	if (s->mirror) {
+		add(p, s->mirror, SANDBOX_READ);
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(of_the_network); i++)
 		add(p, of_the_network[i], SANDBOX_READ);
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)

@@ -3,7 +3,7 @@
  *
  *   /etc/ringhold/{agent.ini,trust/<repo>.root.json,contract.json,vouch.key,benign.d/}
  *   /usr/share/ringhold/benign.d/
- *   /var/lib/ringhold/{agent.db,tuf/<repo>/,device.token,channels/<channel>/{slots,quarantine.d,incoming,drop.d,boot}}
+ *   /var/lib/ringhold/{agent.db,tuf/<repo>/,install/,device.token,channels/<channel>/{slots,quarantine.d,incoming,drop.d,boot}}
  *   /run/ringhold/{agent.lock,scratch/,<channel>/}
  */
 #ifndef AGENT_HOME_H

@@ -14,6 +14,7 @@
 #include "schema/contract.h"
 
 struct channel;
+struct round;
 
 struct host {
 	const struct settings *s;
@@ -25,6 +26,7 @@ struct host {
 	struct contract_ceilings ceilings;      /* of it; CONTRACT_UNLIMITED where it has none */
 	struct channel *channels;       /* owned */
 	size_t channel_count;
+	struct round *round;            /* of the agent's loop; NULL in commands */
 	bool round_wanted;              /* something to report, or a permit or fresh verdict is needed */
 	bool refresh_wanted;            /* ... with metadata refreshed whatever the server says */
 };

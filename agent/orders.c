@@ -11,6 +11,7 @@
 
 #include "agent/channel.h"
 #include "agent/home.h"
+#include "agent/install.h"
 #include "agent/quarantine.h"
 #include "agent/slots.h"
 #include "base/clock.h"
@@ -178,6 +179,8 @@ static const struct {
 	{ "disable", disable, REASON_DISABLE }, { "enable", enable, REASON_DISABLE },
 	{ "revert", revert, REASON_REVERT },    { "baseline", baseline, REASONS },
 	{ "contract", contract, REASON_CONTRACT_CHANGED },
+	{ "install", install_archive, REASONS },
+	{ "mirror", install_mirror, REASONS },
 };
 
 static int run_one(struct host *h, const struct journal_order *o, char *answer, size_t cap, struct err *e)

@@ -1,7 +1,7 @@
 /*
  * orders: what people on the machine tell the agent: hold, unhold, pin,
- * unpin, revert, disable, enable, baseline, contract. Each works without any network,
- * holds at boot too, is written to history and reported.
+ * unpin, revert, disable, enable, baseline, contract, install, mirror. Each works without any
+ * network, holds at boot too, is written to history and reported.
  *
  * An order is a row in agent.db. The running agent carries it out; when none
  * runs, the command does it itself under the agent's lock.

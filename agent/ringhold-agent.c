@@ -28,6 +28,11 @@ static const struct cli_option contract_opts[] = {
 	{ "wait", 0, CLI_SECONDS, AT(contract_options, wait_s), "TIME", "for the outcome; default 10 min" },
 };
 
+static const struct cli_option install_opts[] = {
+	{ "channel", 0, CLI_TEXT, AT(install_options, channel), "NAME", "of this channel only" },
+	{ "wait", 0, CLI_SECONDS, AT(install_options, wait_s), "TIME", "for what comes of it; default 2 min" },
+};
+
 static const char check_more[] =
 	"Exit status: 0 every channel runs what its ring is assigned, 1 something else is assigned\n"
 	"(an update, or a hold, pin or disable keeps it away: the lines say which and since when),\n"
@@ -50,6 +55,13 @@ static const char contract_more[] =
 	"on trial again. Killed anywhere, it may be repeated; the agent goes on by itself as well.\n"
 	"Exit status: 0 accepted, 1 failed, 2 wrong use, 3 refused, and what is accepted runs instead,\n"
 	"4 nothing on this host is accepted, so nothing runs, 5 not finished in time.\n";
+static const char install_more[] =
+	"PATH is an archive as its repository serves it, or a mirror directory (ringhold mirror). Nothing\n"
+	"is believed for where it came from: signatures, versions, expiry, assignment, stops, quarantine,\n"
+	"contract, permit, canary and trial are those of the network. Of a file only the archive that this\n"
+	"host is to install now is taken. Works beside the running agent, and alone: then the rest is done\n"
+	"once the agent runs. Exit status: 0 taken, on its way, or running already, 1 refused (the sentence\n"
+	"says why), 2 wrong use.\n";
 static const char doctor_more[] = "Exit status: 0 all is well, 1 something is WRONG, 2 wrong use.\n";
 
 #define OPTIONS(list, type) list, ARRAY_LEN(list), sizeof(struct type)
@@ -69,6 +81,7 @@ static const struct cli_command commands[] = {
 	{ "disable", "CHANNEL", "run no content at all", 1, 1, NO_OPTIONS, command_disable, hold_more },
 	{ "enable", "CHANNEL", "end a disable", 1, 1, NO_OPTIONS, command_enable, order_more },
 	{ "baseline", "CHANNEL ARCHIVE", "install the content that came with the sensor", 2, 2, NO_OPTIONS, command_baseline, NULL },
+	{ "install", "PATH", "take content from a file or a mirror directory", 1, 1, OPTIONS(install_opts, install_options), command_install, install_more },
 	{ "enrol", "STRING", "keep the enrolment string for the next check-in", 1, 1, NO_OPTIONS, command_enrol, NULL },
 	{ "contract-changed", "", "prove what runs under the contract of an upgraded sensor", 0, 0, OPTIONS(contract_opts, contract_options), command_contract_changed, contract_more },
 	{ "doctor", "", "is everything in place; which confinement is in force", 0, 0, NO_OPTIONS, command_doctor, doctor_more },
@@ -87,6 +100,8 @@ int main(int argc, char **argv)
 	};
 
 	if (argc == 5 && !strcmp(argv[1], "--role") && !strcmp(argv[3], "--root"))
-		return role_main(argv[2], argv[4]);
+		return role_main(argv[2], argv[4], NULL);
+	if (argc == 7 && !strcmp(argv[1], "--role") && !strcmp(argv[3], "--root") && !strcmp(argv[5], "--mirror"))
+		return role_main(argv[2], argv[4], argv[6]);
 	return cli_run(&program, argc, argv);
 }

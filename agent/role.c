@@ -51,7 +51,7 @@ static int body(const struct settings *s, enum confine_role role)
 	}
 }
 
-int role_main(const char *name, const char *root)
+int role_main(const char *name, const char *root, const char *mirror)
 {
 	int role = confine_role_parse(name);
 	AUTO(settings) struct settings *s = NULL;
@@ -62,7 +62,12 @@ int role_main(const char *name, const char *root)
 		log_error("role %s: no such process", name);
 		return 2;
 	}
-	if (settings_load(&s, root, NULL, &e) < 0 || begin(s, (enum confine_role)role, &e) < 0) {
+	if (settings_load(&s, root, NULL, &e) < 0) {
+		log_error("%s", e.msg);
+		return 1;
+	}
+	s->mirror = mirror;
+	if (begin(s, (enum confine_role)role, &e) < 0) {
 		log_error("%s", e.msg);
 		return 1;
 	}

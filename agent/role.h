@@ -21,6 +21,6 @@ int role_check(const struct settings *s, int sock);
 int role_canary(const struct settings *s, int sock);
 
 /* Finds, confines and runs the role; for main(). */
-int role_main(const char *name, const char *root);
+int role_main(const char *name, const char *root, const char *mirror /* NULL: none */);
 
 #endif

@@ -65,6 +65,18 @@ static bool at_server(const struct fetcher *f, const char *url)
 	return len && !strncmp(url, server, len) && (!url[len] || url[len] == '/');
 }
 
+/* A mirror's own directory; of two repositories each has one below it, by name. */
+static int mirror_of(const struct fetcher *f, bool rings, char *url, size_t cap, struct err *e)
+{
+	const char *name = settings_repo_name(f->s, rings ? REPO_RINGS : REPO_CONTENT);
+	char path[URL_MAX];
+
+	if ((size_t)snprintf(path, sizeof path, "%s%s%s", f->s->mirror + 1, *f->s->rings_repo ? "/" : "", *f->s->rings_repo ? name : "") >= sizeof path)
+		return err_set(e, ERR_LIMIT, "fetch: a directory of over %zu bytes", sizeof path);
+	snprintf(url, cap, "file:///");
+	return add_path(url, cap, path, false, e);
+}
+
 /* The URL above a repository's metadata/ and targets/, and whose it is. */
 static int base_of(const struct fetcher *f, uint64_t repo, char *url, size_t cap, enum place *place, struct err *e)
 {
@@ -74,6 +86,8 @@ static int base_of(const struct fetcher *f, uint64_t repo, char *url, size_t cap
 	size_t len = strlen(configured);
 
 	*place = rings ? AT_RINGS : AT_CONTENT;
+	if (f->s->mirror)
+		return mirror_of(f, rings, url, cap, e);
 	if (len)
 		snprintf(url, cap, "%.*s", (int)(configured[len - 1] == '/' ? len - 1 : len), configured);
 	else if (*f->server.server)

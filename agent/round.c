@@ -34,14 +34,21 @@ void round_stop(struct round *r)
 /* The judge alone talks to this fetch process; our end of it is closed. */
 static int start_processes(struct round *r, struct err *e)
 {
+	static const struct message_server nobody;
+	const struct message_server *server = &r->host->credentials.server;
+	struct settings from = *r->host->s;
+
 	/* A judge sees the files that were there when it started, and no others. */
 	if (r->judge.pid && memcmp(&r->contract_file, &r->host->contract_file, sizeof r->contract_file) != 0)
 		round_stop(r);
 	if (r->judge.pid)
 		return 0;
+	from.mirror = r->mirror;
+	if (r->mirror)
+		server = &nobody;
 	r->contract_file = r->host->contract_file;
-	if (spawn(&r->fetch, r->host->s, CONFINE_FETCH, -1, e) < 0 ||
-	    message_send(r->fetch.sock, MSG_SERVER, &r->host->credentials.server, -1, e) < 0 ||
+	if (spawn(&r->fetch, &from, CONFINE_FETCH, -1, e) < 0 ||
+	    message_send(r->fetch.sock, MSG_SERVER, server, -1, e) < 0 ||
 	    spawn(&r->judge, r->host->s, CONFINE_JUDGE, r->fetch.sock, e) < 0) {
 		round_stop(r);
 		return e->code;
@@ -72,17 +79,19 @@ static int say_begin(struct saying *s, enum round_kind kind, struct err *e)
 	char fresh[32];
 
 	memset(&b, 0, sizeof b);
-	b.check_in = kind != ROUND_STORED;
+	b.check_in = kind == ROUND_FULL || kind == ROUND_BRIEF;
 	b.brief = kind == ROUND_BRIEF;
 	b.offline = kind == ROUND_STORED;
-	b.refresh = s->r->host->refresh_wanted;
+	b.refresh = kind == ROUND_MIRROR || s->r->host->refresh_wanted;
 	b.explain = s->r->clause != NULL;
 	if (journal_get(s->r->host->journal, "fresh_at", fresh, sizeof fresh, e) < 0)
 		return e->code;
 	b.fresh_at = strtoll(fresh, NULL, 10);
+	s->r->known_at = kind == ROUND_STORED ? b.fresh_at : INT64_MAX;
 	if (journal_epoch(s->r->host->journal, &b.epoch, e) < 0 || journal_next_seq(s->r->host->journal, &b.seq, e) < 0)
 		return e->code;
-	memcpy(b.enrolment, c->enrolment, sizeof b.enrolment);
+	if (kind != ROUND_MIRROR)
+		memcpy(b.enrolment, c->enrolment, sizeof b.enrolment);
 	memcpy(b.token, c->now.token, sizeof b.token);
 	memcpy(b.device, c->now.device, sizeof b.device);
 	if (s->r->host->channel_count)
@@ -225,7 +234,8 @@ int round_start(struct round *r, enum round_kind kind, struct err *e)
 	r->brief = kind == ROUND_BRIEF;
 	r->next_s = 0;
 	r->deadline = clock_work_ms() + ROUND_MS;
-	r->host->round_wanted = r->host->refresh_wanted = false;
+	if (!r->aside)
+		r->host->round_wanted = r->host->refresh_wanted = false;
 	return 0;
 }
 
@@ -237,7 +247,7 @@ static void trouble(struct round *r, const struct err *e)
 
 	log_error("%s", e->msg);
 	snprintf(r->trouble, sizeof r->trouble, "%s", e->msg);
-	if (!r->clause && journal_set(r->host->journal, "trouble", r->trouble, &ignored) < 0)
+	if (!r->clause && !r->aside && journal_set(r->host->journal, "trouble", r->trouble, &ignored) < 0)
 		log_warn("%s", ignored.msg);
 }
 
@@ -290,9 +300,19 @@ static int on_done(struct round *r, const struct message_done *m)
 	}
 	/* A dead repository does not slow the talk with a server that is well. */
 	r->failures = m->code < 0 && !r->heard ? r->failures + 1 : 0;
-	if (!r->clause && journal_set(r->host->journal, "trouble", r->trouble, &e) < 0)
+	if (!r->clause && !r->aside && journal_set(r->host->journal, "trouble", r->trouble, &e) < 0)
 		log_warn("%s", e.msg);
 	return 1;
+}
+
+static void on_verdict(struct round *r, const struct message_verdict *m)
+{
+	struct channel *c = host_channel(r->host, m->channel);
+	struct message_verdict v = *m;
+
+	v.evaluated = MIN(v.evaluated, r->known_at);
+	if (c && !r->clause)    /* explaining changes nothing */
+		channel_verdict(c, &v);
 }
 
 static int take(struct round *r, const struct message *m, struct err *e)
@@ -331,9 +351,7 @@ static int take(struct round *r, const struct message *m, struct err *e)
 			r->clause(r->clause_arg, &m->u.clause);
 		return 0;
 	case MSG_VERDICT:
-		c = host_channel(h, m->u.verdict.channel);
-		if (c && !r->clause)    /* explaining changes nothing */
-			channel_verdict(c, &m->u.verdict);
+		on_verdict(r, &m->u.verdict);
 		return 0;
 	default:
 		return on_done(r, &m->u.done);

@@ -21,12 +21,15 @@ struct round {
 	bool heard;                     /* the server answered in this round */
 	uint64_t failures;              /* rounds in a row without success */
 	char trouble[MESSAGE_TEXT];     /* of the last round; "" none */
+	bool aside;                     /* not the loop's: its trouble is for who asked */
+	int64_t known_at;               /* a verdict from the store is no fresher than what is stored */
+	const char *mirror;             /* directory that is read instead of any network; before the start; NULL: none */
 	/* explain */
 	void (*clause)(void *arg, const struct message_clause *m);
 	void *clause_arg;
 };
 
-enum round_kind { ROUND_FULL, ROUND_BRIEF /* check in, no more */, ROUND_STORED /* no network at all */ };
+enum round_kind { ROUND_FULL, ROUND_BRIEF /* check in, no more */, ROUND_STORED /* no network at all */, ROUND_MIRROR /* refresh, no more */ };
 
 void round_init(struct round *r, struct host *h);
 int round_start(struct round *r, enum round_kind kind, struct err *e) MUST_CHECK;

@@ -74,6 +74,7 @@ struct settings {
 	char *fetch_user, *judge_user, *unpack_user, *canary_user;      /* "": stay who we are */
 	struct settings_channel channels[SETTINGS_CHANNELS_MAX];
 	size_t channel_count;
+	const char *mirror;             /* of no file: the directory that fetch reads instead of any network; NULL: none; borrowed */
 };
 
 /* root must outlive the settings; path NULL: SETTINGS_PATH below root. */

@@ -81,7 +81,7 @@ static bool place(int fd, int to)
 
 static void child(const struct settings *s, enum confine_role role, const char *program, int sock, int extra, char *const *env)
 {
-	const char *argv[] = { "ringhold-agent", "--role", confine_role_name(role), "--root", s->root, NULL };
+	const char *argv[] = { "ringhold-agent", "--role", confine_role_name(role), "--root", s->root, s->mirror ? "--mirror" : NULL, s->mirror, NULL };
 	int high_sock = fcntl(sock, F_DUPFD_CLOEXEC, 16), high_extra = extra < 0 ? -1 : fcntl(extra, F_DUPFD_CLOEXEC, 16);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;

@@ -10,6 +10,7 @@
 
 #include "agent/channel.h"
 #include "agent/home.h"
+#include "agent/install.h"
 #include "agent/orders.h"
 #include "agent/round.h"
 #include "agent/schedule.h"
@@ -197,6 +198,7 @@ static void clean_up(struct supervisor *v)
 	for (size_t i = 0; i < v->host.channel_count; i++)
 		if (!*v->host.channels[i].boot.trouble)
 			channel_clean(&v->host.channels[i]);
+	install_clean(v->host.s->root);
 }
 
 /* Tells the server, bounded; then the boot records: this is no crash. */
@@ -228,8 +230,9 @@ static void goodbye(struct supervisor *v)
 int supervisor_run(const struct settings *s, bool once, struct err *e)
 {
 	struct supervisor v = { .once = once };
-	AUTO_FD int lock = home_lock(s->root, NULL, e);
-	AUTO_FD int signals = -1;
+	/* Who finds the lock taken signals its holder, so signals come first. */
+	AUTO_FD int signals = open_signals(e);
+	AUTO_FD int lock = signals < 0 ? -1 : home_lock(s->root, NULL, e);
 	int rc;
 
 	if (lock < 0)
@@ -237,12 +240,11 @@ int supervisor_run(const struct settings *s, bool once, struct err *e)
 	if (confine_examine_all(s, e) < 0)
 		return e->code;
 	(void)confine_supervisor();
-	signals = v.signals = open_signals(e);
-	if (signals < 0)
-		return e->code;
+	v.signals = signals;
 	rc = host_open(&v.host, s, false, e);
 	if (rc == 0) {
 		round_init(&v.round, &v.host);
+		v.host.round = &v.round;
 		if (orders_run(&v.host, e) < 0)
 			log_error("%s", e->msg);
 		clean_up(&v);

@@ -62,7 +62,7 @@ drills="agent/test_agent_offline agent/test_agent_probation agent/test_agent_upk
   cli/test_key_commands cli/test_mirror rollout/test_gate_simulation rollout/test_silence_simulation schema/test_ajv server/test_control
   server/test_gates server/test_life server/test_oidc server/test_openapi server/test_ringholdd server/test_several_keys
   server/test_tokens signing/test_attacks signing/test_repo
-  signing/test_repo_life signing/test_seckey agent/test_transfer"
+  signing/test_repo_life signing/test_seckey agent/test_transfer agent/test_install"
 
 is_drill() {
   for drill in $drills; do [ "tests/$drill.c" = "$1" ] && return 0; done
