@@ -28,7 +28,6 @@ struct installing {
 	const struct settings *s;
 	const char *only;               /* channel; NULL: any */
 	const char *mirror;             /* absolute directory; NULL: a file */
-	bool running;                   /* an agent runs */
 	int64_t until;                  /* clock_work_ms() */
 };
 
@@ -163,8 +162,12 @@ static int follow(const struct installing *in, const struct taken *t, struct err
 	char words[300] = "", answer[MESSAGE_TEXT];
 	enum step step = GOES_ON;
 	bool failed = false;
+	AUTO_FD int lock = -1;
 
-	if (!in->running) {
+	lock = home_lock(in->s->root, NULL, e);
+	if (lock < 0 && e->code != ERR_CONFLICT)
+		return e->code;
+	if (lock >= 0) {
 		printf("channel %s: goes on when the agent runs\n", t->channel);
 		return 0;
 	}
@@ -237,7 +240,7 @@ int command_install(int argc, char **argv, const void *options, struct err *e)
 	struct taken taken;
 	AUTO_FD int path = -1;
 	struct stat st;
-	int lock, rc;
+	int rc;
 
 	(void)argc;
 	log_init("agent", LOG_WARN);
@@ -248,13 +251,7 @@ int command_install(int argc, char **argv, const void *options, struct err *e)
 	path = open_path(argv[0], &st, e);
 	if (path < 0)
 		return e->code;
-	lock = home_lock(s->root, NULL, e);
-	if (lock < 0 && e->code != ERR_CONFLICT)
-		return e->code;
-	if (lock >= 0)
-		close(lock);
 	in.s = s;
-	in.running = lock < 0;
 	in.until = clock_work_ms() + (o->wait_s > 0 ? o->wait_s : WAIT_DEFAULT_S) * 1000;
 	if (S_ISDIR(st.st_mode)) {
 		if (!realpath(argv[0], real))

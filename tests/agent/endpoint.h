@@ -46,6 +46,7 @@ struct endpoint {
 	bool sensor_up;
 	bool sensor_refuses;            /* reports unhealthy whatever it is given */
 	bool observe;                   /* assignments ask that new rules only observe on trial */
+	bool gated;                     /* ... and a permit */
 	struct digest refused;          /* and whenever it is given this */
 	struct ringhold_sensor sensor;
 	struct ringhold_content content;
@@ -164,7 +165,8 @@ static inline void endpoint_assign(struct endpoint *p, const struct published *b
 				   int64_t probation_s, int64_t boots)
 {
 	struct assignment a = { .ring = "canary", .attempt = attempt, .issued = clock_now(), .reason = "test",
-				.probation_s = probation_s, .probation_boots = boots, .observe = p->observe };
+				.probation_s = probation_s, .probation_boots = boots, .observe = p->observe,
+				.permit_required = p->gated };
 	AUTO(buf) struct buf *text = buf_new(0);
 	char path[120];
 	struct err e;

@@ -236,7 +236,7 @@ static void expired_metadata_lets_nothing_in(void **state)
 	file = beside(p, "one.tar.gz");
 	only_by_hand(p, file);
 	*p->clock_ms += (int64_t)3 * 86400 * 1000;
-	assert_install(p, file, 1, "was found fresh 259200 s ago");
+	assert_install(p, file, 1, "at most 3600 count");
 	assert_nothing_left(p);
 }
 
@@ -275,6 +275,42 @@ static void a_copy_that_was_cut_short_goes(void **state)
 	assert_nothing_left(p);
 	endpoint_write(p, HOME_STATE "/install/new", "half of", 0600);
 	assert_install(p, file, 0, "serial 110 is here");
+	assert_int_equal(bytes_below(p, HOME_STATE "/install"), 0);
+}
+
+/* At any moment: what lies where downloads lie is nothing or the whole archive. */
+static void a_command_that_is_killed_leaves_nothing_half_done(void **state)
+{
+	struct endpoint *p = *state;
+	char *file;
+	struct stat st;
+
+	NEED_AGENT(p);
+	file = beside(p, "one.tar.gz");
+	only_by_hand(p, file);
+	assert_int_equal(stat(file, &st), 0);
+	for (int ms = 0; ms < 200; ms += 10) {
+		pid_t pid = fork();
+		int64_t there;
+
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			int null = open("/dev/null", O_WRONLY);
+
+			dup2(null, STDOUT_FILENO);
+			dup2(null, STDERR_FILENO);
+			execl(p->bin, "ringhold-agent", "install", "--root", p->root, file, (char *)NULL);
+			_exit(127);
+		}
+		poll(NULL, 0, ms);
+		kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		there = bytes_below(p, HOME_CHANNELS "/edr/incoming");
+		assert_true(there == 0 || there == st.st_size);
+	}
+	assert_install(p, file, 0, "serial 110 is here");
+	assert_int_equal(bytes_below(p, HOME_CHANNELS "/edr/incoming"), st.st_size);
 	assert_int_equal(bytes_below(p, HOME_STATE "/install"), 0);
 }
 
@@ -330,6 +366,24 @@ static void a_mirror_is_read_without_an_agent_too(void **state)
 	assert_true(bytes_below(p, HOME_CHANNELS "/edr/incoming") > 0);
 }
 
+static void a_ring_that_gives_permits_still_needs_one(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one;
+
+	NEED_AGENT(p);
+	p->gated = true;
+	one = endpoint_bundle(p, GOOD, 110, NULL);
+	endpoint_assign(p, &one, NULL, 1, 20, 0);
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	assert_install(p, p->repo, 0, "waits for the permit of its server");
+	struct seen s = endpoint_look(p);
+
+	assert_int_equal(s.state.phase, PHASE_VALIDATED);
+	assert_true(digest_is_zero(&s.running));
+}
+
 /* Like the network path, which would have refused the same bytes. */
 static void what_was_tampered_with_in_a_mirror_is_refused(void **state)
 {
@@ -379,6 +433,8 @@ int main(void)
 		HOST_TEST(what_is_no_file_of_its_own_is_refused),
 		HOST_TEST(a_copy_that_was_cut_short_goes),
 		MIRROR_TEST(a_mirror_brings_metadata_and_content_to_a_host_without_any_network),
+		HOST_TEST(a_command_that_is_killed_leaves_nothing_half_done),
+		MIRROR_TEST(a_ring_that_gives_permits_still_needs_one),
 		MIRROR_TEST(a_mirror_is_read_without_an_agent_too),
 		MIRROR_TEST(what_was_tampered_with_in_a_mirror_is_refused),
 	};
