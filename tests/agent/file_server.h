@@ -67,6 +67,11 @@ static inline void file_server_send(int to, const char *bytes, size_t len)
 	}
 }
 
+static inline void file_server_say(int to, const char *text)
+{
+	file_server_send(to, text, strlen(text));
+}
+
 static inline void file_server_body(struct file_server *s, int to, struct file_request *r, char *body, size_t len)
 {
 	bool bundle = strstr(r->path, "/bundles/");
@@ -104,12 +109,12 @@ static inline void file_server_answer(struct file_server *s, int to, struct file
 	fd = open(path, O_RDONLY);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		r->status = 404;
-		file_server_send(to, "HTTP/1.1 404 None\r\nContent-Length: 0\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n", 90);
+		file_server_say(to, "HTTP/1.1 404 None\r\nContent-Length: 0\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n");
 	} else if (from && (from >= (size_t)st.st_size || s->shared->fault == SERVE_416)) {
 		r->status = 416;
 		if (s->shared->once)
 			s->shared->fault = SERVE_WELL;
-		file_server_send(to, "HTTP/1.1 416 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", 57);
+		file_server_say(to, "HTTP/1.1 416 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 	} else {
 		body = malloc((size_t)st.st_size + 1);
 		if (pread(fd, body, (size_t)st.st_size, 0) != st.st_size)
@@ -121,7 +126,7 @@ static inline void file_server_answer(struct file_server *s, int to, struct file
 			snprintf(head + strlen(head), sizeof head - strlen(head), "Content-Range: bytes %zu-%lld/%lld\r\n", from,
 				 (long long)st.st_size - 1, (long long)st.st_size);
 		strcat(head, "\r\n");
-		file_server_send(to, head, strlen(head));
+		file_server_say(to, head);
 		file_server_body(s, to, r, body + from, (size_t)st.st_size - from);
 	}
 	free(body);
