@@ -12,13 +12,14 @@ static const struct {
 	const char *what, *unit;
 	double scale;           /* of n per `per`, for people */
 	bool counted;
+	double floor;           /* less of it than this harms nobody, however many times more it is */
 } figures[EFFECTS_FIGURES] = {
-	[FIGURE_VERDICTS] = { "verdicts", "an hour", 3600, true },
-	[FIGURE_BLOCKS] = { "blocks and quarantines", "an hour", 3600, true },
-	[FIGURE_ERRORS] = { "events that could not be judged", "an hour", 3600, true },
-	[FIGURE_CPU] = { "CPU time", "% of a core", 0.1, false },
-	[FIGURE_RSS] = { "memory", "MiB", 1.0 / (1 << 20), false },
-	[FIGURE_LOAD] = { "load time", "ms", 1, false },
+	[FIGURE_VERDICTS] = { "verdicts", "an hour", 3600, true, 0 },
+	[FIGURE_BLOCKS] = { "blocks and quarantines", "an hour", 3600, true, 0 },
+	[FIGURE_ERRORS] = { "events that could not be judged", "an hour", 3600, true, 0 },
+	[FIGURE_CPU] = { "CPU time", "% of a core", 0.1, false, 50 },
+	[FIGURE_RSS] = { "memory", "MiB", 1.0 / (1 << 20), false, 32 << 20 },
+	[FIGURE_LOAD] = { "load time", "ms", 1, false, 100 },
 };
 
 static void put(struct effects_sum *s, uint64_t n, uint64_t per)
@@ -98,7 +99,8 @@ bool effects_rail(char sentence[EFFECTS_RAIL_SENTENCE], const struct effects_sum
 	for (int i = 0; i < EFFECTS_FIGURES; i++) {
 		for (int side = 0; side < EFFECTS_SIDES; side++)
 			of[side] = s->of[side][i];
-		if ((figures[i].counted && of[EFFECTS_OFFERED].n < least) || !above(s, of, ratio, &most))
+		if ((figures[i].counted && of[EFFECTS_OFFERED].n < least) || !above(s, of, ratio, &most) ||
+		    rate(&of[EFFECTS_OFFERED]) < figures[i].floor)
 			continue;
 		snprintf(sentence, EFFECTS_RAIL_SENTENCE, "%s of endpoints with the content: %.3g %s, of others %.3g: more than %g times", figures[i].what,
 			 figures[i].scale * rate(&of[EFFECTS_OFFERED]), figures[i].unit, figures[i].scale * most, ratio);

@@ -69,7 +69,7 @@ static void few_verdicts_and_few_endpoints_say_nothing(void **state)
 
 static void cpu_memory_and_load_time_stand_out_too(void **state)
 {
-	struct effects calm = report(0, 5000), hot = report(0, 50000), fat = calm, slow = calm;
+	struct effects calm = report(0, 5000), hot = report(0, 500000), warm = report(0, 50000), fat = calm, slow = calm;
 	const struct { const struct effects *f; const char *want; } cases[] = { { &hot, "CPU time" }, { &fat, "memory" }, { &slow, "load time" } };
 
 	(void)state;
@@ -83,6 +83,12 @@ static void cpu_memory_and_load_time_stand_out_too(void **state)
 		assert_non_null(said(&s));
 		assert_non_null(strstr(said(&s), cases[i].want));
 	}
+	/* Ten times next to nothing is next to nothing. */
+	struct effects_sums s = { .rule_count = 0 };
+
+	add(&s, EFFECTS_WAITING, 10, &calm);
+	add(&s, EFFECTS_OFFERED, 5, &warm);
+	assert_null(said(&s));
 }
 
 static void one_rule_stands_out_where_the_sum_does_not(void **state)
