@@ -132,10 +132,11 @@ static int admit_device(struct request *q, const char *token)
 		return status;
 	pthread_mutex_lock(&s->lock);
 	d = fleet_find(&s->fleet, q->who);
-	if (!d || q->generation != d->generation)
-		status = refuse(q, PROBLEM_UNAUTHENTICATED, "the device is not known, or its token was replaced: enrol again");
+	if (!d)
+		status = refuse(q, PROBLEM_UNAUTHENTICATED, "the device is not known: enrol again");
 	else if (d->revoked)
-		status = refuse(q, PROBLEM_FORBIDDEN, "the device was revoked");
+		status = refuse(q, PROBLEM_REVOKED, "the device was revoked");
+	/* an older token is device_current()'s question: it writes */
 	pthread_mutex_unlock(&s->lock);
 	return status;
 }

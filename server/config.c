@@ -25,6 +25,7 @@ static const struct ini_key keys[] = {
 	{ "", "tls-key", INI_TEXT, AT(tls_key), "", 0, 0, "PEM; DATA/tls.key, made when absent" },
 	{ "", "advertise", INI_TEXT, AT(advertise), "", 0, 0, "host or host:port that devices use; the listen address" },
 	{ "", "checkin", INI_SECONDS, AT(checkin_s), "5m", 1, 86400, "expected interval between check-ins" },
+	{ "", "device-token-life", INI_SECONDS, AT(device_token_s), "30d", 0, 10 * 365 * 86400, "after which a device gets its next token; 0: never" },
 	{ "", "threads", INI_INT, AT(threads), "16", 2, 256, "threads that answer requests" },
 	{ "", "connections", INI_INT, AT(connections), "10000", 4, 1000000, "open at once" },
 	{ "", "upload-max", INI_BYTES, AT(upload_max), "1G", 4096, (int64_t)1 << 40, "bytes of one upload" },

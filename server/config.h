@@ -29,6 +29,7 @@ struct config {
 	bool tls;
 	char *tls_certificate, *tls_key;        /* PEM; "": <data>/tls.crt, tls.key, made when absent */
 	char *advertise;        /* host or host:port that devices shall use; "": the listen address */
+	int64_t device_token_s; /* after which a device gets its next token; 0: it keeps its first */
 	int64_t checkin_s;      /* what devices are told when no policy says otherwise */
 	int64_t threads;        /* pool threads */
 	int64_t connections;    /* open at once */

@@ -12,7 +12,7 @@ static void take_offers(struct gate_record *r, const struct stage *g)
 
 		memcpy(r->offers[i].device, o->device->id, sizeof r->offers[i].device);
 		r->offers[i].stratum = sequence_stratum(g->sequence, i + 1);
-		r->offers[i].facts = o->facts;
+		r->offers[i].facts = stage_facts(g, i + 1);
 	}
 }
 

@@ -31,7 +31,7 @@ static enum place place_of(struct visit *v)
 	v->first = !d->said;
 	if (strcmp(d->epoch, v->c->epoch) == 0)
 		return v->c->seq < d->seq ? PLACE_RESYNC : PLACE_OK;
-	if (d->old_epoch[0] && strcmp(d->old_epoch, v->c->epoch) == 0)
+	if (device_left_epoch(d, v->c->epoch))
 		return PLACE_CLONE;
 	v->new_epoch = true;
 	v->event_n = 0;
@@ -122,8 +122,14 @@ static void apply(struct visit *v, bool saved)
 {
 	struct device *d = v->d;
 
-	if (v->new_epoch)
-		memcpy(d->old_epoch, d->epoch, sizeof d->old_epoch);
+	if (v->new_epoch) {
+		free(d->old_epochs);
+		d->old_epochs = TAKE(v->old_epochs);
+	}
+	if (v->new_token) {
+		d->generation = v->generation;
+		d->issued = v->now;
+	}
 	memcpy(d->epoch, v->c->epoch, sizeof d->epoch);
 	d->seq = v->c->seq;
 	d->event_n = v->event_n;
@@ -184,12 +190,15 @@ static int device_after(const struct visit *v, struct store_device *row, struct 
 	after.goodbye = v->goodbye;
 	after.last_seen = v->now;
 	if (v->new_epoch)
-		memcpy(after.old_epoch, v->d->epoch, sizeof after.old_epoch);
+		after.old_epochs = v->old_epochs;
+	if (v->new_token) {
+		after.generation = v->generation;
+		after.issued = v->now;
+	}
 	if (device_row(&after, row, said, e) < 0)
 		return e->code;
-	/* `after` ends here: its own texts must not be pointed at. */
+	/* `after` ends here: its own text must not be pointed at. */
 	row->id = v->d->id;
-	row->old_epoch = v->new_epoch ? v->d->epoch : v->d->old_epoch;
 	return 0;
 }
 
@@ -249,6 +258,9 @@ static void fill_answer(struct visit *v)
 	a->next_checkin_s = server_checkin_s(v->s);
 	a->refresh = v->d->news;        /* a nudge: one answer carries it */
 	v->d->news = false;
+	/* The same token each time until it is shown: whoever lost this answer gets it with the next. */
+	if (server_token_due(v->s, v->d, v->now) && !v->new_token)
+		token_device(a->token, &v->s->token_key, v->d->id, v->d->generation + 1);
 	a->repo_count = 1;
 	snprintf(a->repos[0].name, sizeof a->repos[0].name, "%s", v->s->config->name);
 	a->repos[0].timestamp = (uint64_t)desk_timestamp(v->s->desk);
@@ -263,6 +275,9 @@ static void unreserve(struct visit *v)
 /* With `lock` held, the device busy. */
 static int work_out(struct visit *v, struct err *e)
 {
+	v->new_token = v->generation > v->d->generation;
+	if (v->new_epoch && !(v->old_epochs = device_leave_epoch(v->d)))
+		return err_memory(e);
 	if (visit_take_events(v, e) < 0)
 		return e->code;
 	checkin_stratum(v->stratum, &v->c->facts);
@@ -275,25 +290,7 @@ static int work_out(struct visit *v, struct err *e)
 
 static bool must_be_durable(const struct visit *v)
 {
-	return v->c->event_count > 0 || v->offer_count > 0 || v->change_count > 0 || v->new_epoch || v->first;
-}
-
-/* A clone shows: kept, so that it stays shown. */
-static void flag_clone(struct visit *v)
-{
-	struct server_batch b = { .count = 0 };
-	struct buf said = { .max = 2 * CHECKIN_MAX };
-	struct err e;
-	int got;
-
-	v->d->flagged = true;
-	got = device_row(v->d, &server_record(&b, STORE_DEVICE)->u.device, &said, &e);
-	server_audit(&b, v->now, "ringholdd", "flag", v->d->id, "an old epoch came after a newer one: the device was cloned");
-	pthread_mutex_unlock(&v->s->lock);
-	if (got < 0 || server_write(v->s, &b, &e) < 0)
-		log_error("device %s: %s", v->d->id, e.msg);
-	pthread_mutex_lock(&v->s->lock);
-	buf_release(&said);
+	return v->c->event_count > 0 || v->offer_count > 0 || v->change_count > 0 || v->new_epoch || v->new_token || v->first;
 }
 
 static enum place visit(struct visit *v, int *got, struct err *e)
@@ -307,8 +304,8 @@ static enum place visit(struct visit *v, int *got, struct err *e)
 		pthread_cond_wait(&s->idle, &s->lock);
 	v->d->busy = true;
 	place = place_of(v);
-	if (place == PLACE_CLONE && !v->d->flagged)
-		flag_clone(v);
+	if (place == PLACE_CLONE)
+		device_flag(s, v->d, v->now, "an epoch that it had left came after a newer one");
 	if (place == PLACE_OK) {
 		*got = work_out(v, e);
 		if (*got == 0 && must_be_durable(v)) {
@@ -365,6 +362,7 @@ void device_checkin(struct request *q)
 	}
 	v->s = q->server;
 	v->now = clock_now();
+	v->generation = q->generation;
 	if (checkin_parse(&v->c, q->body->data ? q->body->data : "", q->body->len, &n, &at, &e) < 0) {
 		poisoned_reply(q, n, at, &e);
 		goto out;
@@ -389,6 +387,7 @@ void device_checkin(struct request *q)
 	}
 out:
 	checkin_free(v->c);
+	free(v->old_epochs);
 	free(v->changes);
 	free(v);
 }

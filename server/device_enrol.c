@@ -57,7 +57,7 @@ static int enrol(struct request *q, const struct search *token, char id[DEVICE_I
 	hex_encode(id, bytes, sizeof bytes);
 	snprintf(sentence, sizeof sentence, "enrolled with the token %s", token->name);
 	records[0].u.enrolment.hash = token->hash;
-	records[1].u.device = (struct store_device){ .id = id, .enrolled = now, .generation = 1, .old_epoch = "",
+	records[1].u.device = (struct store_device){ .id = id, .enrolled = now, .generation = 1, .issued = now, .old_epochs = "",
 						     .attributes = token->attributes };
 	records[2].u.decision = (struct store_decision){ .at = now, .kind = "enrolled", .channel = "", .ring = "", .device = id,
 							 .from = "", .to = "", .cause = "", .sentence = sentence, .inputs = "" };

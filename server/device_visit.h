@@ -23,7 +23,9 @@ struct visit {
 	struct device *d;
 	struct checkin *c;              /* owned until memory takes it */
 	int64_t now;
-	bool new_epoch, first;
+	uint64_t generation;            /* of the token it came with */
+	bool new_epoch, first, new_token;
+	char *old_epochs;               /* owned; afterwards, with new_epoch */
 	uint64_t event_n;               /* afterwards */
 	int64_t goodbye;                /* afterwards */
 	struct change *changes;
@@ -44,5 +46,12 @@ struct visit {
  * v->goodbye. Events that are known already change nothing. With `lock`.
  */
 int visit_take_events(struct visit *v, struct err *e) MUST_CHECK;
+
+/*
+ * Two machines use one identity: flags the device, keeps that with an audit
+ * row, and lets its survivals count no more. With `lock`, which is let go
+ * meanwhile, and the device busy.
+ */
+void device_flag(struct server *s, struct device *d, int64_t now, const char *why);
 
 #endif

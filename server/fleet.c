@@ -53,6 +53,9 @@ static void device_free(struct device *d)
 	}
 	device_forget_attributes(d);
 	checkin_free(d->said);
+	free(d->old_epochs);
+	free(d->certificate);
+	free(d->flag);
 	free(d);
 }
 
@@ -276,6 +279,37 @@ void fleet_take_effects(struct fleet *f, struct device *d, struct checkin *c)
 	checkin_forget_effects(c);
 }
 
+/* ---- what tells a clone ---- */
+
+bool device_left_epoch(const struct device *d, const char *epoch)
+{
+	return d->old_epochs && strlen(epoch) == CHECKIN_EPOCH_LEN && strstr(d->old_epochs, epoch) != NULL;
+}
+
+char *device_leave_epoch(const struct device *d)
+{
+	const char *old = d->old_epochs ? d->old_epochs : "";
+	char *out;
+
+	if (strlen(old) >= DEVICE_EPOCHS_MAX * (CHECKIN_EPOCH_LEN + 1) - 1)
+		old += CHECKIN_EPOCH_LEN + 1;
+	if (!d->epoch[0])
+		return strdup(old);
+	return asprintf(&out, "%s%s%s", old, *old ? " " : "", d->epoch) < 0 ? NULL : out;
+}
+
+bool device_set_flag(struct device *d, const char *why)
+{
+	char *copy = why ? strdup(why) : NULL;
+
+	if (why && !copy)
+		return false;
+	free(d->flag);
+	d->flag = copy;
+	d->flagged = why != NULL;
+	return true;
+}
+
 bool device_away(const struct device *d)
 {
 	return d->goodbye > 0 && d->last_seen <= d->goodbye;
@@ -292,8 +326,9 @@ int device_row(const struct device *d, struct store_device *out, struct buf *sai
 {
 	*out = (struct store_device){
 		.id = d->id, .enrolled = d->enrolled, .last_seen = d->last_seen, .goodbye = d->goodbye,
-		.generation = d->generation, .revoked = d->revoked, .flagged = d->flagged, .event_n = d->event_n,
-		.old_epoch = d->old_epoch, .attributes = d->attribute_text ? d->attribute_text : "{}",
+		.generation = d->generation, .issued = d->issued, .revoked = d->revoked, .flagged = d->flagged, .event_n = d->event_n,
+		.old_epochs = d->old_epochs ? d->old_epochs : "", .attributes = d->attribute_text ? d->attribute_text : "{}",
+		.certificate = d->certificate, .flag = d->flag,
 	};
 	if (d->said) {
 		struct checkin_channel channels[CHECKIN_CHANNELS_MAX];
@@ -314,6 +349,14 @@ int device_row(const struct device *d, struct store_device *out, struct buf *sai
 	return 0;
 }
 
+static int load_text(char **out, const char *text, struct err *e)
+{
+	if (!text || !*text)
+		return 0;
+	*out = strdup(text);
+	return *out ? 0 : err_memory(e);
+}
+
 int device_load(struct fleet *f, const struct store_device *row, struct err *e)
 {
 	struct device *d;
@@ -327,7 +370,10 @@ int device_load(struct fleet *f, const struct store_device *row, struct err *e)
 	d->revoked = row->revoked;
 	d->flagged = row->flagged;
 	d->event_n = row->event_n;
-	snprintf(d->old_epoch, sizeof d->old_epoch, "%s", row->old_epoch);
+	d->issued = row->issued;
+	if (load_text(&d->old_epochs, row->old_epochs, e) < 0 || load_text(&d->certificate, row->certificate, e) < 0 ||
+	    load_text(&d->flag, row->flag, e) < 0)
+		return e->code;
 	if (device_set_attributes(d, row->attributes, strlen(row->attributes), e) < 0)
 		return err_wrap(e, "device %s", row->id);
 	if (row->said) {

@@ -14,6 +14,8 @@
 #define DEVICE_ATTRIBUTES_MAX 32
 #define DEVICE_ATTRIBUTES_TEXT 4096     /* bytes of the JSON object */
 
+#define DEVICE_EPOCHS_MAX 16            /* that it left and that are remembered */
+
 #define FLEET_EFFECTS_MAX 8192          /* reports kept: rules of a whole fleet are more memory than its devices */
 
 struct stage;
@@ -37,12 +39,15 @@ struct device {
 	int64_t enrolled;
 	int64_t last_seen, before;      /* the last check-in and the one before; 0: none */
 	int64_t goodbye;
-	uint64_t generation;
+	uint64_t generation;            /* of its token: the greatest that was shown */
+	int64_t issued;                 /* when that was first shown */
 	bool revoked, flagged;
 	bool busy;                      /* a check-in of it is on its way to the store */
 	bool news;                      /* its attributes changed: the next answer asks it to look at the ring map anew */
 	bool unsaved;                   /* memory knows more than the store */
-	char epoch[CHECKIN_EPOCH_LEN + 1], old_epoch[CHECKIN_EPOCH_LEN + 1];
+	char epoch[CHECKIN_EPOCH_LEN + 1];
+	char *old_epochs;               /* owned; as in its row; NULL: none */
+	char *certificate, *flag;       /* owned; as in its row; NULL: none */
 	uint64_t seq, event_n;
 	struct checkin *said;           /* owned: facts and channels of the last check-in; NULL: none */
 	char *attribute_text;           /* owned: the JSON object */
@@ -75,6 +80,13 @@ void device_forget_attributes(struct device *d);
 void device_place(struct device *d, const struct ringmap *map);
 
 const struct checkin_channel *device_channel(const struct device *d, const char *channel);     /* NULL: it has no such channel */
+/* Was this epoch left for a newer one? Of those that are remembered. */
+bool device_left_epoch(const struct device *d, const char *epoch);
+/* The epochs it will have left when it leaves the one it is in; NULL when there is no memory. The caller frees. */
+char *device_leave_epoch(const struct device *d);
+/* Flags it for a reason, or with NULL no more. False: no memory, and nothing changed. */
+bool device_set_flag(struct device *d, const char *why);
+
 bool device_away(const struct device *d);               /* said goodbye and was not heard since */
 void device_stratum(const struct device *d, char out[CHECKIN_STRATUM_MAX + 1]);
 

@@ -13,6 +13,9 @@ void device_enrol(struct request *q);
 void device_checkin(struct request *q);
 void device_self(struct request *q);
 
+/* device_clone.c: is the token the newest of its device? False: the device is flagged, and the reply says why. */
+bool device_current(struct request *q);
+
 /* operator_publish.c */
 void operator_upload(struct request *q);
 void operator_publish(struct request *q);
@@ -60,11 +63,12 @@ void operator_add_token(struct request *q);
 void operator_rotate_token(struct request *q);
 void operator_end_token(struct request *q);
 
-/* operator_devices.c */
+/* operator_devices.c, operator_enrolments.c */
 void operator_devices(struct request *q);
 void operator_device(struct request *q);
 void operator_attributes(struct request *q);
 void operator_revoke(struct request *q);
+void operator_clear(struct request *q);
 void operator_enrolments(struct request *q);
 void operator_add_enrolment(struct request *q);
 void operator_end_enrolment(struct request *q);
@@ -96,6 +100,9 @@ bool handler_may_roles(struct request *q, const char *roles);
 /* May who asks see this channel? Of no channel ("" or NULL): yes. For rows with SCOPE_LEAVES_OUT. */
 bool handler_sees(const struct request *q, const char *channel);
 bool handler_sees_roles(const struct request *q, const char *roles);
+
+/* The member "attributes" of a body as its own text, checked; absent and not required: "{}". NULL: e says why. The caller frees. */
+char *handler_attributes(const struct json_doc *d, bool required, struct err *e);
 
 /* The ETag of the answer: a version in quotes. */
 void handler_etag(struct request *q, const char *fmt, ...) PRINTF_LIKE(2, 3);

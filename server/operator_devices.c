@@ -1,4 +1,4 @@
-/* operator_devices: devices and the tokens they enrol with. */
+/* operator_devices: the devices, and what operators say about them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +8,6 @@
 
 #define PAGE 100
 #define PAGE_MAX 500
-#define LIFETIME_S (7 * 86400)
-#define LIFETIME_MAX_S (10 * 365 * 86400)
 
 /* ---- one device; with `lock` ---- */
 
@@ -62,6 +60,11 @@ static void put_device(struct json_writer *w, const struct request *q, const str
 	json_put_bool(w, "goodbye", device_away(d));
 	json_put_bool(w, "revoked", d->revoked);
 	json_put_bool(w, "flagged", d->flagged);
+	handler_put_text(w, "flag", d->flag ? d->flag : "");
+	json_open_object(w, "token");
+	json_put_int(w, "generation", (int64_t)d->generation);
+	handler_put_time(w, "since", d->issued);
+	json_close_object(w);
 	json_open_array(w, "attributes");
 	for (size_t i = 0; i < d->attribute_count; i++)
 		json_put_text(w, NULL, d->attributes[i]);
@@ -169,13 +172,58 @@ void operator_devices(struct request *q)
 
 /* ---- changing one ---- */
 
-/* Keeps a device's row with an audit row, without a check-in of it in between; edit changes it in memory first. */
-static int change_device(struct request *q, const char *action, const char *detail, int (*edit)(struct device *, const void *, struct err *),
-			 const void *arg, struct err *e)
+/* What operators can change about one, as it is; for the audit log. */
+static void put_state(struct buf *out, const struct device *d)
+{
+	struct json_writer w = { .out = out };
+
+	json_open_object(&w, NULL);
+	json_open_array(&w, "attributes");
+	for (size_t i = 0; i < d->attribute_count; i++)
+		json_put_text(&w, NULL, d->attributes[i]);
+	json_close_array(&w);
+	handler_put_text(&w, "flag", d->flag ? d->flag : "");
+	json_put_bool(&w, "revoked", d->revoked);
+	json_close_object(&w);
+}
+
+struct edit {
+	const char *action, *why;
+	int (*run)(struct device *, const void *, struct err *);        /* in memory; changes nothing when it fails */
+	const void *arg;
+};
+
+/* What is to be written while nothing of the device changes. */
+struct edited {
+	struct server_batch batch;
+	struct buf said, was, becomes;
+};
+
+/* With `lock`, the device busy. */
+static int edit(struct request *q, struct device *d, const struct edit *x, struct edited *out, struct err *e)
 {
 	struct server *s = q->server;
-	struct server_batch b = { .count = 0 };
-	struct buf said = { .max = 2 * CHECKIN_MAX };
+	int64_t now = clock_now();
+
+	put_state(&out->was, d);
+	if (x->run(d, x->arg, e) < 0)
+		return e->code;
+	device_place(d, s->ringmap);
+	device_judge_again(s, d, now);
+	put_state(&out->becomes, d);
+	if (buf_check(&out->was, e) < 0 || buf_check(&out->becomes, e) < 0 ||
+	    device_row(d, &server_record(&out->batch, STORE_DEVICE)->u.device, &out->said, e) < 0)
+		return e->code;
+	server_audit_entry(&out->batch, &(const struct audit_entry){ .at = now, .who = q->who, .action = x->action, .subject = d->id,
+								     .why = x->why, .was = out->was.data, .becomes = out->becomes.data });
+	return 0;
+}
+
+/* Changes a device's row, without a check-in of it in between, and keeps that with an audit row. */
+static int change_device(struct request *q, const struct edit *x, struct err *e)
+{
+	struct server *s = q->server;
+	struct edited to = { .said = { .max = 2 * CHECKIN_MAX }, .was = { .max = CHECKIN_MAX }, .becomes = { .max = CHECKIN_MAX } };
 	struct device *d;
 	int got;
 
@@ -188,21 +236,18 @@ static int change_device(struct request *q, const char *action, const char *deta
 	while (d->busy)
 		pthread_cond_wait(&s->idle, &s->lock);
 	d->busy = true;
-	got = edit(d, arg, e);
-	if (got == 0) {
-		device_place(d, s->ringmap);
-		got = device_row(d, &server_record(&b, STORE_DEVICE)->u.device, &said, e);
-	}
+	got = edit(q, d, x, &to, e);
 	pthread_mutex_unlock(&s->lock);
-	server_audit(&b, clock_now(), q->who, action, q->params[0], detail);
 	if (got == 0)
-		got = server_write(s, &b, e);
+		got = server_write(s, &to.batch, e);
 	pthread_mutex_lock(&s->lock);
 	d->busy = false;
 	d->unsaved = d->unsaved || got < 0;
 	pthread_cond_broadcast(&s->idle);
 	pthread_mutex_unlock(&s->lock);
-	buf_release(&said);
+	buf_release(&to.said);
+	buf_release(&to.was);
+	buf_release(&to.becomes);
 	return got;
 }
 
@@ -214,8 +259,7 @@ static int set_attributes(struct device *d, const void *arg, struct err *e)
 	return 0;
 }
 
-/* The member "attributes" of the body as its own text. */
-static char *attributes_text(const struct json_doc *d, bool required, struct err *e)
+char *handler_attributes(const struct json_doc *d, bool required, struct err *e)
 {
 	AUTO(buf) struct buf *text = buf_new(DEVICE_ATTRIBUTES_TEXT);
 	const struct json *object = NULL;
@@ -246,8 +290,8 @@ void operator_attributes(struct request *q)
 
 	if (!d)
 		return;
-	text = attributes_text(d, true, &e);
-	if (!text || change_device(q, "attributes", text, set_attributes, text, &e) < 0)
+	text = handler_attributes(d, true, &e);
+	if (!text || change_device(q, &(const struct edit){ "attributes", q->why, set_attributes, text }, &e) < 0)
 		reply_error(&q->reply, &e);
 	else
 		reply_device(q, q->params[0]);
@@ -265,169 +309,57 @@ void operator_revoke(struct request *q)
 {
 	struct err e;
 
-	if (change_device(q, "revoke", "", revoke, NULL, &e) < 0)
+	if (change_device(q, &(const struct edit){ "revoke", q->why, revoke, NULL }, &e) < 0)
 		reply_error(&q->reply, &e);
 	else
 		reply_device(q, q->params[0]);
 }
 
-/* ---- enrolment tokens ---- */
-
-/* What people call a token: the first half of its hash. */
-#define TOKEN_ID_LEN 32
-
-static void token_id(char out[DIGEST_HEX_LEN + 1], const struct digest *hash)
+/* A person looked and found one machine: from here on it is as if no other had been seen. */
+static int clear(struct device *d, const void *arg, struct err *e)
 {
-	digest_hex(out, hash);
-	out[TOKEN_ID_LEN] = '\0';
-}
+	const bool *dry = arg;
 
-static int list_enrolment(const struct store_enrolment *n, void *arg, struct err *e)
-{
-	struct handler_page *p = arg;
-	struct json_writer *w = &p->w;
-	char id[DIGEST_HEX_LEN + 1];
-
-	(void)e;
-	token_id(id, &n->hash);
-	if (!handler_page_takes(p, id))
-		return 0;
-	json_open_object(w, NULL);
-	json_put_text(w, "id", id);
-	json_put_text(w, "name", n->name);
-	json_put_text(w, "by", n->by);
-	json_put_time(w, "created", n->created);
-	json_put_time(w, "expires", n->expires);
-	if (n->uses < 0)
-		json_put_null(w, "uses");
-	else
-		json_put_int(w, "uses", n->uses);
-	json_close_object(w);
+	if (!d->flagged)
+		return err_set(e, ERR_CONFLICT, "the device is not flagged");
+	if (!*dry)
+		(void)!device_set_flag(d, NULL);
 	return 0;
 }
 
-void operator_enrolments(struct request *q)
+static void try_clear(struct request *q, struct err *e)
 {
-	struct handler_page page;
-	struct err e;
+	struct server *s = q->server;
+	static const bool dry = true;
+	struct device *d;
+	int got;
 
-	if (!handler_page_begin(q, &page, PAGE, PAGE_MAX))
-		return;
-	if (store_each_enrolment(q->server->store, list_enrolment, &page, &e) < 0)
-		reply_error(&q->reply, &e);
+	pthread_mutex_lock(&s->lock);
+	d = fleet_find(&s->fleet, q->params[0]);
+	got = d ? clear(d, &dry, e) : err_set(e, ERR_NOT_FOUND, "no device has this id");
+	pthread_mutex_unlock(&s->lock);
+	if (got < 0)
+		reply_error(&q->reply, e);
 	else
-		handler_page_end(q, &page);
+		reply_device(q, q->params[0]);
 }
 
-static void reply_enrolment(struct request *q, const struct store_enrolment *n, const char *token)
+void operator_clear(struct request *q)
 {
-	AUTO(buf) struct buf *text = buf_new(1024);
-	struct json_writer w = reply_json(&q->reply, 201);
-	char host[256], id[DIGEST_HEX_LEN + 1];
-	int port;
-
-	server_advertised(q->server, host, &port);
-	token_id(id, &n->hash);
-	if (text)
-		token_enrolment(text, host, port, &q->server->pin, token);
-	json_open_object(&w, NULL);
-	json_put_text(&w, "id", id);
-	json_put_text(&w, "name", n->name);
-	json_put_text(&w, "token", token);
-	json_put_text(&w, "enrolment", text ? text->data : NULL);
-	json_put_time(&w, "expires", n->expires);
-	if (n->uses < 0)
-		json_put_null(&w, "uses");
-	else
-		json_put_int(&w, "uses", n->uses);
-	json_close_object(&w);
-}
-
-static int add_enrolment(struct request *q, const struct json_doc *d, struct err *e)
-{
-	struct server_batch b = { .count = 0 };
-	AUTO_FREE char *attributes = NULL;
-	int64_t now = clock_now(), lifetime = LIFETIME_S, uses = 0;
-	struct store_enrolment n = { .by = q->who, .created = now };
-	char token[TOKEN_WORD_MAX];
-
-	if (json_want_text(d, d->root, "name", NAME_LEN_MAX, &n.name, e) < 0 ||
-	    json_may_int(d, d->root, "uses", 0, 100000000, &uses, e) < 0 ||
-	    json_may_int(d, d->root, "lifetime_s", 60, LIFETIME_MAX_S, &lifetime, e) < 0)
-		return e->code;
-	if (!name_valid(n.name, strlen(n.name)))
-		return err_set(e, ERR_FORMAT, "name: a name is of a-z, 0-9 and inner hyphens");
-	attributes = attributes_text(d, false, e);
-	if (!attributes || token_word(token, "rhe_", e) < 0)
-		return e->code;
-	token_hash(&n.hash, token);
-	n.attributes = attributes;
-	n.expires = now + lifetime;
-	n.uses = uses == 0 ? -1 : uses;
-	server_record(&b, STORE_ENROLMENT)->u.enrolment = n;
-	server_audit(&b, now, q->who, "enrolment-token", n.name, attributes);
-	if (server_write(q->server, &b, e) < 0)
-		return e->code;
-	reply_enrolment(q, &n, token);
-	return 0;
-}
-
-void operator_add_enrolment(struct request *q)
-{
-	static const char *const members[] = { "name", "attributes", "uses", "lifetime_s", NULL };
+	static const char *const members[] = { "reason", NULL };
+	static const bool really = false;
 	AUTO(json) struct json_doc *d = handler_body(q, members);
+	const char *reason;
 	struct err e;
 
-	if (d && add_enrolment(q, d, &e) < 0)
-		reply_error(&q->reply, &e);
-}
-
-struct ended {
-	const char *id;
-	struct digest hash;
-	bool found;
-};
-
-static int find_enrolment(const struct store_enrolment *n, void *arg, struct err *e)
-{
-	struct ended *x = arg;
-	char id[DIGEST_HEX_LEN + 1];
-
-	(void)e;
-	token_id(id, &n->hash);
-	if (strcmp(id, x->id) != 0)
-		return 0;
-	x->hash = n->hash;
-	x->found = true;
-	return 1;
-}
-
-void operator_end_enrolment(struct request *q)
-{
-	struct ended x = { .id = q->params[0] };
-	struct server_batch b = { .count = 0 };
-	int64_t now = clock_now();
-	struct json_writer w;
-	struct err e;
-
-	if (store_each_enrolment(q->server->store, find_enrolment, &x, &e) < 0) {
-		reply_error(&q->reply, &e);
+	if (!d)
 		return;
-	}
-	if (!x.found) {
-		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "no enrolment token has this id");
-		return;
-	}
-	/* Used up and expired: the row stays for the record. */
-	server_record(&b, STORE_ENROLMENT)->u.enrolment = (struct store_enrolment){
-		.hash = x.hash, .name = "", .attributes = "{}", .expires = now, .uses = 0, .by = "" };
-	server_audit(&b, now, q->who, "enrolment-token-end", x.id, "");
-	if (server_write(q->server, &b, &e) < 0) {
+	if (json_want_text(d, d->root, "reason", REASON_LEN_MAX, &reason, &e) < 0)
 		reply_error(&q->reply, &e);
-		return;
-	}
-	w = reply_json(&q->reply, 200);
-	json_open_object(&w, NULL);
-	json_put_text(&w, "id", x.id);
-	json_close_object(&w);
+	else if (handler_dry_run(q))
+		try_clear(q, &e);
+	else if (change_device(q, &(const struct edit){ "clear", reason, clear, &really }, &e) < 0)
+		reply_error(&q->reply, &e);
+	else
+		reply_device(q, q->params[0]);
 }

@@ -16,6 +16,9 @@ enum problem {
 	PROBLEM_MALFORMED,
 	PROBLEM_UNAUTHENTICATED,
 	PROBLEM_FORBIDDEN,
+	PROBLEM_TOKEN_REPLACED, /* a newer token of the device is in use */
+	PROBLEM_REVOKED,        /* the device was revoked: it keeps what it has */
+	PROBLEM_CERTIFICATE,    /* no client certificate, or not the one the device is bound to */
 	PROBLEM_SCOPE,          /* the roles are right, the channel is not */
 	PROBLEM_REQUESTER,      /* who asked for it cannot approve it */
 	PROBLEM_NOT_FOUND,

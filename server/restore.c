@@ -293,7 +293,7 @@ static int change_store(struct restoring *r, struct err *e)
 	}
 	snprintf(detail, sizeof detail, "%zu rollouts wait for an operator, %zu bundles were published after the backup", r->report->rollouts,
 		 r->report->bundles);
-	audit.u.audit = (struct store_audit){ r->now, "restore", "restore", "store", detail };
+	audit.u.audit = (struct audit_entry){ .at = r->now, .who = "restore", .action = "restore", .subject = "store", .detail = detail };
 	if (append(r, &audit, 1, e) < 0) {
 		store_abandon(r->store);
 		return e->code;

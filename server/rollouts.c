@@ -231,15 +231,29 @@ static int64_t known_at(const struct outcome_facts *f, int64_t now)
 	return at;
 }
 
+struct outcome_facts stage_facts(const struct stage *g, uint32_t n)
+{
+	const struct offer *o = &g->offers[n - 1];
+	struct outcome_facts f = o->facts;
+
+	if (o->device->flagged && f.survived) {
+		f.environment = MAX(f.survived, MAX(f.offered, f.renewed));
+		f.survived = 0;
+	}
+	return f;
+}
+
 void stage_judge(struct stage *g, uint32_t n, int64_t silence_s, int64_t quiet_until, int64_t now)
 {
 	struct offer *o = &g->offers[n - 1];
 	enum outcome was = o->outcome;
+	struct outcome_facts counted;
 
 	o->facts.last_seen = o->device->last_seen;
 	o->facts.goodbye = o->device->goodbye;
 	o->facts.quiet_until = quiet_until;
-	o->outcome = outcome_of(&o->facts, g->policy->observe_s, silence_s, now);
+	counted = stage_facts(g, n);
+	o->outcome = outcome_of(&counted, g->policy->observe_s, silence_s, now);
 	if (o->outcome == was)
 		return;
 	g->open = g->open + is_open(o->outcome) - is_open(was);

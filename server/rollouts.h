@@ -113,6 +113,12 @@ int stage_add_silenced(struct stage *g, const struct silenced *v, struct err *e)
 /* Adds offer n, which must be the next. */
 int stage_add_offer(struct stage *g, struct device *d, uint32_t n, int64_t at, const char *stratum, struct err *e) MUST_CHECK;
 /* Judges one offer again and tells the sequence. */
+/*
+ * The facts of an offer as they count. Of a flagged device a survival is left
+ * out until a person clears it, for it may be another machine's; a failure
+ * counts whoever had it.
+ */
+struct outcome_facts stage_facts(const struct stage *g, uint32_t n);
 void stage_judge(struct stage *g, uint32_t n, int64_t silence_s, int64_t quiet_until, int64_t now);
 
 /* Its place in the order of this rollout's rings. */

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "server/admit.h"
+#include "server/handlers.h"
 #include "server/idempotency.h"
 
 struct request *request_new(struct server *s, const struct route *r)
@@ -56,11 +57,24 @@ static bool check_dry_run(struct request *q)
 	return false;
 }
 
+/* Why somebody changes something: "reason" in the query, where the body has no place for it. */
+static bool take_why(struct request *q)
+{
+	bool given = strstr(q->http->query, "reason=") != NULL;
+
+	if (q->http->method == HTTP_METHOD_GET || q->http->method == HTTP_METHOD_HEAD || !given)
+		return true;
+	if (http_query(q->http, "reason", q->why, sizeof q->why))
+		return true;
+	reply_problem(&q->reply, PROBLEM_MALFORMED, "reason: at most %d printable ASCII characters", ROUTE_WHY_MAX - 2);
+	return false;
+}
+
 void request_run(struct request *q)
 {
 	struct idempotency key;
 
-	if (!check_dry_run(q) || !idempotency_begin(q, &key))
+	if (!check_dry_run(q) || !take_why(q) || (q->route->may == MAY_DEVICE && !device_current(q)) || !idempotency_begin(q, &key))
 		return;
 	q->route->run(q);
 	if (q->route->scope == SCOPE_ASKS && !q->scope_asked && q->reply.status < 400) {

@@ -24,6 +24,7 @@ enum route_body {
 
 #define ROUTE_PARAMS 2
 #define ROUTE_PEER_MAX 64
+#define ROUTE_WHY_MAX 512
 
 /* One request on its way through a pool thread. */
 struct request {
@@ -34,6 +35,7 @@ struct request {
 	char param_text[HTTP_TARGET_MAX + 2];
 	char who[ACCESS_WHO_MAX + 1];   /* the operator, or id of the device */
 	struct identity *identity;      /* owned; of an operator, else NULL */
+	char why[ROUTE_WHY_MAX];         /* "reason" of the query: for the audit log */
 	bool scope_asked;               /* handler_may() was called */
 	char peer[ROUTE_PEER_MAX];      /* address the connection comes from; "": not known */
 	uint64_t generation;            /* of a device's token */

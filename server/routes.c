@@ -68,6 +68,7 @@ const struct route routes[] = {
 	{ GET,    "/v1/devices",                              ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_devices, 0 },
 	{ GET,    "/v1/devices/{device}",                     ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_device, 0 },
 	{ DELETE, "/v1/devices/{device}",                     OPERATORS,   SCOPE_EVERY,      BODY_NONE, 0, operator_revoke, 0 },
+	{ POST,   "/v1/devices/{device}/clear",               OPERATORS,   SCOPE_EVERY,      BODY_JSON, SMALL, operator_clear, ROUTE_DRY },
 	{ PUT,    "/v1/devices/{device}/attributes",          OPERATORS,   SCOPE_EVERY,      BODY_JSON, SMALL, operator_attributes, 0 },
 	{ GET,    "/v1/enrolment-tokens",                     OPERATORS,   SCOPE_EVERY,      BODY_NONE, 0, operator_enrolments, 0 },
 	{ POST,   "/v1/enrolment-tokens",                     OPERATORS,   SCOPE_EVERY,      BODY_JSON, SMALL, operator_add_enrolment, ROUTE_SECRET },

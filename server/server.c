@@ -30,12 +30,17 @@ struct store_record *server_record(struct server_batch *b, enum store_kind kind)
 	return &b->records[b->count++];
 }
 
-void server_audit(struct server_batch *b, int64_t now, const char *who, const char *action, const char *subject, const char *detail)
+void server_audit_entry(struct server_batch *b, const struct audit_entry *a)
 {
 	struct store_record *r = server_record(b, STORE_AUDIT);
 
 	if (r)
-		r->u.audit = (struct store_audit){ now, who, action, subject, detail };
+		r->u.audit = *a;
+}
+
+void server_audit(struct server_batch *b, int64_t now, const char *who, const char *action, const char *subject, const char *detail)
+{
+	server_audit_entry(b, &(const struct audit_entry){ .at = now, .who = who, .action = action, .subject = subject, .detail = detail });
 }
 
 int server_write(struct server *s, struct server_batch *b, struct err *e)

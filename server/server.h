@@ -82,6 +82,11 @@ int server_fold(struct server *s, size_t max, struct err *e) MUST_CHECK;
 /* The expected interval between check-ins: the shortest that any running policy or the configuration asks for. With `lock`. */
 int64_t server_checkin_s(const struct server *s);
 
+/* Has the device had its token for so long that it gets the next one? With `lock`. */
+bool server_token_due(const struct server *s, const struct device *d, int64_t now);
+/* What became of its offers, after it was flagged or is no more. With `lock`. */
+void device_judge_again(struct server *s, struct device *d, int64_t now);
+
 /* One audit row with whatever else belongs to the same act. */
 #define SERVER_RECORDS 24
 struct server_batch {
@@ -89,6 +94,7 @@ struct server_batch {
 	size_t count;
 };
 struct store_record *server_record(struct server_batch *b, enum store_kind kind);       /* NULL: full */
+void server_audit_entry(struct server_batch *b, const struct audit_entry *a);   /* its texts are borrowed until it is written */
 void server_audit(struct server_batch *b, int64_t now, const char *who, const char *action, const char *subject, const char *detail);
 int server_write(struct server *s, struct server_batch *b, struct err *e) MUST_CHECK;
 

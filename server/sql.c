@@ -92,14 +92,26 @@ static const char sixth[] =
 static const char seventh[] =
 	"ALTER TABLE rollout ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;";
 
-const char *const sql_schema[] = { first, second, third, fourth, fifth, sixth, seventh };
+/* Whose a device is by its certificate, when it got its token, why it is flagged; why somebody did what, and what changed. */
+static const char eighth[] =
+	"ALTER TABLE device ADD COLUMN issued INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE device ADD COLUMN certificate TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE device ADD COLUMN flag TEXT NOT NULL DEFAULT '';"
+	"UPDATE device SET issued = enrolled;"
+	"ALTER TABLE audit ADD COLUMN form INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE audit ADD COLUMN why TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE audit ADD COLUMN was TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE audit ADD COLUMN becomes TEXT NOT NULL DEFAULT '';"
+	"CREATE TABLE audit_checkpoint (count INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL);";
+
+const char *const sql_schema[] = { first, second, third, fourth, fifth, sixth, seventh, eighth };
 
 const char *const sql_text[SQL_COUNT] = {
 	[SQL_DEVICE_PUT] =
 		"INSERT INTO device (id, enrolled, last_seen, goodbye, generation, revoked, flagged, event_n, old_epoch,"
-		" attributes, said) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+		" attributes, said, issued, certificate, flag) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 		" ON CONFLICT (id) DO UPDATE SET last_seen = $3, goodbye = $4, generation = $5, revoked = $6, flagged = $7,"
-		" event_n = $8, old_epoch = $9, attributes = $10, said = $11",
+		" event_n = $8, old_epoch = $9, attributes = $10, said = $11, issued = $12, certificate = $13, flag = $14",
 	[SQL_DEVICE_SEEN] =
 		"UPDATE device SET last_seen = $2 WHERE id = $1",
 	[SQL_EVENT_ADD] =
@@ -136,7 +148,8 @@ const char *const sql_text[SQL_COUNT] = {
 		"INSERT INTO decision (id, at, kind, channel, ring, device, rollout, digest, was, becomes, cause, sentence,"
 		" inputs) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
 	[SQL_AUDIT_ADD] =
-		"INSERT INTO audit (id, at, who, action, subject, detail, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		"INSERT INTO audit (id, at, who, action, subject, detail, why, was, becomes, form, hash)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
 	[SQL_ENROLMENT_PUT] =
 		"INSERT INTO enrolment (hash, name, attributes, created, expires, uses, by) VALUES ($1, $2, $3, $4, $5, $6, $7)"
 		" ON CONFLICT (hash) DO UPDATE SET expires = $5, uses = $6",
@@ -186,6 +199,8 @@ const char *const sql_text[SQL_COUNT] = {
 		"DELETE FROM gate_record WHERE rollout = $1 AND ring = $2 AND event NOT IN ('pass', 'halt') AND id <="
 		" (SELECT id FROM gate_record WHERE rollout = $1 AND ring = $2 AND event NOT IN ('pass', 'halt')"
 		" ORDER BY id DESC LIMIT 1 OFFSET $3)",
+	[SQL_CHECKPOINT_ADD] =
+		"INSERT INTO audit_checkpoint (count, at, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
 	[SQL_OFFER_FIND] =
 		"SELECT n FROM offer WHERE rollout = $1 AND ring = $2 AND device = $3",
 	[SQL_OFFER_ADD] =
@@ -198,7 +213,8 @@ const char *const sql_text[SQL_COUNT] = {
 		"SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1",
 
 	[SQL_DEVICES] =
-		"SELECT id, enrolled, last_seen, goodbye, generation, revoked, flagged, event_n, old_epoch, attributes, said"
+		"SELECT id, enrolled, last_seen, goodbye, generation, revoked, flagged, event_n, old_epoch, attributes, said, issued,"
+		" certificate, flag"
 		" FROM device ORDER BY id",
 	[SQL_ENROLMENTS] =
 		"SELECT hash, name, attributes, created, expires, uses, by FROM enrolment ORDER BY created, hash",
@@ -228,7 +244,9 @@ const char *const sql_text[SQL_COUNT] = {
 		" UNION ALL SELECT * FROM (SELECT id, received, kind, channel, '', device, attempt, digest, '', '', reason,"
 		" detail, NULL FROM event WHERE id > $1 ORDER BY id LIMIT $2) ORDER BY 1 LIMIT $2",
 	[SQL_AUDIT] =
-		"SELECT id, at, who, action, subject, detail, hash FROM audit WHERE id > $1 ORDER BY id LIMIT $2",
+		"SELECT id, at, who, action, subject, detail, why, was, becomes, form, hash FROM audit WHERE id > $1"
+		" AND ($3 = '' OR who = $3) AND ($4 = '' OR action = $4) AND ($5 = '' OR subject = $5) AND at >= $6"
+		" AND ($7 = 0 OR at < $7) ORDER BY id LIMIT $2",
 	[SQL_ROLLBACKS] =
 		"SELECT id, channel, digest, serial, max_serial, version, path, reason, by, at, done FROM rollback"
 		" WHERE done = 0 ORDER BY id",
@@ -259,6 +277,8 @@ const char *const sql_text[SQL_COUNT] = {
 		" FROM operator_token ORDER BY created, id",
 	[SQL_ANSWER] =
 		"SELECT who, key, at, request, status, type, etag, location, body FROM answer WHERE who = $1 AND key = $2",
+	[SQL_CHECKPOINTS] =
+		"SELECT count, at, body FROM audit_checkpoint ORDER BY count DESC LIMIT $1",
 	[SQL_RESERVATIONS] =
 		"SELECT role, version, digest FROM reservation WHERE $1 = '' OR role = $1 ORDER BY role",
 };

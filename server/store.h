@@ -13,9 +13,10 @@
 
 #include "base/hash.h"
 #include "base/name.h"
+#include "signing/audit_chain.h"
 
 #define DEVICE_ID_LEN 32        /* hex digits */
-#define STORE_VERSION 7         /* of the schema; an older one is brought up, a newer one refused */
+#define STORE_VERSION 8         /* of the schema; an older one is brought up, a newer one refused */
 
 struct store;
 
@@ -23,12 +24,15 @@ struct store_device {
 	const char *id;
 	int64_t enrolled, last_seen;    /* last_seen 0: never checked in */
 	int64_t goodbye;                /* announced shutdown or suspend; 0: none */
-	uint64_t generation;            /* of its token */
+	uint64_t generation;            /* greatest of its tokens that was shown here */
+	int64_t issued;                 /* when that was first shown */
 	bool revoked, flagged;
 	uint64_t event_n;               /* greatest n kept of the current epoch */
-	const char *old_epoch;          /* the epoch before the current one; "" none */
+	const char *old_epochs;         /* those it left, separated by blanks, the last one last; "" none */
 	const char *attributes;         /* JSON object, assigned by operators */
 	const char *said;               /* its last check-in without events and wants; NULL: none */
+	const char *certificate;        /* what its client certificate says it is: see client_cert.h; NULL or "": bound to none */
+	const char *flag;               /* why it is flagged; NULL or "": it is not */
 };
 
 struct store_seen {
@@ -127,11 +131,6 @@ struct store_decision {
 	struct digest digest;           /* zero: none */
 	const char *from, *to, *cause, *sentence;
 	const char *inputs;             /* JSON: everything the decision was made from; "" none */
-};
-
-struct store_audit {
-	int64_t at;
-	const char *who, *action, *subject, *detail;
 };
 
 struct store_enrolment {
@@ -234,11 +233,18 @@ struct store_answer {
 	size_t body_len;
 };
 
+/* A signed checkpoint of the audit log; see signing/audit_checkpoint.h. */
+struct store_checkpoint {
+	uint64_t count;                 /* rows it speaks of */
+	int64_t at;
+	const char *body;               /* the document */
+};
+
 enum store_kind {
 	STORE_DEVICE, STORE_SEEN, STORE_EVENT, STORE_OUTCOME, STORE_BUNDLE, STORE_CONTRACT, STORE_POLICY,
 	STORE_ROLLOUT, STORE_RING, STORE_RING_FLAGS, STORE_DECISION, STORE_AUDIT, STORE_ENROLMENT, STORE_ENROLMENT_USE, STORE_ROLLBACK,
 	STORE_RESERVATION, STORE_GATE, STORE_REQUEST, STORE_STRATA, STORE_SILENCE, STORE_BACKGROUND,
-	STORE_TOKEN, STORE_TOKEN_USED, STORE_ANSWER, STORE_ANSWERS_END,
+	STORE_TOKEN, STORE_TOKEN_USED, STORE_ANSWER, STORE_ANSWERS_END, STORE_CHECKPOINT,
 };
 
 struct store_record {
@@ -254,7 +260,8 @@ struct store_record {
 		struct store_rollout rollout;   /* replaces attempt, by, reason and restored of the row */
 		struct store_ring ring;         /* replaces the row; the two flags of what devices saw only rise; flags: nothing but those */
 		struct store_decision decision;
-		struct store_audit audit;       /* chained to the one before */
+		struct audit_entry audit;       /* chained to the one before */
+		struct store_checkpoint checkpoint;
 		struct store_enrolment enrolment;       /* replaces the row; use: takes one use of `hash`, ERR_AUTH when there is none */
 		struct store_rollback rollback; /* replaces the row */
 		struct store_strata strata;     /* frozen already: nothing */
@@ -301,8 +308,16 @@ struct store_feed {             /* one line of what happened: a decision or a de
 
 struct store_chain {
 	uint64_t id;
-	struct store_audit a;
-	struct digest hash;     /* SHA-256(hash of the one before, this one's text) */
+	int form;               /* of the hash: see audit_chain.h */
+	struct audit_entry a;
+	struct digest hash;
+};
+
+struct store_audit_filter {     /* zero: every row */
+	uint64_t after;                 /* rows beyond this number */
+	int64_t limit;                  /* 0: none */
+	const char *who, *action, *subject;     /* NULL: whatever */
+	int64_t since, until;           /* seconds: from, up to; 0: whenever */
 };
 
 int store_each_device(struct store *s, int (*visit)(const struct store_device *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
@@ -314,7 +329,8 @@ int store_each_rollout(struct store *s, int (*visit)(const struct store_rollout 
 int store_each_ring(struct store *s, uint64_t rollout, int (*visit)(const struct store_ring *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_offer(struct store *s, uint64_t rollout, int ring, int (*visit)(const struct store_offer *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;        /* in order of n */
 int store_each_feed(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_feed *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
-int store_each_audit(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+int store_each_audit(struct store *s, const struct store_audit_filter *f, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+int store_each_checkpoint(struct store *s, int64_t limit, int (*visit)(const struct store_checkpoint *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;     /* newest first; limit 0: none */
 int store_each_rollback(struct store *s, int (*visit)(const struct store_rollback *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;      /* those not done */
 int store_each_reservation(struct store *s, const char *role /* NULL: all */, int (*visit)(const struct store_reservation *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_strata(struct store *s, uint64_t rollout, int (*visit)(const struct store_strata *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;

@@ -221,11 +221,16 @@ void store_close(struct store *s)
 
 /* ---- writing ---- */
 
+static const char *text(const char *t)
+{
+	return t ? t : "";
+}
+
 static int put_device(struct store *s, const struct store_device *d, struct err *e)
 {
-	return change(s, e, SQL_DEVICE_PUT, "tiiiiiiittt", d->id, d->enrolled, d->last_seen, d->goodbye,
-		      (int64_t)d->generation, (int64_t)d->revoked, (int64_t)d->flagged, (int64_t)d->event_n, d->old_epoch,
-		      d->attributes, d->said);
+	return change(s, e, SQL_DEVICE_PUT, "tiiiiiiitttitt", d->id, d->enrolled, d->last_seen, d->goodbye,
+		      (int64_t)d->generation, (int64_t)d->revoked, (int64_t)d->flagged, (int64_t)d->event_n, d->old_epochs,
+		      d->attributes, d->said, d->issued, text(d->certificate), text(d->flag));
 }
 
 static int add_event(struct store *s, const struct store_event *v, struct err *e)
@@ -271,28 +276,15 @@ static int add_decision(struct store *s, const struct store_decision *d, struct 
 		      d->device, (int64_t)d->rollout, &d->digest, d->from, d->to, d->cause, d->sentence, d->inputs);
 }
 
-static void hash_text(struct hash *h, const char *text)
+static int add_audit(struct store *s, const struct audit_entry *a, struct err *e)
 {
-	hash_add(h, text, strlen(text) + 1);
-}
+	uint64_t id = s->audit + 1;
 
-static int add_audit(struct store *s, const struct store_audit *a, struct err *e)
-{
-	AUTO(hash) struct hash *h = hash_new();
-	char at[24];
-
-	if (!h)
-		return err_memory(e);
-	sqlite3_snprintf(sizeof at, at, "%lld", (long long)a->at);
-	hash_add(h, s->head.bytes, DIGEST_LEN);
-	hash_text(h, at);
-	hash_text(h, a->who);
-	hash_text(h, a->action);
-	hash_text(h, a->subject);
-	hash_text(h, a->detail);
-	hash_final(h, &s->head);
-	return change(s, e, SQL_AUDIT_ADD, "iittttd", (int64_t)++s->audit, a->at, a->who, a->action, a->subject, a->detail,
-		      &s->head);
+	if (audit_chain_next(&s->head, AUDIT_FORM, id, a, e) < 0)
+		return e->code;
+	s->audit = id;
+	return change(s, e, SQL_AUDIT_ADD, "iitttttttid", (int64_t)id, a->at, text(a->who), text(a->action), text(a->subject), text(a->detail),
+		      text(a->why), text(a->was), text(a->becomes), (int64_t)AUDIT_FORM, &s->head);
 }
 
 static int put_enrolment(struct store *s, const struct store_enrolment *n, struct err *e)
@@ -415,6 +407,8 @@ static int append(struct store *s, const struct store_record *r, struct err *e)
 		return change(s, e, SQL_TOKEN_USED, "ti", r->u.token.id, r->u.token.used);
 	case STORE_ANSWER:
 		return put_answer(s, &r->u.answer, e);
+	case STORE_CHECKPOINT:
+		return change(s, e, SQL_CHECKPOINT_ADD, "iit", (int64_t)r->u.checkpoint.count, r->u.checkpoint.at, r->u.checkpoint.body);
 	case STORE_ANSWERS_END:
 		return change(s, e, SQL_ANSWERS_END, "i", r->u.answer.at);
 	case STORE_GATE:

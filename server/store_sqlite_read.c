@@ -55,7 +55,7 @@ static int walk(struct store *s, row_visit *row, void *visit, void *arg, struct 
 
 static int row_device(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 {
-	struct store_device d = { T(0), I(1), I(2), I(3), U(4), B(5), B(6), U(7), T(8), T(9), T(10) };
+	struct store_device d = { T(0), I(1), I(2), I(3), U(4), I(11), B(5), B(6), U(7), T(8), T(9), T(10), T(12), T(13) };
 
 	return CALL(struct store_device, &d);
 }
@@ -126,9 +126,16 @@ static int row_feed(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 
 static int row_audit(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 {
-	struct store_chain c = { U(0), { I(1), T(2), T(3), T(4), T(5) }, D(6) };
+	struct store_chain c = { U(0), (int)I(9), { I(1), T(2), T(3), T(4), T(5), T(6), T(7), T(8) }, D(10) };
 
 	return CALL(struct store_chain, &c);
+}
+
+static int row_checkpoint(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_checkpoint c = { U(0), I(1), T(2) };
+
+	return CALL(struct store_checkpoint, &c);
 }
 
 static int row_rollback(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
@@ -249,9 +256,15 @@ int store_each_feed(struct store *s, uint64_t after, int64_t limit, int (*visit)
 	return walk(s, row_feed, &visit, arg, e, SQL_FEED, "ii", (int64_t)after, limit);
 }
 
-int store_each_audit(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e)
+int store_each_audit(struct store *s, const struct store_audit_filter *f, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e)
 {
-	return walk(s, row_audit, &visit, arg, e, SQL_AUDIT, "ii", (int64_t)after, limit);
+	return walk(s, row_audit, &visit, arg, e, SQL_AUDIT, "iitttii", (int64_t)f->after, f->limit ? f->limit : -1, f->who ? f->who : "",
+		    f->action ? f->action : "", f->subject ? f->subject : "", f->since, f->until);
+}
+
+int store_each_checkpoint(struct store *s, int64_t limit, int (*visit)(const struct store_checkpoint *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_checkpoint, &visit, arg, e, SQL_CHECKPOINTS, "i", limit ? limit : -1);
 }
 
 int store_each_rollback(struct store *s, int (*visit)(const struct store_rollback *, void *, struct err *), void *arg, struct err *e)

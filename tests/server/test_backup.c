@@ -104,7 +104,7 @@ static void expect_audited(const struct office *o, const char *action)
 	AUTO(store) struct store *store = NULL;
 
 	assert_ok(store_open(&store, path, &e));
-	assert_int_equal(store_each_audit(store, 0, 1000, is_action, (void *)action, &e), 1);
+	assert_int_equal(store_each_audit(store, &(struct store_audit_filter){ 0 }, is_action, (void *)action, &e), 1);
 }
 
 static int first_rollout(const struct office *o, const char *word)

@@ -357,24 +357,93 @@ static void a_ring_whose_keys_are_elsewhere_waits_and_says_so(void **state)
 	assert_null(strstr(strstr(answer, "waits for signatures of") + 1, "waits for signatures of"));
 }
 
+/* The same identity with an epoch that was left. */
+static int come_again(struct world *w, const struct machine *m, const char *epoch)
+{
+	char body[1024], answer[1024];
+
+	snprintf(body, sizeof body, "{\"format\":1,\"epoch\":\"%s\",\"seq\":1,\"sent\":1,\"boot_id\":\"b\",\"facts\":{},\"channels\":[],\"events\":[],\"want\":[]}", epoch);
+	return call(w, device_checkin, m->id, NULL, body, answer, sizeof answer);
+}
+
 static void a_clone_is_flagged_and_gets_nothing(void **state)
 {
 	struct world *w = *state;
 	struct machine *m = machine_of(w, "canary", 0), clone = *m;
 	struct rollout *r = publish(w, 1);
-	char body[1024], answer[1024];
 
 	strcpy(m->epoch, "ffffffffffffffff");
 	m->seq = m->n = 0;
 	checkin(w, m, "", "");
-	/* the same token with the epoch that was left */
-	snprintf(body, sizeof body, "{\"format\":1,\"epoch\":\"%s\",\"seq\":%llu,\"sent\":1,\"boot_id\":\"b\",\"facts\":{},\"channels\":[],\"events\":[],\"want\":[]}",
-		 clone.epoch, (unsigned long long)clone.seq + 1);
-	assert_int_equal(call(w, device_checkin, m->id, NULL, body, answer, sizeof answer), 409);
+	assert_int_equal(come_again(w, m, clone.epoch), 409);
 	assert_true(fleet_find(&w->s->fleet, m->id)->flagged);
 	assert_false(gets_permit(w, m, &r->bundle.digest));
 	world_reopen(w);
 	assert_true(fleet_find(&w->s->fleet, m->id)->flagged);
+}
+
+static void every_epoch_that_was_left_tells_a_clone_and_not_only_the_last(void **state)
+{
+	struct world *w = *state;
+	struct machine *m = machine_of(w, "canary", 0), clone = *m;
+
+	for (int i = 1; i < DEVICE_EPOCHS_MAX; i++) {
+		snprintf(m->epoch, sizeof m->epoch, "%016x", 0xabcd0000u + (unsigned)i);
+		m->seq = 0;
+		checkin(w, m, "", "");
+		world_reopen(w);
+	}
+	assert_false(fleet_find(&w->s->fleet, m->id)->flagged);
+	assert_int_equal(come_again(w, m, clone.epoch), 409);
+	assert_true(fleet_find(&w->s->fleet, m->id)->flagged);
+	/* they are not remembered for ever */
+	for (int i = 0; i < 2 * DEVICE_EPOCHS_MAX; i++) {
+		snprintf(m->epoch, sizeof m->epoch, "%016x", 0xbeef0000u + (unsigned)i);
+		m->seq = 0;
+		checkin(w, m, "", "");
+	}
+	assert_int_equal(strlen(fleet_find(&w->s->fleet, m->id)->old_epochs), DEVICE_EPOCHS_MAX * (CHECKIN_EPOCH_LEN + 1) - 1);
+}
+
+/* What a clone survived may be another machine's story; what failed on it failed somewhere. */
+static void a_clones_survival_holds_until_a_person_clears_it_and_its_failure_counts(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r = publish(w, 1);
+	struct machine *m = machine_of(w, "canary", 0), *other = machine_of(w, "canary", 1), clone = *m, second = *other;
+	char answer[8192];
+
+	assert_true(gets_permit(w, m, &r->bundle.digest));
+	assert_true(gets_permit(w, other, &r->bundle.digest));
+	report(w, m, &r->bundle.digest, "armed", "");
+	report(w, m, &r->bundle.digest, "survived", "");
+	assert_int_equal(r->stages[0].offers[0].outcome, OUTCOME_SURVIVED);
+	strcpy(m->epoch, "ffffffffffffffff");
+	m->seq = m->n = 0;
+	checkin(w, m, "", "");
+	assert_int_equal(come_again(w, m, clone.epoch), 409);
+	assert_int_equal(r->stages[0].offers[0].outcome, OUTCOME_ENVIRONMENT);
+	world_reopen(w);
+	r = again(w, 1);
+	assert_int_equal(r->stages[0].offers[0].outcome, OUTCOME_ENVIRONMENT);
+	tick(w);
+	/* trying clears nothing; a reason is needed; then it is as it was */
+	assert_int_equal(call(w, operator_clear, "anna", m->id, "{}", answer, sizeof answer), 400);
+	assert_int_equal(call(w, operator_clear, "anna", m->id, "{\"reason\":\"one machine, restored from yesterday\"}", answer, sizeof answer), 200);
+	assert_int_equal(r->stages[0].offers[0].outcome, OUTCOME_SURVIVED);
+	assert_int_equal(call(w, operator_clear, "anna", m->id, "{\"reason\":\"again\"}", answer, sizeof answer), 409);
+	world_reopen(w);
+	r = again(w, 1);
+	assert_int_equal(r->stages[0].offers[0].outcome, OUTCOME_SURVIVED);
+	/* and the clone that comes once more shows once more */
+	assert_int_equal(come_again(w, m, clone.epoch), 409);
+	assert_true(fleet_find(&w->s->fleet, m->id)->flagged);
+	strcpy(other->epoch, "eeeeeeeeeeeeeeee");
+	other->seq = other->n = 0;
+	checkin(w, other, "", "");
+	assert_int_equal(come_again(w, other, second.epoch), 409);
+	report(w, other, &r->bundle.digest, "failed", "crash");
+	assert_int_equal(r->stages[0].offers[1].outcome, OUTCOME_FAILED);
 }
 
 static void heartbeats_are_folded_and_events_are_not_counted_twice(void **state)
@@ -505,6 +574,8 @@ int main(void)
 		T(a_server_killed_between_a_move_and_its_signature_goes_on),
 		T(a_ring_whose_keys_are_elsewhere_waits_and_says_so),
 		T(a_clone_is_flagged_and_gets_nothing),
+		T(every_epoch_that_was_left_tells_a_clone_and_not_only_the_last),
+		T(a_clones_survival_holds_until_a_person_clears_it_and_its_failure_counts),
 		T(a_crowd_gets_as_many_offers_as_the_ring_has_places),
 		T(heartbeats_are_folded_and_events_are_not_counted_twice),
 	};

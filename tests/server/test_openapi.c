@@ -320,6 +320,10 @@ static void call_devices(struct place *x)
 	GOOD("GET", "/v1/devices/{device}", path, NULL);
 	BAD("GET", "/v1/devices/{device}", "/v1/devices/0", NULL, 404, "not-found");
 	BAD("DELETE", "/v1/devices/{device}", "/v1/devices/0", NULL, 404, "not-found");
+	snprintf(path, sizeof path, "/v1/devices/%s/clear", x->device_id);
+	BAD("POST", "/v1/devices/{device}/clear", path, "{\"reason\":\"one machine\"}", 409, "conflict");
+	BAD("POST", "/v1/devices/{device}/clear", path, "{}", 400, "malformed");
+	BAD("POST", "/v1/devices/{device}/clear", "/v1/devices/0/clear", "{\"reason\":\"one machine\"}", 404, "not-found");
 	snprintf(path, sizeof path, "/v1/devices/%s/attributes", x->device_id);
 	GOOD("PUT", "/v1/devices/{device}/attributes", path, "{\"attributes\":{\"ring\":\"canary\"}}");
 	BAD("PUT", "/v1/devices/{device}/attributes", path, "{}", 400, "malformed");
@@ -340,6 +344,8 @@ static void call_resync(struct place *x)
 	does(x, "POST", "/device/v1/checkin", x->device, NULL, body, NULL, 200, NULL);
 	snprintf(body, sizeof body, form, "0123456789abcdef", 9);
 	does(x, "POST", "/device/v1/checkin", x->device, NULL, body, NULL, 409, "resync");
+	snprintf(path, sizeof path, "/v1/devices/%s/clear", x->device_id);
+	GOOD("POST", "/v1/devices/{device}/clear", path, "{\"reason\":\"one machine, put back to yesterday\"}");
 	snprintf(path, sizeof path, "/v1/devices/%s", x->device_id);
 	GOOD("DELETE", "/v1/devices/{device}", path, NULL);
 }

@@ -94,7 +94,7 @@ static inline struct machine *add_machine(struct world *w, const char *ring)
 	snprintf(m->epoch, sizeof m->epoch, "%016zx", w->made);
 	snprintf(attributes, sizeof attributes, "{\"ring\":\"%s\"}", ring);
 	m->ring = ring;
-	r.u.device = (struct store_device){ .id = m->id, .enrolled = clock_now() - 86400, .generation = 1, .old_epoch = "", .attributes = attributes };
+	r.u.device = (struct store_device){ .id = m->id, .enrolled = clock_now() - 86400, .generation = 1, .old_epochs = "", .attributes = attributes };
 	assert_ok(writer_submit(w->s->writer, &write, &e));
 	pthread_mutex_lock(&w->s->lock);
 	assert_ok(device_load(&w->s->fleet, &r.u.device, &e));
