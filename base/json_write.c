@@ -7,8 +7,18 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/json_parts.h"
 
+/* Bytes of the character at `text`, which is no ASCII; 0: no well-formed UTF-8. */
+static size_t wide_at(const char *text, size_t len)
+{
+	char four[5] = "";
+
+	memcpy(four, text, MIN(len, sizeof four - 1));
+	return json_utf8_len(four);
+}
+
+/* What comes from disks or was cut to fit may be no UTF-8; a document is, whatever it quotes. */
 static void put_string(struct buf *b, const char *text, size_t len)
 {
 	static const char letter[] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r' };
@@ -17,12 +27,17 @@ static void put_string(struct buf *b, const char *text, size_t len)
 	buf_addc(b, '"');
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
+		size_t wide = c < 0x80 ? 1 : wide_at(text + i, len - i);
 
-		if (c >= 0x20 && c != '"' && c != '\\')
+		if (wide && c >= 0x20 && c != '"' && c != '\\') {
+			i += wide - 1;
 			continue;
+		}
 		buf_add(b, text + start, i - start);
 		start = i + 1;
-		if (c >= 0x20)
+		if (!wide)
+			buf_adds(b, "\xef\xbf\xbd");
+		else if (c >= 0x20)
 			buf_addf(b, "\\%c", c);
 		else if (c < sizeof letter && letter[c])
 			buf_addf(b, "\\%c", letter[c]);

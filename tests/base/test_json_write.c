@@ -150,10 +150,35 @@ static void a_full_buffer_is_an_error_of_the_canonical_form(void **state)
 	assert_refused(json_canonical(b, d->root, &e), ERR_LIMIT, "more than 4 bytes");
 }
 
+/* A sentence cut in the middle of a character, a path of another century. */
+static void what_is_no_utf8_is_written_as_the_replacement_character(void **state)
+{
+	static const struct { const char *text, *written; } cases[] = {
+		{ "caf\xc3\xa9", "\"caf\xc3\xa9\"" },
+		{ "caf\xc3", "\"caf\xef\xbf\xbd\"" },
+		{ "caf\xe9 \\", "\"caf\xef\xbf\xbd \\\\\"" },
+		{ "\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
+		{ "\xf0\x9f\x98\x80", "\"\xf0\x9f\x98\x80\"" },
+		{ "\xf0\x9f\x98", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(buf) struct buf *out = buf_new(0);
+		AUTO(json) struct json_doc *doc = NULL;
+		struct json_writer w = { .out = out };
+
+		json_put_text(&w, NULL, cases[i].text);
+		assert_string_equal(out->data, cases[i].written);
+		assert_ok(json_parse(&doc, "written", out->data, out->len, NULL, &e));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_writer_places_commas_and_escapes),
+		cmocka_unit_test(what_is_no_utf8_is_written_as_the_replacement_character),
 		cmocka_unit_test(indented_output_is_for_people_and_the_same_value),
 		cmocka_unit_test(doubles_are_the_shortest_that_read_back),
 		cmocka_unit_test(parsed_values_are_copied_with_their_lexemes),
