@@ -20,7 +20,7 @@ struct show_options { bool json; };
 struct history_options { int64_t count; bool json; };
 struct hold_options { const char *until; };
 struct contract_options { int64_t wait_s; };
-struct install_options { const char *channel; int64_t wait_s; };
+struct install_options { const char *channel; int64_t wait_s; bool json; };
 
 int command_run(int argc, char **argv, const void *options, struct err *e);
 int command_install(int argc, char **argv, const void *options, struct err *e);

@@ -1,252 +1,168 @@
-/* command_explain: why this content, why not that: every clause of the activation rule, and all that is known of one bundle. */
+/* command_explain: why this content, why not that: every clause of the activation rule, evaluated by the judge on what is stored here. */
 #include <inttypes.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agent/command.h"
+#include "agent/command_json.h"
+#include "agent/command_known.h"
 #include "agent/command_left_out.h"
-#include "agent/quarantine.h"
 #include "agent/round.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/number.h"
 
-#define PREFIX_MIN 6            /* hex digits of a digest that people may leave it at */
-#define LINES_MAX 10000
+#define CLAUSES_MAX ((size_t)4 << 20)   /* bytes of them */
 
-static void print_clause(void *arg, const struct message_clause *m)
+struct reasoning {
+	struct buf *clauses;            /* owned; struct message_clause, in the judge's order */
+	char trouble[MESSAGE_TEXT];     /* "": none */
+};
+
+static void keep_clause(void *arg, const struct message_clause *m)
 {
-	AUTO(buf) struct buf *text = buf_new(4096);
-	char *last = arg;
+	struct reasoning *r = arg;
 
-	if (strcmp(last, m->channel) != 0)
-		printf("%s%s:\n", *last ? "\n" : "", m->channel);
-	snprintf(last, MESSAGE_NAME, "%s", m->channel);
-	if (!text)
-		return;
-	log_escape(text, m->sentence, strlen(m->sentence));
-	printf("  %-3s %-16s %s\n", m->holds ? "yes" : "NO", m->name, text->data ? text->data : "");
+	buf_add(r->clauses, m, sizeof *m);
 }
 
-/* What this host itself waits for, which the judge does not know. */
-static void print_wait(const struct channel *c)
+static int ask_judge(struct reasoning *out, struct host *h, struct err *e)
 {
-	char waits[300];
-
-	channel_waits(c, waits, sizeof waits);
-	if (*waits)
-		printf("%s: serial %" PRIu64 " %s\n", c->state.name, c->state.offer.serial, waits);
-}
-
-/* The rule, evaluated by the judge on what is stored here. */
-static int clauses(struct host *h, struct err *e)
-{
-	char last[MESSAGE_NAME] = "";
 	struct round r;
 	int rc;
 
 	round_init(&r, h);
-	r.clause = print_clause;
-	r.clause_arg = last;
+	r.clause = keep_clause;
+	r.clause_arg = out;
 	rc = round_start(&r, ROUND_STORED, e);
 	while (rc == 0 && round_turn(&r) == 0) {
 		struct pollfd p = { .fd = r.judge.sock, .events = POLLIN };
 
 		poll(&p, 1, 50);
 	}
-	if (rc == 0 && *r.trouble)
-		printf("note: %s\n", r.trouble);
+	snprintf(out->trouble, sizeof out->trouble, "%s", r.trouble);
 	round_stop(&r);
-	for (size_t i = 0; rc == 0 && i < h->channel_count; i++)
-		print_wait(&h->channels[i]);
-	for (size_t i = 0; rc == 0 && i < h->channel_count; i++)
-		rc = left_out_print(&h->channels[i], LEFT_OUT_ALL, e);
+	return rc < 0 ? rc : buf_check(out->clauses, e);
+}
+
+/* The next clause about this channel; NULL: that was the last. */
+static const struct message_clause *next_clause(const struct reasoning *r, const struct channel *c, size_t *at)
+{
+	const struct message_clause *all = (const struct message_clause *)(const void *)r->clauses->data;
+
+	while (*at < r->clauses->len / sizeof *all) {
+		const struct message_clause *m = &all[(*at)++];
+
+		if (!strcmp(m->channel, c->state.name))
+			return m;
+	}
+	return NULL;
+}
+
+/* ---- for people ---- */
+
+static int print_channel(const struct reasoning *r, const struct channel *c, struct err *e)
+{
+	AUTO(buf) struct buf *text = buf_new(4096);
+	const struct message_clause *m;
+	char waits[300];
+	size_t at = 0;
+
+	if (!text)
+		return err_memory(e);
+	printf("%s:\n", c->state.name);
+	while ((m = next_clause(r, c, &at))) {
+		buf_clear(text);
+		log_escape(text, m->sentence, strlen(m->sentence));
+		printf("  %-3s %-16s %s\n", m->holds ? "yes" : "NO", m->name, text->data ? text->data : "");
+	}
+	/* What this host itself waits for, which the judge does not know. */
+	channel_waits(c, waits, sizeof waits);
+	if (*waits)
+		printf("%s: serial %" PRIu64 " %s\n", c->state.name, c->state.offer.serial, waits);
+	return left_out_print(c, LEFT_OUT_ALL, e);
+}
+
+static int text(const struct reasoning *r, const struct host *h, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < h->channel_count; i++) {
+		if (i)
+			printf("\n");
+		rc = print_channel(r, &h->channels[i], e);
+	}
+	if (rc == 0 && *r->trouble)
+		printf("note: %s\n", r->trouble);
 	return rc;
 }
 
-/* ---- one bundle ---- */
+/* ---- for programs ---- */
 
-struct asked {
-	const char *word;               /* as typed */
-	int64_t serial;                 /* -1: a digest was typed */
-	struct digest list[16];         /* that the word may mean in this channel */
-	size_t count;
-	const struct channel *c;
-	bool said, known;
-};
-
-static bool names(const struct asked *a, const struct digest *d)
+static void put_channel(struct json_writer *w, const struct reasoning *r, const struct channel *c)
 {
-	char hex[DIGEST_HEX_LEN + 1];
+	const struct message_clause *m;
+	char waits[300];
+	size_t at = 0;
 
-	if (digest_is_zero(d))
-		return false;
-	digest_hex(hex, d);
-	if (a->serial < 0)
-		return !strncmp(hex, a->word, strlen(a->word));
-	for (size_t i = 0; i < a->count; i++)
-		if (digest_equal(&a->list[i], d))
-			return true;
-	return false;
-}
-
-static bool meant(struct asked *a, const struct digest *d)
-{
-	bool yes = names(a, d);
-
-	a->known |= yes;
-	return yes;
-}
-
-static int add_digest(void *arg, const struct digest *d, struct err *e)
-{
-	struct asked *a = arg;
-
-	(void)e;
-	if (a->count < ARRAY_LEN(a->list))
-		a->list[a->count++] = *d;
-	return 0;
-}
-
-static void PRINTF_LIKE(2, 3) say(struct asked *a, const char *fmt, ...)
-{
-	AUTO(buf) struct buf *text = buf_new(8192);
-	char words[1024];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(words, sizeof words, fmt, args);
-	va_end(args);
-	if (!a->said)
-		printf("%s:\n", a->c->state.name);
-	a->said = true;
-	if (text)
-		log_escape(text, words, strlen(words));
-	printf("  %s\n", text && text->data ? text->data : "");
-}
-
-static int say_quarantine(void *arg, const struct quarantine *q, struct err *e)
-{
-	char when[CLOCK_TEXT_LEN + 1];
-
-	(void)e;
-	clock_text(when, q->at);
-	if (meant(arg, &q->digest))
-		say(arg, "quarantined here since %s, attempt %" PRIu64 ": %s: %s", when, q->attempt, q->cause, q->evidence);
-	return 0;
-}
-
-static int say_stop(void *arg, const struct message_stop *stop, struct err *e)
-{
-	struct asked *a = arg;
-
-	(void)e;
-	if (!strcmp(stop->channel, a->c->state.name) && meant(a, &stop->digest))
-		say(a, "%s, which is final: %s", stop->by_people ? "recalled" : "stopped", stop->reason);
-	return 0;
-}
-
-static int say_missed(void *arg, const struct journal_missed *m, struct err *e)
-{
-	struct asked *a = arg;
-	char when[CLOCK_TEXT_LEN + 1];
-
-	(void)e;
-	clock_text(when, m->since);
-	if (*channel_held(a->c) && meant(a, &m->digest))
-		say(a, "kept away since %s by %s", when, channel_held(a->c));
-	return 0;
-}
-
-static int say_line(void *arg, const struct journal_line *line, struct err *e)
-{
-	char when[CLOCK_TEXT_LEN + 1];
-
-	(void)e;
-	clock_text(when, line->at);
-	if (meant(arg, &line->digest))
-		say(arg, "%s %s: %s", when, line->what, line->text);
-	return 0;
-}
-
-static void say_slots(struct asked *a)
-{
-	struct digest running = trial_running(&a->c->boot), assigned = a->c->state.last.assigned;
-
-	if (meant(a, &running))
-		say(a, "runs, as %s content", boot_rung_name(a->c->boot.record.rung));
-	for (int rung = RUNG_TRIAL; rung < RUNG_NONE; rung++) {
-		struct digest d = trial_at(&a->c->boot, (enum boot_rung)rung);
-
-		if (meant(a, &d) && !digest_equal(&d, &running))
-			say(a, "on disk as %s content", boot_rung_name((unsigned)rung));
+	json_open_object(w, NULL);
+	json_put_text(w, "channel", c->state.name);
+	json_open_array(w, "clauses");
+	while ((m = next_clause(r, c, &at))) {
+		json_open_object(w, NULL);
+		json_put_text(w, "clause", m->name);
+		json_put_bool(w, "holds", m->holds);
+		json_put_text(w, "sentence", m->sentence);
+		json_close_object(w);
 	}
-	if (meant(a, &a->c->state.offer.digest))
-		say(a, "under way: %s", phase_name(a->c->state.phase));
-	if (meant(a, &assigned))
-		say(a, "assigned to ring %s: %s", a->c->state.ring, a->c->state.last.reason);
-	else if (!digest_is_zero(&assigned) && !meant(a, &running))
-		say(a, "not what ring %s is assigned, which is serial %" PRIu64, a->c->state.ring, a->c->state.last.assigned_serial);
-	if (a->serial >= 0 && (uint64_t)a->serial <= a->c->boot.record.high_water && !meant(a, &running))
-		say(a, "not newer than serial %" PRIu64 ", the highest committed here: only a grant brings it back", a->c->boot.record.high_water);
+	json_close_array(w);
+	channel_waits(c, waits, sizeof waits);
+	json_put_text(w, "waits", *waits ? waits : NULL);
+	left_out_put(w, c);
+	json_close_object(w);
 }
 
-/* 1: this channel knows of it. */
-static int one(struct asked *a, const struct channel *c, struct err *e)
+static int as_json(const struct reasoning *r, const struct host *h, struct err *e)
 {
-	struct journal *j = c->host->journal;
+	struct command_json j;
+	int rc = command_json_open(&j, e);
 
-	a->c = c;
-	a->count = 0;
-	a->said = a->known = false;
-	if (a->serial >= 0 && journal_digests_of(j, c->state.name, (uint64_t)a->serial, add_digest, a, e) < 0)
-		return e->code;
-	if (a->serial >= 0 && (uint64_t)a->serial == c->state.last.assigned_serial)
-		(void)!add_digest(a, &c->state.last.assigned, e);
-	say_slots(a);
-	if (quarantine_each(c->boot.dir, say_quarantine, a, e) < 0 || journal_stops(j, say_stop, a, e) < 0 ||
-	    journal_missed(j, c->state.name, LEFT_OUT_ALL, say_missed, a, e) < 0 ||
-	    journal_history(j, c->state.name, LINES_MAX, say_line, a, e) < 0)
-		return e->code;
-	if (!a->known && a->count == 0)
-		say(a, "this host never saw it");
-	return a->known || a->count;
+	if (rc < 0)
+		return rc;
+	json_put_text(&j.w, "trouble", *r->trouble ? r->trouble : NULL);
+	json_open_array(&j.w, "channels");
+	for (size_t i = 0; i < h->channel_count; i++)
+		put_channel(&j.w, r, &h->channels[i]);
+	json_close_array(&j.w);
+	rc = command_json_print(&j, e);
+	command_json_close(&j);
+	return rc;
 }
 
-static int explain_one(struct host *h, const char *word, struct err *e)
+static int clauses(struct host *h, bool json, struct err *e)
 {
-	struct asked a = { .word = word, .serial = -1 };
-	int known = 0;
+	struct reasoning r = { .clauses = buf_new(CLAUSES_MAX) };
+	int rc = r.clauses ? ask_judge(&r, h, e) : err_memory(e);
 
-	if (strlen(word) == DIGEST_HEX_LEN || !number_parse(&a.serial, word))
-		a.serial = -1;
-	if (a.serial < 0 && (strlen(word) < PREFIX_MIN || strspn(word, "0123456789abcdef") != strlen(word)))
-		return err_set(e, ERR_USAGE, "%s: neither a serial nor %d or more hex digits of a digest", word, PREFIX_MIN);
-	for (size_t i = 0; i < h->channel_count; i++) {
-		int rc = one(&a, &h->channels[i], e);
-
-		if (rc < 0)
-			return rc;
-		known += rc;
-	}
-	return known ? 0 : 1;
+	if (rc == 0)
+		rc = json ? as_json(&r, h, e) : text(&r, h, e);
+	buf_free(r.clauses);
+	return rc;
 }
 
 int command_explain(int argc, char **argv, const void *options, struct err *e)
 {
+	const struct show_options *o = options;
 	AUTO(settings) struct settings *s = NULL;
 	struct host h = { 0 };
 	int rc;
 
-	(void)options;
 	log_init("agent", LOG_ERROR);
 	rc = settings_load(&s, command_root(), NULL, e);
 	if (rc == 0)
 		rc = host_open(&h, s, true, e);
 	if (rc == 0)
-		rc = argc ? explain_one(&h, argv[0], e) : clauses(&h, e);
+		rc = argc ? command_known(&h, argv[0], o->json, e) : clauses(&h, o->json, e);
 	host_close(&h);
 	return rc;
 }

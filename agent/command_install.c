@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "agent/command.h"
+#include "agent/command_json.h"
 #include "agent/home.h"
 #include "agent/install.h"
 #include "agent/orders.h"
@@ -29,11 +31,71 @@ struct installing {
 	const char *only;               /* channel; NULL: any */
 	const char *mirror;             /* absolute directory; NULL: a file */
 	int64_t until;                  /* clock_work_ms() */
+	struct json_writer *w;          /* NULL: for people */
 };
+
+/* What came of it in one channel: a word for programs, a sentence for people. */
+static void PRINTF_LIKE(5, 6) say(const struct installing *in, const char *channel, const char *outcome, const struct digest *d,
+				  const char *fmt, ...)
+{
+	bool refused = !strcmp(outcome, "refused");
+	char text[2 * MESSAGE_TEXT], hex[DIGEST_HEX_LEN + 1];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	if (!in->w) {
+		fprintf(refused ? stderr : stdout, "%s%s\n", refused ? "ringhold-agent: " : "", text);
+		return;
+	}
+	if (d)
+		digest_hex(hex, d);
+	json_open_object(in->w, NULL);
+	json_put_text(in->w, "channel", channel);
+	json_put_text(in->w, "outcome", outcome);
+	json_put_text(in->w, "digest", d ? hex : NULL);
+	json_put_text(in->w, "text", text);
+	json_close_object(in->w);
+}
+
+/* What is not the end of it: people see that something goes on. */
+static void progress(const struct installing *in, const char *text)
+{
+	if (!in->w)
+		printf("%s\n", text);
+}
 
 static bool meant(const struct installing *in, const char *channel)
 {
 	return !in->only || !strcmp(in->only, channel);
+}
+
+/* ---- a look at a channel ---- */
+
+struct seen {
+	enum phase phase;
+	struct digest running;
+	bool wants_permit;
+	char waits[300], path[MESSAGE_PATH], reason[MESSAGE_TEXT];  /* path: in the repository, of what is fetched */
+};
+
+static int look(struct seen *out, const struct installing *in, const char *channel, struct err *e)
+{
+	struct host h = { 0 };
+	int rc = host_open(&h, in->s, true, e);
+	const struct channel *c = rc >= 0 ? host_channel(&h, channel) : NULL;
+
+	if (c) {
+		out->phase = c->state.phase;
+		out->running = trial_running(&c->boot);
+		out->wants_permit = channel_wants_permit(c);
+		channel_waits(c, out->waits, sizeof out->waits);
+		snprintf(out->path, sizeof out->path, "%s", c->state.offer.path);
+		snprintf(out->reason, sizeof out->reason, "%s", c->state.last.reason);
+	}
+	host_close(&h);
+	return rc < 0 ? rc : 0;
 }
 
 /* ---- one file ---- */
@@ -50,6 +112,17 @@ static int open_path(const char *path, struct stat *st, struct err *e)
 		return fd;
 	close(fd);
 	return err_set(e, ERR_REFUSED, "%s: neither a file nor a directory", path);
+}
+
+/* Nothing was to be done: it runs, or is on its way already. */
+static const char *outcome_so_far(const struct installing *in, const char *channel)
+{
+	struct err ignored;
+	struct seen seen;
+
+	if (look(&seen, in, channel, &ignored) < 0)
+		return "under-way";
+	return seen.phase == PHASE_IDLE ? "running" : phase_on_trial(seen.phase) ? "on-trial" : "under-way";
 }
 
 /* 1 and what is in it when it was taken, 0 when nothing is to be done. */
@@ -76,7 +149,10 @@ static int hand_over(const struct installing *in, const char *channel, int file,
 			return e->code;
 		}
 	}
-	printf("%s\n", answer);
+	if (wanted)
+		progress(in, answer);
+	else
+		say(in, channel, outcome_so_far(in, channel), NULL, "%s", answer);
 	return wanted;
 }
 
@@ -112,7 +188,7 @@ static int bring(const struct installing *in, const char *path, const char *only
 		rc = hand_over(in, channel, file, &sha256, length, &taken->digest, e);
 		if (rc >= 0)
 			return rc;
-		fprintf(stderr, "ringhold-agent: %s (SHA-256 %s): %s\n", path, hex, e->msg);
+		say(in, channel, "refused", NULL, "%s (SHA-256 %s): %s", path, hex, e->msg);
 		if (e->code != ERR_REFUSED)
 			return e->code;
 	}
@@ -121,66 +197,55 @@ static int bring(const struct installing *in, const char *path, const char *only
 
 /* ---- what comes of it ---- */
 
-enum step { GOES_ON, CANARIED, OVER };
-
-/* What a person is told, when it is the end of what this command can bring about. */
-static enum step step_of(struct channel *c, const struct digest *d, char *words, size_t cap)
+/* What a person is told, when it is the end of what this command can bring about; NULL: it goes on. */
+static const char *outcome_of(const struct seen *s, const struct digest *d, char *words, size_t cap)
 {
-	struct digest running = trial_running(&c->boot);
-	enum phase phase = c->state.phase;
-
-	channel_waits(c, words, cap);
-	if (phase_on_trial(phase))
-		snprintf(words, cap, "on trial");
-	else if (phase == PHASE_IDLE)
-		snprintf(words, cap, "%s", digest_equal(&running, d) ? "runs, and is committed" : "refused: ringhold-agent history");
-	else if (phase == PHASE_VALIDATED && channel_wants_permit(c) && !*words)
-		snprintf(words, cap, "accepted by the contract; waits for the permit of its server");
-	return *words ? OVER : phase == PHASE_CANARIED ? CANARIED : GOES_ON;
-}
-
-static int look(const struct installing *in, const struct taken *t, enum step *step, bool *failed, char *words, size_t cap,
-		struct err *e)
-{
-	struct host h = { 0 };
-	int rc = host_open(&h, in->s, true, e);
-	struct channel *c = rc >= 0 ? host_channel(&h, t->channel) : NULL;
-
-	if (c) {
-		struct digest running = trial_running(&c->boot);
-
-		*step = step_of(c, &t->digest, words, cap);
-		*failed = c->state.phase == PHASE_IDLE && !digest_equal(&running, &t->digest);
+	if (*s->waits || (s->phase == PHASE_VALIDATED && s->wants_permit)) {
+		snprintf(words, cap, "%s", *s->waits ? s->waits : "accepted by the contract; waits for the permit of its server");
+		return "waits";
 	}
-	host_close(&h);
-	return rc < 0 ? rc : 0;
+	if (phase_on_trial(s->phase)) {
+		snprintf(words, cap, "on trial");
+		return "on-trial";
+	}
+	if (s->phase != PHASE_IDLE)
+		return NULL;
+	if (digest_equal(&s->running, d)) {
+		snprintf(words, cap, "runs, and is committed");
+		return "running";
+	}
+	snprintf(words, cap, "refused: ringhold-agent history");
+	return "failed";
 }
 
 /* A verdict must be fresh at the switch too: then the mirror is read once more. */
 static int follow(const struct installing *in, const struct taken *t, struct err *e)
 {
 	char words[300] = "", answer[MESSAGE_TEXT];
-	enum step step = GOES_ON;
-	bool failed = false;
+	const char *outcome = NULL;
+	struct seen seen;
 	AUTO_FD int lock = -1;
 
 	lock = home_lock(in->s->root, NULL, e);
 	if (lock < 0 && e->code != ERR_CONFLICT)
 		return e->code;
 	if (lock >= 0) {
-		printf("channel %s: goes on when the agent runs\n", t->channel);
+		say(in, t->channel, "needs-agent", &t->digest, "channel %s: goes on when the agent runs", t->channel);
 		return 0;
 	}
-	while (step != OVER && clock_work_ms() < in->until) {
-		if (look(in, t, &step, &failed, words, sizeof words, e) < 0)
+	while (!outcome && clock_work_ms() < in->until) {
+		if (look(&seen, in, t->channel, e) < 0)
 			return e->code;
-		if (step == CANARIED && in->mirror && orders_give(in->s, "mirror", t->channel, in->mirror, answer, sizeof answer, e) < 0)
+		outcome = outcome_of(&seen, &t->digest, words, sizeof words);
+		if (!outcome && seen.phase == PHASE_CANARIED && in->mirror &&
+		    orders_give(in->s, "mirror", t->channel, in->mirror, answer, sizeof answer, e) < 0)
 			return e->code;
-		if (step != OVER)
+		if (!outcome)
 			poll(NULL, 0, LOOK_MS);
 	}
-	printf("channel %s: %s\n", t->channel, step == OVER ? words : "under way: ringhold-agent status");
-	return failed ? 1 : 0;
+	say(in, t->channel, outcome ? outcome : "under-way", &t->digest, "channel %s: %s", t->channel,
+	    outcome ? words : "under way: ringhold-agent status");
+	return outcome && !strcmp(outcome, "failed") ? 1 : 0;
 }
 
 /* ---- a mirror ---- */
@@ -189,17 +254,17 @@ static int follow(const struct installing *in, const struct taken *t, struct err
 static int offer_of(const struct installing *in, const char *channel, char path[HOME_PATH_MAX], struct err *e)
 {
 	const char *repo = *in->s->rings_repo ? settings_repo_name(in->s, REPO_CONTENT) : "";
-	struct host h = { 0 };
-	int rc = host_open(&h, in->s, true, e);
-	const struct channel *c = rc >= 0 ? host_channel(&h, channel) : NULL;
+	struct seen seen;
 
-	if (c && c->state.phase == PHASE_FETCHING) {
-		rc = home_pathf(path, e, in->mirror, "%s%s/targets/%s", *repo ? "/" : "", repo, c->state.offer.path) < 0 ? e->code : 1;
-	} else if (c) {
-		printf("channel %s: %s\n", channel, c->state.phase == PHASE_IDLE ? c->state.last.reason : phase_name(c->state.phase));
-	}
-	host_close(&h);
-	return rc;
+	if (look(&seen, in, channel, e) < 0)
+		return e->code;
+	if (seen.phase == PHASE_FETCHING)
+		return home_pathf(path, e, in->mirror, "%s%s/targets/%s", *repo ? "/" : "", repo, seen.path) < 0 ? e->code : 1;
+	if (seen.phase == PHASE_IDLE)
+		say(in, channel, "nothing", NULL, "channel %s: %s", channel, seen.reason);
+	else
+		say(in, channel, phase_on_trial(seen.phase) ? "on-trial" : "under-way", NULL, "channel %s: %s", channel, phase_name(seen.phase));
+	return 0;
 }
 
 static int from_mirror(const struct installing *in, struct err *e)
@@ -213,7 +278,7 @@ static int from_mirror(const struct installing *in, struct err *e)
 		return err_set(e, ERR_LIMIT, "%s: path too long", in->mirror);
 	if (orders_give(in->s, "mirror", first, in->mirror, answer, sizeof answer, e) < 0)
 		return e->code;
-	printf("%s\n", answer);
+	progress(in, answer);
 	for (size_t i = 0; i < in->s->channel_count; i++) {
 		const char *channel = in->s->channels[i].name;
 
@@ -225,10 +290,55 @@ static int from_mirror(const struct installing *in, struct err *e)
 		if (rc == 1)
 			rc = follow(in, &taken, e);
 		if (rc < 0)
-			fprintf(stderr, "ringhold-agent: %s\n", e->msg);
+			say(in, channel, "refused", NULL, "%s", e->msg);
 		worst |= rc != 0;
 	}
 	return worst;
+}
+
+static int install(struct installing *in, const char *name, struct err *e)
+{
+	char real[PATH_MAX];
+	struct taken taken;
+	struct stat st;
+	AUTO_FD int path = -1;
+	int rc;
+
+	if (in->only && !settings_channel(in->s, in->only))
+		return err_set(e, ERR_NOT_FOUND, "channel %s: not configured in agent.ini", in->only);
+	path = open_path(name, &st, e);
+	if (path < 0)
+		return e->code;
+	if (S_ISDIR(st.st_mode)) {
+		if (!realpath(name, real))
+			return err_errno(e, "%s", name);
+		in->mirror = real;
+		return from_mirror(in, e);
+	}
+	rc = bring(in, name, in->only, &taken, e);
+	return rc == 1 ? follow(in, &taken, e) : rc;
+}
+
+static int as_json(struct installing *in, const char *name, struct err *e)
+{
+	struct command_json j;
+	struct err why;
+	int rc = command_json_open(&j, e);
+
+	if (rc < 0)
+		return rc;
+	in->w = &j.w;
+	json_put_text(&j.w, "path", name);
+	json_open_array(&j.w, "channels");
+	rc = install(in, name, e);
+	json_close_array(&j.w);
+	json_put_text(&j.w, "error", rc < 0 ? e->msg : NULL);
+	if (command_json_print(&j, &why) < 0) {
+		*e = why;
+		rc = why.code;
+	}
+	command_json_close(&j);
+	return rc;
 }
 
 int command_install(int argc, char **argv, const void *options, struct err *e)
@@ -236,29 +346,12 @@ int command_install(int argc, char **argv, const void *options, struct err *e)
 	const struct install_options *o = options;
 	AUTO(settings) struct settings *s = NULL;
 	struct installing in = { .only = o->channel };
-	char real[PATH_MAX];
-	struct taken taken;
-	AUTO_FD int path = -1;
-	struct stat st;
-	int rc;
 
 	(void)argc;
 	log_init("agent", LOG_WARN);
 	if (settings_load(&s, command_root(), NULL, e) < 0)
 		return e->code;
-	if (o->channel && !settings_channel(s, o->channel))
-		return err_set(e, ERR_NOT_FOUND, "channel %s: not configured in agent.ini", o->channel);
-	path = open_path(argv[0], &st, e);
-	if (path < 0)
-		return e->code;
 	in.s = s;
 	in.until = clock_work_ms() + (o->wait_s > 0 ? o->wait_s : WAIT_DEFAULT_S) * 1000;
-	if (S_ISDIR(st.st_mode)) {
-		if (!realpath(argv[0], real))
-			return err_errno(e, "%s", argv[0]);
-		in.mirror = real;
-		return from_mirror(&in, e);
-	}
-	rc = bring(&in, argv[0], in.only, &taken, e);
-	return rc == 1 ? follow(&in, &taken, e) : rc;
+	return o->json ? as_json(&in, argv[0], e) : install(&in, argv[0], e);
 }

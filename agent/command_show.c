@@ -1,4 +1,4 @@
-/* command_show: status, check, history: what a person at the machine wants to know, without a network. */
+/* command_show: status and history: what a person at the machine wants to know, without a network. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +6,7 @@
 
 #include "agent/channel.h"
 #include "agent/command.h"
+#include "agent/command_json.h"
 #include "agent/command_left_out.h"
 #include "base/cli.h"
 #include "base/clock.h"
@@ -38,21 +39,6 @@ static const char *say_name(uint64_t say)
 
 /* ---- status ---- */
 
-static void put_content(struct json_writer *w, const char *key, const struct channel *c, const struct digest *d)
-{
-	char hex[DIGEST_HEX_LEN + 1];
-
-	if (digest_is_zero(d)) {
-		json_put_null(w, key);
-		return;
-	}
-	digest_hex(hex, d);
-	json_open_object(w, key);
-	json_put_text(w, "digest", hex);
-	json_put_int(w, "serial", (int64_t)channel_serial(c, d));
-	json_close_object(w);
-}
-
 static void put_channel(struct json_writer *w, struct channel *c)
 {
 	struct digest running = trial_running(&c->boot), at;
@@ -67,12 +53,12 @@ static void put_channel(struct json_writer *w, struct channel *c)
 	json_put_text(w, "mode", boot_mode_name(c->boot.record.mode));
 	json_put_text(w, "rung", boot_rung_name(c->boot.record.rung));
 	json_put_int(w, "tries_left", c->boot.record.tries_left);
-	put_content(w, "running", c, &running);
+	command_json_content(w, "running", c, &running);
 	for (int rung = RUNG_TRIAL; rung < RUNG_NONE; rung++) {
 		at = trial_at(&c->boot, (enum boot_rung)rung);
-		put_content(w, rungs[rung], c, &at);
+		command_json_content(w, rungs[rung], c, &at);
 	}
-	put_content(w, "offered", c, &c->state.offer.digest);
+	command_json_content(w, "offered", c, &c->state.offer.digest);
 	json_put_int(w, "high_water", (int64_t)c->boot.record.high_water);
 	left_out_put(w, c);
 	channel_waits(c, waits, sizeof waits);
@@ -101,33 +87,31 @@ static void put_channel(struct json_writer *w, struct channel *c)
 
 static int status_json(struct host *h, struct err *e)
 {
-	AUTO(buf) struct buf *out = buf_new((size_t)1 << 20);
-	struct json_writer w = { .out = out, .indent = true };
+	struct command_json j = { 0 };
+	struct json_writer *w = &j.w;
 	uint64_t waiting = 0, epoch = 0;
 	char fresh[32], trouble[MESSAGE_TEXT];
+	int rc;
 
-	if (!out)
-		return err_memory(e);
 	if (journal_outbox_count(h->journal, &waiting, e) < 0 || journal_epoch(h->journal, &epoch, e) < 0 ||
 	    journal_get(h->journal, "fresh_at", fresh, sizeof fresh, e) < 0 ||
 	    journal_get(h->journal, "trouble", trouble, sizeof trouble, e) < 0)
 		return e->code;
-	json_open_object(&w, NULL);
-	json_put_int(&w, "format", 1);
-	json_put_text(&w, "device", *h->credentials.now.device ? h->credentials.now.device : NULL);
-	json_put_text(&w, "server", *h->credentials.server.server ? h->credentials.server.server : NULL);
-	json_put_int(&w, "fresh_at", strtoll(fresh, NULL, 10));
-	json_put_text(&w, "trouble", *trouble ? trouble : NULL);
-	json_put_int(&w, "events_waiting", (int64_t)waiting);
-	json_open_array(&w, "channels");
+	rc = command_json_open(&j, e);
+	if (rc < 0)
+		return rc;
+	json_put_text(w, "device", *h->credentials.now.device ? h->credentials.now.device : NULL);
+	json_put_text(w, "server", *h->credentials.server.server ? h->credentials.server.server : NULL);
+	json_put_int(w, "fresh_at", strtoll(fresh, NULL, 10));
+	json_put_text(w, "trouble", *trouble ? trouble : NULL);
+	json_put_int(w, "events_waiting", (int64_t)waiting);
+	json_open_array(w, "channels");
 	for (size_t i = 0; i < h->channel_count; i++)
-		put_channel(&w, &h->channels[i]);
-	json_close_array(&w);
-	json_close_object(&w);
-	if (buf_check(out, e) < 0)
-		return e->code;
-	puts(out->data);
-	return 0;
+		put_channel(w, &h->channels[i]);
+	json_close_array(w);
+	rc = command_json_print(&j, e);
+	command_json_close(&j);
+	return rc;
 }
 
 static int print_trouble(struct host *h, struct err *e)
@@ -194,33 +178,6 @@ int command_status(int argc, char **argv, const void *options, struct err *e)
 		rc = o->json ? status_json(&h, e) : status_text(&h, e);
 	host_close(&h);
 	return rc;
-}
-
-/* 0: every channel runs what its ring is assigned; 1: something else is assigned. */
-int command_check(int argc, char **argv, const void *options, struct err *e)
-{
-	AUTO(settings) struct settings *s = NULL;
-	struct host h = { 0 };
-	int rc = open_host(&s, &h, e);
-	int waiting = 0;
-
-	(void)argc;
-	(void)argv;
-	(void)options;
-	for (size_t i = 0; rc == 0 && i < h.channel_count; i++) {
-		const struct channel *c = &h.channels[i];
-		struct digest running = trial_running(&c->boot);
-		char hex[DIGEST_HEX_LEN + 1];
-
-		if (digest_is_zero(&c->state.last.assigned) || digest_equal(&running, &c->state.last.assigned))
-			continue;
-		waiting = 1;
-		short_hex(hex, &c->state.last.assigned);
-		printf("%s: serial %" PRIu64 ", %s, is assigned and does not run\n", c->state.name, c->state.last.assigned_serial, hex);
-		rc = left_out_print(c, LEFT_OUT_SHORT, e);
-	}
-	host_close(&h);
-	return rc < 0 ? rc : waiting;
 }
 
 /* ---- history ---- */

@@ -13,7 +13,7 @@ static const struct cli_option common[] = {
 static const struct cli_option run_opts[] = {
 	{ "once", 0, CLI_FLAG, AT(run_options, once), NULL, "one round, until nothing is left to do" },
 };
-static const struct cli_option status_opts[] = {
+static const struct cli_option show_opts[] = {
 	{ "json", 0, CLI_FLAG, AT(show_options, json), NULL, "for programs" },
 };
 static const struct cli_option history_opts[] = {
@@ -31,6 +31,7 @@ static const struct cli_option contract_opts[] = {
 static const struct cli_option install_opts[] = {
 	{ "channel", 0, CLI_TEXT, AT(install_options, channel), "NAME", "of this channel only" },
 	{ "wait", 0, CLI_SECONDS, AT(install_options, wait_s), "TIME", "for what comes of it; default 2 min" },
+	{ "json", 0, CLI_FLAG, AT(install_options, json), NULL, "for programs" },
 };
 
 static const char check_more[] =
@@ -69,10 +70,10 @@ static const char doctor_more[] = "Exit status: 0 all is well, 1 something is WR
 
 static const struct cli_command commands[] = {
 	{ "run", "", "deliver content, for ever", 0, 0, OPTIONS(run_opts, run_options), command_run, NULL },
-	{ "status", "", "what runs, and what is under way", 0, 0, OPTIONS(status_opts, show_options), command_status, NULL },
-	{ "check", "", "exit status 0: everything assigned runs; 1: an update is available", 0, 0, NO_OPTIONS, command_check, check_more },
+	{ "status", "", "what runs, and what is under way", 0, 0, OPTIONS(show_opts, show_options), command_status, NULL },
+	{ "check", "", "exit status 0: everything assigned runs; 1: an update is available", 0, 0, OPTIONS(show_opts, show_options), command_check, check_more },
 	{ "history", "[CHANNEL]", "what happened here", 0, 1, OPTIONS(history_opts, history_options), command_history, NULL },
-	{ "explain", "[WHAT]", "why this content, why not that", 0, 1, NO_OPTIONS, command_explain, explain_more },
+	{ "explain", "[WHAT]", "why this content, why not that", 0, 1, OPTIONS(show_opts, show_options), command_explain, explain_more },
 	{ "hold", "CHANNEL", "take nothing new", 1, 1, OPTIONS(hold_opts, hold_options), command_hold, hold_more },
 	{ "unhold", "CHANNEL", "follow the assignment again", 1, 1, NO_OPTIONS, command_unhold, order_more },
 	{ "pin", "CHANNEL", "stay at what runs now", 1, 1, NO_OPTIONS, command_pin, hold_more },

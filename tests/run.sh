@@ -57,12 +57,12 @@ tally() {
 }
 
 # Whole programs taken through long stories: `make test` runs them, `make check` does not wait for them.
-drills="agent/test_agent_offline agent/test_agent_probation agent/test_agent_upkeep agent/test_hostile agent/test_hostile_content
+drills="agent/test_agent_offline agent/test_agent_probation agent/test_agent_upkeep agent/test_agent_contract agent/test_agent_held agent/test_hostile agent/test_hostile_content
   agent/test_judge_authorities agent/test_judge_restart agent/test_loaders agent/test_sweep boot/test_guard_faults agent/test_readers content/test_engines
   cli/test_key_commands cli/test_mirror rollout/test_gate_simulation rollout/test_silence_simulation schema/test_ajv server/test_control
   server/test_gates server/test_life server/test_oidc server/test_openapi server/test_ringholdd server/test_several_keys
   server/test_tokens signing/test_attacks signing/test_repo
-  signing/test_repo_life signing/test_seckey agent/test_transfer agent/test_install"
+  signing/test_repo_life signing/test_seckey agent/test_transfer agent/test_install agent/test_install_authorities"
 
 is_drill() {
   for drill in $drills; do [ "tests/$drill.c" = "$1" ] && return 0; done

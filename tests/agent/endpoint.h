@@ -288,8 +288,10 @@ static inline int endpoint_command(struct endpoint *p, char **output, const char
 	snprintf(clock, sizeof clock, "RINGHOLD_TEST_CLOCK=%s", getenv("RINGHOLD_TEST_CLOCK"));
 	assert_ok(proc_run(&run, &r, &e));
 	status = r.exit_status;
-	if (output)
+	if (output) {
 		*output = strdup(r.output->data ? r.output->data : "");
+		assert_non_null(*output);
+	}
 	proc_result_release(&r);
 	return status;
 }

@@ -1,15 +1,8 @@
 /* test_install: content brought to a host by hand, as a file and as a mirror directory, with the real agent. */
 #include <dirent.h>
 
-#include "endpoint.h"
-
-#define GOOD "deploy/demo/edr-good"
-
-#define NEED_AGENT(p)                                                            \
-	do {                                                                     \
-		if (access((p)->bin, X_OK) < 0)                                  \
-			skip_named("%s is not built", (p)->bin);                 \
-	} while (0)
+#include "as_published.h"
+#include "endpoint_story.h"
 
 /* ---- bytes that no repository serves ---- */
 
@@ -75,6 +68,22 @@ static void assert_install(struct endpoint *p, const char *path, int status, con
 	free(out);
 }
 
+/* The same for programs: one outcome, as schema/ has it. */
+static void assert_install_json(struct endpoint *p, const char *path, int status, const char *outcome)
+{
+	char want[64], *out;
+	int got = endpoint_command(p, &out, "install", path, "--json");
+	char *start = strchr(out, '{'), *end = strrchr(out, '}');
+
+	assert_true(start && end);      /* an error's sentence stands beside it, on standard error */
+	end[1] = '\0';
+	snprintf(want, sizeof want, "\"outcome\": \"%s\"", outcome);
+	if (got != status || !strstr(out, want))
+		fail_msg("exit status %d, wanted %d and %s:\n%s", got, status, want, out);
+	assert_as_published("schema/agent-install.schema.json", start);
+	free(out);
+}
+
 static void once(struct endpoint *p)
 {
 	assert_int_equal(endpoint_command(p, NULL, "run", "--once", NULL), 0);
@@ -118,6 +127,7 @@ static void the_assigned_archive_is_taken_from_a_file_while_the_agent_runs(void 
 	assert_true(endpoint_has_history(p, "local-install"));
 	assert_nothing_left(p);
 	assert_install(p, file, 0, "runs already");
+	assert_install_json(p, file, 0, "running");
 }
 
 static void it_is_taken_without_an_agent_and_goes_on_when_one_runs(void **state)
@@ -132,6 +142,7 @@ static void it_is_taken_without_an_agent_and_goes_on_when_one_runs(void **state)
 	assert_install(p, file, 0, "goes on when the agent runs");
 	assert_true(bytes_below(p, HOME_CHANNELS "/edr/incoming") > 0);
 	assert_install(p, file, 0, "serial 110 is here");
+	assert_install_json(p, file, 0, "needs-agent");
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
 	endpoint_until(p, "it is committed", endpoint_runs_committed, &one, 1000);
@@ -162,6 +173,7 @@ static void other_bytes_are_refused_with_the_hashes_of_both(void **state)
 	assert_install(p, bad, 1, hex);
 	assert_ok(file_replace(bad, "", 0, 0644, &e));
 	assert_install(p, bad, 1, "assigned is serial 110");
+	assert_install_json(p, bad, 1, "refused");
 	assert_nothing_left(p);
 }
 
@@ -348,6 +360,7 @@ static void a_mirror_brings_metadata_and_content_to_a_host_without_any_network(v
 	endpoint_until(p, "the next one is committed", endpoint_runs_committed, &two, 1000);
 	assert_true(endpoint_has_history(p, "metadata comes from"));
 	assert_install(p, p->repo, 0, "runs");
+	assert_install_json(p, p->repo, 0, "nothing");
 	endpoint_stop(p, &two);
 	assert_install(p, p->repo, 0, "");
 	endpoint_until(p, "the stop is obeyed", endpoint_runs_committed, &one, 1000);
@@ -378,6 +391,7 @@ static void a_ring_that_gives_permits_still_needs_one(void **state)
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
 	assert_install(p, p->repo, 0, "waits for the permit of its server");
+	assert_install_json(p, p->repo, 0, "under-way");
 	struct seen s = endpoint_look(p);
 
 	assert_int_equal(s.state.phase, PHASE_VALIDATED);
