@@ -80,6 +80,14 @@ int64_t clock_ticks_ms(void)
 	return read_ms(CLOCK_BOOTTIME) + shift_ms();
 }
 
+int64_t clock_work_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 int64_t clock_work_ms(void)
 {
 	return read_ms(CLOCK_MONOTONIC);

@@ -16,6 +16,7 @@
 
 int64_t clock_now(void);        /* seconds since the epoch, UTC; never before this program was built */
 int64_t clock_ticks_ms(void);   /* monotonic while the machine runs; schedules and time-outs of our own */
+int64_t clock_work_us(void);    /* monotonic, never shifted: to measure */
 int64_t clock_work_ms(void);    /* monotonic, never shifted: to bound and measure real work */
 int64_t clock_cpu_us(void);     /* CPU time of this process so far */
 

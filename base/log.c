@@ -1,4 +1,4 @@
-/* log: one line per event on standard error, logfmt. */
+/* log: one line per event on standard error, logfmt or JSON. */
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -9,10 +9,14 @@
 #include "base/clock.h"
 
 #define TEXT_MAX_BYTES 2048     /* of a message; the rest is cut off */
-#define LINE_MAX_BYTES (4 * TEXT_MAX_BYTES + 256)       /* every byte escaped, and what stands around it */
+#define LINE_MAX_BYTES ((size_t)64 << 10)        /* a message with every byte escaped, its fields, and what stands around them */
 
 static const char *log_unit = "ringhold";
 static enum log_level log_most = LOG_INFO;
+static enum log_form log_as = LOG_LOGFMT;
+static _Thread_local char request_id[LOG_REQUEST_MAX + 1];
+
+static const char *const forms[] = { [LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json" };
 
 void log_init(const char *unit, enum log_level most)
 {
@@ -32,22 +36,85 @@ void log_escape(struct buf *out, const char *text, size_t len)
 	}
 }
 
-/* A value of logfmt between its quotes. */
+void log_set_form(enum log_form form)
+{
+	log_as = form;
+}
+
+bool log_form_parse(enum log_form *out, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+		if (strcmp(forms[i], name) == 0) {
+			*out = (enum log_form)i;
+			return true;
+		}
+	return false;
+}
+
+void log_request(const char *id)
+{
+	snprintf(request_id, sizeof request_id, "%s", id ? id : "");
+}
+
+/* A value between its quotes. JSON knows no \xNN: its backslash is escaped there like any other. */
 static void add_quoted(struct buf *out, const char *text)
 {
 	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
+		bool plain = *text >= 0x20 && *text <= 0x7e;
+
+		if (*text == '"' || *text == '\\' || (!plain && log_as == LOG_JSON))
 			buf_addc(out, '\\');
 		log_escape(out, text, 1);
 	}
 }
 
-void log_at(enum log_level level, const char *fmt, ...)
+static void add_member(struct buf *out, const char *key, const char *value)
+{
+	if (log_as == LOG_JSON)
+		buf_addf(out, ",\"%s\":\"", key);
+	else
+		buf_addf(out, " %s=\"", key);
+	add_quoted(out, value);
+	buf_addc(out, '"');
+}
+
+/* What every line begins with. Words of ours: nothing to quote in logfmt. */
+static void begin(struct buf *line, enum log_level level)
 {
 	static const char *const words[] = { "error", "warn", "info", "debug" };
-	char text[TEXT_MAX_BYTES], when[CLOCK_TEXT_LEN + 1];
+	char when[CLOCK_TEXT_LEN + 1];
+
+	clock_text(when, clock_now());
+	buf_addf(line, log_as == LOG_JSON ? "{\"time\":\"%s\",\"level\":\"%s\",\"unit\":\"%s\"" : "time=%s level=%s unit=%s", when,
+		 words[level], log_unit);
+}
+
+void log_fields(enum log_level level, const struct log_field *fields, size_t count, const char *msg)
+{
 	struct buf line = { .max = LINE_MAX_BYTES };
 	ssize_t written;
+
+	if (level > log_most)
+		return;
+	begin(&line, level);
+	add_member(&line, "msg", msg);
+	for (size_t i = 0; i < count; i++)
+		if (fields[i].value)
+			add_member(&line, fields[i].key, fields[i].value);
+	if (request_id[0])
+		add_member(&line, "request", request_id);
+	buf_adds(&line, log_as == LOG_JSON ? "}\n" : "\n");
+	/* One write, so that lines of several processes do not mix; nobody is left to tell when it fails. */
+	if (!line.failed) {
+		written = write(STDERR_FILENO, line.data, line.len);
+		(void)written;
+	}
+	buf_release(&line);
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	char text[TEXT_MAX_BYTES];
 	va_list ap;
 
 	if (level > log_most)
@@ -55,12 +122,5 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	clock_text(when, clock_now());
-	buf_addf(&line, "time=%s level=%s unit=%s msg=\"", when, words[level], log_unit);
-	add_quoted(&line, text);
-	buf_adds(&line, "\"\n");
-	/* One write, so that lines of several processes do not mix; nobody is left to tell when it fails. */
-	written = write(STDERR_FILENO, line.data, line.len);
-	(void)written;
-	buf_release(&line);
+	log_fields(level, NULL, 0, text);
 }

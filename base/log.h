@@ -1,7 +1,8 @@
 /*
- * log: one line per event on standard error, logfmt.
+ * log: one line per event on standard error, logfmt or JSON.
  *
- *   time=2026-01-31T12:00:00Z level=warn unit=agent msg="…"
+ *   time=2026-01-31T12:00:00Z level=warn unit=agent msg="…" request=4bf92f3577b34da6
+ *   {"time":"2026-01-31T12:00:00Z","level":"warn","unit":"agent","msg":"…","request":"4bf92f3577b34da6"}
  *
  * Whatever comes from outside is escaped here, so a log line stays one line.
  * Libraries return errors; only programs and their loops log.
@@ -9,12 +10,28 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdbool.h>
+
 #include "base/defs.h"
 #include "base/buf.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
+enum log_form { LOG_LOGFMT, LOG_JSON };
+
 void log_init(const char *unit, enum log_level most);   /* unit is borrowed for ever */
+void log_set_form(enum log_form form);                  /* before other threads log */
+bool log_form_parse(enum log_form *out, const char *name);      /* "logfmt", "json" */
+/* Lines of this thread carry the id of a request from now on; NULL: no more. */
+#define LOG_REQUEST_MAX 64
+void log_request(const char *id);
+
+/* Further members of a line, after the message; a NULL value leaves one out. */
+struct log_field {
+	const char *key;        /* a plain word of ours */
+	const char *value;
+};
+void log_fields(enum log_level level, const struct log_field *fields, size_t count, const char *msg);
 void log_at(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #define log_error(...) log_at(LOG_ERROR, __VA_ARGS__)
