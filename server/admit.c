@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/limiter.h"
+#include "server/metrics.h"
 #include "server/oidc.h"
 
 #define BAD_WINDOW_S 600
@@ -73,14 +74,16 @@ static const char *address_of(const struct request *q, char out[ROUTE_PEER_MAX])
 	return inet_ntop(AF_INET6, &six, out, ROUTE_PEER_MAX) ? out : q->peer;
 }
 
-static int too_often(struct request *q, struct limiter *l, const char *key, const char *whose)
+static int too_often(struct request *q, struct limiter *l, const char *key, enum metrics_limit limit)
 {
+	static const char *const whose[] = { [LIMIT_OPERATOR] = "operator", [LIMIT_DEVICE] = "device", [LIMIT_ADDRESS] = "address" };
 	int64_t wait = limiter_take(l, key, clock_work_ms());
 
 	if (!wait)
 		return 0;
-	reply_problem(&q->reply, PROBLEM_BUSY, "too many requests of this %s: come again in %lld s", whose, (long long)(wait / 1000 + 1));
+	reply_problem(&q->reply, PROBLEM_BUSY, "too many requests of this %s: come again in %lld s", whose[limit], (long long)(wait / 1000 + 1));
 	q->reply.retry_after = wait / 1000 + 1;
+	metrics_refused(q->server->metrics, limit);
 	return q->reply.status;
 }
 
@@ -90,6 +93,7 @@ static int lock_out(struct request *q, int64_t left_ms)
 
 	reply_problem(&q->reply, PROBLEM_LOCKED_OUT, "too many bad tokens came from %s: no other is looked at for %lld s", q->peer, (long long)seconds);
 	q->reply.retry_after = seconds;
+	metrics_refused(q->server->metrics, LIMIT_BAD_TOKENS);
 	return q->reply.status;
 }
 
@@ -127,7 +131,7 @@ static int admit_device(struct request *q, const char *token)
 		refuse(q, PROBLEM_UNAUTHENTICATED, "the device token is not one of ours");
 		return bad_token(q, s->admission->bad_devices, "devices");
 	}
-	status = too_often(q, s->admission->devices, q->who, "device");
+	status = too_often(q, s->admission->devices, q->who, LIMIT_DEVICE);
 	if (status)
 		return status;
 	pthread_mutex_lock(&s->lock);
@@ -193,7 +197,7 @@ static int admit_operator(struct request *q, const char *token)
 {
 	struct admission *a = q->server->admission;
 	char address[ROUTE_PEER_MAX];
-	int status = too_often(q, a->addresses, address_of(q, address), "address");
+	int status = too_often(q, a->addresses, address_of(q, address), LIMIT_ADDRESS);
 
 	if (status)
 		return status;
@@ -206,7 +210,7 @@ static int admit_operator(struct request *q, const char *token)
 	if (status)
 		return status;
 	memcpy(q->who, q->identity->who, sizeof q->who);
-	status = too_often(q, a->operators, q->who, "operator");
+	status = too_often(q, a->operators, q->who, LIMIT_OPERATOR);
 	return status ? status : check_scope(q, q->identity);
 }
 
@@ -214,7 +218,7 @@ int server_admit(struct request *q)
 {
 	const char *token = token_bearer(q->http);
 
-	if (q->route->may == MAY_ANYBODY)
+	if (q->route->may == MAY_ANYBODY || ((q->route->flags & ROUTE_SCRAPED) && q->server->config->metrics_open))
 		return 0;
 	if (!token)
 		return refuse(q, PROBLEM_UNAUTHENTICATED, "a bearer token is needed");

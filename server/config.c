@@ -33,6 +33,11 @@ static const struct ini_key keys[] = {
 	{ "", "body-timeout", INI_SECONDS, AT(body_s), "30s", 1, 3600, "for each 256 KiB of a body" },
 	{ "", "idle-timeout", INI_SECONDS, AT(idle_s), "75s", 1, 3600, "between requests" },
 	{ "", "write-timeout", INI_SECONDS, AT(write_s), "30s", 1, 3600, "for the peer to take 128 KiB of an answer" },
+	{ "", "log", INI_TEXT, AT(log), "logfmt", 0, 0, "form of a log line: logfmt or json" },
+	{ "", "access-log", INI_TEXT, AT(access_log), "operators", 0, 0, "requests that are logged: none, operators, all" },
+	{ "", "metrics", INI_TEXT, AT(metrics), "token", 0, 0, "who reads /metrics on the listen address: token (any operator token), open (everybody), off" },
+	{ "", "metrics-listen", INI_TEXT, AT(metrics_listen), "", 0, 0, "a second address, plain HTTP, for /metrics, /healthz and /readyz alone" },
+	{ "", "min-free", INI_BYTES, AT(min_free), "64M", 0, (int64_t)1 << 50, "free space of the data directory under which /readyz says no" },
 	{ "", "benign", INI_LIST, AT(benign), "", 0, 0, "directories of events that content must not disturb" },
 	{ "", "size-ratio", INI_INT, AT(size_ratio), "10", 2, 1000000, "a file so many times larger or smaller than in the bundle before is refused" },
 	{ "", "token-rate", INI_INT, AT(token_rate), "50", 1, 1000000, "requests a second of one operator, in the long run" },
@@ -119,37 +124,61 @@ static int check_oidc(const struct config *c, const char *path, struct err *e)
 }
 
 /* "host:port", "[v6]:port"; the host is an address, so that nothing is looked up. */
-static int split_listen(struct config *c, const char *path, struct err *e)
+static int split_address(const char *key, const char *text, char host[CONFIG_HOST], int *port, bool *loopback, const char *path, struct err *e)
 {
-	const char *colon = strrchr(c->listen, ':');
-	const char *from = c->listen;
+	const char *colon = strrchr(text, ':'), *from = text;
 	unsigned char v4[4], v6[16];
-	int64_t port;
+	int64_t number;
 	size_t len;
 
-	if (!colon || !number_parse(&port, colon + 1) || port < 0 || port > 65535)
-		return err_set(e, ERR_USAGE, "%s: listen: \"%s\" is not ADDRESS:PORT", path, c->listen);
+	if (!colon || !number_parse(&number, colon + 1) || number < 0 || number > 65535)
+		return err_set(e, ERR_USAGE, "%s: %s: \"%s\" is not ADDRESS:PORT", path, key, text);
 	len = (size_t)(colon - from);
 	if (len > 2 && from[0] == '[' && from[len - 1] == ']') {
 		from++;
 		len -= 2;
 	}
-	if (len >= sizeof c->host)
-		return err_set(e, ERR_USAGE, "%s: listen: the address is too long", path);
-	memcpy(c->host, from, len);
-	c->host[len] = '\0';
-	c->port = (int)port;
-	if (inet_pton(AF_INET, c->host, v4) == 1) {
-		c->loopback = v4[0] == 127;
-	} else if (inet_pton(AF_INET6, c->host, v6) == 1) {
+	if (len >= CONFIG_HOST)
+		return err_set(e, ERR_USAGE, "%s: %s: the address is too long", path, key);
+	memcpy(host, from, len);
+	host[len] = '\0';
+	*port = (int)number;
+	if (inet_pton(AF_INET, host, v4) == 1) {
+		*loopback = v4[0] == 127;
+	} else if (inet_pton(AF_INET6, host, v6) == 1) {
 		static const unsigned char one[16] = { [15] = 1 };
 
-		c->loopback = memcmp(v6, one, sizeof one) == 0;
+		*loopback = memcmp(v6, one, sizeof one) == 0;
 	} else {
-		return err_set(e, ERR_USAGE, "%s: listen: \"%s\" is no IP address", path, c->host);
+		return err_set(e, ERR_USAGE, "%s: %s: \"%s\" is no IP address", path, key, host);
 	}
+	return 0;
+}
+
+static int split_listen(struct config *c, const char *path, struct err *e)
+{
+	bool loopback;
+
+	if (split_address("listen", c->listen, c->host, &c->port, &c->loopback, path, e) < 0)
+		return e->code;
 	if (!c->tls && !c->loopback)
 		return err_set(e, ERR_USAGE, "%s: tls = no needs a loopback listen address, not %s", path, c->host);
+	if (!c->metrics_listen[0])
+		return 0;
+	return split_address("metrics-listen", c->metrics_listen, c->metrics_host, &c->metrics_port, &loopback, path, e);
+}
+
+/* How it is watched: words out of a few. */
+static int check_watching(struct config *c, const char *path, struct err *e)
+{
+	c->metrics_open = strcmp(c->metrics, "open") == 0;
+	c->metrics_off = strcmp(c->metrics, "off") == 0;
+	if (!c->metrics_open && !c->metrics_off && strcmp(c->metrics, "token") != 0)
+		return err_set(e, ERR_USAGE, "%s: metrics: \"%s\" is not token, open or off", path, c->metrics);
+	if (!log_form_parse(&c->log_form, c->log))
+		return err_set(e, ERR_USAGE, "%s: log: \"%s\" is not logfmt or json", path, c->log);
+	if (!access_log_parse(&c->access, c->access_log))
+		return err_set(e, ERR_USAGE, "%s: access-log: \"%s\" is not none, operators or all", path, c->access_log);
 	return 0;
 }
 
@@ -179,7 +208,7 @@ int config_read(struct config **out, const char *path, struct err *e)
 	for (size_t i = 0; i < c->follow_count; i++)
 		if (check_follow(c, &c->follows[i], path, e) < 0)
 			return e->code;
-	if (check_oidc(c, path, e) < 0 || split_listen(c, path, e) < 0)
+	if (check_oidc(c, path, e) < 0 || check_watching(c, path, e) < 0 || split_listen(c, path, e) < 0)
 		return e->code;
 	if (c->data[0] != '/')
 		return err_set(e, ERR_USAGE, "%s: data: \"%s\" is not an absolute path", path, c->data);

@@ -5,9 +5,12 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "rollout/retention.h"
+#include "server/access_log.h"
 
 #define CONFIG_FOLLOWS_MAX 8
+#define CONFIG_HOST 256
 
 /* [follow NAME]: a vendor's repository whose bundles go into the rings of this server. */
 struct config_follow {
@@ -36,6 +39,8 @@ struct config {
 	int64_t upload_max;     /* bytes of one upload */
 	int64_t head_s, body_s, idle_s, write_s;        /* time-outs of a connection */
 	char **benign;          /* directories of benign events for the self-tests at publish */
+	char *log, *access_log, *metrics, *metrics_listen;
+	int64_t min_free;       /* bytes of the data directory's file system */
 	int64_t size_ratio;     /* of a file to the one before, at publish */
 	int64_t token_rate, token_burst;        /* requests of one operator: a second in the long run, and at once */
 	int64_t device_rate, device_burst;
@@ -49,7 +54,12 @@ struct config {
 	struct config_follow follows[CONFIG_FOLLOWS_MAX];
 	size_t follow_count;
 	/* derived: */
-	char host[256];         /* of `listen` */
+	enum log_form log_form;
+	enum access_log access;
+	bool metrics_open, metrics_off; /* to everybody; to nobody */
+	char metrics_host[CONFIG_HOST]; /* of `metrics-listen` */
+	int metrics_port;
+	char host[CONFIG_HOST]; /* of `listen` */
 	int port;
 	bool loopback;          /* the listen address is one of this machine only */
 };

@@ -75,6 +75,7 @@ static void on_closed(uv_handle_t *h)
 	if (c->next)
 		c->next->prev = c->prev;
 	c->loop->count--;
+	metrics_connection(c->loop->settings->metrics, -1);
 	c->closed = true;
 	conn_release(c);
 }
@@ -137,10 +138,12 @@ static void answer_run(uv_work_t *w)
 
 	if (q->route->body == BODY_FILE)
 		spill(c);
+	log_request(q->reply.request_id);
 	if (c->error.code)
 		reply_error(&q->reply, &c->error);
 	else
 		request_run(q);
+	log_request(NULL);
 }
 
 static void answer_done(uv_work_t *w, int status)
@@ -214,6 +217,7 @@ static int on_head(void *arg, const struct http_request *h)
 	if (!q)
 		return 503;
 	c->request = q;
+	request_id(q->reply.request_id, h);
 	buf_clear(&c->piece);
 	memcpy(q->param_text, text, sizeof text);
 	for (size_t i = 0; i < ROUTE_PARAMS; i++)
@@ -273,6 +277,8 @@ static void refuse(struct conn *c, const struct http_refusal *no)
 		conn_close(c);
 		return;
 	}
+	if (!c->request->reply.request_id[0])
+		request_id(c->request->reply.request_id, NULL);
 	c->keep_alive = false;
 	if (!c->request->reply.status)
 		reply_status(&c->request->reply, no->status, why);
@@ -391,7 +397,9 @@ void conn_accept(struct loop *l)
 		c->next->prev = c;
 	l->conns = c;
 	l->count++;
+	metrics_connection(l->settings->metrics, +1);
 	if (uv_accept((uv_stream_t *)&l->listener, (uv_stream_t *)&c->tcp) < 0 || l->count > l->settings->connections) {
+		metrics_dropped(l->settings->metrics);
 		conn_close(c);
 		return;
 	}

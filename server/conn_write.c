@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "server/conn_parts.h"
 
 static void on_written(uv_write_t *w, int status);
@@ -143,6 +144,17 @@ static void on_written(uv_write_t *w, int status)
 	}
 }
 
+/* The answer stands: what it took is known. */
+static void account(const struct conn *c)
+{
+	const struct loop_settings *s = c->loop->settings;
+	const struct request *q = c->request;
+	int64_t us = clock_work_us() - q->began_us;
+
+	metrics_answered(s->metrics, q->route, q->reply.status, us);
+	access_log(s->access_log, q, us);
+}
+
 void conn_reply(struct conn *c)
 {
 	struct reply *r = &c->request->reply;
@@ -154,6 +166,7 @@ void conn_reply(struct conn *c)
 		reply_problem(r, PROBLEM_INTERNAL, "the answer does not fit");
 	if (r->close || c->loop->stopping)
 		c->keep_alive = false;
+	account(c);
 	buf_clear(&c->out);
 	reply_head(r, c->keep_alive, &head);
 	conn_put(c, head.data, head.len);

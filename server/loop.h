@@ -8,6 +8,8 @@
 #ifndef SERVER_LOOP_H
 #define SERVER_LOOP_H
 
+#include "server/access_log.h"
+#include "server/metrics.h"
 #include "server/route.h"
 
 #include <uv.h>
@@ -18,6 +20,8 @@ struct tls_context;
 /* What a loop needs from the server around it. */
 struct loop_settings {
 	struct server *server;
+	struct metrics *metrics;        /* NULL: nothing is counted */
+	enum access_log access_log;
 	const struct route *routes;
 	size_t route_count;
 	/* May this request in? 0, or the HTTP status, with q->reply saying why. On the loop thread: no waiting. */

@@ -36,10 +36,15 @@ void reply_init(struct reply *r)
 
 void reply_release(struct reply *r)
 {
+	char id[sizeof r->request_id];
+
 	buf_free(r->body);
 	if (r->fd >= 0)
 		close(r->fd);
+	/* who asked does not change with what is answered */
+	memcpy(id, r->request_id, sizeof id);
 	reply_init(r);
+	memcpy(r->request_id, id, sizeof id);
 }
 
 /* When there is no memory for a body at all, writers write here and it is thrown away. */
@@ -74,6 +79,8 @@ struct json_writer reply_problem_open(struct reply *r, enum problem p, const cha
 	json_put_text(&w, "title", t->title);
 	json_put_int(&w, "status", t->status);
 	json_put_text(&w, "detail", detail);
+	if (r->request_id[0])
+		json_put_text(&w, "request_id", r->request_id);
 	return w;
 }
 
@@ -133,6 +140,8 @@ void reply_head(const struct reply *r, bool keep_alive, struct buf *out)
 		buf_adds(out, "WWW-Authenticate: Bearer\r\n");
 	if (r->retry_after > 0)
 		buf_addf(out, "Retry-After: %" PRId64 "\r\n", r->retry_after);
+	if (r->request_id[0])
+		buf_addf(out, "X-Request-Id: %s\r\n", r->request_id);
 	if (r->etag[0])
 		buf_addf(out, "ETag: %s\r\n", r->etag);
 	if (r->replayed)

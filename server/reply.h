@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "server/problem.h"
+#include "server/request_id.h"
 
 #define REPLY_BODY_MAX ((size_t)16 << 20)
 
@@ -29,6 +30,7 @@ struct reply {
 	char location[256];             /* "" none */
 	bool replayed;                  /* the answer of an earlier request with the same Idempotency-Key */
 	bool close;                     /* end the connection after it */
+	char request_id[REQUEST_ID_MAX + 1];    /* "" none; stays when the reply is begun anew */
 };
 
 void reply_init(struct reply *r);

@@ -77,7 +77,7 @@ static void describe(struct loop_settings *l, struct server *s, struct tls_conte
 	const struct config *c = s->config;
 
 	*l = (struct loop_settings){
-		.server = s, .routes = routes, .route_count = route_count, .admit = server_admit, .tls = tls, .host = c->host,
+		.server = s, .metrics = s->metrics, .access_log = c->access, .routes = routes, .route_count = route_count, .admit = server_admit, .tls = tls, .host = c->host,
 		.port = c->port, .uploads = s->uploads, .upload_max = (uint64_t)c->upload_max,
 		.connections = (size_t)c->connections, .head_ms = c->head_s * 1000, .body_ms = c->body_s * 1000,
 		.idle_ms = c->idle_s * 1000, .write_ms = c->write_s * 1000, .stop_ms = STOP_MS,
@@ -138,6 +138,7 @@ static int run(int argc, char **argv, const void *arg, struct err *e)
 	if (config_read(&c, o->config, e) < 0)
 		return e->code;
 	log_init("ringholdd", LOG_INFO);
+	log_set_form(c->log_form);
 	signal(SIGPIPE, SIG_IGN);
 	if (size_pool(c, e) < 0) {
 		config_free(c);

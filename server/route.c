@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "server/admit.h"
 #include "server/handlers.h"
@@ -19,6 +20,7 @@ struct request *request_new(struct server *s, const struct route *r)
 	q->server = s;
 	q->route = r;
 	q->body_fd = -1;
+	q->began_us = clock_work_us();
 	reply_init(&q->reply);
 	return q;
 }

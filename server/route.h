@@ -37,6 +37,7 @@ struct request {
 	struct identity *identity;      /* owned; of an operator, else NULL */
 	char why[ROUTE_WHY_MAX];         /* "reason" of the query: for the audit log */
 	bool scope_asked;               /* handler_may() was called */
+	int64_t began_us;               /* clock_work_us() when its head was complete */
 	char peer[ROUTE_PEER_MAX];      /* address the connection comes from; "": not known */
 	uint64_t generation;            /* of a device's token */
 	struct buf *body;               /* owned; BODY_JSON */
@@ -59,6 +60,7 @@ struct route {
 };
 
 #define ROUTE_DRY 1u            /* knows "dry_run" in the query */
+#define ROUTE_SCRAPED 4u         /* the configuration may open it to everybody: then there is no identity */
 #define ROUTE_SECRET 2u         /* its answer holds a secret that is kept nowhere */
 
 extern const struct route routes[];

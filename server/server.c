@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "server/admit.h"
+#include "server/metrics.h"
 #include "server/oidc.h"
 
 #define FOLD_ROWS 256   /* devices in one submission */
@@ -245,7 +246,10 @@ static int open_all(struct server *s, struct err *e)
 	/* After a restart nobody is silent before one full interval. */
 	s->quiet_until = s->started + server_checkin_s(s);
 	judge_all(s);
-	if (writer_start(&s->writer, s->store, e) < 0 || desk_keep_count(s->desk, s->store, s->writer, e) < 0 ||
+	if (writer_start(&s->writer, s->store, e) < 0)
+		return e->code;
+	writer_count(s->writer, s->metrics);
+	if (desk_keep_count(s->desk, s->store, s->writer, e) < 0 ||
 	    server_import_operators(s, e) < 0)
 		return e->code;
 	catch_up(s);
@@ -263,6 +267,7 @@ int server_open(struct server **out, struct config *config, struct err *e)
 	s->config = config;
 	s->metadata_dir = s->targets_dir = -1;
 	s->started = clock_now();
+	s->metrics = metrics_new();     /* NULL: nothing is counted */
 	pthread_mutex_init(&s->keying, NULL);
 	pthread_mutex_init(&s->tokens, NULL);
 	pthread_mutex_init(&s->publishing, NULL);
@@ -285,6 +290,7 @@ void server_close(struct server *s)
 	if (s->writer && server_fold(s, SIZE_MAX, &e) < 0)
 		log_error("%s", e.msg);
 	writer_stop(s->writer);
+	metrics_free(s->metrics);
 	store_close(s->store);
 	desk_close(s->desk);
 	background_close(s->background);

@@ -26,6 +26,7 @@ struct admission;
 struct oidc;
 struct idempotency;
 struct follow;
+struct metrics;
 
 struct server {
 	struct config *config;
@@ -39,6 +40,7 @@ struct server {
 	char *trials;                   /* directory where bundles are unpacked to be checked */
 	int metadata_dir, targets_dir;  /* of the repository */
 	int64_t started;
+	struct metrics *metrics;        /* has no lock */
 	struct ticker *ticker;
 	struct follow *follow;          /* NULL: no vendor's repository is followed */
 

@@ -104,7 +104,19 @@ static const char eighth[] =
 	"ALTER TABLE audit ADD COLUMN becomes TEXT NOT NULL DEFAULT '';"
 	"CREATE TABLE audit_checkpoint (count INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL);";
 
-const char *const sql_schema[] = { first, second, third, fourth, fifth, sixth, seventh, eighth };
+/* Whom to tell what happened; what was not delivered yet; and one row that is written to see whether rows can be. */
+static const char ninth[] =
+	"CREATE TABLE webhook (name TEXT PRIMARY KEY, kind INTEGER NOT NULL, url TEXT NOT NULL, types TEXT NOT NULL,"
+	" channels TEXT NOT NULL, rings TEXT NOT NULL, timeout INTEGER NOT NULL, paused INTEGER NOT NULL, secret TEXT NOT NULL,"
+	" old_secret TEXT NOT NULL, old_until INTEGER NOT NULL, created INTEGER NOT NULL, by TEXT NOT NULL,"
+	" version INTEGER NOT NULL, cursor INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE delivery (id INTEGER PRIMARY KEY AUTOINCREMENT, webhook TEXT NOT NULL, message TEXT NOT NULL UNIQUE,"
+	" type TEXT NOT NULL, made INTEGER NOT NULL, due INTEGER NOT NULL, dead INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+	" status INTEGER NOT NULL, error TEXT NOT NULL, body TEXT NOT NULL);"
+	"CREATE INDEX delivery_due ON delivery (webhook, dead, due);"
+	"CREATE TABLE pulse (id INTEGER PRIMARY KEY, at INTEGER NOT NULL);";
+
+const char *const sql_schema[] = { first, second, third, fourth, fifth, sixth, seventh, eighth, ninth };
 
 const char *const sql_text[SQL_COUNT] = {
 	[SQL_DEVICE_PUT] =
@@ -279,6 +291,44 @@ const char *const sql_text[SQL_COUNT] = {
 		"SELECT who, key, at, request, status, type, etag, location, body FROM answer WHERE who = $1 AND key = $2",
 	[SQL_CHECKPOINTS] =
 		"SELECT count, at, body FROM audit_checkpoint ORDER BY count DESC LIMIT $1",
+	[SQL_WEBHOOK_PUT] =
+		"INSERT INTO webhook (name, kind, url, types, channels, rings, timeout, paused, secret, old_secret, old_until,"
+		" created, by, version, cursor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+		" ON CONFLICT (name) DO UPDATE SET kind = $2, url = $3, types = $4, channels = $5, rings = $6, timeout = $7,"
+		" paused = $8, secret = $9, old_secret = $10, old_until = $11, version = $14",
+	[SQL_WEBHOOK_CURSOR] =
+		"UPDATE webhook SET cursor = $2 WHERE name = $1 AND cursor < $2",
+	[SQL_WEBHOOK_END] =
+		"DELETE FROM webhook WHERE name = $1",
+	[SQL_WEBHOOK_END_QUEUE] =
+		"DELETE FROM delivery WHERE webhook = $1",
+	[SQL_DELIVERY_ADD] =
+		"INSERT INTO delivery (webhook, message, type, made, due, dead, attempts, status, error, body)"
+		" VALUES ($1, $2, $3, $4, $5, 0, 0, 0, '', $6) ON CONFLICT DO NOTHING",
+	[SQL_DELIVERY_TRIED] =
+		"UPDATE delivery SET due = $2, dead = $3, attempts = $4, status = $5, error = $6 WHERE message = $1",
+	[SQL_DELIVERY_END] =
+		"DELETE FROM delivery WHERE message = $1",
+	[SQL_DELIVERIES_AGAIN] =
+		"UPDATE delivery SET due = $3, made = $3, dead = 0, attempts = 0 WHERE webhook = $1 AND dead > 0"
+		" AND ($2 = '' OR message = $2)",
+	[SQL_PULSE] =
+		"INSERT INTO pulse (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = $1",
+	[SQL_WEBHOOKS] =
+		"SELECT name, kind, url, types, channels, rings, timeout, paused, secret, old_secret, old_until, created, by,"
+		" version, cursor FROM webhook ORDER BY name",
+	[SQL_DELIVERIES] =
+		"SELECT id, webhook, message, type, made, due, dead, attempts, status, error, NULL FROM delivery"
+		" WHERE webhook = $1 AND (dead > 0) = ($2 <> 0) AND id > $3 ORDER BY id LIMIT $4",
+	[SQL_DELIVERY_DUE] =
+		"SELECT id, webhook, message, type, made, due, dead, attempts, status, error, body FROM delivery"
+		" WHERE webhook = $1 AND dead = 0 AND due <= $2 ORDER BY due, id LIMIT 1",
+	[SQL_QUEUES] =
+		"SELECT webhook, sum(dead = 0), sum(dead > 0), COALESCE(min(CASE WHEN dead = 0 THEN made END), 0) FROM delivery"
+		" GROUP BY webhook ORDER BY webhook",
+	[SQL_HEADS] =
+		"SELECT max(COALESCE((SELECT max(id) FROM event), 0), COALESCE((SELECT max(id) FROM decision), 0)),"
+		" COALESCE((SELECT max(id) FROM audit), 0)",
 	[SQL_RESERVATIONS] =
 		"SELECT role, version, digest FROM reservation WHERE $1 = '' OR role = $1 ORDER BY role",
 };

@@ -16,7 +16,7 @@
 #include "signing/audit_chain.h"
 
 #define DEVICE_ID_LEN 32        /* hex digits */
-#define STORE_VERSION 8         /* of the schema; an older one is brought up, a newer one refused */
+#define STORE_VERSION 9         /* of the schema; an older one is brought up, a newer one refused */
 
 struct store;
 
@@ -240,11 +240,49 @@ struct store_checkpoint {
 	const char *body;               /* the document */
 };
 
+/* Whom the server tells what happened, or asks before a ring is entered; see server/webhooks.h. */
+struct store_webhook {
+	const char *name;
+	int kind;                       /* enum webhook_kind */
+	const char *url;
+	const char *types;              /* prefixes of event types, separated by one blank; "": every type */
+	const char *channels, *rings;   /* likewise */
+	int64_t timeout_s;
+	bool paused;
+	const char *secret;             /* as its owner has it; kept, because it signs */
+	const char *old_secret;         /* signs as well until old_until; "" none */
+	int64_t old_until;
+	int64_t created;
+	const char *by;
+	uint64_t version;               /* counts changes by people */
+	uint64_t cursor;                /* the last id of the feed that was looked at for it */
+};
+
+/* A message of a webhook that was not delivered yet, or given up. */
+struct store_delivery {
+	uint64_t id;                    /* when read */
+	const char *webhook, *message;  /* the message's name is the same whenever it is sent */
+	const char *type;
+	int64_t made, due;
+	int64_t dead;                   /* given up then; 0: it waits */
+	int64_t attempts;
+	int status;                     /* of the last answer; 0: there was none */
+	const char *error;              /* of the last attempt; "" none */
+	const char *body;               /* NULL in lists */
+};
+
+struct store_queue {                    /* of one webhook */
+	const char *webhook;
+	int64_t waiting, dead, oldest;  /* oldest: when the first that waits was made; 0: none */
+};
+
 enum store_kind {
 	STORE_DEVICE, STORE_SEEN, STORE_EVENT, STORE_OUTCOME, STORE_BUNDLE, STORE_CONTRACT, STORE_POLICY,
 	STORE_ROLLOUT, STORE_RING, STORE_RING_FLAGS, STORE_DECISION, STORE_AUDIT, STORE_ENROLMENT, STORE_ENROLMENT_USE, STORE_ROLLBACK,
 	STORE_RESERVATION, STORE_GATE, STORE_REQUEST, STORE_STRATA, STORE_SILENCE, STORE_BACKGROUND,
 	STORE_TOKEN, STORE_TOKEN_USED, STORE_ANSWER, STORE_ANSWERS_END, STORE_CHECKPOINT,
+	STORE_WEBHOOK, STORE_WEBHOOK_CURSOR, STORE_WEBHOOK_END, STORE_DELIVERY, STORE_DELIVERY_TRIED, STORE_DELIVERY_END,
+	STORE_DELIVERIES_AGAIN, STORE_PULSE,
 };
 
 struct store_record {
@@ -271,6 +309,10 @@ struct store_record {
 		struct store_request request;   /* replaces state, expiry, note and body of the row */
 		struct store_token token;       /* replaces the row with this id; ERR_CONFLICT: name or hash are another's. used: nothing but id and used */
 		struct store_answer answer;     /* begun: ERR_CONFLICT when there is one; else replaces the row. end: those of `at` and before go */
+		struct store_webhook webhook;   /* replaces the row but for created, by and cursor; cursor: nothing but name and cursor. end: it and its messages go */
+		struct store_delivery delivery; /* a repeated message changes nothing. tried: due, dead, attempts, status, error of `message`; end: it goes */
+		                                /* again: the dead ones of `webhook`, or but `message` unless "", are due at `due`, as if never tried */
+		int64_t pulse;                  /* the time: shows that the store can be written */
 		struct store_reservation reservation;   /* compare and swap: ERR_CONFLICT when `last` is no longer the row's */
 	} u;
 };
@@ -345,6 +387,15 @@ int store_gate_of(struct store *s, uint64_t rollout, int ring, const char *event
 int store_each_token(struct store *s, int (*visit)(const struct store_token *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;       /* oldest first */
 /* ERR_NOT_FOUND. */
 int store_answer(struct store *s, const char *who, const char *key, int (*visit)(const struct store_answer *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+
+int store_each_webhook(struct store *s, int (*visit)(const struct store_webhook *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;   /* by name */
+/* Without bodies, oldest first: those after this id; dead: those given up, else those that wait. */
+int store_each_delivery(struct store *s, const char *webhook, bool dead, uint64_t after, int64_t limit, int (*visit)(const struct store_delivery *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+/* With its body: the first that is due. ERR_NOT_FOUND. */
+int store_delivery_due(struct store *s, const char *webhook, int64_t now, int (*visit)(const struct store_delivery *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+int store_each_queue(struct store *s, int (*visit)(const struct store_queue *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+/* The greatest id of the feed, of the audit log. */
+int store_heads(struct store *s, uint64_t *feed, uint64_t *audit, struct err *e) MUST_CHECK;
 
 /* Without bodies, oldest first; state -1: all. */
 int store_each_request(struct store *s, int state, int (*visit)(const struct store_request *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;

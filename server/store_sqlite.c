@@ -362,6 +362,25 @@ static int put_answer(struct store *s, const struct store_answer *a, struct err 
 	return e->code == ERR_CONFLICT ? err_set(e, ERR_CONFLICT, "a request with this Idempotency-Key was begun before") : e->code;
 }
 
+static int put_webhook(struct store *s, const struct store_webhook *w, struct err *e)
+{
+	return change(s, e, SQL_WEBHOOK_PUT, "tittttiittiitii", w->name, (int64_t)w->kind, w->url, w->types, w->channels, w->rings,
+		      w->timeout_s, (int64_t)w->paused, w->secret, w->old_secret, w->old_until, w->created, w->by, (int64_t)w->version,
+		      (int64_t)w->cursor);
+}
+
+static int end_webhook(struct store *s, const char *name, struct err *e)
+{
+	if (change(s, e, SQL_WEBHOOK_END_QUEUE, "t", name) < 0)
+		return e->code;
+	return change(s, e, SQL_WEBHOOK_END, "t", name);
+}
+
+static int tried(struct store *s, const struct store_delivery *d, struct err *e)
+{
+	return change(s, e, SQL_DELIVERY_TRIED, "tiiiit", d->message, d->due, d->dead, d->attempts, (int64_t)d->status, d->error);
+}
+
 static int append(struct store *s, const struct store_record *r, struct err *e)
 {
 	switch (r->kind) {
@@ -420,6 +439,23 @@ static int append(struct store *s, const struct store_record *r, struct err *e)
 		return add_silence(s, &r->u.silence, e);
 	case STORE_BACKGROUND:
 		return add_background(s, &r->u.background, e);
+	case STORE_WEBHOOK:
+		return put_webhook(s, &r->u.webhook, e);
+	case STORE_WEBHOOK_CURSOR:
+		return change(s, e, SQL_WEBHOOK_CURSOR, "ti", r->u.webhook.name, (int64_t)r->u.webhook.cursor);
+	case STORE_WEBHOOK_END:
+		return end_webhook(s, r->u.webhook.name, e);
+	case STORE_DELIVERY:
+		return change(s, e, SQL_DELIVERY_ADD, "tttiit", r->u.delivery.webhook, r->u.delivery.message, r->u.delivery.type,
+			      r->u.delivery.made, r->u.delivery.due, r->u.delivery.body);
+	case STORE_DELIVERY_TRIED:
+		return tried(s, &r->u.delivery, e);
+	case STORE_DELIVERY_END:
+		return change(s, e, SQL_DELIVERY_END, "t", r->u.delivery.message);
+	case STORE_DELIVERIES_AGAIN:
+		return change(s, e, SQL_DELIVERIES_AGAIN, "tti", r->u.delivery.webhook, r->u.delivery.message, r->u.delivery.due);
+	case STORE_PULSE:
+		return change(s, e, SQL_PULSE, "i", r->u.pulse);
 	case STORE_RESERVATION:
 		return swap_reservation(s, &r->u.reservation, e);
 	}

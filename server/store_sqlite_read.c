@@ -333,3 +333,79 @@ int store_answer(struct store *s, const char *who, const char *key, int (*visit)
 {
 	return found(walk(s, row_answer, &visit, arg, e, SQL_ANSWER, "tt", who, key), "answer", e);
 }
+
+/* ---- webhooks ---- */
+
+static int row_webhook(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_webhook w = { T(0), (int)I(1), T(2), T(3), T(4), T(5), I(6), B(7), T(8), T(9), I(10), I(11), T(12), U(13), U(14) };
+
+	return CALL(struct store_webhook, &w);
+}
+
+static int row_delivery(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_delivery d = { U(0), T(1), T(2), T(3), I(4), I(5), I(6), I(7), (int)I(8), T(9), T(10) };
+
+	return CALL(struct store_delivery, &d);
+}
+
+static int row_due(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	int got = row_delivery(st, visit, arg, e);
+
+	return got ? got : 1;
+}
+
+static int row_queue(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_queue q = { T(0), I(1), I(2), I(3) };
+
+	return CALL(struct store_queue, &q);
+}
+
+int store_each_webhook(struct store *s, int (*visit)(const struct store_webhook *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_webhook, &visit, arg, e, SQL_WEBHOOKS, "");
+}
+
+int store_each_delivery(struct store *s, const char *webhook, bool dead, uint64_t after, int64_t limit,
+			int (*visit)(const struct store_delivery *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_delivery, &visit, arg, e, SQL_DELIVERIES, "tiii", webhook, (int64_t)dead, (int64_t)after, limit);
+}
+
+int store_delivery_due(struct store *s, const char *webhook, int64_t now, int (*visit)(const struct store_delivery *, void *, struct err *),
+		       void *arg, struct err *e)
+{
+	return found(walk(s, row_due, &visit, arg, e, SQL_DELIVERY_DUE, "ti", webhook, now), "message that is due", e);
+}
+
+int store_each_queue(struct store *s, int (*visit)(const struct store_queue *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_queue, &visit, arg, e, SQL_QUEUES, "");
+}
+
+struct heads {
+	uint64_t feed, audit;
+};
+
+static int row_heads(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct heads *h = arg;
+
+	(void)visit;
+	(void)e;
+	*h = (struct heads){ U(0), U(1) };
+	return 0;
+}
+
+int store_heads(struct store *s, uint64_t *feed, uint64_t *audit, struct err *e)
+{
+	struct heads h = { 0, 0 };
+	int got = walk(s, row_heads, NULL, &h, e, SQL_HEADS, "");
+
+	*feed = h.feed;
+	*audit = h.audit;
+	return got;
+}

@@ -4,6 +4,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "server/metrics.h"
+
 #define GROUP_MAX 1024
 
 struct writer {
@@ -14,6 +17,8 @@ struct writer {
 	struct write *first, **last;    /* waiting, in order */
 	bool stopping;
 	uint64_t commits, jobs;
+	struct err trouble;             /* of the last group; code 0: none */
+	struct metrics *metrics;
 };
 
 /* Takes up to GROUP_MAX jobs; 0: told to stop and nothing left. */
@@ -60,8 +65,15 @@ static int transact(struct writer *w, struct write *group[], size_t count, struc
 	return store_commit(w->store, e);
 }
 
+/* What says something about the disk, not about the row. */
+static bool of_the_store(int code)
+{
+	return code == ERR_IO || code == ERR_SPACE || code == ERR_MEMORY;
+}
+
 static void run_group(struct writer *w, struct write *group[], size_t count)
 {
+	int64_t began = clock_work_us();
 	struct err e = { 0 };
 
 	if (transact(w, group, count, &e) < 0) {
@@ -72,9 +84,14 @@ static void run_group(struct writer *w, struct write *group[], size_t count)
 	for (size_t i = 0; i < count; i++)
 		if (group[i]->append.error.code == 0 && group[i]->committed)
 			group[i]->committed(group[i]);
+	for (size_t i = 0; i < count && e.code == 0; i++)
+		if (of_the_store(group[i]->append.error.code))
+			e = group[i]->append.error;
+	metrics_commit(w->metrics, count, clock_work_us() - began, e.code == 0);
 	pthread_mutex_lock(&w->lock);
 	for (size_t i = 0; i < count; i++)
 		group[i]->done = true;
+	w->trouble = e;
 	w->commits++;
 	w->jobs += count;
 	pthread_cond_broadcast(&w->done);
@@ -141,6 +158,19 @@ int writer_submit(struct writer *w, struct write *job, struct err *e)
 	if (job->append.error.code)
 		*e = job->append.error;
 	return job->append.error.code;
+}
+
+void writer_count(struct writer *w, struct metrics *m)
+{
+	w->metrics = m;
+}
+
+int writer_trouble(struct writer *w, struct err *e)
+{
+	pthread_mutex_lock(&w->lock);
+	*e = w->trouble;
+	pthread_mutex_unlock(&w->lock);
+	return e->code;
 }
 
 void writer_figures(struct writer *w, uint64_t *commits, uint64_t *jobs)

@@ -30,6 +30,13 @@ void writer_stop(struct writer *w);     /* after the last writer_submit() return
 /* Waits until it is durable and committed() has run, or refused: w->append.error says why. */
 int writer_submit(struct writer *w, struct write *job, struct err *e) MUST_CHECK;
 
+/* Counts commits there from now on; before anything is submitted. */
+struct metrics;
+void writer_count(struct writer *w, struct metrics *m);
+
+/* 0 while the store takes what is written; else why it did not, the last time: the code and *e. */
+int writer_trouble(struct writer *w, struct err *e) MUST_CHECK;
+
 /* Commits so far, and jobs in them: what the grouping achieves. */
 void writer_figures(struct writer *w, uint64_t *commits, uint64_t *jobs);
 
