@@ -338,6 +338,29 @@ static inline void endpoint_print_log(const struct endpoint *p)
 		fprintf(stderr, "%s\n", b->data + (b->len > 6000 ? b->len - 6000 : 0));
 }
 
+/* Commands that come before the agent has its lock do the work themselves, and the agent that meets them gives up. */
+static inline void endpoint_agent_up(struct endpoint *p)
+{
+	char path[512], text[32];
+	int holder = 0;
+
+	snprintf(path, sizeof path, "%s" HOME_RUN "/agent.lock", p->root);
+	while (holder != p->agent) {
+		siginfo_t ended = { 0 };
+		FILE *f = fopen(path, "re");
+
+		if (f && fgets(text, sizeof text, f))
+			holder = atoi(text);
+		if (f)
+			fclose(f);
+		if (waitid(P_PID, p->agent, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid) {
+			endpoint_print_log(p);
+			fail_msg("the agent ended before it was up");
+		}
+		poll(NULL, 0, 5);
+	}
+}
+
 /* Turns the sensor until done; each turn moves the clock on by advance_ms. */
 static inline void endpoint_until(struct endpoint *p, const char *what, endpoint_done *done, const void *arg, int64_t advance_ms)
 {

@@ -390,6 +390,7 @@ static void a_ring_that_gives_permits_still_needs_one(void **state)
 	endpoint_assign(p, &one, NULL, 1, 20, 0);
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
+	endpoint_agent_up(p);
 	assert_install(p, p->repo, 0, "waits for the permit of its server");
 	assert_install_json(p, p->repo, 0, "under-way");
 	struct seen s = endpoint_look(p);
