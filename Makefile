@@ -85,6 +85,7 @@ room_of = $(firstword $(subst /, ,$(patsubst tests/%,%,$1)))
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(CFLAGS_$(call room_of,$*)) $(if $(filter tests/%,$*),-Itests) -MMD -MP -c $< -o $@
+$(B)/obj/schema/embedded.o: schema/policy.schema.json
 $(B)/obj/llhttp/%.o: $(LLHTTP_SRC)/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -fPIE -w -I$(LLHTTP_INC) -DLLHTTP_STRICT_MODE=1 -c $< -o $@

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/number.h"
 #include "cli/commands.h"
@@ -234,14 +235,15 @@ static int check(int argc, char **argv, const void *options, struct err *e)
 	struct row rows[POLICY_RINGS_MAX] = { 0 };
 	AUTO(policy) struct policy *p = NULL;
 	AUTO(buf) struct buf *text = NULL;
+	const int64_t now = clock_now();
 
 	(void)argc;
-	if (read_policy(&p, &text, argv[0], e) < 0 || parse_members(members, p, &o->members, e) < 0)
+	if (read_policy(&p, &text, argv[0], e) < 0 || parse_members(members, p, &o->members, e) < 0 || policy_resolve(p, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < p->count; i++) {
 		rows[i].ring = &p->rings[i];
 		rows[i].members = members[i];
-		policy_exposure(&rows[i].x, p, i, members[i]);
+		policy_exposure(&rows[i].x, p, i, members[i], now);
 		if (o->exact && work_out(&rows[i], e) < 0)
 			return err_wrap(e, "ring %s", p->rings[i].name);
 	}
@@ -255,7 +257,7 @@ static int check(int argc, char **argv, const void *options, struct err *e)
 	}
 	fflush(stdout);
 	for (size_t i = 0; i < p->count; i++)
-		if (policy_check_size(p, i, members[i], e) < 0)
+		if (policy_check_size(p, i, members[i], now, e) < 0)
 			return e->code;
 	return 0;
 }

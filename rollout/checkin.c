@@ -257,7 +257,23 @@ void checkin_free(struct checkin *c)
 	free(c);
 }
 
-void checkin_stratum(char out[CHECKIN_STRATUM_MAX + 1], const struct checkin_facts *f)
+void checkin_stratum(char out[CHECKIN_STRATUM_MAX + 1], unsigned keys, const struct checkin_facts *f)
 {
-	snprintf(out, CHECKIN_STRATUM_MAX + 1, "%s/%s/%s", f->os, f->sensor_version, f->locale);
+	const struct {
+		enum policy_stratum key;
+		const char *text;
+		bool always;
+	} parts[] = {
+		{ STRATUM_ARCH, f->arch, false }, { STRATUM_SENSOR, f->sensor, false },
+		{ STRATUM_OS, f->os, true }, { STRATUM_SENSOR_VERSION, f->sensor_version, true }, { STRATUM_LOCALE, f->locale, true },
+	};
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		bool asked = keys & 1u << parts[i].key;
+
+		if (asked || parts[i].always)
+			len += (size_t)snprintf(out + len, CHECKIN_STRATUM_MAX + 1 - len, "%s%s", len ? "/" : "", asked ? parts[i].text : "*");
+	}
 }

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/name.h"
 #include "rollout/effects.h"
+#include "rollout/policy.h"
 
 #define CHECKIN_MAX (64 * 1024)         /* bytes of either message */
 #define CHECKIN_EVENTS_MAX 256
@@ -91,9 +92,14 @@ int checkin_write(struct buf *out, const struct checkin *c, struct err *e) MUST_
 void checkin_free(struct checkin *c);
 void checkin_forget_effects(struct checkin *c);         /* they are much of the memory of a check-in that is kept */
 
-/* "debian-12/7.11/zh_CN": what content fails alike on. out has room for any facts. */
-#define CHECKIN_STRATUM_MAX (3 * CHECKIN_TEXT_MAX + 2)
-void checkin_stratum(char out[CHECKIN_STRATUM_MAX + 1], const struct checkin_facts *f);
+/*
+ * "debian-12/7.11/zh_CN": what content fails alike on, by the keys of a policy
+ * (bits of enum policy_stratum). Architecture and sensor come before these
+ * three when they are asked for; of the three what is not asked for is "*", so
+ * that what is pooled can be told from the end (rollout/strata.h).
+ */
+#define CHECKIN_STRATUM_MAX (5 * CHECKIN_TEXT_MAX + 4)
+void checkin_stratum(char out[CHECKIN_STRATUM_MAX + 1], unsigned keys, const struct checkin_facts *f);
 
 struct checkin_permit {
 	char channel[NAME_LEN_MAX + 1];

@@ -12,14 +12,13 @@ static const struct {
 	const char *what, *unit;
 	double scale;           /* of n per `per`, for people */
 	bool counted;
-	double floor;           /* less of it than this harms nobody, however many times more it is */
 } figures[EFFECTS_FIGURES] = {
-	[FIGURE_VERDICTS] = { "verdicts", "an hour", 3600, true, 0 },
-	[FIGURE_BLOCKS] = { "blocks and quarantines", "an hour", 3600, true, 0 },
-	[FIGURE_ERRORS] = { "events that could not be judged", "an hour", 3600, true, 0 },
-	[FIGURE_CPU] = { "CPU time", "% of a core", 0.1, false, 50 },
-	[FIGURE_RSS] = { "memory", "MiB", 1.0 / (1 << 20), false, 32 << 20 },
-	[FIGURE_LOAD] = { "load time", "ms", 1, false, 100 },
+	[FIGURE_VERDICTS] = { "verdicts", "an hour", 3600, true },
+	[FIGURE_BLOCKS] = { "blocks and quarantines", "an hour", 3600, true },
+	[FIGURE_ERRORS] = { "events that could not be judged", "an hour", 3600, true },
+	[FIGURE_CPU] = { "CPU time", "% of a core", 0.1, false },
+	[FIGURE_RSS] = { "memory", "MiB", 1.0 / (1 << 20), false },
+	[FIGURE_LOAD] = { "load time", "ms", 1, false },
 };
 
 static void put(struct effects_sum *s, uint64_t n, uint64_t per)
@@ -91,16 +90,24 @@ static bool above(const struct effects_sums *s, const struct effects_sum of[EFFE
 	return sides > 0 && s->hosts[EFFECTS_OFFERED] >= EFFECTS_RAIL_HOSTS && rate(&of[EFFECTS_OFFERED]) > ratio * *most;
 }
 
-bool effects_rail(char sentence[EFFECTS_RAIL_SENTENCE], const struct effects_sums *s, double ratio, int64_t least)
+/* So much more than `most` that somebody may feel it. */
+static bool matters(enum effects_figure i, const struct effects_sum *offered, double most, const struct effects_bounds *b)
+{
+	const int64_t floors[EFFECTS_FIGURES] = { [FIGURE_CPU] = b->cpu_ms_s, [FIGURE_RSS] = b->rss_bytes, [FIGURE_LOAD] = b->load_ms };
+
+	return figures[i].counted ? offered->n >= b->least : rate(offered) - most >= (double)floors[i];
+}
+
+bool effects_rail(char sentence[EFFECTS_RAIL_SENTENCE], const struct effects_sums *s, const struct effects_bounds *b)
 {
 	struct effects_sum of[EFFECTS_SIDES];
+	const double ratio = b->ratio;
 	double most;
 
 	for (int i = 0; i < EFFECTS_FIGURES; i++) {
 		for (int side = 0; side < EFFECTS_SIDES; side++)
 			of[side] = s->of[side][i];
-		if ((figures[i].counted && of[EFFECTS_OFFERED].n < least) || !above(s, of, ratio, &most) ||
-		    rate(&of[EFFECTS_OFFERED]) < figures[i].floor)
+		if (!above(s, of, ratio, &most) || !matters((enum effects_figure)i, &of[EFFECTS_OFFERED], most, b))
 			continue;
 		snprintf(sentence, EFFECTS_RAIL_SENTENCE, "%s of endpoints with the content: %.3g %s, of others %.3g: more than %g times", figures[i].what,
 			 figures[i].scale * rate(&of[EFFECTS_OFFERED]), figures[i].unit, figures[i].scale * most, ratio);
@@ -109,7 +116,7 @@ bool effects_rail(char sentence[EFFECTS_RAIL_SENTENCE], const struct effects_sum
 	for (size_t i = 0; i < s->rule_count; i++) {
 		for (int side = 0; side < EFFECTS_SIDES; side++)
 			of[side] = (struct effects_sum){ s->rules[i].n[side], s->of[side][FIGURE_VERDICTS].per };
-		if (of[EFFECTS_OFFERED].n < least || !above(s, of, ratio, &most))
+		if (of[EFFECTS_OFFERED].n < b->least || !above(s, of, ratio, &most))
 			continue;
 		snprintf(sentence, EFFECTS_RAIL_SENTENCE, "rule %.64s on endpoints with the content: %.3g verdicts an hour, on others %.3g: more than %g times",
 			 s->rules[i].rule, 3600 * rate(&of[EFFECTS_OFFERED]), 3600 * most, ratio);

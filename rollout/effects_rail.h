@@ -5,7 +5,8 @@
  * held against what the same endpoints counted on the content before, and
  * against those that still wait. A figure stands out when it is more than
  * `ratio` times that of every side there is to compare with, and there are
- * `least` of it. Rails are outside of alpha: they hold or halt as the policy
+ * `least` of it: of what is counted so many, of CPU time, memory and load time
+ * so much more than the others have. Ten times next to nothing harms nobody. Rails are outside of alpha: they hold or halt as the policy
  * says. Pure.
  */
 #ifndef ROLLOUT_EFFECTS_RAIL_H
@@ -38,10 +39,17 @@ struct effects_sums {
 	size_t rule_count;
 };
 
+/* From where on a figure stands out, as the policy says. */
+struct effects_bounds {
+	double ratio;
+	int64_t least;                  /* verdicts */
+	int64_t cpu_ms_s, rss_bytes, load_ms;   /* more than others; 0: however little */
+};
+
 /* One endpoint's latest report; counts above 2^53 say nothing and are left out. */
 void effects_rail_add(struct effects_sums *s, enum effects_side side, const struct effects *f);
 
 /* The first figure, then the first rule, that stands out; said for people. */
-bool effects_rail(char sentence[EFFECTS_RAIL_SENTENCE], const struct effects_sums *s, double ratio, int64_t least);
+bool effects_rail(char sentence[EFFECTS_RAIL_SENTENCE], const struct effects_sums *s, const struct effects_bounds *b);
 
 #endif

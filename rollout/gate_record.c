@@ -12,6 +12,7 @@ const char gate_run_letters[OUTCOME_COUNT] = "psflaev";
 const struct gate_count gate_counts[] = {
 	{ FACT(began), true, 1 },
 	{ FACT(bound_at), true, 1 },
+	{ FACT(closed_s), true, GATE_RECORD_LATER },
 	{ FACT(checkins_expected), true, 1 },
 	{ FACT(checkins_seen), true, 1 },
 	{ "at", offsetof(struct verdict_facts, now), true, 1 },
@@ -30,6 +31,7 @@ const struct gate_flag gate_flags[] = {
 	{ FACT(operator_hold), GATE_RECORD_FORMAT },
 	{ FACT(coverage_approved), GATE_RECORD_FORMAT },
 	{ FACT(continue_anyway), GATE_RECORD_FORMAT },
+	{ FACT(emergency), GATE_RECORD_LATER },
 };
 const size_t gate_flags_len = ARRAY_LEN(gate_flags);
 
@@ -254,7 +256,7 @@ static void write_all(struct json_writer *w, const struct gate_record *r)
 		json_put_int(w, gate_counts[i].key, gate_counts[i].wide ? *AT_CONST(int64_t, f, gate_counts[i].offset)
 									: (int64_t)*AT_CONST(uint32_t, f, gate_counts[i].offset));
 	for (size_t i = 0; i < gate_flags_len; i++)
-		if (gate_flags[i].until >= GATE_RECORD_FORMAT)
+		if (gate_flags[i].until != 1)
 			json_put_bool(w, gate_flags[i].key, *AT_CONST(bool, f, gate_flags[i].offset));
 	write_strata(w, r);
 	write_offers(w, r);

@@ -7,10 +7,10 @@
  *
  *	{"format":2,"kind":"gate-record","rollout":7,"channel":"edr","ring":"canary","position":0,"attempt":1,
  *	 "bundle":{"path":..,"serial":..,"version":..,"digest":..},"policy":"<the pinned policy's text>",
- *	 "at":..,"event":"pass","began":..,"bound_at":..,"quiet_until":..,
+ *	 "at":..,"event":"pass","began":..,"closed_s":..,"bound_at":..,"quiet_until":..,
  *	 "eligible":..,"members_away":..,"members_survived":..,"checkins_expected":..,"checkins_seen":..,
  *	 "placebos":..,"placebos_lost":..,"content_crash":false,"declined":false,
- *	 "operator_hold":false,"coverage_approved":false,"continue_anyway":false,
+ *	 "operator_hold":false,"coverage_approved":false,"continue_anyway":false,"emergency":false,
  *	 "strata":[["debian-12/7.11/C",4000],..,["other",3]],"strata_given":null,
  *	 "offers":[["<device>",group,offered,last_seen,goodbye,renewed,survived,failed,environment,lost,voided],..],
  *	 "runs":null,"silence":{"at_risk":..,"waiting":..,"before":null,"events":[["<device>",at,group,treated,at_risk,waiting],..]},

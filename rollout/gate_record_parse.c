@@ -12,7 +12,7 @@
 	"content_crash", "declined", "operator_hold", "coverage_approved", "continue_anyway", "strata", "offers", "runs",  \
 	"verdict", "cause", "sentence"
 
-static const char *const members[] = { MEMBERS_BOTH, "placebos", "placebos_lost", "strata_given", "silence", "effects", NULL };
+static const char *const members[] = { MEMBERS_BOTH, "placebos", "placebos_lost", "strata_given", "silence", "effects", "closed_s", "emergency", NULL };
 static const char *const members_1[] = { MEMBERS_BOTH, "background_known", NULL };
 static const char *const bundle_members[] = { "path", "serial", "version", "digest", NULL };
 
@@ -330,7 +330,7 @@ static int read_numbers(struct gate_record *r, const struct json_doc *d, struct 
 	for (size_t i = 0; i < gate_counts_len; i++) {
 		const struct gate_count *c = &gate_counts[i];
 
-		if (c->since > r->format)
+		if (c->since > r->format || (c->since == GATE_RECORD_LATER && !json_get(d->root, c->key)))
 			continue;
 		if (json_want_int(d, d->root, c->key, 0, c->wide ? INT64_MAX / 4 : UINT32_MAX, &n, e) < 0)
 			return e->code;
@@ -340,7 +340,8 @@ static int read_numbers(struct gate_record *r, const struct json_doc *d, struct 
 			*AT(uint32_t, &r->facts, c->offset) = (uint32_t)n;
 	}
 	for (size_t i = 0; i < gate_flags_len; i++)
-		if (gate_flags[i].until >= r->format && json_want_bool(d, d->root, gate_flags[i].key, AT(bool, &r->facts, gate_flags[i].offset), e) < 0)
+		if ((gate_flags[i].until >= r->format || (gate_flags[i].until == GATE_RECORD_LATER && json_get(d->root, gate_flags[i].key))) &&
+		    json_want_bool(d, d->root, gate_flags[i].key, AT(bool, &r->facts, gate_flags[i].offset), e) < 0)
 			return e->code;
 	return 0;
 }

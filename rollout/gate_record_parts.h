@@ -10,11 +10,14 @@
 #define SILENCED_COLUMNS 6
 #define SILENCE_NUMBER 48       /* bytes of a long double in decimal */
 
+/* Came after the first records of format 2: where it is missing it is 0, or false. */
+#define GATE_RECORD_LATER 0
+
 struct gate_count {
 	const char *key;
 	size_t offset;
 	bool wide;              /* int64_t, else uint32_t */
-	int since;              /* format */
+	int since;              /* format, or GATE_RECORD_LATER */
 };
 extern const struct gate_count gate_counts[];
 extern const size_t gate_counts_len;
@@ -22,7 +25,7 @@ extern const size_t gate_counts_len;
 struct gate_flag {
 	const char *key;
 	size_t offset;
-	int until;              /* the last format that has it */
+	int until;              /* the last format that has it, or GATE_RECORD_LATER */
 };
 extern const struct gate_flag gate_flags[];
 extern const size_t gate_flags_len;

@@ -66,7 +66,7 @@ uint64_t permit_order(const void *secret, size_t secret_len, const char *device)
 	return key;
 }
 
-bool permit_is_last(uint64_t order)
+bool permit_is_last(uint64_t order, double share)
 {
-	return (double)order >= (1 - PERMIT_LAST_SHARE) * 0x1p64;
+	return (double)order >= (1 - share) * 0x1p64;
 }

@@ -36,9 +36,8 @@ struct permit_answer {
 
 void permit_decide(struct permit_answer *out, const struct permit_facts *f);
 
-/* Those of the last 5 % of the order are offered only after the pass: until then others are compared with them. */
-#define PERMIT_LAST_SHARE 0.05
-bool permit_is_last(uint64_t order);
+/* Those of the last `share` of the order are offered only after the pass: until then others are compared with them. */
+bool permit_is_last(uint64_t order, double share);
 
 /* The device's place in the fixed random order of its ring: lower comes first. HMAC-SHA-256(secret, device id), first 8 bytes big-endian. */
 uint64_t permit_order(const void *secret, size_t secret_len, const char *device);

@@ -197,6 +197,8 @@ static int check_facts(const struct verdict_facts *f, struct err *e)
 		return err_set(e, ERR_REFUSED, "more members survived or are away than the ring has");
 	if (f->bound_at && (f->bound_at > f->now || f->bound_at < f->began))
 		return err_set(e, ERR_REFUSED, "the bound was reached outside the ring's time");
+	if (f->closed_s > f->now - f->began)
+		return err_set(e, ERR_REFUSED, "the ring was closed for longer than it has been there");
 	if (f->placebos_lost > f->placebos)
 		return err_set(e, ERR_REFUSED, "more placebo offers were lost than made");
 	if (f->checkins_seen > f->checkins_expected)
@@ -313,6 +315,28 @@ int replay_follows(const struct gate_record *earlier, const struct gate_record *
 
 /* ---- policies ---- */
 
+static int same_calendar(const struct policy_ring *a, const struct policy_ring *b, struct err *e)
+{
+	const struct policy_ring *rings[2] = { a, b };
+	struct buf texts[2] = { { .max = POLICY_MAX }, { .max = POLICY_MAX } };
+	int got = 0;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct json_writer w = { .out = &texts[i] };
+
+		json_open_object(&w, NULL);
+		calendar_write(&w, &rings[i]->calendar);
+		json_close_object(&w);
+	}
+	if (buf_check(&texts[0], e) < 0 || buf_check(&texts[1], e) < 0)
+		got = e->code;
+	else if (strcmp(texts[0].data, texts[1].data) != 0)
+		got = err_set(e, ERR_REFUSED, "ring %s: its windows or freezes are others here and there", a->name);
+	buf_release(&texts[0]);
+	buf_release(&texts[1]);
+	return got;
+}
+
 static int same_ring(const struct policy_ring *a, const struct policy_ring *b, struct err *e)
 {
 	const struct {
@@ -329,13 +353,25 @@ static int same_ring(const struct policy_ring *a, const struct policy_ring *b, s
 		{ "permit", a->permit_required, b->permit_required }, { "audit_first", a->audit_first, b->audit_first },
 		{ "effects", a->effects, b->effects }, { "effects_ratio", a->effects_ratio, b->effects_ratio },
 		{ "effects_least", (double)a->effects_least, (double)b->effects_least },
+		{ "effects_cpu_ms_s", (double)a->effects_cpu_ms_s, (double)b->effects_cpu_ms_s },
+		{ "effects_rss_bytes", (double)a->effects_rss_bytes, (double)b->effects_rss_bytes },
+		{ "effects_load_ms", (double)a->effects_load_ms, (double)b->effects_load_ms },
+		{ "emergency_soak_s", (double)a->emergency_soak_s, (double)b->emergency_soak_s },
+		{ "last_share", a->last_share, b->last_share }, { "strata", a->strata, b->strata },
+		{ "strata_survivors", (double)a->strata_survivors, (double)b->strata_survivors },
+		{ "strata_covered", (double)a->strata_covered, (double)b->strata_covered },
+		{ "approvals", (double)a->approvals.count, (double)b->approvals.count },
+		{ "lag.bundles", (double)a->lag_bundles, (double)b->lag_bundles },
+		{ "lag.hours", (double)a->lag_hours, (double)b->lag_hours },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		if (numbers[i].ours < numbers[i].theirs || numbers[i].ours > numbers[i].theirs)
 			return err_set(e, ERR_REFUSED, "ring %s: %s is %g here and %g there", a->name, numbers[i].what, numbers[i].ours,
 				       numbers[i].theirs);
-	return 0;
+	if (strcmp(a->approvals.role, b->approvals.role) != 0)
+		return err_set(e, ERR_REFUSED, "ring %s: role %s approves here and %s there", a->name, a->approvals.role, b->approvals.role);
+	return same_calendar(a, b, e);
 }
 
 int replay_same_policy(const struct policy *ours, const struct policy *theirs, struct err *e)
@@ -345,6 +381,9 @@ int replay_same_policy(const struct policy *ours, const struct policy *theirs, s
 	if (ours->checkin_s != theirs->checkin_s)
 		return err_set(e, ERR_REFUSED, "checkin_s is %lld here and %lld there", (long long)ours->checkin_s,
 			       (long long)theirs->checkin_s);
+	if (ours->emergency.count != theirs->emergency.count || strcmp(ours->emergency.role, theirs->emergency.role) != 0)
+		return err_set(e, ERR_REFUSED, "the emergency lane asks %lld %s here and %lld %s there", (long long)ours->emergency.count,
+			       ours->emergency.role, (long long)theirs->emergency.count, theirs->emergency.role);
 	if (ours->count != theirs->count)
 		return err_set(e, ERR_REFUSED, "%zu rings here and %zu there", ours->count, theirs->count);
 	for (size_t i = 0; i < ours->count; i++) {

@@ -320,7 +320,7 @@ static int ring_open(struct ring *g, const struct simulate_plan *p, int position
 
 	*g = (struct ring){ .policy = r, .plan = p, .position = position, .size = size, .state = RING_QUEUED,
 			    .seed = mix(p->seed * POLICY_RINGS_MAX + (uint64_t)position),
-			    .before_pass = size - (uint32_t)(PERMIT_LAST_SHARE * size), .clean_to_pass = gate_clean_to_pass(r->p0, r->p1, r->beta) };
+			    .before_pass = size - (uint32_t)(r->last_share * size), .clean_to_pass = gate_clean_to_pass(r->p0, r->p1, r->beta) };
 	g->next = calloc((size_t)size + 1, sizeof *g->next);
 	g->head = calloc(HORIZON + 1, sizeof *g->head);
 	g->what = calloc((size_t)size + 1, 1);

@@ -234,21 +234,28 @@ uint32_t strata_find(const struct strata *s, const char *name)
 	return s->count - 1;
 }
 
-uint32_t strata_wanted(const struct strata *s, uint32_t group)
+uint32_t strata_large_count(const struct strata *s)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < s->count; i++)
+		count += strata_large(s->groups[i].size, s->ring);
+	return count;
+}
+
+uint32_t strata_wanted(const struct strata *s, uint32_t group, int64_t survivors)
 {
 	uint32_t size = s->groups[group].size;
 
-	if (!strata_large(size, s->ring))
-		return 0;
-	return size < STRATA_SURVIVORS ? size : STRATA_SURVIVORS;
+	return strata_large(size, s->ring) ? (uint32_t)MIN((int64_t)size, survivors) : 0;
 }
 
-uint32_t strata_lacking(const struct strata *s, const uint32_t *survived, uint32_t *first)
+uint32_t strata_lacking(const struct strata *s, const uint32_t *survived, int64_t survivors, uint32_t *first)
 {
 	uint32_t lacking = 0;
 
 	for (uint32_t i = s->count; i-- > 0; )
-		if (survived[i] < strata_wanted(s, i)) {
+		if (survived[i] < strata_wanted(s, i, survivors)) {
 			*first = i;
 			lacking++;
 		}

@@ -20,7 +20,6 @@
 #define STRATA_NAME_MAX 192     /* bytes of a stratum's name */
 #define STRATA_MAX 4096         /* groups of a plan; what does not fit is other */
 #define STRATA_OTHER "other"
-#define STRATA_SURVIVORS 5      /* wanted of each large group, or all of it */
 
 struct stratum_size {
 	char name[STRATA_NAME_MAX + 1]; /* "debian-12/7.11.2/zh_CN" */
@@ -50,10 +49,11 @@ uint32_t strata_find(const struct strata *s, const char *name);
 
 /* At least 1 % of the ring, or 20 endpoints. */
 bool strata_large(uint32_t size, uint32_t ring);
-/* Survivors that a group must have before the ring passes: min(5, size) of a large one, of others none. */
-uint32_t strata_wanted(const struct strata *s, uint32_t group);
+uint32_t strata_large_count(const struct strata *s);
+/* Survivors that a group must have before the ring passes: min(survivors, size) of a large one, of others none. */
+uint32_t strata_wanted(const struct strata *s, uint32_t group, int64_t survivors);
 /* Groups that lack survivors, survived[] by group; *first is the first of them. */
-uint32_t strata_lacking(const struct strata *s, const uint32_t *survived, uint32_t *first);
+uint32_t strata_lacking(const struct strata *s, const uint32_t *survived, int64_t survivors, uint32_t *first);
 
 /* What was pooled when the plan was made, a line each: "debian-12/7.11.2/zh_CN: 3 endpoints counted with debian-12/7.11.2". */
 void strata_explain(const struct strata *s, struct buf *out);

@@ -28,7 +28,8 @@ struct view {
 	bool e_all, e_known;            /* at the limit */
 	bool strata_all, strata_known;  /* the mean over the strata, likewise */
 	bool covered;                   /* a coverage ring, and covered */
-	bool lacking;                   /* the bound would be reached, but strata lack survivors */
+	uint32_t short_by;              /* strata that lack survivors, of those that the policy wants */
+	bool lacking;                   /* the bound would be reached, but for them */
 };
 
 static void say(struct verdict_result *out, enum verdict v, enum verdict_cause c)
@@ -51,13 +52,41 @@ int64_t verdict_in_flight(const struct policy_ring *ring, uint32_t survived)
 
 static bool past_deadline(const struct verdict_facts *f)
 {
-	return f->began != 0 && f->now - f->began >= f->ring->deadline_s;
+	return f->began != 0 && f->now - f->began - f->closed_s >= f->ring->deadline_s;
 }
 
 /* Asked at the deadline, a person let the ring go on as it is. */
 static bool person_answered_deadline(const struct verdict_facts *f)
 {
 	return f->continue_anyway && past_deadline(f);
+}
+
+/* How many strata more must have their survivors. */
+static uint32_t short_by(const struct verdict_facts *f)
+{
+	int64_t covered;
+
+	if (f->ring->strata_covered == POLICY_STRATA_ALL || !f->strata)
+		return f->strata_lacking;
+	covered = (int64_t)strata_large_count(f->strata) - f->strata_lacking;
+	return (uint32_t)MAX(f->ring->strata_covered - covered, 0);
+}
+
+/* The bound, if strata let it count; by numbers, else by covering a small ring. */
+static void look_at_bound(struct view *v, struct verdict_result *out)
+{
+	const struct verdict_facts *f = v->f;
+	bool by_numbers = gate_passes(f->sums.lambda, v->ring->beta);
+	/* who covers all of a small ring has covered its strata, unless there are too few of them */
+	bool wanted = v->short_by > 0 && (by_numbers || v->ring->strata_covered != POLICY_STRATA_ALL);
+
+	/* pooled numbers say nothing of a stratum that was hardly tried */
+	v->lacking = wanted && (by_numbers || v->covered) && !person_answered_deadline(f);
+	out->bound_reached = by_numbers && !v->lacking;
+	if (out->bound_reached || !v->covered || (v->lacking && v->ring->strata_covered != POLICY_STRATA_ALL))
+		return;
+	out->bound_reached = out->by_coverage = true;
+	out->excluded_rate = gate_excluded_rate(f->members_survived);
 }
 
 static void look(struct view *v, struct verdict_result *out, const struct verdict_facts *f)
@@ -92,14 +121,8 @@ static void look(struct view *v, struct verdict_result *out, const struct verdic
 	v->covered = out->coverage_ring && v->bad == 0 && f->members_survived >= COVERAGE_LEAST &&
 		     (uint64_t)f->members_survived * 100 >= (uint64_t)f->eligible * COVERAGE_PERCENT &&
 		     (uint64_t)f->members_survived + f->members_away >= f->eligible;
-	out->bound_reached = gate_passes(s->lambda, r->beta);
-	/* pooled numbers say nothing of a stratum that was hardly tried */
-	v->lacking = out->bound_reached && f->strata_lacking > 0 && !person_answered_deadline(f);
-	out->bound_reached &= !v->lacking;
-	if (!out->bound_reached && v->covered) {
-		out->bound_reached = out->by_coverage = true;
-		out->excluded_rate = gate_excluded_rate(f->members_survived);
-	}
+	v->short_by = short_by(f);
+	look_at_bound(v, out);
 }
 
 /* ---- the reasons, in the order in which they count; each says whether it applies ---- */
@@ -159,10 +182,13 @@ static bool halt_by_crash(struct verdict_result *out, const struct view *v)
 
 static bool stands_out(struct verdict_result *out, const struct view *v, enum policy_effects then)
 {
+	const struct policy_ring *r = v->ring;
+	const struct effects_bounds bounds = { .ratio = r->effects_ratio, .least = r->effects_least, .cpu_ms_s = r->effects_cpu_ms_s,
+					       .rss_bytes = r->effects_rss_bytes, .load_ms = r->effects_load_ms };
 	char sentence[EFFECTS_RAIL_SENTENCE];
 
 	if (v->ring->effects != then || !v->f->effects || !(v->ring->effects_ratio > 0) || v->f->continue_anyway ||
-	    !effects_rail(sentence, v->f->effects, v->ring->effects_ratio, v->ring->effects_least))
+	    !effects_rail(sentence, v->f->effects, &bounds))
 		return false;
 	SENTENCE(out, "%s", sentence);
 	return true;
@@ -248,6 +274,16 @@ static bool hold_by_coverage(struct verdict_result *out, const struct view *v)
 	return true;
 }
 
+static void say_lacking(char out[192], const struct view *v)
+{
+	const struct verdict_facts *f = v->f;
+
+	if (v->ring->strata_covered == POLICY_STRATA_ALL || f->strata_lacking)
+		snprintf(out, 192, "%u strata have too few survivors: %.120s is one", v->short_by, f->strata_lacks ? f->strata_lacks : "a small one");
+	else
+		snprintf(out, 192, "%u of the %lld strata that the policy asks for are not in this ring", v->short_by, (long long)v->ring->strata_covered);
+}
+
 static bool hold_by_deadline(struct verdict_result *out, const struct view *v)
 {
 	const struct verdict_facts *f = v->f;
@@ -255,8 +291,10 @@ static bool hold_by_deadline(struct verdict_result *out, const struct view *v)
 	if (out->bound_reached || !past_deadline(f) || f->continue_anyway)
 		return false;
 	if (v->lacking) {
-		SENTENCE(out, "no verdict after %lld s: %u strata have too few survivors, %.120s is one; a person must decide",
-			 (long long)v->ring->deadline_s, f->strata_lacking, f->strata_lacks ? f->strata_lacks : "a small one");
+		char lacking[192];
+
+		say_lacking(lacking, v);
+		SENTENCE(out, "no verdict after %lld s: %s; a person must decide", (long long)v->ring->deadline_s, lacking);
 		return true;
 	}
 	if (v->ring->boots > 0 && f->sums.open > 0)
@@ -303,20 +341,21 @@ static const struct {
 static void conclude(struct verdict_result *out, const struct view *v)
 {
 	const struct verdict_facts *f = v->f;
-	int64_t soaked = f->bound_at ? f->now - f->bound_at : 0;
+	int64_t soaked = f->bound_at ? f->now - f->bound_at : 0, soak_s = policy_soak_s(v->ring, f->emergency);
+	char lacking[192];
 
 	if (!out->bound_reached && v->lacking) {
 		say(out, VERDICT_CONTINUE, CAUSE_RUNNING);
-		SENTENCE(out, "the bound is reached, but %u strata have too few survivors: %.120s is one", f->strata_lacking,
-			 f->strata_lacks ? f->strata_lacks : "a small one");
+		say_lacking(lacking, v);
+		SENTENCE(out, "the bound is reached, but %s", lacking);
 	} else if (!out->bound_reached) {
 		say(out, VERDICT_CONTINUE, CAUSE_RUNNING);
 		SENTENCE(out, "%u survived, %u failed or were lost, %u open; lambda = %.4g, passes at %.4g", v->survived, v->bad,
 			 f->sums.open, out->lambda, out->lambda_limit);
-	} else if (soaked < v->ring->soak_s) {
+	} else if (soaked < soak_s) {
 		say(out, VERDICT_CONTINUE, CAUSE_SOAK);
-		SENTENCE(out, "the bound is reached; %lld of %lld s of soak are over", (long long)soaked,
-			 (long long)v->ring->soak_s);
+		SENTENCE(out, "the bound is reached; %lld of %lld s of soak are over%s", (long long)soaked, (long long)soak_s,
+			 f->emergency ? ", in the emergency lane" : "");
 	} else if (out->by_coverage) {
 		say(out, VERDICT_PASS, CAUSE_COVERAGE);
 		SENTENCE(out, "coverage: %u of %u endpoints survived and none failed, which excludes a failure rate of %.3g %% at 95 %%",
@@ -346,7 +385,7 @@ static void take_lacking(struct verdict_facts *f, const struct strata *plan, con
 {
 	uint32_t first = 0;
 
-	f->strata_lacking = strata_lacking(plan, survived, &first);
+	f->strata_lacking = strata_lacking(plan, survived, f->ring->strata_survivors, &first);
 	f->strata_lacks = f->strata_lacking ? strata_name(plan, first) : NULL;
 }
 

@@ -42,8 +42,10 @@ enum verdict_cause {
 struct verdict_facts {
 	const struct policy_ring *ring;
 	bool first;                     /* the first ring of the policy */
+	bool emergency;                 /* the lane with the shorter soak */
 	int64_t now;
 	int64_t began;                  /* the first offer; 0: none yet */
+	int64_t closed_s;               /* since it began: seconds in which the ring's calendar was closed */
 	int64_t bound_at;               /* when an earlier verdict first said bound_reached; 0: never */
 	struct sequence_sums sums;      /* of the offers */
 	const struct strata *strata;    /* the frozen ones; NULL: none are */

@@ -57,19 +57,25 @@ static int take_want(struct visit *v, const struct checkin_want *want, struct er
 	p->attempt = want->attempt;
 	if (g)
 		stage_permit(g, v->d, want->attempt, server_checkin_s(v->s), v->now, &a);
+	/* Strata are frozen with the first offer, and with them who waits for the pass: maybe the very first. */
+	if (a.new_offer && !g->strata) {
+		if (stage_plan(g, &v->s->fleet, heard_since(v->s, v->now), e) < 0)
+			return e->code;
+		stage_permit(g, v->d, want->attempt, server_checkin_s(v->s), v->now, &a);
+	}
 	p->go = a.go;
 	p->valid_s = a.valid_s;
 	snprintf(p->reason, sizeof p->reason, "%s", a.reason);
 	if (!a.new_offer)
 		return 0;
-	if (!g->strata && stage_plan(g, &v->s->fleet, heard_since(v->s, v->now), e) < 0)
-		return e->code;
 	g->reserved++;
+	checkin_stratum(v->offer_strata[v->offer_count], g->policy->strata, &v->c->facts);
 	v->offer_stages[v->offer_count] = g;
 	v->offer_plans[v->offer_count] = !g->strata_kept;
 	v->offer_permits[v->offer_count] = v->answer.permit_count - 1;
-	v->offers[v->offer_count++] = (struct store_offer){ .rollout = g->rollout->id, .ring = g->position, .device = v->d->id,
-							    .stratum = v->stratum, .at = v->now };
+	v->offers[v->offer_count] = (struct store_offer){ .rollout = g->rollout->id, .ring = g->position, .device = v->d->id,
+							  .stratum = v->offer_strata[v->offer_count], .at = v->now };
+	v->offer_count++;
 	return 0;
 }
 
@@ -280,7 +286,6 @@ static int work_out(struct visit *v, struct err *e)
 		return err_memory(e);
 	if (visit_take_events(v, e) < 0)
 		return e->code;
-	checkin_stratum(v->stratum, &v->c->facts);
 	for (size_t i = 0; i < v->c->want_count; i++)
 		if (take_want(v, &v->c->wants[i], e) < 0)
 			return e->code;

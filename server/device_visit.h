@@ -36,8 +36,8 @@ struct visit {
 	struct stage *offer_stages[CHECKIN_WANTS_MAX];
 	bool offer_plans[CHECKIN_WANTS_MAX];            /* its stage's strata are not in the store yet */
 	size_t offer_permits[CHECKIN_WANTS_MAX];        /* index of the permit that rests on the offer */
+	char offer_strata[CHECKIN_WANTS_MAX][CHECKIN_STRATUM_MAX + 1];
 	size_t offer_count;
-	char stratum[CHECKIN_STRATUM_MAX + 1];
 	struct checkin_answer answer;
 };
 

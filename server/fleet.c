@@ -315,11 +315,11 @@ bool device_away(const struct device *d)
 	return d->goodbye > 0 && d->last_seen <= d->goodbye;
 }
 
-void device_stratum(const struct device *d, char out[CHECKIN_STRATUM_MAX + 1])
+void device_stratum(const struct device *d, unsigned keys, char out[CHECKIN_STRATUM_MAX + 1])
 {
 	static const struct checkin_facts none;
 
-	checkin_stratum(out, d->said ? &d->said->facts : &none);
+	checkin_stratum(out, keys, d->said ? &d->said->facts : &none);
 }
 
 int device_row(const struct device *d, struct store_device *out, struct buf *said, struct err *e)

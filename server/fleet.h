@@ -88,7 +88,7 @@ char *device_leave_epoch(const struct device *d);
 bool device_set_flag(struct device *d, const char *why);
 
 bool device_away(const struct device *d);               /* said goodbye and was not heard since */
-void device_stratum(const struct device *d, char out[CHECKIN_STRATUM_MAX + 1]);
+void device_stratum(const struct device *d, unsigned keys, char out[CHECKIN_STRATUM_MAX + 1]);
 
 /* Takes the effects out of what a device says now; of many devices those that came first are kept. */
 void fleet_take_effects(struct fleet *f, struct device *d, struct checkin *c);

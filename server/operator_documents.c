@@ -165,7 +165,7 @@ static void reply_exposure(struct request *q, const struct policy *p, uint64_t v
 		int64_t count = members(q->server, p->rings[i].name);
 		struct policy_exposure x;
 
-		policy_exposure(&x, p, i, count);
+		policy_exposure(&x, p, i, count, clock_now());
 		json_open_object(&w, NULL);
 		json_put_text(&w, "ring", p->rings[i].name);
 		json_put_int(&w, "members", count);

@@ -82,7 +82,7 @@ static void put_sums(struct json_writer *w, struct stage *g)
 
 static void put_strata(struct json_writer *w, const struct stage *g)
 {
-	struct verdict_facts f = { .strata = NULL };
+	struct verdict_facts f = { .ring = g->policy };
 
 	verdict_strata(&f, g->strata, g->sequence);
 	json_open_object(w, "strata");

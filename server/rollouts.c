@@ -277,7 +277,7 @@ static void wait_here(struct stage *g, struct device *d, uint64_t order, uint32_
 /* Coverage, and what a person let go on after its deadline, need everybody. */
 static bool kept_for_last(const struct stage *g, uint64_t order)
 {
-	return g->last_waits && g->state != RING_PASSED && !g->last.coverage_ring && !g->continue_anyway && permit_is_last(order);
+	return g->last_waits && g->state != RING_PASSED && !g->last.coverage_ring && !g->continue_anyway && permit_is_last(order, g->policy->last_share);
 }
 
 void stage_permit(struct stage *g, struct device *d, uint64_t attempt, int64_t checkin_s, int64_t now, struct permit_answer *out)
@@ -301,7 +301,7 @@ void stage_permit(struct stage *g, struct device *d, uint64_t attempt, int64_t c
 
 	sequence_sums(g->sequence, &sums);
 	f.in_flight_max = verdict_in_flight(g->policy, sums.of[OUTCOME_SURVIVED]);
-	device_stratum(d, stratum);
+	device_stratum(d, g->policy->strata, stratum);
 	group = g->strata ? strata_find(g->strata, stratum) : 0;
 	f.stratum_blocked = g->strata && sequence_stratum_blocked(g->sequence, group);
 	f.order_ahead = waitlist_ahead(&g->waiting, d, order, now - WAITING_INTERVALS * checkin_s, f.in_flight_max - f.in_flight);

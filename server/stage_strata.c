@@ -94,7 +94,7 @@ static bool enough_without_last(const struct stage *g, const struct fleet *fleet
 
 	for (size_t i = 0; i < fleet->count; i++)
 		if (at_hand(g, fleet->items[i], heard_since))
-			++*(permit_is_last(rollout_order(g->rollout, fleet->items[i])) ? &last : &others);
+			++*(permit_is_last(rollout_order(g->rollout, fleet->items[i]), g->policy->last_share) ? &last : &others);
 	return last > 0 && others > gate_clean_to_pass(g->policy->p0, g->policy->p1, g->policy->beta);
 }
 
@@ -123,9 +123,9 @@ int stage_plan(struct stage *g, const struct fleet *fleet, int64_t heard_since, 
 		const struct device *d = fleet->items[i];
 		char stratum[CHECKIN_STRATUM_MAX + 1];
 
-		if (!at_hand(g, d, heard_since) || (last_waits && permit_is_last(rollout_order(g->rollout, d))))
+		if (!at_hand(g, d, heard_since) || (last_waits && permit_is_last(rollout_order(g->rollout, d), g->policy->last_share)))
 			continue;
-		device_stratum(d, stratum);
+		device_stratum(d, g->policy->strata, stratum);
 		got = tally_add(&t, stratum, e);
 	}
 	if (got == 0 && t.rest > 0 && t.count > 0)

@@ -17,6 +17,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (policy_write(out, p, &e) < 0 || policy_parse(&back, "again", out->data, out->len, &e) < 0)
 		abort();
 	for (size_t i = 0; i < p->count; i++)
-		policy_exposure(&x, p, i, 1000);
+		policy_exposure(&x, p, i, 1000, 0);
 	return 0;
 }

@@ -56,7 +56,7 @@ static void what_the_agent_writes_the_server_reads(void **state)
 	assert_string_equal(one->data, two->data);
 	assert_int_equal(back->event_count, CHECKIN_KINDS);
 	assert_string_equal(back->events[0].detail, "line one\nline two 0");
-	checkin_stratum(stratum, &back->facts);
+	checkin_stratum(stratum, STRATUM_DEFAULT, &back->facts);
 	assert_string_equal(stratum, "debian-12/7.11/zh_CN");
 }
 

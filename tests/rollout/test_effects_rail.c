@@ -16,11 +16,13 @@ static void add(struct effects_sums *s, enum effects_side side, int hosts, const
 		effects_rail_add(s, side, f);
 }
 
+static const struct effects_bounds shipped = { .ratio = 5, .least = 100, .cpu_ms_s = 10, .rss_bytes = 32 << 20, .load_ms = 100 };
+
 static const char *said(const struct effects_sums *s)
 {
 	static char sentence[EFFECTS_RAIL_SENTENCE];
 
-	return effects_rail(sentence, s, 5, 100) ? sentence : NULL;
+	return effects_rail(sentence, s, &shipped) ? sentence : NULL;
 }
 
 static void a_storm_of_verdicts_stands_out_against_before_and_waiting(void **state)
@@ -69,7 +71,7 @@ static void few_verdicts_and_few_endpoints_say_nothing(void **state)
 
 static void cpu_memory_and_load_time_stand_out_too(void **state)
 {
-	struct effects calm = report(0, 5000), hot = report(0, 500000), warm = report(0, 50000), fat = calm, slow = calm;
+	struct effects calm = report(0, 5000), hot = report(0, 50000), fat = calm, slow = calm;
 	const struct { const struct effects *f; const char *want; } cases[] = { { &hot, "CPU time" }, { &fat, "memory" }, { &slow, "load time" } };
 
 	(void)state;
@@ -83,12 +85,38 @@ static void cpu_memory_and_load_time_stand_out_too(void **state)
 		assert_non_null(said(&s));
 		assert_non_null(strstr(said(&s), cases[i].want));
 	}
-	/* Ten times next to nothing is next to nothing. */
-	struct effects_sums s = { .rule_count = 0 };
+}
 
-	add(&s, EFFECTS_WAITING, 10, &calm);
-	add(&s, EFFECTS_OFFERED, 5, &warm);
-	assert_null(said(&s));
+/* Ten times next to nothing is next to nothing: so much more it must be, and the policy says how much. */
+static void what_harms_nobody_does_not_stand_out(void **state)
+{
+	const struct effects_bounds none = { .ratio = 5, .least = 100 };
+	struct effects idle = { .measured = true, .measured_s = 1000, .cpu_ms = 500, .rss_bytes = 2 << 20, .counted = true, .counted_s = 1000, .load_ms = 5 };
+	struct effects cases[3] = { idle, idle, idle };
+	char sentence[EFFECTS_RAIL_SENTENCE];
+
+	(void)state;
+	cases[0].cpu_ms = 10499;                /* 9.999 ms a second more */
+	cases[1].rss_bytes = (34 << 20) - 1;    /* a byte less than 32 MiB more */
+	cases[2].load_ms = 104;
+	for (size_t i = 0; i < 3; i++) {
+		struct effects_sums s = { .rule_count = 0 };
+
+		add(&s, EFFECTS_WAITING, 10, &idle);
+		add(&s, EFFECTS_OFFERED, 5, &cases[i]);
+		assert_null(said(&s));
+		assert_true(effects_rail(sentence, &s, &none));
+	}
+	cases[0].cpu_ms++;
+	cases[1].rss_bytes++;
+	cases[2].load_ms++;
+	for (size_t i = 0; i < 3; i++) {
+		struct effects_sums s = { .rule_count = 0 };
+
+		add(&s, EFFECTS_WAITING, 10, &idle);
+		add(&s, EFFECTS_OFFERED, 5, &cases[i]);
+		assert_non_null(said(&s));
+	}
 }
 
 static void one_rule_stands_out_where_the_sum_does_not(void **state)
@@ -127,6 +155,7 @@ int main(void)
 		cmocka_unit_test(what_those_that_wait_see_as_well_is_not_the_contents_doing),
 		cmocka_unit_test(few_verdicts_and_few_endpoints_say_nothing),
 		cmocka_unit_test(cpu_memory_and_load_time_stand_out_too),
+		cmocka_unit_test(what_harms_nobody_does_not_stand_out),
 		cmocka_unit_test(one_rule_stands_out_where_the_sum_does_not),
 		cmocka_unit_test(numbers_that_no_sensor_counts_are_left_out),
 	};

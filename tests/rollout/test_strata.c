@@ -74,12 +74,12 @@ static void every_large_stratum_needs_five_survivors_or_all_it_has(void **state)
 
 	(void)state;
 	assert_int_equal(strata_count(s), 4);   /* and other, empty */
-	assert_int_equal(strata_wanted(s, 2), 3);
-	assert_int_equal(strata_wanted(s, 3), 0);
-	assert_int_equal(strata_lacking(s, survived, &first), 0);
+	assert_int_equal(strata_wanted(s, 2, 5), 3);
+	assert_int_equal(strata_wanted(s, 3, 5), 0);
+	assert_int_equal(strata_lacking(s, survived, 5, &first), 0);
 	for (uint32_t i = 0; i < 3; i++) {
 		survived[i]--;
-		assert_int_equal(strata_lacking(s, survived, &first), 1);
+		assert_int_equal(strata_lacking(s, survived, 5, &first), 1);
 		assert_int_equal(first, i);
 		survived[i]++;
 	}
@@ -136,7 +136,7 @@ static void a_plan_that_is_read_back_is_the_same_plan(void **state)
 	for (size_t i = 0; i < sizeof fleet / sizeof *fleet; i++)
 		assert_int_equal(strata_find(s, fleet[i].name), strata_find(back, fleet[i].name));
 	for (uint32_t i = 0; i < strata_count(s); i++) {
-		assert_int_equal(strata_wanted(s, i), strata_wanted(back, i));
+		assert_int_equal(strata_wanted(s, i, 5), strata_wanted(back, i, 5));
 		groups[i].size = strata_size(s, i);
 		strcpy(groups[i].name, strata_name(s, i));
 	}
@@ -173,7 +173,7 @@ static void an_empty_ring_has_only_other(void **state)
 
 	(void)state;
 	assert_int_equal(strata_count(s), 1);
-	assert_int_equal(strata_lacking(s, &none, &first), 0);
+	assert_int_equal(strata_lacking(s, &none, 5, &first), 0);
 }
 
 int main(void)

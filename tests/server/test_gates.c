@@ -186,7 +186,7 @@ static void the_last_of_the_order_are_offered_only_after_the_pass(void **state)
 	for (size_t i = 0; i < w->count; i++) {
 		struct device *d = fleet_find(&w->s->fleet, w->machines[i].id);
 
-		before += permit_is_last(rollout_order(r, d)) && offered(r, w, &w->machines[i]);
+		before += permit_is_last(rollout_order(r, d), 0.05) && offered(r, w, &w->machines[i]);
 	}
 	assert_int_equal(before, 0);
 	live(w, 3600);
