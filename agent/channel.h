@@ -20,7 +20,7 @@
 #define CHANNEL_STOP_LEFT "stop_left.%s"        /* journal key: the digest that spent the day of the online stop key */
 
 /* Work on content that is on disk, beside the phases; what c->job does for it. */
-enum upkeep_task { UPKEEP_NONE, UPKEEP_REHASH, UPKEEP_FETCH, UPKEEP_UNPACK, UPKEEP_COMPARE, UPKEEP_CHECK, UPKEEP_CANARY };
+enum upkeep_task { UPKEEP_NONE, UPKEEP_REHASH, UPKEEP_FETCH, UPKEEP_UNPACK, UPKEEP_COMPARE, UPKEEP_CHECK, UPKEEP_CANARY, UPKEEP_REDROP };
 
 struct upkeep {
 	enum upkeep_task task;          /* NONE: the job, when there is one, is the phase's */
@@ -40,7 +40,14 @@ struct upkeep {
 	bool accepted;                  /* what runs is, and waits to go on trial */
 	int64_t prove_at;
 	uint64_t prove_tries, suspected;
-	/* what is left out */
+	/* another list of rules to leave out of what runs */
+	char (*redrop)[256];            /* owned */
+	size_t redrop_count;
+	struct digest redrop_of, redrop_list;   /* content and digest of the list; zero content: none is wanted */
+	bool redrop_refused;            /* the canary refused it: not tried again by this process */
+	int64_t redrop_at;
+	uint64_t redrop_tries, redrop_suspected;
+	/* what a hold leaves out */
 	int64_t peek_at;
 	uint64_t peek_tries;
 	struct message_rule *rules;     /* owned; of the comparison under way */
@@ -144,6 +151,7 @@ bool channel_named(const struct channel *c, const struct digest *d);    /* the b
 void channel_keeps(const struct channel *c, struct digest keep[JOURNAL_KEEP]);  /* what the boot record names, and the offer */
 void channel_clean(struct channel *c);          /* slots that nothing names, downloads that nothing wants */
 int channel_keep_drops(const struct channel *c, const struct digest *d, struct err *e) MUST_CHECK;       /* durable, for a sensor that starts first */
+int channel_drops_digest(const struct channel *c, const struct digest *d, struct digest *out, struct err *e) MUST_CHECK;        /* as assignment_drop_digest() */
 void channel_clean_drops(const struct channel *c, const struct digest keep[JOURNAL_KEEP]);
 void channel_stop_job(struct channel *c);       /* whosever it is */
 /* An event about any digest; what is the content's fault is quarantined first. */
@@ -152,12 +160,14 @@ const char *channel_held(const struct channel *c);      /* "hold", "pin", "disab
 uint64_t channel_serial(const struct channel *c, const struct digest *d);       /* 0: unknown, or no digest */
 void channel_line(const struct channel *c, const char *what, const struct digest *d, const char *fmt, ...) PRINTF_LIKE(4, 5);  /* of history, about any digest */
 
-/* ---- channel_upkeep.c, channel_mend.c, channel_prove.c, channel_missed.c ---- */
+/* ---- channel_upkeep.c, channel_mend.c, channel_prove.c, channel_redrop.c, channel_missed.c ---- */
 
 int64_t channel_upkeep(struct channel *c);      /* starts what is due; as channel_tick() */
 void channel_upkept(struct channel *c, const struct job_result *r);
 int upkeep_slot(struct message_attempt *t, const struct channel *c, const struct digest *d, struct err *e) MUST_CHECK;
-int upkeep_canary(struct channel *c, const struct digest *d, struct err *e) MUST_CHECK;        /* c->job: load it without what the assignment drops */
+int upkeep_canary(struct channel *c, const struct digest *d, struct err *e) MUST_CHECK;        /* c->job: load it without what its list leaves out */
+/* c->job: load it without these rules. */
+int upkeep_canary_without(struct channel *c, const struct digest *d, const char (*rules)[256], size_t count, struct err *e) MUST_CHECK;
 int64_t upkeep_later(uint64_t *tries);          /* seconds: when to try again */
 
 int64_t mend_look(struct channel *c);           /* re-hash what the boot record names, at COMMIT and weekly; bring again what is damaged */
@@ -169,6 +179,11 @@ bool prove_due(struct channel *c);              /* what runs was not accepted by
 int64_t prove_look(struct channel *c);          /* hold it against that contract, load it, put it on trial again; or step down */
 void prove_tried(struct channel *c, const struct job_result *r);
 bool prove_again(const struct channel *c);      /* the trial is of content that was committed before */
+
+void redrop_want(struct channel *c, const struct message_verdict *v);  /* the assignment leaves other rules out of what runs */
+int64_t redrop_look(struct channel *c);         /* load it so in the canary; then the list is kept, and the sensor told */
+void redrop_tried(struct channel *c, const struct job_result *r);
+int redrop_told(struct channel *c, struct err *e) MUST_CHECK;   /* the sensor was told of other content: of its list too */
 
 void missed_note(struct channel *c, const struct message_verdict *v);
 int64_t missed_look(struct channel *c);         /* which detections a hold, pin or disable leaves out */

@@ -54,6 +54,21 @@ int channel_keep_drops(const struct channel *c, const struct digest *d, struct e
 	return file_replaceat(dir, hex, text->data, text->len, 0644, e);
 }
 
+/* The list as it is on record: sorted, and a line each, it is what the digest is made of. */
+int channel_drops_digest(const struct channel *c, const struct digest *d, struct digest *out, struct err *e)
+{
+	AUTO(buf) struct buf *text = buf_new(LIST_MAX);
+
+	if (!text)
+		return err_memory(e);
+	if (journal_drops(c->host->journal, c->state.name, d, add_line, text, e) < 0)
+		return e->code;
+	*out = (struct digest){ { 0 } };
+	if (text->len)
+		hash_bytes(out, text->data, text->len);
+	return 0;
+}
+
 static bool named(const char *name, const struct digest *keep)
 {
 	struct digest d;

@@ -248,7 +248,7 @@ static int leave(struct channel *c, int to, struct err *e)
 	if (to < RUNG_NONE && remember(c, &d) < 0)
 		return err_set(e, ERR_IO, "agent.db");
 	if ((to == RUNG_NONE ? trial_idle(&c->boot, e) : trial_leave(&c->boot, to == RUNG_BASELINE ? &none : &d, e)) < 0 ||
-	    channel_link(c, e) < 0)
+	    channel_link(c, e) < 0 || redrop_told(c, e) < 0 || channel_store(c, "", "", "", e) < 0)
 		return e->code;
 	channel_line(c, "contract-changed", &d, "%s; %s", c->upkeep.refused,
 		     to == RUNG_NONE ? "nothing on disk is accepted, so nothing runs" : "what the new contract accepts runs instead");

@@ -126,7 +126,7 @@ static int late_failure(struct channel *c, struct err *e)
 	log_error("channel %s: committed content failed late: %s", c->state.name, evidence);
 	if (channel_blame(c, "late_failure", reason_word(REASON_LATE_BOOT), &failed, evidence, e) < 0)
 		return e->code;
-	return trial_settle(&c->boot, e);
+	return trial_settle(&c->boot, e) < 0 || redrop_told(c, e) < 0 ? e->code : 0;
 }
 
 static void tell_trouble(struct channel *c)
@@ -228,4 +228,5 @@ void channel_close(struct channel *c)
 	trial_close(&c->boot);
 	free(TAKE(c->drops));
 	free(TAKE(c->upkeep.rules));
+	free(TAKE(c->upkeep.redrop));
 }

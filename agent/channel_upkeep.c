@@ -1,7 +1,8 @@
 /*
  * channel_upkeep: what is done with content on disk, beside the phases: first
  * whether what runs fits the contract of now, then whether its bytes are
- * right, then what a hold leaves out. A phase that begins takes the job away;
+ * right, then which single rules are left out of it, then what a hold leaves
+ * out. A phase that begins takes the job away;
  * all of this finds its place again.
  */
 #include <stdio.h>
@@ -41,7 +42,6 @@ int64_t upkeep_later(uint64_t *tries)
 
 struct leave_out {
 	char (*rules)[256];
-	const char *list[CHANNEL_DROPS_MAX];
 	size_t count;
 };
 
@@ -51,25 +51,29 @@ static int add_rule(void *arg, const char *rule, struct err *e)
 
 	if (l->count == CHANNEL_DROPS_MAX)
 		return err_set(e, ERR_LIMIT, "more than %d rules to leave out", CHANNEL_DROPS_MAX);
-	snprintf(l->rules[l->count], sizeof l->rules[0], "%s", rule);
-	l->list[l->count] = l->rules[l->count];
-	l->count++;
+	snprintf(l->rules[l->count++], sizeof l->rules[0], "%s", rule);
 	return 0;
+}
+
+int upkeep_canary_without(struct channel *c, const struct digest *d, const char (*rules)[256], size_t count, struct err *e)
+{
+	static const char *list[CHANNEL_DROPS_MAX];
+	static struct message_attempt t;
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = rules[i];
+	if (upkeep_slot(&t, c, d, e) < 0)
+		return e->code;
+	return job_canary(&c->job, c->host->s, &t, list, count, c->cfg->canary_wall_s * 1000, e);
 }
 
 int upkeep_canary(struct channel *c, const struct digest *d, struct err *e)
 {
-	static struct message_attempt t;
-	static struct leave_out l;
-	int rc;
+	struct leave_out l = { .rules = calloc(CHANNEL_DROPS_MAX, sizeof *l.rules) };
+	int rc = l.rules ? journal_drops(c->host->journal, c->state.name, d, add_rule, &l, e) : err_memory(e);
 
-	l.count = 0;
-	l.rules = calloc(CHANNEL_DROPS_MAX, sizeof *l.rules);
-	rc = l.rules ? upkeep_slot(&t, c, d, e) : err_memory(e);
 	if (rc == 0)
-		rc = journal_drops(c->host->journal, c->state.name, d, add_rule, &l, e);
-	if (rc == 0)
-		rc = job_canary(&c->job, c->host->s, &t, l.list, l.count, c->cfg->canary_wall_s * 1000, e);
+		rc = upkeep_canary_without(c, d, l.rules, l.count, e);
 	free(l.rules);
 	return rc;
 }
@@ -160,6 +164,9 @@ void channel_upkept(struct channel *c, const struct job_result *r)
 	case UPKEEP_COMPARE:
 		missed_compared(c, r);
 		break;
+	case UPKEEP_REDROP:
+		redrop_tried(c, r);
+		break;
 	default:
 		prove_tried(c, r);
 		break;
@@ -179,6 +186,8 @@ int64_t channel_upkeep(struct channel *c)
 		return -1;
 	if (c->state.phase == PHASE_IDLE || phase_on_trial(c->state.phase))
 		wait = prove_look(c);
+	if (!started(c) && wait < 0 && (c->state.phase == PHASE_IDLE || c->state.phase == PHASE_ACTIVE))
+		wait = redrop_look(c);
 	if (started(c) || wait >= 0 || c->state.phase != PHASE_IDLE)
 		return started(c) ? LOOK_MS : wait;
 	(void)mend_look(c);

@@ -18,24 +18,16 @@ void channel_drop(struct channel *c, const char *rule)
 		snprintf(c->drops[c->drop_count++], sizeof c->drops[0], "%s", rule);
 }
 
-static int keep_drops(struct channel *c, const struct digest *d, struct err *e)
-{
-	for (size_t i = 0; i < c->drop_count; i++)
-		if (journal_drop_add(c->host->journal, c->state.name, d, c->drops[i], e) < 0)
-			return e->code;
-	return 0;
-}
-
 static bool same_offer(const struct message_verdict *a, const struct message_verdict *b)
 {
-	return digest_equal(&a->digest, &b->digest) && a->attempt == b->attempt;
+	return digest_equal(&a->digest, &b->digest) && a->attempt == b->attempt && digest_equal(&a->drop, &b->drop);
 }
 
 static void offered(struct channel *c, const struct message_verdict *v)
 {
 	struct err e;
 
-	if (keep_drops(c, &v->digest, &e) < 0) {
+	if (journal_drop_set(c->host->journal, c->state.name, &v->digest, c->drops, c->drop_count, &e) < 0) {
 		log_error("channel %s: %s", c->state.name, e.msg);
 		return;
 	}
@@ -100,6 +92,7 @@ void channel_verdict(struct channel *c, const struct message_verdict *v)
 	if (channel_store(c, "", "", "", &e) < 0)
 		log_error("channel %s: %s", c->state.name, e.msg);
 	missed_note(c, v);
+	redrop_want(c, v);
 	switch (v->say) {
 	case SAY_INSTALL:
 		install(c, v);

@@ -80,7 +80,7 @@ static int print_channel(const struct reasoning *r, const struct channel *c, str
 	channel_waits(c, waits, sizeof waits);
 	if (*waits)
 		printf("%s: serial %" PRIu64 " %s\n", c->state.name, c->state.offer.serial, waits);
-	return left_out_print(c, LEFT_OUT_ALL, e);
+	return left_out_print(c, LEFT_OUT_ALL, e) < 0 ? e->code : left_out_print_dropped(c, e);
 }
 
 static int text(const struct reasoning *r, const struct host *h, struct err *e)
@@ -119,6 +119,7 @@ static void put_channel(struct json_writer *w, const struct reasoning *r, const 
 	channel_waits(c, waits, sizeof waits);
 	json_put_text(w, "waits", *waits ? waits : NULL);
 	left_out_put(w, c);
+	left_out_put_dropped(w, c);
 	json_close_object(w);
 }
 

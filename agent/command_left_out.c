@@ -82,7 +82,45 @@ int left_out_print(const struct channel *c, size_t max_rules, struct err *e)
 	return 0;
 }
 
+static int print_dropped(void *arg, const char *id, struct err *e)
+{
+	AUTO(buf) struct buf *rule = buf_new(4096);
+	const struct channel *c = arg;
+
+	(void)e;
+	if (!rule)
+		return err_memory(e);
+	log_escape(rule, id, strlen(id));
+	printf("%s: left out by the assignment: %s\n", c->state.name, rule->data ? rule->data : "");
+	return 0;
+}
+
+int left_out_print_dropped(const struct channel *c, struct err *e)
+{
+	struct digest running = trial_running(&c->boot);
+
+	return journal_drops(c->host->journal, c->state.name, &running, print_dropped, (void *)c, e);
+}
+
 /* ---- for programs ---- */
+
+static int put_dropped(void *arg, const char *id, struct err *e)
+{
+	(void)e;
+	json_put_text(arg, NULL, id);
+	return 0;
+}
+
+void left_out_put_dropped(struct json_writer *w, const struct channel *c)
+{
+	struct digest running = trial_running(&c->boot);
+	struct err e;
+
+	json_open_array(w, "dropped");
+	if (journal_drops(c->host->journal, c->state.name, &running, put_dropped, w, &e) < 0)
+		log_error("%s", e.msg);
+	json_close_array(w);
+}
 
 static int put_bundle(void *arg, const struct journal_missed *m, struct err *e)
 {

@@ -61,6 +61,7 @@ static void put_channel(struct json_writer *w, struct channel *c)
 	command_json_content(w, "offered", c, &c->state.offer.digest);
 	json_put_int(w, "high_water", (int64_t)c->boot.record.high_water);
 	left_out_put(w, c);
+	left_out_put_dropped(w, c);
 	channel_waits(c, waits, sizeof waits);
 	json_put_text(w, "waits", *waits ? waits : NULL);
 	json_open_object(w, "verdict");
@@ -158,7 +159,7 @@ static int status_text(struct host *h, struct err *e)
 	cli_table_print(t, stdout);
 	cli_table_free(t);
 	for (size_t i = 0; i < h->channel_count; i++)
-		if (left_out_print(&h->channels[i], LEFT_OUT_SHORT, e) < 0)
+		if (left_out_print(&h->channels[i], LEFT_OUT_SHORT, e) < 0 || left_out_print_dropped(&h->channels[i], e) < 0)
 			return e->code;
 	if (!*h->credentials.now.device)
 		printf("not enrolled\n");

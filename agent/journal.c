@@ -361,9 +361,20 @@ int journal_serial_get(struct journal *j, const char *channel, const struct dige
 	return rc < 0 ? rc : 0;
 }
 
-int journal_drop_add(struct journal *j, const char *channel, const struct digest *d, const char *rule, struct err *e)
+int journal_drop_set(struct journal *j, const char *channel, const struct digest *d, const char (*rules)[256], size_t count, struct err *e)
 {
-	return sql_run(j, SQL_DROP_ADD, e, "tdt", channel, d, rule);
+	int rc;
+
+	if (journal_begin(j, e) < 0)
+		return e->code;
+	rc = sql_run(j, SQL_DROP_FORGET, e, "td", channel, d);
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = sql_run(j, SQL_DROP_ADD, e, "tdt", channel, d, rules[i]);
+	if (rc == 0)
+		rc = journal_end(j, e);
+	if (rc < 0)
+		journal_undo(j);
+	return rc;
 }
 
 int journal_drop_clear(struct journal *j, const char *channel, const struct digest keep[JOURNAL_KEEP], struct err *e)

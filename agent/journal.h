@@ -63,7 +63,7 @@ struct journal_channel {
 	int64_t held_until;             /* 0: for ever */
 	struct digest pinned;
 	int64_t pinned_since, disabled_since;
-	struct digest drop;             /* SHA-256 of the drop list of what runs */
+	struct digest drop;             /* SHA-256 of the drop list of what runs, as the sensor was last told */
 	int64_t stop_left_at;
 	int64_t verified_at;            /* when the slots that the boot record names were last re-hashed; 0: they are due */
 	struct digest compared[2];      /* from and to: what the journal's list of missing detections is about; zero: none */
@@ -83,8 +83,8 @@ int journal_serial_get(struct journal *j, const char *channel, const struct dige
 
 #define JOURNAL_KEEP 5          /* digests: the four of the boot record, zero where there is none, and the offer */
 
-/* Rules left out of a digest. clear forgets those of all digests but the ones kept. */
-int journal_drop_add(struct journal *j, const char *channel, const struct digest *d, const char *rule, struct err *e) MUST_CHECK;
+/* Rules left out of a digest: set replaces its list, in a transaction of its own. clear forgets those of all digests but the ones kept. */
+int journal_drop_set(struct journal *j, const char *channel, const struct digest *d, const char (*rules)[256], size_t count, struct err *e) MUST_CHECK;
 int journal_drop_clear(struct journal *j, const char *channel, const struct digest keep[JOURNAL_KEEP], struct err *e) MUST_CHECK;
 typedef int journal_text_visit(void *arg, const char *text, struct err *e);
 int journal_drops(struct journal *j, const char *channel, const struct digest *d, journal_text_visit *visit, void *arg, struct err *e) MUST_CHECK;

@@ -45,6 +45,7 @@
 			  " UNION SELECT digest FROM missed WHERE channel = ?1 AND serial = ?2")        \
 	X(SQL_DROP_CLEAR, "DELETE FROM leave_out WHERE channel = ?1"                                    \
 			  " AND digest NOT IN (?2, ?3, ?4, ?5, ?6)")                                    \
+	X(SQL_DROP_FORGET, "DELETE FROM leave_out WHERE channel = ?1 AND digest = ?2")                  \
 	X(SQL_DROP_ADD, "INSERT OR IGNORE INTO leave_out (channel, digest, rule) VALUES (?1, ?2, ?3)")  \
 	X(SQL_DROPS, "SELECT rule FROM leave_out WHERE channel = ?1 AND digest = ?2 ORDER BY rule")     \
 	X(SQL_STOP_ADD, "INSERT OR IGNORE INTO stop (channel, digest, by_people, reason, at)"           \

@@ -394,6 +394,12 @@ static int say_drops(struct judge *j, const struct message_channel *c, const str
 	return 0;
 }
 
+/* For new content, and when the list for what runs is another one now. */
+static bool wants_drops(const struct message_channel *c, const struct assignment *a, const struct message_verdict *v)
+{
+	return v->say == SAY_INSTALL || (digest_equal(&a->bundle.digest, &c->running) && !digest_equal(&v->drop, &c->drop));
+}
+
 static int say_verdict(struct judge *j, const struct message_channel *c, const struct assignment *a, const struct activate_decision *d,
 		       const struct taken *t, struct message_verdict *v, struct err *e)
 {
@@ -424,7 +430,7 @@ static int say_verdict(struct judge *j, const struct message_channel *c, const s
 		snprintf(v->version, sizeof v->version, "%s", a->bundle.version);
 		if (assignment_drop_digest(&v->drop, a, e) < 0)
 			return e->code;
-		if (v->say == SAY_INSTALL && (say_drops(j, c, a, e) < 0))
+		if (wants_drops(c, a, v) && say_drops(j, c, a, e) < 0)
 			return e->code;
 	}
 	if (say_clauses(j, c, d, e) < 0)

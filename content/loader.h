@@ -66,7 +66,7 @@ struct loader_job {
 struct loader_stats {
 	uint64_t files, bytes;  /* loaded */
 	uint64_t rules;         /* active */
-	uint64_t dropped;       /* left out by `drop` */
+	uint64_t dropped;       /* ids of `drop` that left something out */
 	uint64_t events;        /* matched so far */
 	uint64_t event_errors;  /* events that were malformed or went over a limit: never a match */
 };

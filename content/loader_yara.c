@@ -161,19 +161,24 @@ static int compile(struct yara_engine *y, const struct loader_job *job, struct e
 
 /* ---- rules ---- */
 
-static bool is_dropped(const YR_RULE *rule, const struct loader_job *job)
+static bool names(const char *id, const YR_RULE *rule)
 {
-	for (size_t i = 0; i < job->drop_count; i++) {
-		const char *colon = strrchr(job->drop[i], ':');
-		const char *name = colon ? colon + 1 : job->drop[i];
+	const char *colon = strrchr(id, ':');
 
-		if (strcmp(name, rule->identifier) != 0)
-			continue;
-		if (!colon || (strncmp(rule->ns->name, job->drop[i], (size_t)(colon - job->drop[i])) == 0 &&
-			       !rule->ns->name[colon - job->drop[i]]))
-			return true;
-	}
-	return false;
+	if (strcmp(colon ? colon + 1 : id, rule->identifier) != 0)
+		return false;
+	return !colon || (strncmp(rule->ns->name, id, (size_t)(colon - id)) == 0 && !rule->ns->name[colon - id]);
+}
+
+/* One id may name several rules, and one rule have several ids: both are marked. */
+static bool is_dropped(const YR_RULE *rule, const struct loader_job *job, bool *met)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < job->drop_count; i++)
+		if (names(job->drop[i], rule))
+			any = met[i] = true;
+	return any;
 }
 
 static int by_text(const void *a, const void *b)
@@ -183,22 +188,23 @@ static int by_text(const void *a, const void *b)
 
 static int list_rules(struct yara_engine *y, const struct loader_job *job, struct err *e)
 {
+	AUTO_FREE bool *met = calloc(job->drop_count + 1, sizeof(*met));
 	YR_RULE *rule;
 	size_t n = 0;
 
 	yr_rules_foreach(y->rules, rule) n++;
 	y->names = calloc(n + 1, sizeof(*y->names));
-	if (!y->names)
+	if (!y->names || !met)
 		return err_memory(e);
 	yr_rules_foreach(y->rules, rule)
 	{
-		if (is_dropped(rule, job)) {
+		if (is_dropped(rule, job, met))
 			yr_rule_disable(rule);
-			y->stats.dropped++;
-		} else {
+		else
 			y->names[y->name_count++] = rule->identifier;
-		}
 	}
+	for (size_t i = 0; i < job->drop_count; i++)
+		y->stats.dropped += met[i];
 	qsort(y->names, y->name_count, sizeof(*y->names), by_text);
 	y->stats.rules = y->name_count;
 	return 0;

@@ -55,6 +55,7 @@ enum reason_class {
 	X(REASON_DISABLE, "local-disable", OPERATOR, "disabled on this host")                               \
 	X(REASON_REVERT, "local-revert", OPERATOR, "reverted on this host")                                 \
 	X(REASON_INSTALL, "local-install", OPERATOR, "brought to this host by hand")                        \
+	X(REASON_LEFT_OUT, "left-out", OPERATOR, "the assignment names single rules to leave out")           \
 	X(REASON_APPROVAL, "approval", OPERATOR, "an approval that this host demands is missing")           \
 	X(REASON_RING_HELD, "ring-held", OPERATOR, "the ring gives no permits")                             \
 	X(REASON_WINDOW, "window", OPERATOR, "outside the window for changes")                              \

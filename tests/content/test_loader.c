@@ -189,7 +189,7 @@ static void yara_rules_are_dropped_by_name_or_by_path_and_name(void **state)
 	static const char same[] = "rule evil { strings: $a = \"EVIL\" condition: $a }";
 	AUTO(content_tree) struct content_tree *t = yara_tree(YARA_A, same);
 	const char *const *drops[] = { by_name, by_path, other };
-	static const int dropped[] = { 2, 1, 0 };
+	static const int dropped[] = { 1, 1, 0 };      /* ids that left something out */
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(drops); i++) {

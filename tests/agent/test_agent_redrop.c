@@ -1,0 +1,288 @@
+/* test_agent_redrop: single rules leave content that runs, and come back, without another bundle; the real agent and canary. */
+#include "endpoint.h"
+#include "program.h"
+
+#define GOOD "deploy/demo/edr-good"
+#define RULE "ipc-0001"
+
+#define NEED_AGENT(p)                                                            \
+	do {                                                                     \
+		if (access((p)->bin, X_OK) < 0)                                  \
+			skip_named("%s is not built", (p)->bin);                 \
+	} while (0)
+
+/* ---- what the ring is assigned ---- */
+
+static void assign_without(struct endpoint *p, const struct published *b, const char *const *rules, size_t count, int64_t probation_s)
+{
+	struct assignment a = { .channel = "edr", .ring = "canary", .attempt = 1, .issued = clock_now(), .reason = "test", .probation_s = probation_s };
+	struct assignment_drop drops[4] = { 0 };
+	AUTO(buf) struct buf *text = buf_new(0);
+	struct err e;
+
+	memcpy(a.bundle.path, b->path, sizeof a.bundle.path);
+	a.bundle.serial = b->serial;
+	snprintf(a.bundle.version, sizeof a.bundle.version, "1");
+	a.bundle.digest = b->digest;
+	for (size_t i = 0; i < count; i++) {
+		snprintf(drops[i].rule, sizeof drops[i].rule, "%s", rules[i]);
+		snprintf(drops[i].reason, sizeof drops[i].reason, "false positives");
+	}
+	a.drops = drops;
+	a.drop_count = count;
+	assert_ok(assignment_write(text, &a, &e));
+	endpoint_put(p, "ring-canary", "rings/canary/edr.json", text, NULL);
+	endpoint_publish(p);
+}
+
+/* ---- what the sensor is told ---- */
+
+static int add_id(void *arg, const char *id)
+{
+	char *out = arg;
+
+	snprintf(out + strlen(out), 512 - strlen(out), "%s;", id);
+	return 0;
+}
+
+struct told {
+	struct endpoint *p;
+	const char *ids;                /* "a;b;" */
+};
+
+static bool sensor_told(const struct seen *s, const void *arg)
+{
+	const struct told *t = arg;
+	struct ringhold_why why = { "" };
+	char ids[512] = "";
+
+	(void)s;
+	return ringhold_list(&t->p->sensor, &t->p->content, RINGHOLD_DROP, add_id, ids, &why) >= 0 && !strcmp(ids, t->ids);
+}
+
+struct reported {
+	struct told told;
+	size_t count;
+};
+
+/* And agent.db knows that it was told, which is what check-ins say. */
+static bool reported(const struct seen *s, const void *arg)
+{
+	const struct reported *r = arg;
+
+	const struct digest *list = phase_on_trial(s->state.phase) ? &s->state.offer.drop : &s->state.drop;
+
+	return sensor_told(s, &r->told) && digest_is_zero(list) == (r->count == 0);
+}
+
+static void until_told(struct endpoint *p, const char *ids, size_t count)
+{
+	struct reported r = { { p, ids }, count };
+
+	endpoint_until(p, "the sensor is told of the list", reported, &r, 1000);
+}
+
+static struct published committed(struct endpoint *p, const char *dir)
+{
+	struct published b = endpoint_bundle(p, dir, 110, NULL);
+
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	assign_without(p, &b, NULL, 0, 10);
+	endpoint_until(p, "the bundle is committed", endpoint_runs_committed, &b, 1000);
+	return b;
+}
+
+static void assert_says(struct endpoint *p, const char *command, const char *text, bool there)
+{
+	char *out = NULL;
+
+	(void)endpoint_command(p, &out, command, NULL, NULL);
+	if ((strstr(out, text) != NULL) != there)
+		fail_msg("%s \"%s\" in %s:\n%s", there ? "no" : "a", text, command, out);
+	free(out);
+}
+
+/* ---- the tests ---- */
+
+static void a_rule_leaves_what_runs_without_another_bundle_and_comes_back_when_the_order_is_taken_back(void **state)
+{
+	struct endpoint *p = *state;
+	static const char *const both[] = { RULE, "ipc-0002" };
+	struct published b;
+	uint64_t high_water;
+
+	NEED_AGENT(p);
+	b = committed(p, GOOD);
+	high_water = endpoint_look(p).record.high_water;
+	assign_without(p, &b, both, 2, 10);
+	until_told(p, RULE ";ipc-0002;", 2);
+	assert_says(p, "status", "left out by the assignment: " RULE, true);
+	assert_says(p, "explain", "left out by the assignment: " RULE, true);
+	assert_true(endpoint_has_history(p, "2 rules are left out"));
+	assign_without(p, &b, both, 1, 10);
+	until_told(p, RULE ";", 1);
+	assert_says(p, "status", "ipc-0002", false);
+	assign_without(p, &b, NULL, 0, 10);
+	until_told(p, "", 0);
+	assert_says(p, "status", "left out", false);
+	assert_true(endpoint_has_history(p, "no rule is left out any more"));
+	assert_int_equal(endpoint_history_count(p, "armed"), 1);        /* none of it was a trial */
+	assert_true(endpoint_look(p).record.high_water == high_water);
+	assert_true(endpoint_look(p).record.mode == BOOT_COMMITTED);
+}
+
+static bool armed(const struct seen *s, const void *arg)
+{
+	(void)arg;
+	return s->state.phase == PHASE_ACTIVE;
+}
+
+static void content_on_trial_goes_on_with_its_trial_without_the_rule(void **state)
+{
+	struct endpoint *p = *state;
+	static const char *const one[] = { RULE };
+	struct published b;
+	struct seen after;
+
+	NEED_AGENT(p);
+	b = endpoint_bundle(p, GOOD, 110, NULL);
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	assign_without(p, &b, NULL, 0, 10000);
+	endpoint_until(p, "it is on trial", armed, NULL, 1000);
+	assign_without(p, &b, one, 1, 10000);
+	until_told(p, RULE ";", 1);
+	endpoint_until(p, "the trial ends well", endpoint_runs_committed, &b, 20000);
+	assert_true(sensor_told(NULL, &(struct told){ p, RULE ";" }));
+	after = endpoint_look(p);
+	assert_false(digest_is_zero(&after.state.drop));
+	assert_int_equal(endpoint_history_count(p, "armed"), 1);
+}
+
+static bool told_refused(const struct seen *s, const void *arg)
+{
+	(void)s;
+	return endpoint_history_count((struct endpoint *)arg, "cannot be left out here") > 0;
+}
+
+static void what_cannot_be_left_out_is_said(void **state)
+{
+	struct endpoint *p = *state;
+	static const char *const typo[] = { RULE, "no-such-rule" };
+	struct published b;
+
+	NEED_AGENT(p);
+	b = committed(p, GOOD);
+	assign_without(p, &b, typo, 2, 10);
+	endpoint_until(p, "it says what it cannot leave out", told_refused, p, 1000);
+	assert_true(endpoint_has_history(p, "1 of 2 rules cannot be left out here"));
+	until_told(p, RULE ";no-such-rule;", 2);
+}
+
+/* Killed whenever it may be, nothing but one of the two lists is ever in force, and in the end it is the one assigned. */
+static void killed_at_any_moment_the_host_ends_with_the_list_that_is_assigned(void **state)
+{
+	struct endpoint *p = *state;
+	static const char *const one[] = { RULE };
+	struct published b;
+	struct seen after;
+
+	NEED_AGENT(p);
+	b = committed(p, GOOD);
+	for (int i = 0; i < 6; i++) {
+		bool drop = i % 2 == 0;
+
+		assign_without(p, &b, one, drop ? 1 : 0, 10);
+		*p->clock_ms += 3600 * 1000;    /* a round is due */
+		for (int k = 0; k <= i; k++)
+			poll(NULL, 0, 40);
+		endpoint_agent_end(p, SIGKILL);
+		assert_true(sensor_told(NULL, &(struct told){ p, "" }) || sensor_told(NULL, &(struct told){ p, RULE ";" }));
+		endpoint_agent_start(p);
+		until_told(p, drop ? RULE ";" : "", drop ? 1 : 0);
+	}
+	after = endpoint_look(p);
+	assert_true(endpoint_runs_committed(&after, &b));
+}
+
+#define YARA_BUNDLE "{\"format\":1,\"channel\":\"edr\",\"created\":\"2026-02-01T08:00:00Z\",\"types\":[{\"match\":\"*.yar\",\"type\":\"yara\"}]}"
+#define YARA_RULES                                                                                     \
+	"rule bad { strings: $a = \"notepad\" condition: $a }\n"                                       \
+	"rule evil { strings: $a = \"EVIL-STRING\" condition: $a }\n"
+
+static void a_yara_rule_leaves_what_runs_too(void **state)
+{
+	struct endpoint *p = *state;
+	static const char *const one[] = { "bad" };
+	char dir[256], path[300];
+	struct published b;
+	struct err e;
+
+	NEED_AGENT(p);
+	snprintf(dir, sizeof dir, "%s/yara-content", p->dir);
+	assert_ok(file_mkdirs(dir, 0755, &e));
+	snprintf(path, sizeof path, "%s/bundle.json", dir);
+	assert_ok(file_replace(path, YARA_BUNDLE, strlen(YARA_BUNDLE), 0644, &e));
+	snprintf(path, sizeof path, "%s/all.yar", dir);
+	assert_ok(file_replace(path, YARA_RULES, strlen(YARA_RULES), 0644, &e));
+	endpoint_write(p, "/etc/ringhold/contract.json",
+		       "{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"yara\":{\"versions\":[1]}}}", 0644);
+	b = committed(p, dir);
+	assign_without(p, &b, one, 1, 10);
+	until_told(p, "bad;", 1);
+	assert_true(endpoint_has_history(p, "1 rules are left out, 1 load"));
+	assign_without(p, &b, NULL, 0, 10);
+	until_told(p, "", 0);
+	assert_true(endpoint_has_history(p, "no rule is left out any more: 2 load"));
+}
+
+#define LOADER "/usr/lib/ringhold/loaders/own"
+
+static void content_that_only_the_sensors_own_command_loads_is_left_whole_and_that_is_said(void **state)
+{
+	struct endpoint *p = *state;
+	static const char *const one[] = { "Evil.Test-1" };
+	static const char bundle[] = "{\"format\":1,\"channel\":\"edr\",\"created\":\"2026-02-01T08:00:00Z\","
+				     "\"types\":[{\"match\":\"db/*\",\"type\":\"own\"}]}";
+	AUTO(buf) struct buf *ini = NULL;
+	AUTO_FREE char *text = NULL;
+	char dir[256], path[512];
+	struct published b;
+	struct err e;
+
+	NEED_AGENT(p);
+	snprintf(dir, sizeof dir, "%s/own-content", p->dir);
+	snprintf(path, sizeof path, "%s/db", dir);
+	assert_ok(file_mkdirs(path, 0755, &e));
+	snprintf(path, sizeof path, "%s/bundle.json", dir);
+	assert_ok(file_replace(path, bundle, strlen(bundle), 0644, &e));
+	snprintf(path, sizeof path, "%s/db/all.sig", dir);
+	assert_ok(file_replace(path, "Evil.Test-1\n", 12, 0644, &e));
+	snprintf(path, sizeof path, "%s" SETTINGS_PATH, p->root);
+	assert_ok(file_read(&ini, path, 1 << 20, &e));
+	assert_true(asprintf(&text, "%sexec = own=" LOADER "\n", ini->data) > 0);
+	endpoint_write(p, SETTINGS_PATH, text, 0644);
+	endpoint_write(p, LOADER, "#!/bin/sh\nexit 0\n", 0755);
+	endpoint_write(p, "/etc/ringhold/contract.json",
+		       "{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"own\":{\"versions\":[1]}}}", 0644);
+	b = committed(p, dir);
+	assign_without(p, &b, one, 1, 10);
+	endpoint_until(p, "it says what it cannot leave out", told_refused, p, 1000);
+	assert_true(endpoint_has_history(p, "1 of 1 rules cannot be left out here"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, endpoint_setup, endpoint_teardown)
+		TEST(a_rule_leaves_what_runs_without_another_bundle_and_comes_back_when_the_order_is_taken_back),
+		TEST(content_on_trial_goes_on_with_its_trial_without_the_rule),
+		TEST(what_cannot_be_left_out_is_said),
+		TEST(killed_at_any_moment_the_host_ends_with_the_list_that_is_assigned),
+		TEST(a_yara_rule_leaves_what_runs_too),
+		TEST(content_that_only_the_sensors_own_command_loads_is_left_whole_and_that_is_said),
+	};
+
+	return cmocka_run_group_tests_name("agent: rules leave what runs", tests, NULL, NULL);
+}
