@@ -12,6 +12,7 @@
 struct rollout_options {
 	struct remote_options remote;
 	const char *channel, *ring, *reason, *to;
+	bool undo;
 };
 
 #define AT(field) offsetof(struct rollout_options, field)
@@ -28,9 +29,14 @@ static const struct cli_option move_rows[] = {
 	REMOTE_CHANGE_ROWS(AT(remote)),
 };
 static const struct cli_option rollback_rows[] = {
-	{ "to", 0, CLI_TEXT, AT(to), "DIGEST", "which bundle [previous]" },
+	{ "to", 0, CLI_TEXT, AT(to), "SERIAL|DIGEST", "which bundle, none that is stopped or below the floor [previous]" },
 	REASON_ROW,
-	REMOTE_ROWS(AT(remote)),
+	REMOTE_CHANGE_ROWS(AT(remote)),
+};
+static const struct cli_option drop_rows[] = {
+	REASON_ROW,
+	{ "undo", 0, CLI_FLAG, AT(undo), NULL, "these rules load again" },
+	REMOTE_CHANGE_ROWS(AT(remote)),
 };
 static const struct cli_option stop_rows[] = { REASON_ROW, REMOTE_CHANGE_ROWS(AT(remote)) };
 
@@ -186,6 +192,7 @@ MOVE(pause)
 MOVE(resume)
 MOVE(halt)
 MOVE(abort)
+MOVE(retry)
 
 static int rollback(int argc, char **argv, const void *options, struct err *e)
 {
@@ -213,8 +220,65 @@ static int rollback(int argc, char **argv, const void *options, struct err *e)
 	if (o->remote.json)
 		return remote_print(answer.doc->root, e);
 	remote_text(answer.doc->root, "serial", serial, sizeof serial);
-	printf("back to serial %s\n\n", serial);
+	printf(o->remote.dry_run ? "would go back to serial %s\n\n" : "back to serial %s\n\n", serial);
 	return remote_table(json_get(answer.doc->root, "rings"), columns, ARRAY_LEN(columns), e);
+}
+
+/* ---- single rules ---- */
+
+static int print_drops(const struct json *drops, struct err *e)
+{
+	static const struct remote_column rules[] = { { "RULE", "rule" }, { "REASON", "reason" } };
+	static const struct remote_column rings[] = {
+		{ "RING", "ring" }, { "SERIAL", "serial" }, { "RULES LEFT OUT", "rules" }, { "SIGNED", "signed" }, { "DEVICES", "devices" },
+		{ "FOLLOWING", "following" },
+	};
+	const struct json *list = json_get(drops, "drop");
+
+	if (list && list->count == 0)
+		printf("no rule is left out\n");
+	else if (remote_table(list, rules, ARRAY_LEN(rules), e) < 0)
+		return e->code;
+	printf("\n");
+	return remote_table(json_get(drops, "rings"), rings, ARRAY_LEN(rings), e);
+}
+
+static int write_drop(struct buf *body, const struct rollout_options *o, char **rules, int count, struct err *e)
+{
+	struct json_writer w = { .out = body };
+
+	json_open_object(&w, NULL);
+	json_open_array(&w, "rules");
+	for (int i = 0; i < count; i++)
+		json_put_text(&w, NULL, rules[i]);
+	json_close_array(&w);
+	json_put_text(&w, "reason", o->reason);
+	if (o->undo)
+		json_put_bool(&w, "undo", true);
+	json_close_object(&w);
+	return buf_check(body, e);
+}
+
+/* Without rules: what is left out. */
+static int drop(int argc, char **argv, const void *options, struct err *e)
+{
+	const struct rollout_options *o = options;
+	bool change = argc > 1;
+	AUTO(remote) struct remote *r = NULL;
+	AUTO(buf) struct buf *body = buf_new(0), *path = buf_new(0);
+	AUTO_ANSWER answer = { 0 };
+
+	if (!body || !path)
+		return err_memory(e);
+	if (!change && (o->undo || o->reason))
+		return err_set(e, ERR_USAGE, "which rules? name one at least");
+	buf_adds(path, "/v1/channels/");
+	remote_escape(path, argv[0]);
+	buf_adds(path, "/drops");
+	if ((change && (need_reason(o, e) < 0 || write_drop(body, o, argv + 1, argc - 1, e) < 0)) || buf_check(path, e) < 0 ||
+	    remote_open(&r, &o->remote, e) < 0 || remote_call(r, change ? "POST" : "GET", path->data, change ? body : NULL, &answer, e) < 0)
+		return e->code;
+	return o->remote.json ? remote_print(answer.doc->root, e) : print_drops(answer.doc->root, e);
 }
 
 /* ---- stopping a digest ---- */
@@ -260,8 +324,9 @@ static int stop(int argc, char **argv, const void *options, struct err *e)
 	return print_rollout(answer.doc->root, e);
 }
 
-#define COMMAND(word, arguments, count, rows_, what)                                                                \
-	.args = arguments, .help = what, .min_args = count, .max_args = count, .run = word, .options = rows_,       \
+#define COMMAND(word, arguments, count, rows_, what) COMMAND_TO(word, arguments, count, count, rows_, what)
+#define COMMAND_TO(word, arguments, least, most, rows_, what)                                                       \
+	.args = arguments, .help = what, .min_args = least, .max_args = most, .run = word, .options = rows_,        \
 	.option_count = ARRAY_LEN(rows_), .options_size = sizeof(struct rollout_options)
 
 const struct cli_command rollout_commands[] = {
@@ -274,7 +339,11 @@ const struct cli_command rollout_commands[] = {
 	{ .name = "rollout resume", COMMAND(order_resume, "ID", 1, move_rows, "go on after a pause or a hold that asks") },
 	{ .name = "rollout halt", COMMAND(order_halt, "ID", 1, move_rows, "stop the digest and go back: final") },
 	{ .name = "rollout abort", COMMAND(order_abort, "ID", 1, move_rows, "give a held rollout up; what runs it keeps it") },
+	{ .name = "rollout retry", COMMAND(order_retry, "ID", 1, move_rows, "another attempt: endpoints that put the bundle aside try it again") },
 	{ .name = "rollout rollback", COMMAND(rollback, "CHANNEL", 1, rollback_rows, "assign older content to every ring") },
+	{ .name = "rollout drop", COMMAND_TO(drop, "CHANNEL [RULE...]", 1, -1, drop_rows, "leave single rules out, without a new bundle; without rules: show which are"),
+	  .more = "Rules stay out of this bundle and of later ones until the order is taken back with --undo.\n"
+		  "The first ring follows at once; the others when their keys have signed (ringhold sign list)." },
 	{ .name = "stop", COMMAND(stop, "CHANNEL DIGEST", 2, stop_rows, "stop a digest everywhere, at once and for ever") },
 };
 const size_t rollout_command_count = ARRAY_LEN(rollout_commands);

@@ -21,7 +21,7 @@ void control_tick(struct server *s, int64_t now);
 int control_start(struct server *s, const struct store_bundle *b, int64_t now, uint64_t *rollout, struct err *e) MUST_CHECK;
 
 /* What operators may do; ring NULL or "": wherever it applies. ERR_NOT_FOUND, ERR_CONFLICT when it means nothing now. */
-enum control_order { ORDER_PROMOTE, ORDER_PAUSE, ORDER_RESUME, ORDER_HALT, ORDER_ABORT, ORDER_APPROVE };
+enum control_order { ORDER_PROMOTE, ORDER_PAUSE, ORDER_RESUME, ORDER_HALT, ORDER_ABORT, ORDER_APPROVE, ORDER_RETRY };
 const char *control_order_name(enum control_order o);
 int control_order_parse(const char *name);      /* -1: unknown */
 int control_order(struct server *s, uint64_t rollout, const char *ring, enum control_order o, const char *who, const char *reason,
@@ -46,11 +46,38 @@ int control_wish(struct server *s, uint64_t rollout, struct control_wish *w, int
 
 /*
  * Older bytes for every ring of a channel: rollouts under way are aborted, and
- * assignments with a grant name the bundle. Goes on after a restart. ring_done
- * (room for POLICY_RINGS_MAX) tells which rings have it already.
+ * assignments with a grant name the bundle. Goes on after a restart. Where to
+ * is the bundle before, or any that is neither stopped nor below the channel's
+ * floor (ERR_CONFLICT). With dry_run nothing is done.
  */
-int control_rollback(struct server *s, const char *channel, const struct digest *to /* zero: the one before */, const char *who,
-		     const char *reason, int64_t now, struct bundle_ref *out, struct err *e) MUST_CHECK;
+struct control_back {
+	struct digest to;               /* zero, and serial 0: the bundle before */
+	uint64_t serial;                /* 0: not by serial */
+	const char *who, *reason;
+	bool dry_run;
+	struct bundle_ref found;        /* filled in: where it goes */
+};
+int control_rollback(struct server *s, const char *channel, struct control_back *b, int64_t now, struct err *e) MUST_CHECK;
+
+/*
+ * Single bad rules: every ring's assignment of the channel, of this bundle and
+ * of later ones, leaves them out until the order is taken back with `undo`.
+ * The first ring's assignment is signed here, the others follow as their keys
+ * allow. Rules that are left out already, with `undo` rules that are not
+ * (ERR_NOT_FOUND), change nothing.
+ */
+struct control_drop {
+	const char *const *rules;
+	size_t count;
+	bool undo, dry_run;
+	const char *who, *reason;
+	const char *match;              /* of an If-Match header; NULL: as it may be */
+	enum control_refusal refused;   /* set on failure */
+};
+int control_drop(struct server *s, const char *channel, struct control_drop *w, int64_t now, struct err *e) MUST_CHECK;
+/* Names one list of rules: changes when another is published. a NULL: no rule. */
+#define CONTROL_DROP_VERSION 33
+void control_drop_version(char out[CONTROL_DROP_VERSION], const struct assignment *a);
 
 /* The policy in force for a channel's next rollout: the stored one, else the default over the ring map's rings. */
 int control_policy(struct server *s, const char *channel, struct policy **out, uint64_t *version, struct err *e) MUST_CHECK;

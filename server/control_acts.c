@@ -119,6 +119,7 @@ static int issue(struct server *s, struct stage *g, int64_t now, struct err *e)
 {
 	struct motive m = { .cause = "signed", .sentence = "the assignment is published" };
 	AUTO(buf) struct buf *evidence = buf_new(4096);
+	AUTO(assignment) struct assignment *first = NULL;
 	struct requests_info info;
 	struct assignment a;
 	int got = 0;
@@ -127,7 +128,7 @@ static int issue(struct server *s, struct stage *g, int64_t now, struct err *e)
 		return err_memory(e);
 	if (!assigned(s, g)) {
 		describe(g, now, &a);
-		if (control_evidence(s, g, evidence, e) < 0)
+		if (control_leave_out(s, &a, &first, e) < 0 || control_evidence(s, g, evidence, e) < 0)
 			return e->code;
 		got = control_assign(s, &a, evidence->data, now, &info, e);
 	}
@@ -190,6 +191,9 @@ static int take_back(struct server *s, struct stage *g, int64_t now, struct requ
 	a.grant_max_serial = g->rollout->bundle.serial;
 	snprintf(a.grant_reason, sizeof a.grant_reason, "serial %llu was halted", (unsigned long long)a.grant_max_serial);
 	snprintf(a.reason, sizeof a.reason, "%.255s", g->sentence);
+	/* What is signed for this ring already: nobody has to think about the way back. */
+	a.drops = current->drops;
+	a.drop_count = current->drop_count;
 	return control_assign(s, &a, NULL, now, info, e);
 }
 
@@ -259,7 +263,7 @@ static void tell(char last[256], const char *what, const struct err *e)
 
 void control_tick(struct server *s, int64_t now)
 {
-	static char last_rollback[256], last_enter[256];        /* under `control` */
+	static char last_rollback[256], last_enter[256], last_reissue[256];     /* under `control` */
 	struct err e;
 
 	pthread_mutex_lock(&s->control);
@@ -271,6 +275,8 @@ void control_tick(struct server *s, int64_t now)
 	if (control_enter(s, now, &e) < 0)
 		tell(last_enter, "rollouts", &e);
 	for_each(s, control_act, now);
+	if (control_reissue(s, now, &e) < 0)
+		tell(last_reissue, "rules left out", &e);
 	pthread_mutex_lock(&s->lock);
 	background_look(s, now);
 	pthread_mutex_unlock(&s->lock);

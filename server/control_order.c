@@ -7,7 +7,7 @@
 
 static const char *const orders[] = {
 	[ORDER_PROMOTE] = "promote", [ORDER_PAUSE] = "pause", [ORDER_RESUME] = "resume",
-	[ORDER_HALT] = "halt",       [ORDER_ABORT] = "abort", [ORDER_APPROVE] = "approve",
+	[ORDER_HALT] = "halt",       [ORDER_ABORT] = "abort", [ORDER_APPROVE] = "approve", [ORDER_RETRY] = "retry",
 };
 
 const char *control_order_name(enum control_order o)
@@ -75,30 +75,65 @@ static int resume(struct server *s, struct stage *g, const struct motive *m, int
 	return control_keep(s, g, &next, "operator", m, now, e);
 }
 
-/* A rollout that came back with a backup: from now on it is like any other. */
-static int resume_restored(struct server *s, struct rollout *r, const struct motive *m, int64_t now, struct err *e)
+/* Keeps what is written into the row of the rollout, with the order. */
+static int keep_rollout(struct server *s, const struct rollout *r, const struct store_rollout *row, const char *action, const struct motive *m,
+			int64_t now, struct err *e)
 {
 	struct server_batch b = { .count = 0 };
-	struct store_record *row = server_record(&b, STORE_ROLLOUT), *decision = server_record(&b, STORE_DECISION);
+	struct store_record *record = server_record(&b, STORE_ROLLOUT), *decision = server_record(&b, STORE_DECISION);
 	char subject[32];
 
-	/* What stopped it may be newer than the backup. */
-	if (desk_stopped(s->desk, r->channel, &r->bundle.digest))
-		return err_set(e, ERR_CONFLICT, "rollout %llu: its bundle is stopped: halt it or give it up", (unsigned long long)r->id);
-	rollout_row(r, &row->u.rollout);
-	row->u.rollout.restored = false;
+	record->u.rollout = *row;
 	decision->u.decision = (struct store_decision){
 		.at = now, .kind = "operator", .channel = r->channel, .ring = "", .device = "", .rollout = r->id,
 		.digest = r->bundle.digest, .from = "", .to = "", .cause = m->cause, .sentence = m->sentence, .inputs = "",
 	};
 	snprintf(subject, sizeof subject, "rollout %llu", (unsigned long long)r->id);
-	server_audit(&b, now, m->who, "resume", subject, m->sentence);
-	if (server_write(s, &b, e) < 0)
-		return err_wrap(e, "%s", subject);
+	server_audit(&b, now, m->who, action, subject, m->sentence);
+	return server_write(s, &b, e) < 0 ? err_wrap(e, "%s", subject) : 0;
+}
+
+/* A rollout that came back with a backup: from now on it is like any other. */
+static int resume_restored(struct server *s, struct rollout *r, const struct motive *m, int64_t now, struct err *e)
+{
+	struct store_rollout row;
+
+	/* What stopped it may be newer than the backup. */
+	if (desk_stopped(s->desk, r->channel, &r->bundle.digest))
+		return err_set(e, ERR_CONFLICT, "rollout %llu: its bundle is stopped: halt it or give it up", (unsigned long long)r->id);
+	rollout_row(r, &row);
+	row.restored = false;
+	if (keep_rollout(s, r, &row, "resume", m, now, e) < 0)
+		return e->code;
 	pthread_mutex_lock(&s->lock);
 	r->restored = false;
 	pthread_mutex_unlock(&s->lock);
 	return 0;
+}
+
+/* Endpoints that put the bundle aside take it up again: quarantines are of an attempt. The next tick signs it (control_reissue.c). */
+static int retry(struct server *s, struct rollout *r, const struct motive *m, int64_t now, struct err *e)
+{
+	struct store_rollout row;
+
+	rollout_row(r, &row);
+	row.attempt++;
+	if (keep_rollout(s, r, &row, "retry", m, now, e) < 0)
+		return e->code;
+	pthread_mutex_lock(&s->lock);
+	r->attempt = row.attempt;
+	pthread_mutex_unlock(&s->lock);
+	s->reissued_at = 0;
+	return 0;
+}
+
+static bool can_retry(const struct server *s, const struct rollout *r)
+{
+	bool entered = false;
+
+	for (size_t i = 0; i < r->policy->count; i++)
+		entered = entered || state_armed(r->stages[i].state);
+	return entered && !r->restored && !desk_stopped(s->desk, r->channel, &r->bundle.digest);
 }
 
 static bool can_halt(const struct stage *g)
@@ -125,6 +160,11 @@ static int apply(struct server *s, struct rollout *r, const struct control_wish 
 		if (!rollout_lives(r))
 			return 0;
 		return !w->dry_run && control_abort(s, r, m, now, e) < 0 ? e->code : 1;
+	}
+	if (w->order == ORDER_RETRY) {
+		if (!can_retry(s, r))
+			return 0;
+		return !w->dry_run && retry(s, r, m, now, e) < 0 ? e->code : 1;
 	}
 	if (w->order == ORDER_RESUME && r->restored)
 		return !w->dry_run && resume_restored(s, r, m, now, e) < 0 ? e->code : 1;

@@ -52,6 +52,12 @@ int control_evidence(struct server *s, const struct stage *g, struct buf *out, s
 /* Publishes an assignment, or asks for the signatures it lacks: 1 when it waits for them, then *info names the request. */
 int control_assign(struct server *s, const struct assignment *a, const char *evidence, int64_t now, struct requests_info *info, struct err *e) MUST_CHECK;
 void control_act(struct server *s, struct stage *g, int64_t now);
+/* control_reissue.c: rings that shall leave other rules out, or try again. */
+int control_reissue(struct server *s, int64_t now, struct err *e) MUST_CHECK;
+/* The first ring's published assignment; ERR_NOT_FOUND. The caller frees. */
+int control_first(struct server *s, const char *channel, struct assignment **out, struct err *e) MUST_CHECK;
+/* a leaves out what the channel does; borrowed from *first, which the caller frees afterwards. */
+int control_leave_out(struct server *s, struct assignment *a, struct assignment **first, struct err *e) MUST_CHECK;
 int control_rollbacks(struct server *s, int64_t now, struct err *e) MUST_CHECK;
 /* What a new bundle finds in a ring: the assigned one, or the one before it when that is stopped or was given up. */
 int control_previous(struct server *s, const char *ring, const char *channel, struct bundle_ref *out, struct err *e) MUST_CHECK;

@@ -3,10 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
+#include "rollout/stops.h"
 #include "server/control_parts.h"
 
 #define ROLLBACKS_MAX 16        /* under way at once */
+#define FLOOR_MAX 4096          /* bytes of the document */
 
 /* A row that outlives the walk it was read in. */
 struct rollback {
@@ -81,6 +84,9 @@ static int assign(struct server *s, const struct rollback *r, const char *ring, 
 	snprintf(a.ring, sizeof a.ring, "%s", ring);
 	snprintf(a.reason, sizeof a.reason, "%s", r->reason);
 	snprintf(a.grant_reason, sizeof a.grant_reason, "%s", r->reason);
+	/* What is signed for this ring already: nobody has to think about the way back. */
+	a.drops = current->drops;
+	a.drop_count = current->drop_count;
 	got = control_assign(s, &a, NULL, now, &info, e);
 	return got < 0 ? err_wrap(e, "ring %s", ring) : got;
 }
@@ -132,6 +138,7 @@ struct target {
 	const struct server *s;
 	const char *channel;
 	struct digest want;             /* zero: the newest that is neither stopped nor the one assigned */
+	uint64_t serial;                /* wanted instead; 0: none */
 	struct digest assigned;
 	struct bundle_ref found;
 	uint64_t greatest;              /* serial ever published */
@@ -144,7 +151,9 @@ static int choose(const struct store_bundle *b, void *arg, struct err *e)
 
 	(void)e;
 	t->greatest = MAX(t->greatest, b->serial);
-	if (!digest_is_zero(&t->want))
+	if (t->serial)
+		fits = b->serial == t->serial;
+	else if (!digest_is_zero(&t->want))
 		fits = digest_equal(&t->want, &b->digest);
 	else
 		fits = digest_is_zero(&t->found.digest) && !digest_equal(&b->digest, &t->assigned) &&
@@ -170,17 +179,36 @@ static int assigned_now(struct server *s, const struct rollout *rings, struct as
 	return err_set(e, ERR_CONFLICT, "channel %s: no ring has an assignment", rings->channel);
 }
 
+/* What the vendor lists as the oldest that may be installed; 0: nothing. */
+static int floor_of(struct server *s, const char *channel, uint64_t *out, struct err *e)
+{
+	AUTO(buf) struct buf *text = NULL;
+	AUTO_FREE char *file = NULL;
+	char path[PATH_LEN_MAX + 1];
+	int got;
+
+	*out = 0;
+	floor_path(path, channel);
+	got = desk_target_file(s->desk, path, &file, e);
+	if (got == ERR_NOT_FOUND)
+		return 0;
+	if (got < 0 || file_read(&text, file, FLOOR_MAX, e) < 0)
+		return e->code;
+	return floor_parse(out, channel, path, text->len ? text->data : "", text->len, e);
+}
+
 static int find_target(struct server *s, struct target *t, struct err *e)
 {
 	AUTO(assignment) struct assignment *now = NULL;
 	const struct rollout *rings = newest_of(s, t->channel);
+	uint64_t floor;
 
 	if (!rings)
 		return err_set(e, ERR_NOT_FOUND, "channel %s: nothing was ever published", t->channel);
 	if (assigned_now(s, rings, &now, e) < 0)
 		return e->code;
 	t->assigned = now->bundle.digest;
-	if (digest_is_zero(&t->want))
+	if (!t->serial && digest_is_zero(&t->want))
 		t->want = now->previous.digest;
 	if (store_each_bundle(s->store, t->channel, choose, t, e) < 0)
 		return e->code;
@@ -188,6 +216,11 @@ static int find_target(struct server *s, struct target *t, struct err *e)
 		return err_set(e, ERR_NOT_FOUND, "channel %s: there is no such bundle to go back to", t->channel);
 	if (desk_stopped(s->desk, t->channel, &t->found.digest))
 		return err_set(e, ERR_CONFLICT, "channel %s: serial %" PRIu64 " is stopped for good", t->channel, t->found.serial);
+	if (floor_of(s, t->channel, &floor, e) < 0)
+		return e->code;
+	if (t->found.serial < floor)
+		return err_set(e, ERR_CONFLICT, "channel %s: serial %" PRIu64 " is below the floor, serial %" PRIu64 ": no endpoint would install it",
+			       t->channel, t->found.serial, floor);
 	if (desk_dropped(s->desk, t->channel, t->found.path))
 		return err_set(e, ERR_CONFLICT, "channel %s: the vendor no longer lists serial %" PRIu64 ": no endpoint would install it", t->channel,
 			       t->found.serial);
@@ -220,25 +253,26 @@ static int begin(struct server *s, struct rollback *r, struct err *e)
 	return go_on(s, r, r->at, e);
 }
 
-int control_rollback(struct server *s, const char *channel, const struct digest *to, const char *who, const char *reason, int64_t now,
-		     struct bundle_ref *out, struct err *e)
+int control_rollback(struct server *s, const char *channel, struct control_back *b, int64_t now, struct err *e)
 {
-	struct target t = { .s = s, .channel = channel, .want = *to };
+	struct target t = { .s = s, .channel = channel, .want = b->to, .serial = b->serial };
 	struct rollback r = { .at = now };
 	int got;
 
 	pthread_mutex_lock(&s->control);
 	got = find_target(s, &t, e);
-	if (got == 0) {
-		if (random_bytes(&r.id, sizeof r.id, e) < 0)
-			got = e->code;
+	if (got == 0 && !b->dry_run)
+		got = random_bytes(&r.id, sizeof r.id, e);
+	if (got == 0)
+		b->found = t.found;
+	if (got == 0 && !b->dry_run) {
 		r.id &= INT64_MAX;
-		r.bundle = *out = t.found;
+		r.bundle = t.found;
 		r.max_serial = t.greatest;
 		snprintf(r.channel, sizeof r.channel, "%s", channel);
-		snprintf(r.reason, sizeof r.reason, "%s", reason);
-		snprintf(r.by, sizeof r.by, "%s", who);
-		got = got == 0 ? begin(s, &r, e) : got;
+		snprintf(r.reason, sizeof r.reason, "%s", b->reason);
+		snprintf(r.by, sizeof r.by, "%s", b->who);
+		got = begin(s, &r, e);
 	}
 	pthread_mutex_unlock(&s->control);
 	return got;

@@ -77,6 +77,10 @@ void operator_end_enrolment(struct request *q);
 void operator_follows(struct request *q);
 void operator_begin(struct request *q);
 
+/* operator_drops.c */
+void operator_drops(struct request *q);
+void operator_drop(struct request *q);
+
 /* operator_status.c */
 void operator_status(struct request *q);
 void health(struct request *q);

@@ -42,6 +42,7 @@ static void put_channel(struct json_writer *w, const struct server *s, const str
 		json_put_int(w, "serial", (int64_t)r->bundle.serial);
 	else
 		json_put_null(w, "serial");
+	handler_put_digest(w, "drop", &c->drop);
 	json_put_int(w, "high_water", (int64_t)c->high_water);
 	handler_put_text(w, "held", c->held);
 	json_close_object(w);

@@ -293,7 +293,7 @@ void operator_move(struct request *q)
 	int order = control_order_parse(q->params[1]);
 
 	if (order < 0 || order == ORDER_APPROVE)
-		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "a rollout can be approved, promoted, paused, resumed, halted or aborted");
+		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "a rollout can be approved, promoted, paused, resumed, halted, aborted or retried");
 	else
 		move(q, (enum control_order)order);
 }
@@ -303,37 +303,76 @@ void operator_approve(struct request *q)
 	move(q, ORDER_APPROVE);
 }
 
+/* "previous", a serial or a digest. */
+static bool where_to(const char *text, struct control_back *b)
+{
+	int64_t serial;
+
+	if (strcmp(text, "previous") == 0)
+		return true;
+	if (number_parse(&serial, text)) {
+		b->serial = serial > 0 ? (uint64_t)serial : 0;
+		return serial > 0;
+	}
+	return digest_parse(&b->to, text, strlen(text)) && !digest_is_zero(&b->to);
+}
+
+static void put_went_back(struct json_writer *w, struct server *s, const char *channel, const struct control_back *b)
+{
+	const struct policy *p = NULL;
+
+	/* Rollouts are never removed. */
+	pthread_mutex_lock(&s->lock);
+	for (const struct rollout *r = s->rollouts.newest; r && !p; r = r->older)
+		if (strcmp(r->channel, channel) == 0)
+			p = r->policy;
+	pthread_mutex_unlock(&s->lock);
+	json_open_array(w, "rings");
+	for (size_t i = 0; p && i < p->count; i++) {
+		AUTO(assignment) struct assignment *a = NULL;
+		struct err e;
+
+		if (desk_assignment(s->desk, p->rings[i].name, channel, &a, &e) < 0)
+			continue;
+		json_open_object(w, NULL);
+		json_put_text(w, "ring", p->rings[i].name);
+		json_put_bool(w, "done", digest_equal(&a->bundle.digest, &b->found.digest));
+		json_close_object(w);
+	}
+	json_close_array(w);
+}
+
 void operator_rollback(struct request *q)
 {
 	static const char *const members[] = { "to", "reason", NULL };
 	AUTO(json) struct json_doc *d = handler_body(q, members);
-	struct digest to = { 0 };
-	struct bundle_ref found;
-	const char *text, *reason;
+	struct control_back b = { .who = q->who, .dry_run = handler_dry_run(q) };
+	const char *text;
 	struct json_writer w;
 	struct err e;
 
 	if (!d)
 		return;
 	if (json_want_text(d, d->root, "to", DIGEST_HEX_LEN, &text, &e) < 0 ||
-	    json_want_text(d, d->root, "reason", REASON_LEN_MAX, &reason, &e) < 0) {
+	    json_want_text(d, d->root, "reason", REASON_LEN_MAX, &b.reason, &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;
 	}
-	if (strcmp(text, "previous") != 0 && (!digest_parse(&to, text, strlen(text)) || digest_is_zero(&to))) {
-		reply_problem(&q->reply, PROBLEM_MALFORMED, "to is a digest or \"previous\"");
+	if (!where_to(text, &b)) {
+		reply_problem(&q->reply, PROBLEM_MALFORMED, "to is \"previous\", a serial or a digest");
 		return;
 	}
-	if (control_rollback(q->server, q->params[0], &to, q->who, reason, clock_now(), &found, &e) < 0) {
+	if (control_rollback(q->server, q->params[0], &b, clock_now(), &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;
 	}
 	w = reply_json(&q->reply, 200);
 	json_open_object(&w, NULL);
 	json_put_text(&w, "channel", q->params[0]);
-	json_put_int(&w, "serial", (int64_t)found.serial);
-	json_put_text(&w, "version", found.version);
-	handler_put_digest(&w, "digest", &found.digest);
+	json_put_int(&w, "serial", (int64_t)b.found.serial);
+	json_put_text(&w, "version", b.found.version);
+	handler_put_digest(&w, "digest", &b.found.digest);
+	put_went_back(&w, q->server, q->params[0], &b);
 	json_close_object(&w);
 }
 

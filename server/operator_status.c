@@ -145,7 +145,7 @@ static void note_stage(const struct stage *g, struct buf *actions)
 }
 
 /* An assignment is read from the repository: not with `lock` held. */
-static void put_assigned(struct server *s, struct json_writer *w, const char *channel, const char *ring)
+static void put_assigned(struct server *s, struct json_writer *w, const char *channel, const char *ring, struct buf *warnings)
 {
 	AUTO(assignment) struct assignment *a = NULL;
 	struct err e;
@@ -160,17 +160,21 @@ static void put_assigned(struct server *s, struct json_writer *w, const char *ch
 	handler_put_digest(w, "digest", &a->bundle.digest);
 	json_put_int(w, "attempt", (int64_t)a->attempt);
 	json_put_bool(w, "granted", a->granted);
+	json_put_int(w, "left_out", (int64_t)a->drop_count);
 	json_close_object(w);
+	if (a->drop_count)
+		say(warnings, "channel %s ring %s: the assignment leaves %zu rules out", channel, ring, a->drop_count);
 }
 
-static void put_ring(struct server *s, struct json_writer *w, const char *channel, const char *ring, int64_t now, struct buf *actions)
+static void put_ring(struct server *s, struct json_writer *w, const char *channel, const char *ring, int64_t now, struct buf *warnings,
+		     struct buf *actions)
 {
 	struct ring_counts *counts = malloc(sizeof *counts);
 	struct stage *g;
 
 	json_open_object(w, NULL);
 	json_put_text(w, "ring", ring);
-	put_assigned(s, w, channel, ring);
+	put_assigned(s, w, channel, ring, warnings);
 	pthread_mutex_lock(&s->lock);
 	g = in_ring(s, channel, ring);
 	put_stage(w, g);
@@ -198,7 +202,7 @@ static const struct rollout *first_of_channel(const struct server *s, const stru
 	return r;
 }
 
-static void put_channels(const struct request *q, struct json_writer *w, int64_t now, struct buf *actions)
+static void put_channels(const struct request *q, struct json_writer *w, int64_t now, struct buf *warnings, struct buf *actions)
 {
 	struct server *s = q->server;
 	const struct rollout *r;
@@ -214,7 +218,7 @@ static void put_channels(const struct request *q, struct json_writer *w, int64_t
 		json_put_text(w, "channel", r->channel);
 		json_open_array(w, "rings");
 		for (size_t i = 0; i < r->policy->count; i++)
-			put_ring(s, w, r->channel, r->policy->rings[i].name, now, actions);
+			put_ring(s, w, r->channel, r->policy->rings[i].name, now, warnings, actions);
 		json_close_array(w);
 		json_close_object(w);
 	}
@@ -402,7 +406,7 @@ void operator_status(struct request *q)
 	json_put_time(&w, "now", now);
 	json_put_time(&w, "started", q->server->started);
 	put_devices(q->server, &w, now);
-	put_channels(q, &w, now, actions);
+	put_channels(q, &w, now, warnings, actions);
 	put_roles(q->server, &w, now, warnings, actions);
 	put_requests(q, &w, warnings, actions);
 	put_clock(q->server, &w, now, warnings, actions);

@@ -156,26 +156,35 @@ struct wish {
 static bool fulfilled(struct server *s, const struct wish *w)
 {
 	AUTO(assignment) struct assignment *is = NULL;
+	struct digest wanted, left_out;
 	struct err e;
 	int got = desk_assignment(s->desk, w->ring, w->channel, &is, &e);
 
 	if (got < 0 || !w->a)
 		return got == ERR_NOT_FOUND && !w->a;
-	return digest_equal(&is->bundle.digest, &w->a->bundle.digest) && is->attempt == w->a->attempt && is->granted == w->a->granted;
+	return digest_equal(&is->bundle.digest, &w->a->bundle.digest) && is->attempt == w->a->attempt && is->granted == w->a->granted &&
+	       assignment_drop_digest(&wanted, w->a, &e) == 0 && assignment_drop_digest(&left_out, is, &e) == 0 &&
+	       digest_equal(&wanted, &left_out);
 }
 
 static int ask(struct server *s, const struct wish *w, struct requests_info *info, struct err *e)
 {
 	struct desk_asking asking = { "server", w->reason, w->evidence, w->now, w->now + SIGREQ_LIFE };
 	AUTO(sigreq) struct sigreq *q = NULL;
-	char place[REQUESTS_SUBJECT_MAX / 2], subject[REQUESTS_SUBJECT_MAX], hex[DIGEST_HEX_LEN + 1];
+	char place[REQUESTS_SUBJECT_MAX / 2], subject[REQUESTS_SUBJECT_MAX], hex[DIGEST_HEX_LEN + 1], without[32] = "";
+	struct digest left_out;
 	bool there;
 
 	snprintf(place, sizeof place, "assign %s/%s ", w->ring, w->channel);
 	if (w->a) {
+		if (assignment_drop_digest(&left_out, w->a, e) < 0)
+			return e->code;
+		digest_hex(hex, &left_out);
+		if (w->a->drop_count)
+			snprintf(without, sizeof without, " without %.16s", hex);
 		digest_hex(hex, &w->a->bundle.digest);
-		snprintf(subject, sizeof subject, "%sserial %llu %s attempt %llu%s", place, (unsigned long long)w->a->bundle.serial, hex,
-			 (unsigned long long)w->a->attempt, w->a->granted ? " granted" : "");
+		snprintf(subject, sizeof subject, "%sserial %llu %s attempt %llu%s%s", place, (unsigned long long)w->a->bundle.serial, hex,
+			 (unsigned long long)w->a->attempt, w->a->granted ? " granted" : "", without);
 	} else {
 		snprintf(subject, sizeof subject, "%snothing", place);
 	}

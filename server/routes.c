@@ -13,6 +13,7 @@
 
 #define SMALL 65536
 #define ROLE_BYTES ((size_t)8 << 20)    /* a signed role with room for white space */
+#define DROPS_BYTES ((size_t)1 << 18)
 #define SIGNATURE_BYTES ((size_t)1 << 20)
 
 /* Whoever may come at all may look; admin may everything. */
@@ -60,7 +61,9 @@ const struct route routes[] = {
 	{ GET,    "/v1/rollouts/{id}",                        ANYONE,      SCOPE_ASKS,       BODY_NONE, 0, operator_rollout, 0 },
 	{ POST,   "/v1/rollouts/{id}/approve",                APPROVERS,   SCOPE_ASKS,       BODY_JSON, SMALL, operator_approve, ROUTE_DRY },
 	{ POST,   "/v1/rollouts/{id}/{move}",                 OPERATORS,   SCOPE_ASKS,       BODY_JSON, SMALL, operator_move, ROUTE_DRY },
-	{ POST,   "/v1/channels/{channel}/rollback",          OPERATORS,   SCOPE_PATH,       BODY_JSON, SMALL, operator_rollback, 0 },
+	{ POST,   "/v1/channels/{channel}/rollback",          OPERATORS,   SCOPE_PATH,       BODY_JSON, SMALL, operator_rollback, ROUTE_DRY },
+	{ GET,    "/v1/channels/{channel}/drops",             ANYONE,      SCOPE_PATH,       BODY_NONE, 0, operator_drops, 0 },
+	{ POST,   "/v1/channels/{channel}/drops",             OPERATORS,   SCOPE_PATH,       BODY_JSON, DROPS_BYTES, operator_drop, ROUTE_DRY },
 	{ POST,   "/v1/channels/{channel}/rollouts",          OPERATORS,   SCOPE_PATH,       BODY_JSON, SMALL, operator_begin, 0 },
 	{ GET,    "/v1/followed",                             ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_follows, 0 },
 	{ GET,    "/v1/gate-records",                         ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_gate_records, 0 },

@@ -54,6 +54,7 @@ struct server {
 	pthread_mutex_t tokens;         /* one change of an operator's token at a time; before `publishing` */
 	pthread_mutex_t publishing;     /* one publish at a time */
 	pthread_mutex_t control;
+	int64_t reissued_at;            /* under `control`: the timestamp at which every ring's assignment agreed (control_reissue.c); 0: look */
 	pthread_mutex_t requests;       /* signing requests: reading one, changing it, publishing it */
 	pthread_mutex_t lock;
 	pthread_cond_t idle;            /* a device is no longer busy */

@@ -318,6 +318,7 @@ static void the_vendor_must_have_signed_it_and_nobody_stopped_it(void **state)
 
 static void an_assignment_is_what_our_policy_makes_of_it(void **state)
 {
+	struct assignment_drop drop = { .rule = "ipc-0001" };
 	BENCH;
 
 	b->wanted.permit_required = false;
@@ -335,9 +336,13 @@ static void an_assignment_is_what_our_policy_makes_of_it(void **state)
 	b->wanted.granted = true;
 	judged(b, ERR_REFUSED, "grants a step back");
 	b->wanted.granted = false;
+	b->wanted.drops = &drop;
 	b->wanted.drop_count = 1;
-	judged(b, ERR_REFUSED, "leaves rules out");
-	b->wanted.drop_count = 0;
+	judged(b, ERR_REFUSED, "leaves rule ipc-0001 out");
+	b->current.drops = &drop;
+	b->current.drop_count = 1;
+	judged(b, 0, "");               /* people signed it for this ring before */
+	b->wanted.drop_count = b->current.drop_count = 0;
 	b->wanted.issued = NOW + 100000;
 	judged(b, ERR_REFUSED, "in the future");
 	b->wanted.issued = NOW;

@@ -294,17 +294,20 @@ static void a_rollback_names_older_bytes_with_a_grant(void **state)
 {
 	struct world *w = *state;
 	struct rollout *first = publish(w, 1), *second;
-	struct digest none = { { 0 } };
-	struct bundle_ref to;
+	struct control_back b = { .who = "alice", .reason = "false positives", .dry_run = true };
 	struct err e;
 
-	assert_refused(control_rollback(w->s, "edr", &none, "alice", "why", clock_now(), &to, &e), ERR_NOT_FOUND, "edr");
+	assert_refused(control_rollback(w->s, "edr", &b, clock_now(), &e), ERR_NOT_FOUND, "edr");
 	ring_survives(w, first, "canary");
 	live(w, 3600);
 	second = publish(w, 2);
 	assigned_to(w, "canary", &second->bundle.digest, false);
-	assert_ok(control_rollback(w->s, "edr", &none, "alice", "false positives", clock_now(), &to, &e));
-	assert_int_equal(to.serial, 1);
+	assert_ok(control_rollback(w->s, "edr", &b, clock_now(), &e));
+	assert_int_equal(b.found.serial, 1);
+	assigned_to(w, "canary", &second->bundle.digest, false);        /* so far it was only asked */
+	b.dry_run = false;
+	assert_ok(control_rollback(w->s, "edr", &b, clock_now(), &e));
+	assert_int_equal(b.found.serial, 1);
 	assert_state(second, 0, RING_ABORTED);
 	assigned_to(w, "canary", &first->bundle.digest, true);
 	not_assigned(w, "broad");

@@ -578,9 +578,26 @@ static void call_rollback(struct place *x)
 	digest_hex(hex, &b.bundle->digest);
 	fixture_bundle_release(&b);
 	BAD("POST", path, address, "{}", 400, "malformed");
+	BAD("POST", path, address, "{\"to\":\"last week\",\"reason\":\"x\"}", 400, "malformed");
 	BAD("POST", path, address, "{\"to\":\"previous\",\"reason\":\"x\"}", 404, "not-found");
+	GOOD("POST", path, "/v1/channels/edr/rollback?dry_run=true", "{\"to\":\"1\",\"reason\":\"it was good\"}");
 	snprintf(body, sizeof body, "{\"to\":\"%s\",\"reason\":\"it was good\"}", hex);
 	GOOD("POST", path, address, body);
+}
+
+static void call_drops(struct place *x)
+{
+	static const char path[] = "/v1/channels/{channel}/drops", address[] = "/v1/channels/edr/drops";
+	static const char one[] = "{\"rules\":[\"ipc-0001\"],\"reason\":\"false positives\"}", undo[] = "{\"rules\":[\"ipc-0001\"],\"reason\":\"mended\",\"undo\":true}";
+
+	GOOD("GET", path, address, NULL);
+	BAD("GET", path, "/v1/channels/unheard-of/drops", NULL, 404, "not-found");
+	BAD("POST", path, address, "{\"rules\":[],\"reason\":\"x\"}", 400, "malformed");
+	BAD("POST", path, address, undo, 404, "not-found");
+	GOOD("POST", path, "/v1/channels/edr/drops?dry_run=true", one);
+	GOOD("POST", path, address, one);
+	OLD("POST", path, address, undo);
+	GOOD("POST", path, address, undo);
 }
 
 /* A vendor's repository of its own, whose bundle waits for an operator. */
@@ -644,6 +661,7 @@ static void call_rollouts(struct place *x)
 	BAD("POST", move, "/v1/rollouts/1/resume", why, 409, "conflict");
 	GOOD("POST", move, "/v1/rollouts/1/pause", why);
 	call_rollback(x);
+	call_drops(x);
 	call_gate_records(x);
 	BAD("POST", "/v1/channels/{channel}/rollouts", "/v1/channels/edr/rollouts", "{}", 400, "malformed");
 	BAD("POST", "/v1/channels/{channel}/rollouts", "/v1/channels/edr/rollouts", "{\"serial\":1}", 404, "not-found");
