@@ -68,28 +68,36 @@ static int edit(struct assignment *a, const struct control_drop *w, struct err *
 	return 0;
 }
 
-/* "a, b", as far as it fits; for people. */
-static void list_rules(char *out, size_t cap, const struct assignment *a)
+/* ["a","b"]: for the audit log. */
+static int list_rules(struct buf *out, const struct assignment *a, struct err *e)
 {
-	size_t len = (size_t)snprintf(out, cap, "%s", a->drop_count ? "" : "none");
+	struct json_writer w = { .out = out };
 
-	for (size_t i = 0; i < a->drop_count && len < cap; i++)
-		len += (size_t)snprintf(out + len, cap - len, "%s%s", i ? ", " : "", a->drops[i].rule);
+	json_open_array(&w, NULL);
+	for (size_t i = 0; i < a->drop_count; i++)
+		json_put_text(&w, NULL, a->drops[i].rule);
+	json_close_array(&w);
+	return buf_check(out, e);
 }
 
 static int record(struct server *s, const struct assignment *before, const struct assignment *after, const struct control_drop *w,
 		  int64_t now, struct err *e)
 {
+	AUTO(buf) struct buf *was = buf_new(ASSIGNMENT_MAX), *becomes = buf_new(ASSIGNMENT_MAX);
 	struct server_batch b = { .count = 0 };
-	char was[1024], is[1024], detail[2600];
+	char sentence[REASON_LEN_MAX + 64];
 
-	list_rules(was, sizeof was, before);
-	list_rules(is, sizeof is, after);
-	snprintf(detail, sizeof detail, "rules left out: %s; before: %s; %s", is, was, w->reason);
-	server_audit(&b, now, w->who, w->undo ? "undrop" : "drop", after->channel, detail);
+	if (!was || !becomes)
+		return err_memory(e);
+	if (list_rules(was, before, e) < 0 || list_rules(becomes, after, e) < 0)
+		return e->code;
+	snprintf(sentence, sizeof sentence, "%zu rules are left out, %zu were: %s", after->drop_count, before->drop_count, w->reason);
+	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = w->who, .action = w->undo ? "undrop" : "drop",
+							    .subject = after->channel, .detail = "", .why = w->reason, .was = was->data,
+							    .becomes = becomes->data });
 	server_record(&b, STORE_DECISION)->u.decision = (struct store_decision){
 		.at = now, .kind = "drop", .channel = after->channel, .ring = "", .device = "", .digest = after->bundle.digest,
-		.from = "", .to = "", .cause = "operator", .sentence = detail, .inputs = "",
+		.from = "", .to = "", .cause = "operator", .sentence = sentence, .inputs = "",
 	};
 	return server_write(s, &b, e);
 }
