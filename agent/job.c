@@ -248,6 +248,16 @@ static int member_data(struct job *j, const struct wire_bytes *b, struct err *e)
 	return j->sink.data(j->sink.arg, b->data, b->len, e);
 }
 
+static int whole_member(struct job *j, const struct message_file *f, struct err *e)
+{
+	struct message_member m = { .size = f->bytes.len };
+
+	memcpy(m.path, f->path, sizeof m.path);
+	if (begin_member(j, &m, e) < 0 || member_data(j, &f->bytes, e) < 0)
+		return e->code;
+	return end_member(j, e);
+}
+
 static int unpacked(struct job *j, struct job_result *out, const struct message_result *r, struct err *e)
 {
 	if (r->outcome != RESULT_OK)
@@ -262,6 +272,8 @@ static int unpacked(struct job *j, struct job_result *out, const struct message_
 static int build(struct job *j, const struct message *m, struct err *e)
 {
 	switch (m->type) {
+	case MSG_FILE:
+		return whole_member(j, &m->u.file, e);
 	case MSG_MEMBER:
 		return begin_member(j, &m->u.member, e);
 	case MSG_SAME:
@@ -307,7 +319,7 @@ static int take(struct job *j, struct job_result *out, const struct message *m)
 int job_turn(struct job *j, struct job_result *out)
 {
 	static const enum message_type answers[] = { MSG_ANSWER, 0 }, results[] = { MSG_RESULT, 0 },
-				       members[] = { MSG_MEMBER, MSG_DATA, MSG_SAME, MSG_END, MSG_RESULT, 0 },
+				       members[] = { MSG_FILE, MSG_MEMBER, MSG_DATA, MSG_SAME, MSG_END, MSG_RESULT, 0 },
 				       rules[] = { MSG_RULE, MSG_RESULT, 0 };
 	const enum message_type *allowed = j->kind == JOB_DOWNLOAD ? answers : j->kind == JOB_UNPACK ? members
 					 : j->rule ? rules : results;

@@ -99,6 +99,7 @@ static const struct wire_field old_fields[] = { DIGEST(old, digest) };
 static const struct wire_field member_fields[] = { TEXT(member, path), U64(member, size) };
 static const struct wire_field data_fields[] = { BYTES(data, bytes) };
 static const struct wire_field end_fields[] = { U64(end, unused) };
+static const struct wire_field file_fields[] = { TEXT(file, path), BYTES(file, bytes) };
 static const struct wire_field measured_fields[] = {
 	DIGEST(measured, digest), U64(measured, size), U64(measured, serial), NAME(measured, channel),
 };
@@ -153,17 +154,15 @@ int message_send(int sock, enum message_type type, const void *body, int fd, str
 
 int message_receive(int sock, struct message *out, const enum message_type *allowed, int64_t wait_ms, struct err *e)
 {
-	AUTO_FREE struct wire_packet *p = malloc(sizeof *p);
+	static struct wire_packet p;
 	int rc;
 
 	out->fd = -1;
-	if (!p)
-		return err_memory(e);
-	rc = wire_receive(sock, p, wait_ms, e);
+	rc = wire_receive(sock, &p, wait_ms, e);
 	if (rc <= 0)
 		return rc;
-	out->fd = p->fd;
-	if (message_decode(out, allowed, p->bytes, p->len, e) < 0) {
+	out->fd = p.fd;
+	if (message_decode(out, allowed, p.bytes, p.len, e) < 0) {
 		message_release(out);
 		return e->code;
 	}

@@ -6,7 +6,7 @@
  *                          CLAUSE, VERDICT, DONE
  *   judge -> fetch         GET, CALL            fetch -> judge        ANSWER (body in a memfd)
  *   supervisor -> fetch    SERVER, DOWNLOAD     fetch -> supervisor   ANSWER
- *   supervisor -> unpack   UNPACK, OLD          unpack -> supervisor  MEMBER, DATA, SAME, END,
+ *   supervisor -> unpack   UNPACK, OLD          unpack -> supervisor  FILE, or MEMBER, DATA, END; SAME,
  *                          MEASURED, RESULT
  *   supervisor -> check    TRY or COMPARE       check -> supervisor   RULE, RESULT
  *   supervisor -> canary   TRY, LEAVE_OUT, GO   canary -> supervisor  RESULT
@@ -61,6 +61,7 @@
 	X(MSG_SAME, member, 52)                                        \
 	X(MSG_END, end, 53)                                            \
 	X(MSG_MEASURED, measured, 54)                                  \
+	X(MSG_FILE, file, 55)                                          \
 	X(MSG_TRY, attempt, 64)                                        \
 	X(MSG_LEAVE_OUT, leave_out, 65)                                \
 	X(MSG_RESULT, result, 66)                                      \
@@ -320,6 +321,11 @@ struct message_end {            /* of a member */
 	uint64_t unused;
 };
 
+struct message_file {           /* a member whose bytes fit one record: most of a bundle, at a third of the packets */
+	char path[256];
+	struct wire_bytes bytes;
+};
+
 struct message_measured {       /* of an archive whose digest was not given */
 	struct digest digest;
 	uint64_t size, serial;
@@ -405,6 +411,7 @@ struct message {
 		struct message_member member;
 		struct message_data data;
 		struct message_end end;
+		struct message_file file;
 		struct message_measured measured;
 		struct message_attempt attempt;
 		struct message_leave_out leave_out;

@@ -96,8 +96,11 @@ static void check_slot(struct message_result *r, const struct settings *s, const
 		return;
 	}
 	if (tree_verify(dir, &t->digest, &m, NULL, NULL, &why) < 0) {
-		/* The slot was right when it was built: this is the disk's doing. */
-		refuse(r, RESULT_RETRY, reason_word(REASON_DIGEST), &why);
+		/* D was right when the slot was built: this is the disk's doing, unless D is right still. */
+		if (why.code == ERR_REFUSED)
+			refuse(r, RESULT_REFUSED, reason_word(REASON_ARCHIVE), &why);
+		else
+			refuse(r, RESULT_RETRY, reason_word(REASON_DIGEST), &why);
 		return;
 	}
 	if (t->rehash)

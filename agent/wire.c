@@ -15,8 +15,11 @@
 
 static void put_le(struct buf *out, uint64_t v, unsigned bytes)
 {
+	uint8_t le[sizeof v];
+
 	for (unsigned i = 0; i < bytes; i++)
-		buf_addc(out, (char)(uint8_t)(v >> (8 * i)));
+		le[i] = (uint8_t)(v >> (8 * i));
+	buf_add(out, le, bytes);
 }
 
 static int put_text(struct buf *out, const struct wire_record *r, const char *text, size_t cap, struct err *e)
@@ -63,6 +66,7 @@ int wire_encode(struct buf *out, const struct wire_record *r, const void *in, st
 {
 	size_t before = out->len;
 
+	buf_grow(out, MIN(r->size + 2 * r->count + 2, (size_t)WIRE_MAX));       /* at once all that it can need */
 	put_le(out, r->type, 2);
 	for (size_t i = 0; i < r->count; i++)
 		if (put_field(out, r, &r->fields[i], (const char *)in + r->fields[i].offset, e) < 0)
@@ -157,13 +161,29 @@ uint16_t wire_type(const void *packet, size_t len)
 	return len < 2 ? 0 : (uint16_t)(p[0] | p[1] << 8);
 }
 
+/* All but the bytes of a WIRE_BYTES, which are as many as its length says: clearing those costs more than the rest of a record. */
+static void clear(void *out, const struct wire_record *r)
+{
+	char *at = out, *end = at + r->size;
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct wire_bytes *bytes = (void *)((char *)out + r->fields[i].offset);
+
+		if (r->fields[i].kind != WIRE_BYTES)
+			continue;
+		memset(at, 0, (size_t)((char *)bytes->data - at));
+		at = (char *)(bytes + 1);
+	}
+	memset(at, 0, (size_t)(end - at));
+}
+
 int wire_decode(void *out, const struct wire_record *r, const void *packet, size_t len, struct err *e)
 {
 	struct cursor c = { .at = packet, .left = len };
 
 	if (take_le(&c, 2) != r->type || c.bad)
 		return err_set(e, ERR_FORMAT, "record %s: another type of packet", r->name);
-	memset(out, 0, r->size);
+	clear(out, r);
 	for (size_t i = 0; i < r->count; i++)
 		if (!get_field(&c, &r->fields[i], (char *)out + r->fields[i].offset))
 			return err_set(e, ERR_FORMAT, "record %s: field %zu is malformed", r->name, i + 1);

@@ -43,17 +43,17 @@ void archive_pour_free(struct archive_pour *p)
 
 static int digest_begin(struct archive_pour *p, const char *path, uint64_t size, struct err *e)
 {
-	return p->want.sink_digests ? 0 : archive_digest_begin(p->digest, path, size, e);
+	return p->want.sink_proves ? 0 : archive_digest_begin(p->digest, path, size, e);
 }
 
 static int digest_data(struct archive_pour *p, const void *bytes, size_t len, struct err *e)
 {
-	return p->want.sink_digests ? 0 : archive_digest_data(p->digest, bytes, len, e);
+	return p->want.sink_proves ? 0 : archive_digest_data(p->digest, bytes, len, e);
 }
 
 static int digest_end(struct archive_pour *p, struct err *e)
 {
-	return p->want.sink_digests ? 0 : archive_digest_end(p->digest, e);
+	return p->want.sink_proves ? 0 : archive_digest_end(p->digest, e);
 }
 
 /* ---- the sink ---- */
@@ -120,20 +120,29 @@ int archive_pour_data(struct archive_pour *p, const void *bytes, size_t len, str
 {
 	if (digest_data(p, bytes, len, e) < 0)
 		return e->code;
-	hash_add(p->hash, bytes, len);
+	if (!p->want.sink_proves)
+		hash_add(p->hash, bytes, len);
 	return sink_data(p, bytes, len, e);
+}
+
+static int check_hash(struct archive_pour *p, const struct manifest_file *f, struct err *e)
+{
+	struct digest got;
+
+	hash_final(p->hash, &got);
+	if (!digest_equal(&got, &f->sha256))
+		return err_set(e, ERR_FORMAT, "archive: %s: the SHA-256 is not the manifest's", f->path);
+	return 0;
 }
 
 int archive_pour_end(struct archive_pour *p, struct err *e)
 {
 	const struct manifest_file *f = &p->manifest->files[p->next];
-	struct digest got;
 
 	if (digest_end(p, e) < 0)
 		return e->code;
-	hash_final(p->hash, &got);
-	if (!digest_equal(&got, &f->sha256))
-		return err_set(e, ERR_FORMAT, "archive: %s: the SHA-256 is not the manifest's", f->path);
+	if (!p->want.sink_proves && check_hash(p, f, e) < 0)
+		return e->code;
 	p->next++;
 	return sink_end(p, f, e);
 }
@@ -145,7 +154,7 @@ int archive_pour_finish(struct archive_pour *p, struct digest *digest, uint64_t 
 
 	if (!p->manifest || f)
 		return err_set(e, ERR_FORMAT, "archive: it ends before %s", f ? f->path : MANIFEST_NAME);
-	if (p->want.sink_digests)
+	if (p->want.sink_proves)
 		return 0;
 	if (archive_digest_finish(p->digest, digest, size, e) < 0)
 		return e->code;

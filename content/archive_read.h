@@ -16,7 +16,12 @@
 struct archive_want {
 	uint64_t size;          /* of the uncompressed stream; 0: unknown, at most ARCHIVE_SIZE_MAX */
 	struct digest digest;   /* D; all zero: unknown, whatever comes is reported */
-	bool sink_digests;      /* D is for the sink to compute and compare: not done here as well, none is reported */
+	/*
+	 * D is for the sink to compute and compare, and who reads the tree first
+	 * holds each file against its hash (tree_verify): neither is done here as
+	 * well, and no D is reported.
+	 */
+	bool sink_proves;
 };
 
 struct archive_reader;

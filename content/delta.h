@@ -10,8 +10,9 @@
  * file that moved is a deletion and an addition, and costs nothing thanks to
  * the prefix. (Why two frames: docs/decisions/0004.)
  *
- * Frames carry their content size. Memory of the receiver: one frame's prefix
- * and content at a time, at most 2^window_log bytes.
+ * Frames carry their content size. Memory of the receiver: the parsed
+ * manifests, and one frame's prefix and content at a time, at most
+ * 2^window_log bytes; the delta itself and the files that stayed are streamed.
  */
 #ifndef CONTENT_DELTA_H
 #define CONTENT_DELTA_H
@@ -43,5 +44,8 @@ int delta_make(struct buf *out, int old_dir, int new_dir, struct delta_info *inf
  */
 int delta_apply(int old_dir, const void *delta, size_t len, const struct delta_info *want,
 		const struct archive_sink *sink, struct manifest **manifest, struct err *e) MUST_CHECK;
+/* The same from a descriptor, to its end. */
+int delta_apply_fd(int old_dir, int delta, const struct delta_info *want, const struct archive_sink *sink,
+		   struct manifest **manifest, struct err *e) MUST_CHECK;
 
 #endif

@@ -40,17 +40,8 @@ static ssize_t read_some(int fd, void *out, size_t len)
 	return n;
 }
 
-static int check_hash(const struct manifest_file *f, struct hash *h, struct err *e)
-{
-	struct digest got;
-
-	hash_final(h, &got);
-	if (!digest_equal(&got, &f->sha256))
-		return err_set(e, ERR_CONFLICT, "%s: the SHA-256 is not the manifest's", f->path);
-	return 0;
-}
-
-int tree_read_file(int dir, const struct manifest_file *f, tree_data *data, void *arg, struct err *e)
+/* As many bytes as the manifest says, and their hash, whatever it is. */
+static int read_file(int dir, const struct manifest_file *f, tree_data *data, void *arg, struct digest *got, struct err *e)
 {
 	AUTO(hash) struct hash *h = hash_new();
 	AUTO_FREE uint8_t *chunk = malloc(CHUNK);
@@ -77,7 +68,19 @@ int tree_read_file(int dir, const struct manifest_file *f, tree_data *data, void
 	}
 	if (left)
 		return err_set(e, ERR_CONFLICT, "%s: it shrank while it was read", f->path);
-	return check_hash(f, h, e);
+	hash_final(h, got);
+	return 0;
+}
+
+int tree_read_file(int dir, const struct manifest_file *f, tree_data *data, void *arg, struct err *e)
+{
+	struct digest got;
+
+	if (read_file(dir, f, data, arg, &got, e) < 0)
+		return e->code;
+	if (!digest_equal(&got, &f->sha256))
+		return err_set(e, ERR_CONFLICT, "%s: the SHA-256 is not the manifest's", f->path);
+	return 0;
 }
 
 int tree_manifest(int dir, struct manifest **out, struct buf **json, struct err *e)
@@ -109,16 +112,17 @@ static int add_bytes(void *arg, const void *bytes, size_t len, struct err *e)
 	return archive_digest_data(arg, bytes, len, e);
 }
 
-static int add_file(struct archive_digest *d, int dir, const struct manifest_file *f, struct err *e)
+static int add_file(struct archive_digest *d, int dir, const struct manifest_file *f, struct digest *got, struct err *e)
 {
 	if (archive_digest_begin(d, f->path, f->size, e) < 0 ||
-	    tree_read_file(dir, f, add_bytes, d, e) < 0)
+	    read_file(dir, f, add_bytes, d, got, e) < 0)
 		return e->code;
 	return archive_digest_end(d, e);
 }
 
-static int digest_of(int dir, const struct manifest *m, const struct buf *json, struct digest *out,
-		     uint64_t *size, struct err *e)
+/* D of what is there, and the first file whose hash is not the manifest's: NULL when all are. */
+static int digest_of(int dir, const struct manifest *m, const struct buf *json, struct digest *out, uint64_t *size,
+		     const struct manifest_file **other, struct err *e)
 {
 	AUTO(archive_digest) struct archive_digest *d = archive_digest_new();
 
@@ -127,10 +131,22 @@ static int digest_of(int dir, const struct manifest *m, const struct buf *json, 
 	if (archive_digest_begin(d, MANIFEST_NAME, json->len, e) < 0 ||
 	    archive_digest_data(d, json->data, json->len, e) < 0 || archive_digest_end(d, e) < 0)
 		return e->code;
-	for (size_t i = 0; i < m->file_count; i++)
-		if (add_file(d, dir, &m->files[i], e) < 0)
+	for (size_t i = 0; i < m->file_count; i++) {
+		struct digest got;
+
+		if (add_file(d, dir, &m->files[i], &got, e) < 0)
 			return e->code;
+		if (!*other && !digest_equal(&got, &m->files[i].sha256))
+			*other = &m->files[i];
+	}
 	return archive_digest_finish(d, out, size, e);
+}
+
+static int not_as_listed(const struct manifest_file *f, bool as_signed, struct err *e)
+{
+	if (as_signed)
+		return err_set(e, ERR_REFUSED, "%s: the SHA-256 is not the manifest's, in the very bundle that was signed", f->path);
+	return err_set(e, ERR_CONFLICT, "%s: the SHA-256 is not the manifest's", f->path);
 }
 
 int tree_verify(int dir, const struct digest *want, struct manifest **manifest, struct digest *digest,
@@ -138,14 +154,17 @@ int tree_verify(int dir, const struct digest *want, struct manifest **manifest, 
 {
 	AUTO(manifest) struct manifest *m = NULL;
 	AUTO(buf) struct buf *json = NULL;
+	const struct manifest_file *other = NULL;
 	struct digest got;
 
 	if (tree_manifest(dir, &m, &json, e) < 0)
 		return e->code;
 	if (file_walkat(dir, nothing_else, m, e) < 0)
 		return e->code;
-	if (digest_of(dir, m, json, &got, size, e) < 0)
+	if (digest_of(dir, m, json, &got, size, &other, e) < 0)
 		return e->code;
+	if (other)
+		return not_as_listed(other, digest_equal(&got, want), e);
 	if (!digest_is_zero(want) && !digest_equal(&got, want))
 		return err_set(e, ERR_CONFLICT, "%s: not the one of this bundle's digest",
 			       MANIFEST_NAME);

@@ -39,8 +39,10 @@ int tree_writer_replace(struct tree_writer *w, const struct digest *want, struct
 
 /*
  * Re-hashes a tree: the files are those of its manifest and nothing else is
- * there, and D is *want (all zero: any). ERR_CONFLICT names what differs.
- * manifest, digest and size may be NULL.
+ * there, and D is *want (all zero: any). ERR_CONFLICT names what differs;
+ * ERR_REFUSED a file that is not as its manifest says though D is *want: the
+ * disk is right, and the bundle was built wrong. manifest, digest and size may
+ * be NULL.
  */
 int tree_verify(int dir, const struct digest *want, struct manifest **manifest, struct digest *digest,
 		uint64_t *size, struct err *e) MUST_CHECK;

@@ -27,6 +27,7 @@ struct tree_writer {
 	char temp[NAME_MAX + 1];
 	char parent_made[PATH_LEN_MAX + 1];     /* of the member before */
 	bool copy;
+	bool mode_known, mode_right;    /* files get FILE_MODE without being told: neither umask nor ACL takes from it */
 	bool made;                      /* temp exists and is ours to remove */
 	struct archive_digest *digest;
 };
@@ -117,12 +118,26 @@ static int make_parents(struct tree_writer *w, const char *path, struct err *e)
 	return 0;
 }
 
+/* The first file says whether they are made as asked: whoever builds a tree keeps to one umask. */
+static int look_at_mode(struct tree_writer *w, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(w->file, &st) < 0)
+		return err_errno(e, "stat");
+	w->mode_right = (st.st_mode & 07777) == FILE_MODE;
+	w->mode_known = true;
+	return 0;
+}
+
 static int create(struct tree_writer *w, const char *path, struct err *e)
 {
 	w->file = openat(w->root, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
 	if (w->file < 0)
 		return err_errno(e, "%s: create", path);
-	if (fchmod(w->file, FILE_MODE) < 0)
+	if (!w->mode_known && look_at_mode(w, e) < 0)
+		return err_wrap(e, "%s", path);
+	if (!w->mode_right && fchmod(w->file, FILE_MODE) < 0)
 		return err_errno(e, "%s: chmod", path);
 	return 0;
 }

@@ -47,6 +47,18 @@ static void file(const char *path, const char *bytes)
 	member(path, bytes, strlen(bytes), strlen(bytes));
 }
 
+/* The same in one record. */
+static void whole(const char *path, const char *bytes)
+{
+	static struct message_file f;
+	struct err e;
+
+	snprintf(f.path, sizeof f.path, "%s", path);
+	f.bytes.len = strlen(bytes);
+	memcpy(f.bytes.data, bytes, f.bytes.len);
+	(void)!message_send(SPAWN_SOCKET, MSG_FILE, &f, -1, &e);
+}
+
 static void result(enum result_outcome outcome)
 {
 	struct message_result r = { .outcome = outcome };
@@ -110,6 +122,50 @@ static void more_bytes_than_announced(void)
 	result(RESULT_OK);
 }
 
+static void right_as_whole_files(void)
+{
+	whole("manifest.json", manifest);
+	whole("rules/a.json", body);
+	result(RESULT_OK);
+}
+
+static void whole_file_that_escapes(void)
+{
+	whole("manifest.json", manifest);
+	whole("../../../../../../tmp/escaped", body);
+	result(RESULT_OK);
+}
+
+static void whole_file_inside_a_member(void)
+{
+	struct message_member m = { .path = "manifest.json", .size = 3 };
+	struct err e;
+
+	(void)!message_send(SPAWN_SOCKET, MSG_MEMBER, &m, -1, &e);
+	whole("rules/a.json", body);
+	result(RESULT_OK);
+}
+
+static void whole_file_twice(void)
+{
+	whole("manifest.json", manifest);
+	whole("rules/a.json", body);
+	whole("rules/a.json", body);
+	result(RESULT_OK);
+}
+
+static void whole_file_beyond_the_size(void)
+{
+	whole("manifest.json", manifest);
+	for (char name[] = "rules/a.json"; name[6] <= 'z'; name[6]++) {
+		static char much[400];
+
+		memset(much, 'x', sizeof much - 1);
+		whole(name, much);
+	}
+	result(RESULT_OK);
+}
+
 static void unfinished_member(void)
 {
 	struct message_member m = { .path = "manifest.json", .size = 3 };
@@ -165,6 +221,11 @@ static const struct {
 	enum result_outcome outcome;    /* what the job makes of it */
 } children[] = {
 	{ "right", right, RESULT_OK },
+	{ "right, as whole files", right_as_whole_files, RESULT_OK },
+	{ "whole file that escapes", whole_file_that_escapes, RESULT_REFUSED },
+	{ "whole file inside a member", whole_file_inside_a_member, RESULT_REFUSED },
+	{ "whole file twice", whole_file_twice, RESULT_REFUSED },
+	{ "whole file beyond the size", whole_file_beyond_the_size, RESULT_REFUSED },
 	{ "other content", other_content, RESULT_REFUSED },
 	{ "one file more", one_file_more, RESULT_REFUSED },
 	{ "nothing but success", nothing_but_success, RESULT_REFUSED },

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 #include "agent/job.h"
 #include "agent/role.h"
@@ -135,13 +136,42 @@ static long share_of(pid_t pid)
 
 /* ---- one round of each, in microseconds ---- */
 
+struct round {
+	double wall, cpu;       /* cpu: of this program and the processes it started */
+};
+
+static double cpu_us(void)
+{
+	double sum = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct rusage r;
+
+		getrusage(i ? RUSAGE_CHILDREN : RUSAGE_SELF, &r);
+		sum += 1e6 * (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) + (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
+	}
+	return sum;
+}
+
+static struct round now(void)
+{
+	return (struct round){ scratch_now_us(), cpu_us() };
+}
+
+static struct round since(struct round from)
+{
+	struct round to = now();
+
+	return (struct round){ to.wall - from.wall, to.cpu - from.cpu };
+}
+
 /* peak: NULL, or the kilobytes of both processes to watch. */
-static int stage(struct bench *b, double *us, long *peak, struct err *e)
+static int stage(struct bench *b, struct round *took, long *peak, struct err *e)
 {
 	long before = peak ? share_of(getpid()) : 0;
 	AUTO_FD int archive = open(b->archive, O_RDONLY | O_CLOEXEC);
 	const struct message_unpack m = { .digest = b->digest, .size = b->size, .length = b->archived };
-	double from = scratch_now_us();
+	struct round from = now();
 	struct job_result r;
 	struct job j;
 
@@ -155,20 +185,20 @@ static int stage(struct bench *b, double *us, long *peak, struct err *e)
 			*peak = MAX(*peak, share_of(getpid()) - before + share_of(j.child.pid));
 		poll(&f, 1, 1000);
 	}
-	*us = scratch_now_us() - from;
+	*took = since(from);
 	return r.outcome == RESULT_OK ? 0 : err_set(e, ERR_IO, "staging: %s", r.text);
 }
 
-static int untar(struct bench *b, double *us, struct err *e)
+static int untar(struct bench *b, struct round *took, struct err *e)
 {
 	char *argv[] = { (char *)"/bin/tar", (char *)"-x", (char *)"-z", (char *)"-f", b->archive, (char *)"-C", b->peer, NULL };
-	double from = scratch_now_us();
+	struct round from = now();
 
 	if (scratch_run(argv, e) < 0)
 		return e->code;
 	if (syncfs(b->peer_dir) < 0)
 		return err_errno(e, "syncfs");
-	*us = scratch_now_us() - from;
+	*took = since(from);
 	return 0;
 }
 
@@ -180,22 +210,32 @@ static int clean(const struct bench *b, struct err *e)
 	return syncfs(b->peer_dir) < 0 ? err_errno(e, "syncfs") : 0;
 }
 
+static void say(const char *what, double *ours, double *peer, const char *limit)
+{
+	double x = scratch_median(ours, ROUNDS), y = scratch_median(peer, ROUNDS);
+
+	printf("  %-4s  ours %8.1f ms   tar %8.1f ms   ratio %5.2f%s\n", what, x / 1e3, y / 1e3, x / y, limit);
+}
+
 static int measure(struct bench *b, struct err *e)
 {
-	double ours[ROUNDS], peer[ROUNDS], x, y;
+	double wall[2][ROUNDS], cpu[2][ROUNDS];
+	struct round ours = { 0 }, peer = { 0 };
 	long peak = 0;
 
-	if (stage(b, &x, &peak, e) < 0 || clean(b, e) < 0)
+	if (stage(b, &ours, &peak, e) < 0 || clean(b, e) < 0)
 		return e->code;
 	for (int i = 0; i < ROUNDS; i++) {
-		if (stage(b, &ours[i], NULL, e) < 0 || clean(b, e) < 0 || untar(b, &peer[i], e) < 0 || clean(b, e) < 0)
+		if (stage(b, &ours, NULL, e) < 0 || clean(b, e) < 0 || untar(b, &peer, e) < 0 || clean(b, e) < 0)
 			return e->code;
+		wall[0][i] = ours.wall;
+		wall[1][i] = peer.wall;
+		cpu[0][i] = ours.cpu;
+		cpu[1][i] = peer.cpu;
 	}
-	x = scratch_median(ours, ROUNDS);
-	y = scratch_median(peer, ROUNDS);
-	printf("  unpacked, hashed, written, synced, named %8.1f ms\n  tar -x, syncfs                           %8.1f ms\n"
-	       "  ratio                                    %8.2f    (at most 1.50)\n"
-	       "  memory of the two processes, at most     %8.1f MB\n", x / 1e3, y / 1e3, x / y, (double)peak * 1024 / 1e6);
+	say("wall", wall[0], wall[1], "   (at most 1.50)");
+	say("CPU", cpu[0], cpu[1], "");
+	printf("  memory of the two processes, at most %.1f MB\n", (double)peak * 1024 / 1e6);
 	return 0;
 }
 
@@ -207,7 +247,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (argc == 5 && !strcmp(argv[1], "--role") && !strcmp(argv[3], "--root"))
-		return role_main(argv[2], argv[4]);
+		return role_main(argv[2], argv[4], NULL);
 	if (missing) {
 		printf("bench_staging: not measured: needs %s\n", missing);
 		return 0;
@@ -218,7 +258,8 @@ int main(int argc, char **argv)
 	if (rc == 0)
 		rc = make_archive(&b, &e);
 	if (rc == 0) {
-		printf("staging on ext4 with a journal, %d files and %d of %zu MB, %.1f MB, %.1f MB as an archive: median of %d, in turn\n",
+		printf("staging (unpacked, hashed, written, synced, named) beside tar -x and syncfs, on ext4 with a journal:\n"
+		       "%d files and %d of %zu MB, %.1f MB, %.1f MB as an archive; median of %d, in turn\n",
 		       SMALL_FILES, BIG_FILES, BIG_BYTES >> 20, (double)b.size / 1e6, (double)b.archived / 1e6, ROUNDS);
 		fflush(stdout);
 		rc = measure(&b, &e);

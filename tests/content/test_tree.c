@@ -159,6 +159,38 @@ static void another_sound_tree_is_not_the_wanted_one(void **state)
 	close(dir);
 }
 
+/* Whose fault: the disk's, unless these are the very bytes that were signed. */
+static void a_bundle_that_was_built_wrong_is_told_from_a_damaged_disk(void **state)
+{
+	const struct fixture *f = *state;
+	int dir = sample_tree(f->bundle, f->slots, "one");
+	AUTO(manifest) struct manifest *m = NULL;
+	AUTO(buf) struct buf *json = NULL;
+	struct archive_digest *d = archive_digest_new();
+	struct digest built_wrong;
+	struct err e;
+
+	assert_ok(tree_manifest(dir, &m, &json, &e));
+	sample_file(f->slots, "one/rules/a.json", "{\"format\":2}\n");
+	assert_refused(tree_verify(dir, &f->bundle->digest, NULL, NULL, NULL, &e), ERR_CONFLICT, "rules/a.json");
+	/* D of what is there now, as if it had been signed with this manifest. */
+	assert_ok(archive_digest_begin(d, MANIFEST_NAME, json->len, &e));
+	assert_ok(archive_digest_data(d, json->data, json->len, &e));
+	assert_ok(archive_digest_end(d, &e));
+	for (size_t i = 0; i < m->file_count; i++) {
+		AUTO(buf) struct buf *b = NULL;
+
+		assert_ok(file_readat(&b, dir, m->files[i].path, 1 << 20, &e));
+		assert_ok(archive_digest_begin(d, m->files[i].path, b->len, &e));
+		assert_ok(archive_digest_data(d, b->data, b->len, &e));
+		assert_ok(archive_digest_end(d, &e));
+	}
+	assert_ok(archive_digest_finish(d, &built_wrong, NULL, &e));
+	archive_digest_free(d);
+	assert_refused(tree_verify(dir, &built_wrong, NULL, NULL, NULL, &e), ERR_REFUSED, "rules/a.json");
+	close(dir);
+}
+
 static void a_wrong_digest_leaves_nothing(void **state)
 {
 	const struct fixture *f = *state;
@@ -405,6 +437,7 @@ int main(void)
 		CASE(every_damage_is_found),
 		CASE(links_and_pipes_in_a_tree_are_refused),
 		CASE(another_sound_tree_is_not_the_wanted_one),
+		CASE(a_bundle_that_was_built_wrong_is_told_from_a_damaged_disk),
 		CASE(a_wrong_digest_leaves_nothing),
 		CASE(the_writer_creates_nothing_outside_its_tree),
 		CASE(more_or_less_than_announced_is_refused),
