@@ -205,6 +205,7 @@ void channel_later(struct channel *c, const char *reason, const char *why)
 static void enter(struct channel *c, enum phase then)
 {
 	c->state.phase = then;
+	c->switching = false;
 	c->state.tries = c->state.suspected = 0;
 	c->state.retry_at = 0;
 	c->state.ending[0] = c->state.reason[0] = c->state.evidence[0] = 0;
@@ -472,13 +473,22 @@ static int64_t switch_over(struct channel *c)
 {
 	struct err e;
 
-	if (channel_link(c, &e) < 0) {
-		channel_event(c, ON_UNHEALTHY, reason_word(REASON_DISK_BAD), e.msg);
-		return 0;
+	if (!c->switching) {
+		if (channel_link(c, &e) < 0) {
+			channel_event(c, ON_UNHEALTHY, reason_word(REASON_DISK_BAD), e.msg);
+			return 0;
+		}
+		channel_look_anew(c);
+		if (channel_tell_sensor(c, &e) < 0) {
+			channel_event(c, ON_UNHEALTHY, reason_word(REASON_RELOAD), e.msg);
+			return 0;
+		}
+		c->switching = true;
 	}
-	channel_look_anew(c);
-	if (channel_tell_sensor(c, &e) < 0)
-		channel_event(c, ON_UNHEALTHY, reason_word(REASON_RELOAD), e.msg);
+	if (c->telling.pid)
+		return TICK_MS;
+	if (*c->tell_failed)
+		channel_event(c, ON_UNHEALTHY, reason_word(REASON_RELOAD), c->tell_failed);
 	else
 		channel_event(c, ON_SWITCHED, "", "");
 	return 0;
@@ -548,6 +558,12 @@ static int64_t due(struct channel *c)
 	}
 }
 
+/* Content on trial is watched, whatever else is done about it. */
+static int64_t watching(struct channel *c, int64_t wait)
+{
+	return c->state.phase == PHASE_ACTIVE ? MIN(wait, channel_watch(c)) : wait;
+}
+
 int64_t channel_tick(struct channel *c)
 {
 	struct job_result r;
@@ -556,6 +572,7 @@ int64_t channel_tick(struct channel *c)
 	int rc;
 
 	channel_look(c);
+	(void)channel_telling(c);
 	if (c->job.kind != JOB_NONE) {
 		if (job_turn(&c->job, &r) == 1) {
 			if (c->upkeep.task != UPKEEP_NONE)
@@ -567,11 +584,11 @@ int64_t channel_tick(struct channel *c)
 		/* What is there by now stays, and is gone on from. */
 		if (c->job.kind == JOB_DOWNLOAD && c->upkeep.task == UPKEEP_NONE && !channel_may_transfer(c))
 			job_stop(&c->job);
-		return TICK_MS;
+		return watching(c, TICK_MS);
 	}
 	wait = channel_upkeep(c);
 	if (wait >= 0)
-		return wait;
+		return watching(c, wait);
 	rc = channel_adopt(c, &e);
 	if (rc < 0)
 		log_error("channel %s: %s", c->state.name, e.msg);

@@ -73,6 +73,10 @@ struct channel {
 	struct errand hook;             /* transfer-hook */
 	int64_t hook_asked;             /* clock_ticks_ms(); 0: never */
 	bool hook_go;                   /* its last answer */
+	struct errand telling;          /* reload */
+	bool tell_again;                /* other content took its place meanwhile: once more when this is over */
+	char tell_failed[200];          /* why the last one went wrong; "" it did not */
+	bool switching;                 /* ARMED: the link is right, and the sensor is being told */
 	/* the sensor, as seen by this process */
 	struct sensor_status sensor;
 	bool sensor_known;
@@ -143,7 +147,13 @@ void channel_novel_begin(struct channel *c);    /* a check begins that may find 
 int channel_novel(void *arg, const struct message_rule *r, struct err *e) MUST_CHECK;           /* a job_rule of a channel */
 int channel_novel_keep(struct channel *c, struct err *e) MUST_CHECK;    /* it accepted: the list is kept, durably */
 bool channel_novel_stale(const struct channel *c);                      /* other content runs now than when they were found */
-int channel_tell_sensor(struct channel *c, struct err *e) MUST_CHECK;   /* reload command or signal */
+/*
+ * Reload command or signal. The command runs beside the supervisor's loop, and
+ * how it went is known when channel_telling() says no; in a command, which has
+ * no loop, it is waited for.
+ */
+int channel_tell_sensor(struct channel *c, struct err *e) MUST_CHECK;
+bool channel_telling(struct channel *c);
 void channel_look(struct channel *c);           /* reads the sensor's state */
 void channel_look_anew(struct channel *c);      /* a trial begins, with other content or the same: nothing found before counts */
 int64_t channel_watch(struct channel *c);       /* ACTIVE */

@@ -43,23 +43,67 @@ int channel_command_prepare(struct command_line *out, struct proc_run *run, cons
 	return 0;
 }
 
-/* Waits for it: what comes next needs the sensor to know. */
-static int reload(const struct channel *c, struct err *e)
+static int start_reload(struct channel *c, struct err *e)
 {
-	struct proc_result r = { 0 };
 	struct command_line line;
 	struct proc_run run;
-	char words[128];
-	int rc = 0;
 
-	if (channel_command_prepare(&line, &run, c, c->cfg->reload, e) < 0 || proc_run(&run, &r, e) < 0)
+	c->tell_again = false;
+	c->tell_failed[0] = '\0';
+	if (channel_command_prepare(&line, &run, c, c->cfg->reload, e) < 0 || errand_start(&c->telling, &run, e) < 0)
 		return err_wrap(e, "reload");
-	if (r.timed_out || r.exit_status != 0) {
-		proc_result_words(&r, words, sizeof words);
-		rc = err_set(e, ERR_REFUSED, "reload: %s: %s", c->cfg->reload, words);
+	return 0;
+}
+
+static void failed(struct channel *c, const char *why)
+{
+	struct digest running = trial_running(&c->boot);
+
+	snprintf(c->tell_failed, sizeof c->tell_failed, "%s", why);
+	channel_line(c, "reload", &running, "%s", why);
+}
+
+/* How long the sensor may take is counted from when it knows. */
+static void reloaded(struct channel *c, const struct errand_result *r)
+{
+	char why[sizeof c->tell_failed];
+
+	c->down_since = clock_work_ms();
+	snprintf(why, sizeof why, "reload: %.60s: %s", c->cfg->reload, r->words);
+	if (!r->passed)
+		failed(c, why);
+}
+
+bool channel_telling(struct channel *c)
+{
+	struct errand_result r;
+	struct err e;
+
+	if (errand_over(&c->telling, &r)) {
+		if (!c->tell_again)
+			reloaded(c, &r);
+		else if (start_reload(c, &e) < 0)
+			failed(c, e.msg);
 	}
-	proc_result_release(&r);
-	return rc;
+	return c->telling.pid;
+}
+
+static int reload(struct channel *c, struct err *e)
+{
+	struct errand_result r;
+
+	/* Cut short it might leave the sensor with half of either. */
+	if (c->telling.pid) {
+		c->tell_again = true;
+		return 0;
+	}
+	if (start_reload(c, e) < 0)
+		return e->code;
+	if (c->host->round)
+		return 0;
+	errand_wait(&c->telling, &r);
+	reloaded(c, &r);
+	return *c->tell_failed ? err_set(e, ERR_REFUSED, "%s", c->tell_failed) : 0;
 }
 
 static int send_signal(const struct channel *c, struct err *e)

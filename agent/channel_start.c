@@ -1,5 +1,6 @@
 /* channel_start: opening a channel, and making journal and boot record agree after any death. */
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,6 +222,12 @@ int channel_open(struct channel *c, struct host *h, const struct settings_channe
 void channel_close(struct channel *c)
 {
 	channel_stop_job(c);
+	/* Cut short it might leave the sensor with half of what it reads. */
+	while (channel_telling(c)) {
+		struct pollfd p = { .fd = c->telling.out, .events = POLLIN };
+
+		poll(&p, 1, -1);
+	}
 	errand_stop(&c->probing);
 	errand_stop(&c->hook);
 	health_stop(&c->health);

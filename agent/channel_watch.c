@@ -256,7 +256,8 @@ int64_t channel_watch(struct channel *c)
 		told(c);
 		return 0;
 	}
-	if (p.say == PROBATION_PASS) {
+	/* A contract that changed meanwhile has a word in it first. */
+	if (p.say == PROBATION_PASS && !prove_due(c)) {
 		pass(c, p.sentence);
 		return 0;
 	}

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,11 +15,16 @@
 
 #define LINE_BYTES 512
 
+/* Dies with its parent, also when that died before it was asked to. */
+static int tie_to(pid_t parent)
+{
+	return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ? -1 : 0;
+}
+
 /* The command dies with the child that waits for it. */
 static int tie(void *arg)
 {
-	(void)arg;
-	return prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return tie_to(*(const pid_t *)arg);
 }
 
 static void first_line(char *out, size_t cap, const struct buf *printed)
@@ -31,8 +37,9 @@ static void first_line(char *out, size_t cap, const struct buf *printed)
 	snprintf(out, cap, "%s", line && line->data ? line->data : "");
 }
 
-static void wait_for(const struct proc_run *r, int out)
+static void wait_for(const struct proc_run *r, int out, pid_t supervisor)
 {
+	pid_t self = getpid();
 	struct errand_result result = { .passed = false };
 	struct proc_result how = { 0 };
 	struct proc_run run = *r;
@@ -41,8 +48,10 @@ static void wait_for(const struct proc_run *r, int out)
 	/* Nothing of the supervisor's lives on in here: not its lock, not its sockets. */
 	out = dup2(out, 3);
 	close_range(4, ~0u, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (tie_to(supervisor) < 0)
+		_exit(1);
 	run.confine = tie;
+	run.confine_arg = &self;
 	if (proc_run(&run, &how, &e) < 0) {
 		snprintf(result.words, sizeof result.words, "%.127s", e.msg);
 	} else {
@@ -59,6 +68,7 @@ static void wait_for(const struct proc_run *r, int out)
 
 int errand_start(struct errand *x, const struct proc_run *r, struct err *e)
 {
+	pid_t self = getpid();
 	int ends[2];
 
 	errand_stop(x);
@@ -66,7 +76,7 @@ int errand_start(struct errand *x, const struct proc_run *r, struct err *e)
 		return err_errno(e, "pipe");
 	x->pid = fork();
 	if (x->pid == 0)
-		wait_for(r, ends[1]);
+		wait_for(r, ends[1], self);
 	close(ends[1]);
 	x->out = ends[0];
 	if (x->pid > 0)
@@ -92,6 +102,15 @@ bool errand_over(struct errand *x, struct errand_result *out)
 	out->words[sizeof out->words - 1] = out->line[sizeof out->line - 1] = '\0';
 	errand_stop(x);
 	return true;
+}
+
+void errand_wait(struct errand *x, struct errand_result *out)
+{
+	while (!errand_over(x, out)) {
+		struct pollfd p = { .fd = x->out, .events = POLLIN };
+
+		poll(&p, 1, -1);
+	}
 }
 
 void errand_stop(struct errand *x)

@@ -25,6 +25,7 @@ struct errand_result {
 
 int errand_start(struct errand *x, const struct proc_run *r, struct err *e) MUST_CHECK;
 bool errand_over(struct errand *x, struct errand_result *out);  /* once, when it is over */
+void errand_wait(struct errand *x, struct errand_result *out);  /* until it is over; one must be under way */
 void errand_stop(struct errand *x);     /* kills it; may be repeated */
 
 #endif

@@ -145,15 +145,20 @@ static int64_t sooner(int64_t a, int64_t b)
 
 static void wait_for_something(struct supervisor *v, int64_t wait)
 {
-	struct pollfd p[2 + SETTINGS_CHANNELS_MAX];
+	struct pollfd p[2 + 2 * SETTINGS_CHANNELS_MAX];
 	nfds_t n = 0;
 
 	p[n++] = (struct pollfd){ .fd = v->signals, .events = POLLIN };
 	if (v->round.open)
 		p[n++] = (struct pollfd){ .fd = v->round.judge.sock, .events = POLLIN };
-	for (size_t i = 0; i < v->host.channel_count; i++)
-		if (v->host.channels[i].job.kind != JOB_NONE)
-			p[n++] = (struct pollfd){ .fd = v->host.channels[i].job.child.sock, .events = POLLIN };
+	for (size_t i = 0; i < v->host.channel_count; i++) {
+		const struct channel *c = &v->host.channels[i];
+
+		if (c->job.kind != JOB_NONE)
+			p[n++] = (struct pollfd){ .fd = c->job.child.sock, .events = POLLIN };
+		if (c->telling.pid)
+			p[n++] = (struct pollfd){ .fd = c->telling.out, .events = POLLIN };
+	}
 	if (poll(p, n, clock_poll_ms(wait)) < 0 && errno != EINTR)
 		log_error("wait: %s", strerror(errno));
 }
@@ -164,6 +169,8 @@ static bool at_rest(const struct supervisor *v)
 		const struct channel *c = &v->host.channels[i];
 		char waits[300];
 
+		if (c->telling.pid)
+			return false;
 		channel_waits(c, waits, sizeof waits);
 		if (*waits && c->job.kind == JOB_NONE && !c->hook.pid)
 			continue;

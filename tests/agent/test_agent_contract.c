@@ -1,5 +1,6 @@
 /* test_agent_contract: a contract that changed under what runs, with the real agent. */
 #include "endpoint_story.h"
+#include "processes.h"
 
 static bool on_trial_again(const struct seen *s, const void *arg)
 {
@@ -199,6 +200,97 @@ static void where_nothing_is_accepted_nothing_runs_until_something_is(void **sta
 	commit(p, &two, NULL);
 }
 
+/* ---- a sensor that dies while it is proved ---- */
+
+#define SLOW "/etc/ringhold/loaders/slow"
+#define MARK "/etc/ringhold/marks/hang"
+
+/* Content whose check command never ends once the mark is there. */
+static int setup_slow(void **state)
+{
+	static const char command[] = "#!/bin/sh\n[ -e \"${1%/var/lib/*}" MARK "\" ] && exec sleep 86398\nexit 0\n";
+	AUTO(buf) struct buf *ini = NULL;
+	AUTO_FREE char *path = NULL;
+	struct endpoint *p;
+	struct err e;
+
+	if (endpoint_setup_with(state, "contract = /etc/ringhold/contract.json\n") < 0)
+		return -1;
+	p = *state;
+	path = file_join(p->root, "etc/ringhold/agent.ini");
+	assert_ok(file_read(&ini, path, 1 << 16, &e));
+	buf_adds(ini, "exec = slow=" SLOW "\nexec-reads = /etc/ringhold/marks\ncanary-wall = 10m\n");
+	assert_ok(file_replace(path, ini->data, ini->len, 0644, &e));
+	endpoint_write(p, SLOW, command, 0755);
+	endpoint_write(p, "/etc/ringhold/marks/.keep", "", 0644);
+	endpoint_write(p, "/etc/ringhold/contract.json",
+		       "{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"slow\":{\"versions\":[1]}}}", 0644);
+	return 0;
+}
+
+static struct published slow_bundle(struct endpoint *p, uint64_t serial)
+{
+	char dir[200], path[300];
+	struct err e;
+
+	snprintf(dir, sizeof dir, "%.100s/slow", p->dir);
+	assert_ok(file_mkdirs(dir, 0755, &e));
+	snprintf(path, sizeof path, "%s/bundle.json", dir);
+	static const char manifest[] = "{\"format\":1,\"channel\":\"edr\",\"created\":\"2026-02-01T08:00:00Z\","
+				       "\"types\":[{\"match\":\"*.bin\",\"type\":\"slow\"}]}";
+	assert_ok(file_replace(path, manifest, strlen(manifest), 0644, &e));
+	snprintf(path, sizeof path, "%s/x.bin", dir);
+	assert_ok(file_replace(path, "x\n", 2, 0644, &e));
+	return endpoint_bundle(p, dir, serial, NULL);
+}
+
+static bool on_trial(const struct seen *s, const void *arg)
+{
+	(void)arg;
+	return s->state.phase == PHASE_ACTIVE;
+}
+
+static bool proving(const struct seen *s, const void *arg)
+{
+	(void)s;
+	(void)arg;
+	return processes_naming("86398");
+}
+
+static bool left(const struct seen *s, const void *arg)
+{
+	const struct published *b = arg;
+
+	return s->state.phase == PHASE_IDLE && !digest_equal(&s->running, &b->digest);
+}
+
+/* The proof would take ten minutes; whoever waits here gives up after two. */
+static void a_trial_is_watched_while_a_new_contract_is_proved(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	if (geteuid())
+		skip_named("not root: check commands have no namespace");
+	one = slow_bundle(p, 110);
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	commit(p, &one, NULL);
+	two = slow_bundle(p, 111);
+	endpoint_assign(p, &two, &one, 1, 3600, 0);
+	endpoint_until(p, "the second bundle is on trial", on_trial, NULL, 1000);
+	endpoint_write(p, MARK, "", 0644);
+	endpoint_write(p, "/etc/ringhold/contract.json",
+		       "{\"format\":1,\"sensor\":\"s\",\"version\":\"2\",\"accepts\":{\"slow\":{\"versions\":[1]}}}", 0644);
+	endpoint_until(p, "it is being proved", proving, NULL, 0);
+	assert_int_equal(endpoint_look(p).state.phase, PHASE_ACTIVE);
+	p->sensor_refuses = true;
+	endpoint_sensor_load(p);
+	endpoint_until(p, "what the sensor refuses is left", left, &two, 100);
+	assert_true(quarantined(p, &two, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +299,7 @@ int main(void)
 		ENDPOINT_TEST(what_the_new_sensor_does_not_survive_is_left, setup_wide),
 		ENDPOINT_TEST(what_the_contract_refuses_gives_way_to_what_it_accepts, setup_wide),
 		ENDPOINT_TEST(killed_anywhere_it_comes_to_the_same, setup_wide),
+		ENDPOINT_TEST(a_trial_is_watched_while_a_new_contract_is_proved, setup_slow),
 		ENDPOINT_TEST(where_nothing_is_accepted_nothing_runs_until_something_is, setup_wide),
 	};
 

@@ -10,6 +10,7 @@
 
 #include "content/sandbox.h"
 #include "endpoint.h"
+#include "processes.h"
 
 #define GOOD "deploy/demo/edr-good"
 #define CHECK "/etc/ringhold/loaders/misbehave"
@@ -49,30 +50,6 @@ struct hostile {
 };
 
 /* ---- what is left of it ---- */
-
-static bool names(const char *proc, const char *text)
-{
-	AUTO(buf) struct buf *line = NULL;
-	char path[300];
-	struct err e;
-
-	snprintf(path, sizeof path, "/proc/%s/cmdline", proc);
-	return proc[0] >= '0' && proc[0] <= '9' && file_read(&line, path, 1 << 20, &e) == 0 && line->len &&
-	       memmem(line->data, line->len, text, strlen(text));
-}
-
-static unsigned processes_naming(const char *text)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *d;
-	unsigned n = 0;
-
-	assert_non_null(proc);
-	while ((d = readdir(proc)))
-		n += names(d->d_name, text);
-	closedir(proc);
-	return n;
-}
 
 /* The namespace dies with its first process; the kernel may take a moment over the rest. */
 static void expect_no_process(struct endpoint *p)

@@ -1,0 +1,204 @@
+/* test_agent_reload: a reload command that takes its time, with the real agent, which goes on meanwhile. */
+#include "endpoint_story.h"
+
+/* Each call writes down the digest it was given, and waits until it may go on. */
+static const char command[] =
+	"#!/bin/sh\n"
+	"dir=$(dirname \"$0\")\n"
+	"echo \"$3\" >>\"$dir/told\"\n"
+	"read -r answer <\"$dir/gate\"\n"
+	"exit \"$answer\"\n";
+
+static int setup(void **state)
+{
+	static const char lines[] = "reload = /etc/ringhold/reload\n";
+	AUTO(buf) struct buf *ini = NULL;
+	AUTO_FREE char *path = NULL, *gate = NULL, *reload = NULL;
+	struct endpoint *p;
+	struct err e;
+
+	if (endpoint_setup(state) < 0)
+		return -1;
+	p = *state;
+	path = file_join(p->root, "etc/ringhold/agent.ini");
+	assert_ok(file_read(&ini, path, 1 << 16, &e));
+	buf_adds(ini, lines);
+	assert_ok(file_replace(path, ini->data, ini->len, 0644, &e));
+	reload = file_join(p->root, "etc/ringhold/reload");
+	assert_ok(file_replace(reload, command, strlen(command), 0755, &e));
+	gate = file_join(p->root, "etc/ringhold/gate");
+	assert_int_equal(mkfifo(gate, 0600), 0);
+	return 0;
+}
+
+/* The command that waits goes on, with this exit status. */
+static void let_go(struct endpoint *p, const char *status)
+{
+	AUTO_FREE char *gate = file_join(p->root, "etc/ringhold/gate");
+	AUTO_FD int fd = open(gate, O_WRONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, status, strlen(status)), (ssize_t)strlen(status));
+}
+
+/* How often the sensor was told, and of what last: "" nothing. */
+static unsigned told_of(struct endpoint *p, char last[DIGEST_HEX_LEN + 1])
+{
+	AUTO_FREE char *path = file_join(p->root, "etc/ringhold/told");
+	AUTO(buf) struct buf *text = NULL;
+	unsigned n = 0;
+	struct err e;
+
+	last[0] = '\0';
+	if (file_read(&text, path, 1 << 16, &e) < 0)
+		return 0;
+	for (char *at = text->data, *end; (end = strchr(at, '\n')); at = end + 1, n++)
+		snprintf(last, DIGEST_HEX_LEN + 1, "%.*s", (int)(end - at), at);
+	return n;
+}
+
+struct telling {
+	struct endpoint *p;
+	unsigned times;
+};
+
+static bool told_times(const struct seen *s, const void *arg)
+{
+	const struct telling *t = arg;
+	char last[DIGEST_HEX_LEN + 1];
+
+	(void)s;
+	return told_of(t->p, last) >= t->times;
+}
+
+static void until_told(struct endpoint *p, unsigned times)
+{
+	endpoint_until(p, "the sensor is told", told_times, &(struct telling){ p, times }, 0);
+}
+
+static void assert_told(struct endpoint *p, unsigned times, const struct digest *of)
+{
+	char last[DIGEST_HEX_LEN + 1], want[DIGEST_HEX_LEN + 1];
+
+	digest_hex(want, of);
+	assert_int_equal(told_of(p, last), times);
+	assert_string_equal(last, want);
+}
+
+static struct published first(struct endpoint *p)
+{
+	struct published one = endpoint_bundle(p, GOOD, 110, NULL);
+
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	endpoint_assign(p, &one, NULL, 1, 10, 0);
+	until_told(p, 1);
+	let_go(p, "0\n");
+	endpoint_until(p, "the first bundle is committed", endpoint_runs_committed, &one, 1000);
+	return one;
+}
+
+/* An order waits at most 15 s for the agent; this command would let it wait for ever. */
+static void people_are_answered_while_a_reload_takes_its_time(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	one = first(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 10, 0);
+	until_told(p, 2);
+	assert_told(p, 2, &two.digest);
+	assert_tells(p, "hold", "edr", 0, "takes nothing new");
+	assert_int_equal(endpoint_look(p).state.phase, PHASE_ARMED);
+	assert_tells(p, "unhold", "edr", 0, "follows its assignment");
+	let_go(p, "0\n");
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+}
+
+static bool off(const struct seen *s, const void *arg)
+{
+	const struct published *b = arg;
+
+	return !digest_equal(&s->running, &b->digest);
+}
+
+static void a_stop_is_obeyed_under_a_reload_and_the_sensor_told_again(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	one = first(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 10, 0);
+	until_told(p, 2);
+	endpoint_stop(p, &two);
+	endpoint_until(p, "the stop is obeyed", off, &two, 1000);
+	assert_told(p, 2, &two.digest);         /* the first call still waits */
+	let_go(p, "0\n");
+	until_told(p, 3);
+	assert_told(p, 3, &one.digest);
+	let_go(p, "0\n");
+	endpoint_until(p, "the first bundle is committed", endpoint_runs_committed, &one, 1000);
+}
+
+static bool idle_on(const struct seen *s, const void *arg)
+{
+	return endpoint_runs_committed(s, arg) && s->state.last.say == SAY_NOTHING;
+}
+
+static void a_reload_that_fails_ends_the_trial(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	one = first(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 10, 0);
+	until_told(p, 2);
+	let_go(p, "3\n");
+	until_told(p, 3);
+	assert_told(p, 3, &one.digest);
+	let_go(p, "0\n");
+	endpoint_until(p, "the trial is given up", idle_on, &one, 1000);
+	assert_true(endpoint_has_history(p, "reload: /etc/ringhold/reload: exit status 3"));
+}
+
+/* A goodbye in the middle does not cut it short. */
+static void an_agent_that_is_stopped_lets_the_reload_end(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+	int status = -1;
+
+	NEED_AGENT(p);
+	one = first(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 10, 0);
+	until_told(p, 2);
+	kill(p->agent, SIGTERM);
+	assert_int_equal(waitpid(p->agent, &status, WNOHANG), 0);
+	let_go(p, "0\n");
+	assert_int_equal(waitpid(p->agent, &status, 0), p->agent);
+	p->agent = 0;
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	endpoint_agent_start(p);
+	until_told(p, 3);
+	let_go(p, "0\n");
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ENDPOINT_TEST(people_are_answered_while_a_reload_takes_its_time, setup),
+		ENDPOINT_TEST(a_stop_is_obeyed_under_a_reload_and_the_sensor_told_again, setup),
+		ENDPOINT_TEST(a_reload_that_fails_ends_the_trial, setup),
+		ENDPOINT_TEST(an_agent_that_is_stopped_lets_the_reload_end, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
