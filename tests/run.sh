@@ -175,7 +175,7 @@ incidents() {
 }
 
 closing() {
-  echo "-- longest: $(cat "$out"/*.seconds | sort -rn | head -n 5 | paste -sd, | sed 's/,/, /g')"
+  echo "-- longest: $(cat "$out"/*.seconds 2>/dev/null | sort -rn | head -n 5 | paste -sd, | sed 's/,/, /g')"
   echo "$passed passed, $failed failed, $skipped skipped"
   [ "$failed" = 0 ]
 }

@@ -1,4 +1,4 @@
-/* marks: what the witness wrote down (preload/witness.c), and the windows that the test set beside it. */
+/* marks: what the witness wrote down (preload/witness.c), and the chapters that the test set beside it. */
 #ifndef TESTS_POWERCUT_MARKS_H
 #define TESTS_POWERCUT_MARKS_H
 

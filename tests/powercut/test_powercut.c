@@ -14,7 +14,7 @@
 
 #define GOOD "deploy/demo/edr-good"
 #define CUTS 200
-#define WHOLE_LIVES 4           /* of a window's cuts: the agent lives on until nothing is left to do */
+#define WHOLE_LIVES 4           /* of a chapter's cuts: the agent lives on until nothing is left to do */
 
 #define needs_a_recorder()                                           \
 	do {                                                         \
@@ -30,9 +30,9 @@ static struct disk_recorder recorder = { .loop.fd = -1 };
 static char marks_path[256], cut_root[160];
 
 /* Windows in their order; a recording goes through all of them up to one. */
-enum window { INSTALL, SWITCH, COMMIT, REVERT, STOP, WINDOWS };
+enum chapter { INSTALL, SWITCH, COMMIT, REVERT, STOP, CHAPTERS };
 
-static const char *const window_names[WINDOWS] = { "first install", "switch", "commit", "revert", "stop" };
+static const char *const chapter_names[CHAPTERS] = { "first install", "switch", "commit", "revert", "stop" };
 
 struct story {
 	struct published one, two, three;
@@ -86,18 +86,18 @@ static void record_off(struct endpoint *p)
 	disk_record_end(&recorder);
 }
 
-static void window_opens(enum window w)
+static void chapter_opens(enum chapter w)
 {
 	struct err e;
 
-	assert_ok(marks_add(marks_path, recorder.log, "opens", window_names[w], &e));
+	assert_ok(marks_add(marks_path, recorder.log, "opens", chapter_names[w], &e));
 }
 
-static void window_closes(enum window w)
+static void chapter_closes(enum chapter w)
 {
 	struct err e;
 
-	assert_ok(marks_add(marks_path, recorder.log, "closes", window_names[w], &e));
+	assert_ok(marks_add(marks_path, recorder.log, "closes", chapter_names[w], &e));
 }
 
 static bool is_active(const struct seen *s, const void *arg)
@@ -121,16 +121,16 @@ static void until_loaded(struct endpoint *p, unsigned loads)
 	}
 }
 
-/* The host's life, as far as window `last`; the agent runs already. */
-static void tell(struct endpoint *p, struct story *s, enum window last)
+/* The host's life, as far as chapter `last`; the agent runs already. */
+static void tell(struct endpoint *p, struct story *s, enum chapter last)
 {
-	for (enum window w = INSTALL; w <= last; w++) {
+	for (enum chapter w = INSTALL; w <= last; w++) {
 		unsigned loads = p->loads;
 
 		switch (w) {
 		case INSTALL:
 			s->one = endpoint_bundle(p, GOOD, 110, NULL);
-			window_opens(w);
+			chapter_opens(w);
 			endpoint_sensor_start(p);
 			endpoint_assign(p, &s->one, NULL, 1, 30, 0);
 			endpoint_until(p, "the first bundle is committed", endpoint_runs_committed, &s->one, 1000);
@@ -138,12 +138,12 @@ static void tell(struct endpoint *p, struct story *s, enum window last)
 		case SWITCH:
 			s->two = endpoint_bundle(p, GOOD, 111, NULL);
 			endpoint_assign(p, &s->two, &s->one, 1, 3000, 0);
-			window_opens(w);
+			chapter_opens(w);
 			endpoint_until(p, "the second bundle is on trial", is_active, &s->two, 500);
 			until_loaded(p, loads + 1);
 			break;
 		case COMMIT:
-			window_opens(w);
+			chapter_opens(w);
 			endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &s->two, 30000);
 			break;
 		case REVERT:
@@ -151,7 +151,7 @@ static void tell(struct endpoint *p, struct story *s, enum window last)
 			endpoint_assign(p, &s->three, &s->two, 1, 600, 0);
 			endpoint_until(p, "the third bundle is on trial", is_active, &s->three, 500);
 			until_loaded(p, loads + 1);
-			window_opens(w);
+			chapter_opens(w);
 			p->sensor_refuses = true;
 			endpoint_sensor_load(p);
 			p->sensor_refuses = false;
@@ -159,11 +159,11 @@ static void tell(struct endpoint *p, struct story *s, enum window last)
 			break;
 		default:
 			endpoint_stop(p, &s->two);
-			window_opens(w);
+			chapter_opens(w);
 			endpoint_until(p, "the second bundle is left", endpoint_runs_committed, &s->one, 500);
 			break;
 		}
-		window_closes(w);
+		chapter_closes(w);
 	}
 }
 
@@ -277,10 +277,10 @@ static size_t choose_promises(struct writelog_cut cuts[CUTS], const struct marks
 }
 
 /* Where anything was promised, then anywhere; each with all that may become of the rest. */
-static void choose(struct writelog_cut cuts[CUTS], const struct cutting *c, enum window w)
+static void choose(struct writelog_cut cuts[CUTS], const struct cutting *c, enum chapter w)
 {
-	uint64_t from = marks_last(&c->marks, "opens", window_names[w], UINT64_MAX)->at;
-	uint64_t to = marks_last(&c->marks, "closes", window_names[w], UINT64_MAX)->at;
+	uint64_t from = marks_last(&c->marks, "opens", chapter_names[w], UINT64_MAX)->at;
+	uint64_t to = marks_last(&c->marks, "closes", chapter_names[w], UINT64_MAX)->at;
 	size_t first = writelog_entries(&c->log, from), last = writelog_entries(&c->log, to), n;
 	unsigned seed = 20 + w;
 
@@ -293,7 +293,7 @@ static void choose(struct writelog_cut cuts[CUTS], const struct cutting *c, enum
 	qsort(cuts, CUTS, sizeof *cuts, by_position);
 }
 
-static void cut_window(struct cutting *c, enum window w, const struct published *old, const struct published *new, const struct published *latest)
+static void cut_chapter(struct cutting *c, enum chapter w, const struct published *old, const struct published *new, const struct published *latest)
 {
 	struct digest may_run[2] = { old ? old->digest : (struct digest){ { 0 } }, new->digest };
 	struct writelog_cut cuts[CUTS];
@@ -303,7 +303,7 @@ static void cut_window(struct cutting *c, enum window w, const struct published 
 	choose(cuts, c, w);
 	for (size_t i = 0; i < CUTS; i++)
 		look(c, &cuts[i], may_run, latest && i % (CUTS / WHOLE_LIVES) == 0 ? latest : NULL);
-	fprintf(stderr, "power cuts, %s: %d cuts, %u on the old content, %u on the new, %u broken or lost\n", window_names[w], CUTS, c->ran[0],
+	fprintf(stderr, "power cuts, %s: %d cuts, %u on the old content, %u on the new, %u broken or lost\n", chapter_names[w], CUTS, c->ran[0],
 		c->ran[1], CUTS - c->count[FOUND_WHOLE]);
 }
 
@@ -320,13 +320,13 @@ static void wherever_the_power_fails_old_or_new_is_whole_and_nothing_acknowledge
 	tell(p, &s, STOP);
 	record_off(p);
 	cutting_open(&c, p);
-	const struct { const struct published *old, *new; } sides[WINDOWS] = {
+	const struct { const struct published *old, *new; } sides[CHAPTERS] = {
 		[INSTALL] = { NULL, &s.one }, [SWITCH] = { &s.one, &s.two }, [COMMIT] = { &s.two, &s.two },
 		[REVERT] = { &s.three, &s.two }, [STOP] = { &s.two, &s.one },
 	};
 
-	for (enum window w = INSTALL; w < WINDOWS; w++) {
-		cut_window(&c, w, sides[w].old, sides[w].new, &s.three);
+	for (enum chapter w = INSTALL; w < CHAPTERS; w++) {
+		cut_chapter(&c, w, sides[w].old, sides[w].new, &s.three);
 		assert_int_equal(c.count[FOUND_WHOLE], CUTS);
 		assert_true(c.ran[1] > 0);
 	}
@@ -350,7 +350,7 @@ static void a_trial_that_a_killed_agent_left_unsynced_is_not_lost_after_the_next
 	unsetenv("WITNESS_KILL");
 	s.two = endpoint_bundle(p, GOOD, 111, NULL);
 	endpoint_assign(p, &s.two, &s.one, 1, 3000, 0);
-	window_opens(SWITCH);
+	chapter_opens(SWITCH);
 	while (waitpid(p->agent, &status, WNOHANG) == 0) {
 		poll(NULL, 0, 20);
 		*p->clock_ms += 500;
@@ -360,17 +360,17 @@ static void a_trial_that_a_killed_agent_left_unsynced_is_not_lost_after_the_next
 	start_witnessed(p);
 	endpoint_until(p, "the second bundle is on trial", is_active, &s.two, 500);
 	until_loaded(p, 2);
-	window_closes(SWITCH);
+	chapter_closes(SWITCH);
 	record_off(p);
 	cutting_open(&c, p);
-	cut_window(&c, SWITCH, &s.one, &s.two, NULL);
+	cut_chapter(&c, SWITCH, &s.one, &s.two, NULL);
 	assert_int_equal(c.count[FOUND_WHOLE], CUTS);
 	cutting_close(&c);
 }
 
 /* ---- the same host, one of its syncs taken away ---- */
 
-static void without(struct endpoint *p, const char *kind, enum window last, enum finding expected)
+static void without(struct endpoint *p, const char *kind, enum chapter last, enum finding expected)
 {
 	struct cutting c;
 	struct story s;
@@ -381,7 +381,7 @@ static void without(struct endpoint *p, const char *kind, enum window last, enum
 	record_off(p);
 	cutting_open(&c, p);
 	fprintf(stderr, "without the sync \"%s\", as it must be:\n", kind);
-	cut_window(&c, last, last == SWITCH ? &s.one : last == REVERT ? &s.three : NULL, last == SWITCH ? &s.two : last == REVERT ? &s.two : &s.one, NULL);
+	cut_chapter(&c, last, last == SWITCH ? &s.one : last == REVERT ? &s.three : NULL, last == SWITCH ? &s.two : last == REVERT ? &s.two : &s.one, NULL);
 	if (c.count[expected] == 0)
 		fail_msg("without the sync \"%s\" no cut finds a %s", kind, finding_name(expected));
 	cutting_close(&c);
