@@ -31,6 +31,8 @@ extern const struct cli_command policy_commands[];
 extern const size_t policy_command_count;
 extern const struct cli_command plan_commands[];
 extern const size_t plan_command_count;
+extern const struct cli_command rings_commands[];
+extern const size_t rings_command_count;
 extern const struct cli_command fleet_commands[];
 extern const size_t fleet_command_count;
 extern const struct cli_command token_commands[];

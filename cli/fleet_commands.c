@@ -3,26 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "cli/commands.h"
-#include "cli/keys.h"
-#include "cli/role_edit.h"
-#include "rollout/ringmap.h"
+#include "cli/remote.h"
 
 struct fleet_options {
 	struct remote_options remote;
 	struct cli_list attributes;
-	struct keys_options keys;
 	const char *ring, *name;
 	int64_t uses, lifetime_s, after;
-	bool adopt;
 };
 
 #define AT(field) offsetof(struct fleet_options, field)
 
 static const struct cli_option plain_rows[] = { REMOTE_ROWS(AT(remote)) };
+static const struct cli_option change_rows[] = { REMOTE_CHANGE_ROWS(AT(remote)) };
 static const struct cli_option device_rows[] = {
 	{ "ring", 0, CLI_TEXT, AT(ring), "NAME", "of this ring only" },
 	REMOTE_ROWS(AT(remote)),
@@ -32,12 +27,7 @@ static const struct cli_option enrol_rows[] = {
 	{ "name", 0, CLI_TEXT, AT(name), "TEXT", "what it is for [enrolment]" },
 	{ "uses", 0, CLI_INT, AT(uses), "N", "how many devices may use it [any number]" },
 	{ "lifetime", 0, CLI_SECONDS, AT(lifetime_s), "TIME", "how long it is good, such as 12h [7d]" },
-	REMOTE_ROWS(AT(remote)),
-};
-static const struct cli_option sign_rows[] = {
-	KEYS_ROWS(AT(keys)),
-	{ "adopt", 0, CLI_FLAG, AT(adopt), NULL, "sign although none of these keys signed what is published now" },
-	REMOTE_ROWS(AT(remote)),
+	REMOTE_CHANGE_ROWS(AT(remote)),
 };
 static const struct cli_option event_rows[] = {
 	{ "after", 0, CLI_INT, AT(after), "N", "those after this number [0]" },
@@ -164,61 +154,6 @@ static int rings_show(int argc, char **argv, const void *options, struct err *e)
 	return with_status(options, print_rings, e);
 }
 
-/* ---- the ring map ---- */
-
-/* The signed role, and the file that it lists. */
-static int send_ringmap(struct remote *r, const struct buf *map, const struct buf *role, struct remote_answer *answer, struct err *e)
-{
-	AUTO(json) struct json_doc *doc = NULL;
-	AUTO(buf) struct buf *body = buf_new(0);
-	struct json_writer w = { .out = body };
-	char hex[DIGEST_HEX_LEN + 1];
-
-	if (!body)
-		return err_memory(e);
-	if (remote_upload(r, map, hex, e) < 0 || json_parse(&doc, "the signed role", role->data, role->len, NULL, e) < 0)
-		return e->code;
-	json_open_object(&w, NULL);
-	json_put_value(&w, "role", doc->root);
-	json_open_array(&w, "targets");
-	json_open_object(&w, NULL);
-	json_put_text(&w, "path", RINGMAP_PATH);
-	json_put_text(&w, "sha256", hex);
-	json_close_object(&w);
-	json_close_array(&w);
-	json_close_object(&w);
-	return remote_call(r, "PUT", "/v1/roles/fleet", body, answer, e);
-}
-
-static int rings_set(int argc, char **argv, const void *options, struct err *e)
-{
-	const struct fleet_options *o = options;
-	AUTO(buf) struct buf *text = NULL;
-	AUTO(buf) struct buf *role = NULL;
-	AUTO(ringmap) struct ringmap *map = NULL;
-	AUTO(keyring) struct keyring *keys = NULL;
-	AUTO(remote) struct remote *r = NULL;
-	AUTO(role_edit) struct role_edit *x = NULL;
-	AUTO_ANSWER answer = { 0 };
-	struct digest sha;
-
-	(void)argc;
-	if (file_read(&text, argv[0], RINGMAP_MAX, e) < 0)
-		return e->code;
-	if (ringmap_parse(&map, argv[0], text->len ? text->data : "", text->len, e) < 0 || keys_open(&keys, &o->keys, e) < 0 ||
-	    remote_open(&r, &o->remote, e) < 0 || role_edit_open(&x, r, "fleet", keys, o->adopt, e) < 0)
-		return e->code;
-	hash_bytes(&sha, text->data, text->len);
-	if (author_put_target(role_edit_author(x), RINGMAP_PATH, text->len, &sha, NULL, e) < 0 ||
-	    role_edit_finish(x, clock_now(), &role, e) < 0 || send_ringmap(r, text, role, &answer, e) < 0)
-		return e->code;
-	if (o->remote.json)
-		return remote_print(answer.doc->root, e);
-	if (!role_edit_waits(&answer))
-		printf("the ring map of %zu rings is published\n", ringmap_rings(map));
-	return 0;
-}
-
 /* ---- devices ---- */
 
 static int devices_list(int argc, char **argv, const void *options, struct err *e)
@@ -229,35 +164,44 @@ static int devices_list(int argc, char **argv, const void *options, struct err *
 	};
 	const struct fleet_options *o = options;
 	AUTO(remote) struct remote *r = NULL;
-	char next[80] = "";
+	AUTO(buf) struct buf *path = buf_new(0);
 
 	(void)argc;
 	(void)argv;
-	if (remote_open(&r, &o->remote, e) < 0)
+	if (!path)
+		return err_memory(e);
+	buf_adds(path, "/v1/devices?limit=500");
+	if (o->ring) {
+		buf_adds(path, "&ring=");
+		remote_escape(path, o->ring);
+	}
+	if (buf_check(path, e) < 0 || remote_open(&r, &o->remote, e) < 0)
 		return e->code;
-	do {
-		AUTO(buf) struct buf *path = buf_new(0);
-		AUTO_ANSWER answer = { 0 };
+	return remote_list(r, path->data, o->remote.json, columns, ARRAY_LEN(columns), e);
+}
 
-		if (!path)
-			return err_memory(e);
-		buf_adds(path, "/v1/devices?limit=500");
-		if (o->ring) {
-			buf_adds(path, "&ring=");
-			remote_escape(path, o->ring);
-		}
-		if (*next) {
-			buf_adds(path, "&after=");
-			remote_escape(path, next);
-		}
-		if (buf_check(path, e) < 0 || remote_call(r, "GET", path->data, NULL, &answer, e) < 0)
-			return e->code;
-		if (o->remote.json ? remote_print(answer.doc->root, e) < 0
-				   : remote_table(json_get(answer.doc->root, "items"), columns, ARRAY_LEN(columns), e) < 0)
-			return e->code;
-		remote_text(answer.doc->root, "next", next, sizeof next);
-	} while (strcmp(next, "-") != 0);
-	return 0;
+/* ---- bundles ---- */
+
+static int bundles(int argc, char **argv, const void *options, struct err *e)
+{
+	static const struct remote_column columns[] = {
+		{ "CHANNEL", "channel" }, { "SERIAL", "serial" }, { "VERSION", "version" }, { "DIGEST", "digest" }, { "BYTES", "length" },
+		{ "PUBLISHED", "published" }, { "BY", "by" },
+	};
+	const struct fleet_options *o = options;
+	AUTO(remote) struct remote *r = NULL;
+	AUTO(buf) struct buf *path = buf_new(0);
+
+	if (!path)
+		return err_memory(e);
+	buf_adds(path, "/v1/bundles");
+	if (argc) {
+		buf_adds(path, "?channel=");
+		remote_escape(path, argv[0]);
+	}
+	if (buf_check(path, e) < 0 || remote_open(&r, &o->remote, e) < 0)
+		return e->code;
+	return remote_list(r, path->data, o->remote.json, columns, ARRAY_LEN(columns), e);
 }
 
 static int on_device(const struct fleet_options *o, const char *method, const char *id, const char *rest, const struct buf *body, struct err *e)
@@ -340,6 +284,10 @@ static int token_enrol(int argc, char **argv, const void *options, struct err *e
 		return e->code;
 	if (o->remote.json)
 		return remote_print(answer.doc->root, e);
+	if (o->remote.dry_run) {
+		printf("the server would make it\n");
+		return 0;
+	}
 	line = json_get(answer.doc->root, "enrolment");
 	if (!line || line->type != JSON_STRING || strncmp(line->u.text, "rh1:", 4) != 0)
 		return err_set(e, ERR_FORMAT, "the server's answer holds no enrolment string");
@@ -377,12 +325,12 @@ static int events(int argc, char **argv, const void *options, struct err *e)
 const struct cli_command fleet_commands[] = {
 	{ .name = "status", COMMAND(status, NULL, 0, 0, plain_rows, "rings, channels, keys, and what waits for a person") },
 	{ .name = "events", COMMAND(events, NULL, 0, 0, event_rows, "decisions and device events in one order") },
+	{ .name = "bundles", COMMAND(bundles, "[CHANNEL]", 0, 1, plain_rows, "bundles that were published, newest first") },
 	{ .name = "rings show", COMMAND(rings_show, NULL, 0, 0, plain_rows, "which content each ring is assigned and runs") },
-	{ .name = "rings set", COMMAND(rings_set, "RINGMAP", 1, 1, sign_rows, "sign a ring map and publish it") },
 	{ .name = "devices list", COMMAND(devices_list, NULL, 0, 0, device_rows, "devices and when they were heard") },
 	{ .name = "devices show", COMMAND(devices_show, "DEVICE", 1, 1, plain_rows, "everything known of one device") },
-	{ .name = "devices assign", COMMAND(devices_assign, "DEVICE KEY=VALUE...", 2, -1, plain_rows, "replace a device's attributes") },
-	{ .name = "devices revoke", COMMAND(devices_revoke, "DEVICE", 1, 1, plain_rows, "let a device in no more") },
+	{ .name = "devices assign", COMMAND(devices_assign, "DEVICE KEY=VALUE...", 2, -1, change_rows, "replace a device's attributes") },
+	{ .name = "devices revoke", COMMAND(devices_revoke, "DEVICE", 1, 1, change_rows, "let a device in no more") },
 	{ .name = "token enrol", COMMAND(token_enrol, NULL, 0, 0, enrol_rows, "make the string that enrols endpoints") },
 };
 const size_t fleet_command_count = ARRAY_LEN(fleet_commands);

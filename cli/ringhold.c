@@ -28,6 +28,7 @@ static const struct {
 	{ authority_commands, &authority_command_count },
 	{ floor_commands, &floor_command_count },
 	{ fleet_commands, &fleet_command_count },
+	{ rings_commands, &rings_command_count },
 	{ token_commands, &token_command_count },
 	{ promoter_commands, &promoter_command_count },
 };

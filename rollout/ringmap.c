@@ -30,6 +30,12 @@ struct rule {
 	int64_t from, to;
 };
 
+struct override {
+	const struct json *devices;
+	const char *tags[RINGMAP_TAGS_MAX];
+	size_t tag_count;
+};
+
 struct ringmap {
 	struct buf *text;       /* the document lives in it */
 	struct json_doc *doc;
@@ -39,6 +45,8 @@ struct ringmap {
 	size_t salt_len;
 	struct rule *rules;
 	size_t rule_count;
+	struct override *overrides;
+	size_t override_count;
 };
 
 /* ---- reading ---- */
@@ -153,9 +161,46 @@ static int parse_rules(struct ringmap *m, struct err *e)
 	return 0;
 }
 
+static int parse_override(struct override *o, const struct json_doc *d, const struct json *v, struct err *e)
+{
+	static const char *const keys[] = { "devices", "tags", "note", NULL };
+	const struct json *tags;
+
+	if (v->type != JSON_OBJECT)
+		return json_error(d, v, e, ERR_FORMAT, "an override is an object");
+	if (json_only(d, v, keys, e) < 0 || json_want_array(d, v, "devices", RINGMAP_ITEMS_MAX, &o->devices, e) < 0 ||
+	    json_want_array(d, v, "tags", RINGMAP_TAGS_MAX, &tags, e) < 0 || parse_labels(d, o->devices, "devices", e) < 0 ||
+	    parse_labels(d, tags, "tags", e) < 0)
+		return e->code;
+	for (; o->tag_count < tags->count; o->tag_count++)
+		o->tags[o->tag_count] = tags->u.items[o->tag_count].u.text;
+	return 0;
+}
+
+/* A reader that does not know them would place devices elsewhere: the document says that it needs one that does. */
+static int parse_overrides(struct ringmap *m, struct err *e)
+{
+	const struct json *list = NULL, *needs = json_get(m->doc->root, "needs");
+
+	if (json_may_array(m->doc, m->doc->root, "overrides", RINGMAP_OVERRIDES_MAX, &list, e) < 0)
+		return e->code;
+	if (!list)
+		return 0;
+	if (!needs || needs->type != JSON_ARRAY || needs->count == 0)
+		return json_error(m->doc, list, e, ERR_FORMAT, "a map with overrides says so: \"needs\":[\"overrides\"]");
+	m->overrides = calloc((size_t)list->count + 1, sizeof *m->overrides);
+	if (!m->overrides)
+		return err_memory(e);
+	for (; m->override_count < list->count; m->override_count++)
+		if (parse_override(&m->overrides[m->override_count], m->doc, &list->u.items[m->override_count], e) < 0)
+			return e->code;
+	return 0;
+}
+
 int ringmap_parse(struct ringmap **out, const char *name, const char *text, size_t len, struct err *e)
 {
 	static const struct json_limits limits = { .bytes = RINGMAP_MAX, .depth = 8 };
+	static const char *const features[] = { "overrides", NULL };
 	AUTO(ringmap) struct ringmap *m = calloc(1, sizeof *m);
 
 	if (!m)
@@ -168,8 +213,8 @@ int ringmap_parse(struct ringmap **out, const char *name, const char *text, size
 	buf_add(m->text, text, len);
 	if (buf_check(m->text, e) < 0)
 		return e->code;
-	if (json_parse(&m->doc, name, m->text->data ? m->text->data : "", len, &limits, e) < 0 || json_want_format(m->doc, 1, NULL, e) < 0 ||
-	    parse_salt(m, e) < 0 || parse_rings(m, e) < 0 || parse_rules(m, e) < 0)
+	if (json_parse(&m->doc, name, m->text->data ? m->text->data : "", len, &limits, e) < 0 || json_want_format(m->doc, 1, features, e) < 0 ||
+	    parse_salt(m, e) < 0 || parse_rings(m, e) < 0 || parse_rules(m, e) < 0 || parse_overrides(m, e) < 0)
 		return e->code;
 	m->doc->name = "ringmap";       /* the caller's name need not live as long */
 	*out = TAKE(m);
@@ -180,6 +225,7 @@ void ringmap_free(struct ringmap *m)
 {
 	if (!m)
 		return;
+	free(m->overrides);
 	free(m->rules);
 	json_free(m->doc);
 	buf_free(m->text);
@@ -301,8 +347,23 @@ static bool rule_matches(const struct ringmap *m, const struct rule *r, const st
 	return true;
 }
 
-const char *ringmap_resolve(const struct ringmap *m, const struct ringmap_facts *f, int *rule)
+bool ringmap_override(const struct ringmap *m, const char *device, const char *const **tags, size_t *count)
 {
+	for (size_t i = 0; device && i < m->override_count; i++)
+		if (list_has(m->overrides[i].devices, device)) {
+			*tags = m->overrides[i].tags;
+			*count = m->overrides[i].tag_count;
+			return true;
+		}
+	return false;
+}
+
+const char *ringmap_resolve(const struct ringmap *m, const struct ringmap_facts *said, int *rule)
+{
+	struct ringmap_facts known = *said;
+	const struct ringmap_facts *f = &known;
+
+	(void)ringmap_override(m, said->device, &known.tags, &known.tag_count);
 	for (size_t i = 0; i < m->rule_count; i++)
 		if (rule_matches(m, &m->rules[i], f)) {
 			if (rule)

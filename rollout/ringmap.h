@@ -5,10 +5,16 @@
  *    "rules":[{"ring":"canary","attributes":["pool=lab"]},
  *             {"ring":"early","tags":["pilot"],"os":["debian-*"],"bucket":{"from":0,"to":1000}}]}
  *
+ * and, with "needs":["overrides"], "overrides":[{"devices":["<id>"],"tags":["pilot"]}].
+ *
  * Rules in order, the first match wins; inside a rule every condition given
  * must hold, and a list holds when one of its items does. Rules of the first
  * ring may use only what operators assign (attributes, devices): otherwise an
  * endpoint could claim its way in. Who matches nothing is in the last ring.
+ *
+ * Tags are what a device claims. For a device that an override lists its tags
+ * stand instead of them: signed here, so that the endpoint sees them as the
+ * server does (docs/decisions/0003).
  */
 #ifndef ROLLOUT_RINGMAP_H
 #define ROLLOUT_RINGMAP_H
@@ -21,6 +27,8 @@
 #define RINGMAP_MAX (4 * 1024 * 1024)   /* bytes of the document */
 #define RINGMAP_RINGS_MAX 16
 #define RINGMAP_RULES_MAX 1024
+#define RINGMAP_OVERRIDES_MAX 4096
+#define RINGMAP_TAGS_MAX 64             /* of one override */
 #define RINGMAP_ITEMS_MAX 16384         /* items of one list of a rule */
 #define RINGMAP_LABEL_MAX 128           /* bytes of an item */
 #define RINGMAP_SALT_MAX 64             /* bytes, decoded */
@@ -48,6 +56,9 @@ int ringmap_position(const struct ringmap *m, const char *ring);        /* 0 is 
 
 /* The ring, borrowed from the map. *rule (may be NULL) gets the matching rule's index, or -1 for the default. */
 const char *ringmap_resolve(const struct ringmap *m, const struct ringmap_facts *f, int *rule);
+
+/* The tags an operator gave this device instead of its own; false: none, its claims count. Borrowed. */
+bool ringmap_override(const struct ringmap *m, const char *device, const char *const **tags, size_t *count);
 
 /* 0 .. RINGMAP_BUCKETS - 1: SHA-256(salt || device id), its first 8 bytes big-endian, modulo. */
 unsigned ringmap_bucket(const struct ringmap *m, const char *device);

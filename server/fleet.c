@@ -182,15 +182,14 @@ int device_set_attributes(struct device *d, const char *json, size_t len, struct
 
 /* ---- what is known of one ---- */
 
-void device_place(struct device *d, const struct ringmap *map)
+const char *device_ring(const struct device *d, const struct ringmap *map, int *rule)
 {
 	const char *tags[CHECKIN_TAGS_MAX];
 	char sensor[2 * CHECKIN_TEXT_MAX + 2];
 	struct ringmap_facts f = { .device = d->id };
 
-	d->ring = NULL;
 	if (!map || !d->said)
-		return;
+		return NULL;
 	for (size_t i = 0; i < d->said->facts.tag_count; i++)
 		tags[i] = d->said->facts.tags[i];
 	snprintf(sensor, sizeof sensor, "%s/%s", d->said->facts.sensor, d->said->facts.sensor_version);
@@ -201,7 +200,12 @@ void device_place(struct device *d, const struct ringmap *map)
 	f.os = d->said->facts.os[0] ? d->said->facts.os : NULL;
 	f.sensor = d->said->facts.sensor[0] ? sensor : NULL;
 	f.host = d->said->facts.host[0] ? d->said->facts.host : NULL;
-	d->ring = ringmap_resolve(map, &f, NULL);
+	return ringmap_resolve(map, &f, rule);
+}
+
+void device_place(struct device *d, const struct ringmap *map)
+{
+	d->ring = device_ring(d, map, NULL);
 }
 
 const struct checkin_channel *device_channel(const struct device *d, const char *channel)

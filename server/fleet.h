@@ -78,6 +78,8 @@ void device_forget_attributes(struct device *d);
 
 /* Where the map puts the device now; map NULL: nowhere. */
 void device_place(struct device *d, const struct ringmap *map);
+/* Where that map would put it, borrowed from the map; NULL: no map, or never heard of. rule as of ringmap_resolve(). */
+const char *device_ring(const struct device *d, const struct ringmap *map, int *rule);
 
 const struct checkin_channel *device_channel(const struct device *d, const char *channel);     /* NULL: it has no such channel */
 /* Was this epoch left for a newer one? Of those that are remembered. */

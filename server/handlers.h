@@ -77,6 +77,9 @@ void operator_end_enrolment(struct request *q);
 void operator_follows(struct request *q);
 void operator_begin(struct request *q);
 
+/* operator_rings.c */
+void operator_rings_simulate(struct request *q);
+
 /* operator_drops.c */
 void operator_drops(struct request *q);
 void operator_drop(struct request *q);

@@ -28,6 +28,22 @@ static void put_facts(struct json_writer *w, const struct checkin_facts *f)
 	json_close_object(w);
 }
 
+/* Tags that operators gave it in the ring map, which stand instead of the ones it claims in its facts. */
+static void put_override(struct json_writer *w, const struct ringmap *map, const char *id)
+{
+	const char *const *tags;
+	size_t count;
+
+	if (!map || !ringmap_override(map, id, &tags, &count)) {
+		json_put_null(w, "tags_override");
+		return;
+	}
+	json_open_array(w, "tags_override");
+	for (size_t i = 0; i < count; i++)
+		json_put_text(w, NULL, tags[i]);
+	json_close_array(w);
+}
+
 static void put_channel(struct json_writer *w, const struct server *s, const struct checkin_channel *c)
 {
 	const struct rollout *r = digest_is_zero(&c->running) ? NULL : rollouts_of(&s->rollouts, c->channel, &c->running);
@@ -72,6 +88,7 @@ static void put_device(struct json_writer *w, const struct request *q, const str
 	json_close_array(w);
 	if (d->said)
 		put_facts(w, &d->said->facts);
+	put_override(w, s->ringmap, d->id);
 	json_open_array(w, "channels");
 	for (size_t i = 0; d->said && i < d->said->channel_count; i++)
 		if (handler_sees(q, d->said->channels[i].channel))
@@ -233,6 +250,10 @@ static int change_device(struct request *q, const struct edit *x, struct err *e)
 	if (!d) {
 		pthread_mutex_unlock(&s->lock);
 		return err_set(e, ERR_NOT_FOUND, "no device has this id");
+	}
+	if (handler_dry_run(q)) {
+		pthread_mutex_unlock(&s->lock);
+		return 0;
 	}
 	while (d->busy)
 		pthread_cond_wait(&s->idle, &s->lock);

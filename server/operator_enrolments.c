@@ -57,22 +57,23 @@ void operator_enrolments(struct request *q)
 		handler_page_end(q, &page);
 }
 
+/* token NULL: it was only asked for. */
 static void reply_enrolment(struct request *q, const struct store_enrolment *n, const char *token)
 {
 	AUTO(buf) struct buf *text = buf_new(1024);
-	struct json_writer w = reply_json(&q->reply, 201);
+	struct json_writer w = reply_json(&q->reply, token ? 201 : 200);
 	char host[256], id[DIGEST_HEX_LEN + 1];
 	int port;
 
 	server_advertised(q->server, host, &port);
 	token_id(id, &n->hash);
-	if (text)
+	if (text && token)
 		token_enrolment(text, host, port, &q->server->pin, token);
 	json_open_object(&w, NULL);
-	json_put_text(&w, "id", id);
+	json_put_text(&w, "id", token ? id : NULL);
 	json_put_text(&w, "name", n->name);
 	json_put_text(&w, "token", token);
-	json_put_text(&w, "enrolment", text ? text->data : NULL);
+	json_put_text(&w, "enrolment", text && token ? text->data : NULL);
 	json_put_time(&w, "expires", n->expires);
 	if (n->uses < 0)
 		json_put_null(&w, "uses");
@@ -104,9 +105,9 @@ static int add_enrolment(struct request *q, const struct json_doc *d, struct err
 	n.uses = uses == 0 ? -1 : uses;
 	server_record(&b, STORE_ENROLMENT)->u.enrolment = n;
 	server_audit(&b, now, q->who, "enrolment-token", n.name, attributes);
-	if (server_write(q->server, &b, e) < 0)
+	if (!handler_dry_run(q) && server_write(q->server, &b, e) < 0)
 		return e->code;
-	reply_enrolment(q, &n, token);
+	reply_enrolment(q, &n, handler_dry_run(q) ? NULL : token);
 	return 0;
 }
 
@@ -160,7 +161,7 @@ void operator_end_enrolment(struct request *q)
 	server_record(&b, STORE_ENROLMENT)->u.enrolment = (struct store_enrolment){
 		.hash = x.hash, .name = "", .attributes = "{}", .expires = now, .uses = 0, .by = "" };
 	server_audit(&b, now, q->who, "enrolment-token-end", x.id, "");
-	if (server_write(q->server, &b, &e) < 0) {
+	if (!handler_dry_run(q) && server_write(q->server, &b, &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;
 	}

@@ -275,6 +275,16 @@ void operator_sign_request(struct request *q)
 		reply_info(q, &info);
 }
 
+static int can_withdraw(struct request *q, struct err *e)
+{
+	AUTO(buf) struct buf *text = NULL;
+	struct requests_info info;
+
+	if (requests_get(q->server, q->params[0], &text, &info, e) < 0)
+		return e->code;
+	return info.state == REQUESTS_OPEN ? 0 : err_set(e, ERR_CONFLICT, "signing request %s is %s", info.id, requests_state_name(info.state));
+}
+
 void operator_withdraw_request(struct request *q)
 {
 	char reason[REASON_LEN_MAX + 2];
@@ -290,7 +300,7 @@ void operator_withdraw_request(struct request *q)
 		}
 		snprintf(reason, sizeof reason, "withdrawn by an operator");
 	}
-	if (requests_withdraw(q->server, q->params[0], q->who, reason, clock_now(), &e) < 0) {
+	if ((handler_dry_run(q) ? can_withdraw(q, &e) : requests_withdraw(q->server, q->params[0], q->who, reason, clock_now(), &e)) < 0) {
 		reply_error(&q->reply, &e);
 		return;
 	}

@@ -247,15 +247,17 @@ static int ask(struct put *p, struct requests_info *info, struct err *e)
 	return make_request(&r, p, e) < 0 ? e->code : requests_open(p->s, r, p->who, p->now, info, e);
 }
 
+/* A request without id: it was only asked for. */
 static void reply_done(struct request *q, const struct put *p, const struct requests_info *waits)
 {
-	struct json_writer w = reply_json(&q->reply, waits ? 202 : 200);
+	struct json_writer w = reply_json(&q->reply, waits && waits->id[0] ? 202 : 200);
 
 	json_open_object(&w, NULL);
 	json_put_text(&w, "role", p->role);
 	if (waits) {
 		json_open_object(&w, "request");
-		json_put_text(&w, "id", waits->id);
+		if (waits->id[0])
+			json_put_text(&w, "id", waits->id);
 		json_put_int(&w, "have", (int64_t)p->signatures.have);
 		json_put_int(&w, "need", p->signatures.need);
 		json_close_object(&w);
@@ -268,6 +270,7 @@ void operator_put_role(struct request *q)
 	static const char *const known[] = { "role", "targets", NULL };
 	AUTO(json) struct json_doc *d = handler_body(q, known);
 	__attribute__((cleanup(put_release))) struct put p = { .s = q->server, .role = q->params[0], .who = q->who, .now = clock_now() };
+	static const struct requests_info none;
 	struct requests_info info;
 	bool waits;
 	struct err e;
@@ -279,7 +282,9 @@ void operator_put_role(struct request *q)
 		return;
 	}
 	waits = (int64_t)p.signatures.have < p.signatures.need;
-	if (waits ? ask(&p, &info, &e) < 0 : publish(&p, &e) < 0)
+	if (handler_dry_run(q))
+		reply_done(q, &p, waits ? &none : NULL);
+	else if (waits ? ask(&p, &info, &e) < 0 : publish(&p, &e) < 0)
 		reply_error(&q->reply, &e);
 	else
 		reply_done(q, &p, waits ? &info : NULL);

@@ -47,6 +47,33 @@ static void the_first_match_wins_and_nobody_is_left_without_a_ring(void **state)
 	assert_int_equal(rule, -1);
 }
 
+static void an_override_stands_instead_of_what_a_device_claims(void **state)
+{
+	static const char text[] = "{\"format\":1,\"needs\":[\"overrides\"],\"salt\":\"00112233445566778899aabbccddeeff\",\"rings\":[\"canary\","
+				   "\"early\",\"broad\"],\"rules\":[{\"ring\":\"early\",\"tags\":[\"pilot\"]}],"
+				   "\"overrides\":[{\"devices\":[\"liar\"],\"tags\":[]},{\"devices\":[\"shy\",\"liar\"],\"tags\":[\"x\",\"pilot\"]}]}";
+	static const char *const pilot[] = { "pilot" };
+	struct ringmap_facts f = { .device = "liar", .tags = pilot, .tag_count = 1 };
+	AUTO(ringmap) struct ringmap *m = NULL;
+	const char *const *tags;
+	struct err e;
+	size_t count;
+
+	(void)state;
+	assert_ok(parse(&m, text, &e));
+	assert_string_equal(ringmap_resolve(m, &f, NULL), "broad");
+	f.device = "honest";
+	assert_string_equal(ringmap_resolve(m, &f, NULL), "early");
+	assert_false(ringmap_override(m, "honest", &tags, &count));
+	f = (struct ringmap_facts){ .device = "shy" };
+	assert_string_equal(ringmap_resolve(m, &f, NULL), "early");
+	assert_true(ringmap_override(m, "shy", &tags, &count));
+	assert_int_equal(count, 2);
+	assert_string_equal(tags[1], "pilot");
+	ringmap_free(TAKE(m));
+	assert_refused(parse(&m, MAP("],\"overrides\":[{\"devices\":[],\"tags\":[]}"), &e), ERR_FORMAT, "needs");
+}
+
 static void every_condition_of_a_rule_must_hold(void **state)
 {
 	static const char rules[] = "{\"ring\":\"early\",\"os\":[\"debian-*\",\"ubuntu-*\"],\"sensor\":[\"acme/7.*\"],\"host\":[\"*.lab\"],"
@@ -168,6 +195,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_match_wins_and_nobody_is_left_without_a_ring),
+		cmocka_unit_test(an_override_stands_instead_of_what_a_device_claims),
 		cmocka_unit_test(every_condition_of_a_rule_must_hold),
 		cmocka_unit_test(a_device_cannot_claim_its_way_into_the_first_ring),
 		cmocka_unit_test(buckets_split_the_fleet_in_the_wanted_share),

@@ -288,6 +288,15 @@ static void call_policies(struct place *x)
 	BAD("GET", "/v1/policies/{channel}/background", "/v1/policies/No/background", NULL, 404, "not-found");
 }
 
+static void call_rings(struct place *x)
+{
+	static const char path[] = "/v1/rings/simulate";
+
+	GOOD("POST", path, path,
+	     "{\"format\":1,\"salt\":\"00112233445566778899aabbccddeeff\",\"rings\":[\"canary\",\"rest\"],\"rules\":[]}");
+	BAD("POST", path, path, "{\"format\":1}", 400, "malformed");
+}
+
 static void call_devices(struct place *x)
 {
 	char path[120], id[80];
@@ -295,6 +304,7 @@ static void call_devices(struct place *x)
 	GOOD("GET", "/v1/enrolment-tokens", NULL, NULL);
 	BAD("GET", "/v1/enrolment-tokens", "/v1/enrolment-tokens?cursor=x", NULL, 400, "malformed");
 	BAD("POST", "/v1/enrolment-tokens", NULL, "{}", 400, "malformed");
+	GOOD("POST", "/v1/enrolment-tokens", "/v1/enrolment-tokens?dry_run=true", "{\"name\":\"lab\"}");
 	{
 		AUTO_REPLY a = call(x, &(const struct call){ "POST", "/v1/enrolment-tokens", ADMIN, NULL, "{\"name\":\"lab\"}", "Idempotency-Key: lab", 201, NULL });
 
@@ -327,6 +337,7 @@ static void call_devices(struct place *x)
 	snprintf(path, sizeof path, "/v1/devices/%s/attributes", x->device_id);
 	GOOD("PUT", "/v1/devices/{device}/attributes", path, "{\"attributes\":{\"ring\":\"canary\"}}");
 	BAD("PUT", "/v1/devices/{device}/attributes", path, "{}", 400, "malformed");
+	call_rings(x);
 	BAD("PUT", "/v1/devices/{device}/attributes", "/v1/devices/0/attributes", "{\"attributes\":{}}", 404, "not-found");
 	snprintf(path, sizeof path, "/v1/enrolment-tokens/%s", id);
 	GOOD("DELETE", "/v1/enrolment-tokens/{token}", path, NULL);
