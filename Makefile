@@ -70,6 +70,8 @@ MACHINES  := $(wildcard tests/vm/test_*.c)
 VM        := $(filter-out $(MACHINES),$(wildcard tests/vm/*.c))
 POWERCUTS := $(wildcard tests/powercut/test_*.c)
 CUTTERS   := $(filter-out $(POWERCUTS),$(wildcard tests/powercut/*.c))
+FAULTS    := $(wildcard tests/faults/test_*.c)
+TROUBLE   := $(filter-out $(FAULTS),$(wildcard tests/faults/*.c))
 FUZZERS  := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES  := $(wildcard tests/bench/bench_*.c)
 PEERS    := $(wildcard tests/bench/peer_*.c)
@@ -123,6 +125,7 @@ $(foreach t,$(SYSTEM),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t
 $(foreach t,$(INCIDENTS),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(ENGINES)),cli agent server $(BELOW_3),-lcmocka)))
 $(foreach t,$(MACHINES),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(VM) $(WORLD)),cli agent server $(BELOW_3),-lcmocka)))
 $(foreach t,$(POWERCUTS),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(CUTTERS)),cli agent server $(BELOW_3),-lcmocka)))
+$(foreach t,$(FAULTS),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t $(TROUBLE)),cli agent server $(BELOW_3),-lcmocka)))
 
 # ---- what people type ----
 unit-tests: $(TESTS:%.c=$(B)/%)
@@ -136,6 +139,7 @@ system-tests: all $(SYSTEM:%.c=$(B)/%)
 incidents: all $(INCIDENTS:%.c=$(B)/%)
 machines: all $(MACHINES:%.c=$(B)/%)
 powercuts: all $(POWERCUTS:%.c=$(B)/%)
+faults: all $(FAULTS:%.c=$(B)/%)
 bins-and-tests: all unit-tests fuzz-targets
 packages:
 	@sh deploy/bootstrap.sh
@@ -153,6 +157,8 @@ test-vm: test-packages
 	@sh tests/run.sh vm
 test-powercut: test-packages
 	@sh tests/run.sh powercut
+test-faults: test-packages
+	@sh tests/run.sh faults
 test-system: test-packages
 	@sh tests/run.sh system
 bench: test-packages
@@ -165,5 +171,5 @@ install: all
 	sh deploy/install.sh $(B)/bin $(DESTDIR)
 clean:
 	rm -rf build
-.PHONY: all unit-tests fuzz-targets bins-and-tests system-tests incidents machines powercuts benches layers check packages test-packages demo test test-full test-incidents test-vm test-powercut test-system bench format lint install clean
+.PHONY: all unit-tests fuzz-targets bins-and-tests system-tests incidents machines powercuts faults benches layers check packages test-packages demo test test-full test-incidents test-vm test-powercut test-faults test-system bench format lint install clean
 .SECONDARY:

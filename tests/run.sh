@@ -1,10 +1,10 @@
 #!/bin/sh
 # Builds and runs the tests by part, prints the seconds of each, and closes with
 # one line: N passed, N failed, N skipped.
-#   run.sh check | test | full | incidents | vm | powercut | system | demo [DIR...] | bench
+#   run.sh check | test | full | incidents | vm | powercut | faults | system | demo [DIR...] | bench
 set -u
 cd "$(dirname "$0")/.."
-what=${1:?check, test, full, incidents, vm, powercut, system, demo or bench}
+what=${1:?check, test, full, incidents, vm, powercut, faults, system, demo or bench}
 jobs=$(nproc)
 out=$PWD/build/test-output
 passed=0 failed=0 skipped=0
@@ -159,6 +159,18 @@ power_cuts() {
   at_once=""
 }
 
+# faults KILLS: a real server among kills, full disks, clocks that jump and hostile peers.
+faults() {
+  build debug faults || return
+  RINGHOLD_KILLS=$1; export RINGHOLD_KILLS
+  from_debug=""
+  for source in tests/faults/test_*.c; do from_debug="$from_debug build/debug/${source%.c}"; done
+  # shellcheck disable=SC2086 # names of ours hold no blanks
+  programs $from_debug
+  for program in $from_debug; do grep -h '^\(kills\|seed\|idle connections\)' "$out/$(echo "$program" | tr / _)"; done
+  unset RINGHOLD_KILLS
+}
+
 # Debian with systemd, installed and booted; one machine at a time, each longer than all the others.
 whole_system=tests/vm/test_systemd
 system() {
@@ -194,10 +206,12 @@ test|full)
   part "incidents" incidents
   part "the demo's stories, and systems" stories
   if [ "$what" = test ]; then
+    part "faults" faults 20
     part "a machine that panics" machines build/debug/tests/vm/test_panic_loop
   else
     part "machines" all_machines
     part "power cuts" power_cuts
+    part "faults" faults 200
     part "a whole system" system
   fi
   part "build, ASan and UBSan" build asan bins-and-tests
@@ -212,6 +226,9 @@ vm)
   closing ;;
 powercut)
   part "power cuts" power_cuts
+  closing ;;
+faults)
+  part "faults" faults 200
   closing ;;
 system)
   part "a whole system" system
