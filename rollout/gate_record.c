@@ -252,11 +252,14 @@ static void write_all(struct json_writer *w, const struct gate_record *r)
 	json_put_text(w, "policy", r->policy_text);
 	json_put_text(w, "event", r->event);
 	json_put_int(w, "quiet_until", r->quiet_until);
-	for (size_t i = 0; i < gate_counts_len; i++)
-		json_put_int(w, gate_counts[i].key, gate_counts[i].wide ? *AT_CONST(int64_t, f, gate_counts[i].offset)
-									: (int64_t)*AT_CONST(uint32_t, f, gate_counts[i].offset));
+	for (size_t i = 0; i < gate_counts_len; i++) {
+		int64_t n = gate_counts[i].wide ? *AT_CONST(int64_t, f, gate_counts[i].offset) : (int64_t)*AT_CONST(uint32_t, f, gate_counts[i].offset);
+
+		if (n || gate_counts[i].since != GATE_RECORD_LATER)
+			json_put_int(w, gate_counts[i].key, n);
+	}
 	for (size_t i = 0; i < gate_flags_len; i++)
-		if (gate_flags[i].until != 1)
+		if (gate_flags[i].until == GATE_RECORD_FORMAT || (gate_flags[i].until == GATE_RECORD_LATER && *AT_CONST(bool, f, gate_flags[i].offset)))
 			json_put_bool(w, gate_flags[i].key, *AT_CONST(bool, f, gate_flags[i].offset));
 	write_strata(w, r);
 	write_offers(w, r);

@@ -332,7 +332,7 @@ static int read_numbers(struct gate_record *r, const struct json_doc *d, struct 
 
 		if (c->since > r->format || (c->since == GATE_RECORD_LATER && !json_get(d->root, c->key)))
 			continue;
-		if (json_want_int(d, d->root, c->key, 0, c->wide ? INT64_MAX / 4 : UINT32_MAX, &n, e) < 0)
+		if (json_want_int(d, d->root, c->key, c->since == GATE_RECORD_LATER, c->wide ? INT64_MAX / 4 : UINT32_MAX, &n, e) < 0)
 			return e->code;
 		if (c->wide)
 			*AT(int64_t, &r->facts, c->offset) = n;
@@ -343,6 +343,9 @@ static int read_numbers(struct gate_record *r, const struct json_doc *d, struct 
 		if ((gate_flags[i].until >= r->format || (gate_flags[i].until == GATE_RECORD_LATER && json_get(d->root, gate_flags[i].key))) &&
 		    json_want_bool(d, d->root, gate_flags[i].key, AT(bool, &r->facts, gate_flags[i].offset), e) < 0)
 			return e->code;
+	for (size_t i = 0; i < gate_flags_len; i++)
+		if (gate_flags[i].until == GATE_RECORD_LATER && json_get(d->root, gate_flags[i].key) && !*AT(bool, &r->facts, gate_flags[i].offset))
+			return json_error(d, json_get(d->root, gate_flags[i].key), e, ERR_FORMAT, "%s is true or missing", gate_flags[i].key);
 	return 0;
 }
 

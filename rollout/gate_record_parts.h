@@ -10,7 +10,7 @@
 #define SILENCED_COLUMNS 6
 #define SILENCE_NUMBER 48       /* bytes of a long double in decimal */
 
-/* Came after the first records of format 2: where it is missing it is 0, or false. */
+/* Came after the first records of format 2: missing when it is 0, or false. */
 #define GATE_RECORD_LATER 0
 
 struct gate_count {
