@@ -197,7 +197,7 @@ static int check_facts(const struct verdict_facts *f, struct err *e)
 		return err_set(e, ERR_REFUSED, "more members survived or are away than the ring has");
 	if (f->bound_at && (f->bound_at > f->now || f->bound_at < f->began))
 		return err_set(e, ERR_REFUSED, "the bound was reached outside the ring's time");
-	if (f->closed_s > f->now - f->began)
+	if (f->closed_s > MAX(f->now - f->began, 0))
 		return err_set(e, ERR_REFUSED, "the ring was closed for longer than it has been there");
 	if (f->placebos_lost > f->placebos)
 		return err_set(e, ERR_REFUSED, "more placebo offers were lost than made");

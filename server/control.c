@@ -155,8 +155,8 @@ int control_abort(struct server *s, struct rollout *r, const struct motive *m, i
 
 /* ---- a bundle begins its way ---- */
 
-static int begin(struct server *s, const struct store_bundle *b, const struct policy *p, const char *policy_text, int64_t now,
-		 uint64_t *id, struct err *e)
+static int begin(struct server *s, const struct store_bundle *b, const struct policy *p, uint64_t policy_version, const char *policy_text,
+		 int64_t now, uint64_t *id, struct err *e)
 {
 	struct server_batch batch = { .count = 0 };
 	struct store_record *bundle = server_record(&batch, STORE_BUNDLE), *row = server_record(&batch, STORE_ROLLOUT), *d;
@@ -166,7 +166,7 @@ static int begin(struct server *s, const struct store_bundle *b, const struct po
 	row->u.rollout = (struct store_rollout){
 		.id = s->rollouts.last_id + 1, .channel = b->channel, .digest = b->digest, .serial = b->serial,
 		.version = b->version, .path = b->path, .attempt = 1, .created = now, .by = b->by, .reason = b->reason,
-		.policy = policy_text,
+		.policy = policy_text, .policy_version = policy_version,
 	};
 	if (random_bytes(&row->u.rollout.secret, sizeof row->u.rollout.secret, e) < 0)
 		return e->code;
@@ -206,7 +206,7 @@ int control_start(struct server *s, const struct store_bundle *b, int64_t now, u
 	if (control_policy(s, b->channel, &p, &version, e) < 0 || policy_write(body, p, e) < 0 || buf_check(body, e) < 0)
 		return e->code;
 	pthread_mutex_lock(&s->control);
-	got = begin(s, b, p, body->data, now, rollout, e);
+	got = begin(s, b, p, version, body->data, now, rollout, e);
 	pthread_mutex_unlock(&s->control);
 	if (got == 0)
 		control_tick(s, now);

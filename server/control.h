@@ -21,7 +21,7 @@ void control_tick(struct server *s, int64_t now);
 int control_start(struct server *s, const struct store_bundle *b, int64_t now, uint64_t *rollout, struct err *e) MUST_CHECK;
 
 /* What operators may do; ring NULL or "": wherever it applies. ERR_NOT_FOUND, ERR_CONFLICT when it means nothing now. */
-enum control_order { ORDER_PROMOTE, ORDER_PAUSE, ORDER_RESUME, ORDER_HALT, ORDER_ABORT, ORDER_APPROVE, ORDER_RETRY };
+enum control_order { ORDER_PROMOTE, ORDER_PAUSE, ORDER_RESUME, ORDER_HALT, ORDER_ABORT, ORDER_APPROVE, ORDER_RETRY, ORDER_EMERGENCY };
 const char *control_order_name(enum control_order o);
 int control_order_parse(const char *name);      /* -1: unknown */
 int control_order(struct server *s, uint64_t rollout, const char *ring, enum control_order o, const char *who, const char *reason,
@@ -33,10 +33,17 @@ int control_order(struct server *s, uint64_t rollout, const char *ring, enum con
  * are refused to them (ERR_AUTH, CONTROL_REQUESTER). With `match`, the value
  * of an If-Match header, only while the rollout is as the person saw it
  * (ERR_CONFLICT, CONTROL_CHANGED). With dry_run nothing is done.
+ *
+ * A ring that wants several approvals keeps each until they are enough; whose
+ * role is another than the policy's is refused (ERR_AUTH, CONTROL_ROLE). With
+ * `emergency` it is the lane that is agreed to: by neither who published nor
+ * who asked for it with ORDER_EMERGENCY.
  */
-enum control_refusal { CONTROL_NO_REFUSAL, CONTROL_REQUESTER, CONTROL_CHANGED };
+enum control_refusal { CONTROL_NO_REFUSAL, CONTROL_REQUESTER, CONTROL_CHANGED, CONTROL_ROLE };
 struct control_wish {
 	enum control_order order;
+	bool emergency;                 /* of ORDER_APPROVE */
+	const struct identity *identity;        /* of who: for roles; NULL: has every one */
 	const char *ring, *who, *reason;
 	const char *match;              /* NULL: as it may be */
 	bool dry_run;
@@ -78,6 +85,10 @@ int control_drop(struct server *s, const char *channel, struct control_drop *w, 
 /* Names one list of rules: changes when another is published. a NULL: no rule. */
 #define CONTROL_DROP_VERSION 33
 void control_drop_version(char out[CONTROL_DROP_VERSION], const struct assignment *a);
+
+/* What keeps a bundle from a ring, or a ring from making offers, in words; "": nothing does. With `lock`. */
+#define CONTROL_WAITS 256
+void control_waits(struct server *s, struct stage *g, int64_t now, char out[CONTROL_WAITS]);
 
 /* The policy in force for a channel's next rollout: the stored one, else the default over the ring map's rings. */
 int control_policy(struct server *s, const char *channel, struct policy **out, uint64_t *version, struct err *e) MUST_CHECK;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "server/control_parts.h"
 
 static bool awaits(enum ring_state s)
@@ -9,14 +10,39 @@ static bool awaits(enum ring_state s)
 	return s == RING_AWAITING_APPROVAL || s == RING_AWAITING_SIGNATURE;
 }
 
-/* Its turn in this ring, as far as its own way goes. */
-static bool due(const struct stage *g)
+/* One that a newer bundle took the place of passed as well. */
+static bool passed(const struct stage *g)
 {
-	const struct stage *before = g->position > 0 ? g - 1 : NULL;
+	return g->passed_at && (g->state == RING_PASSED || g->state == RING_SUPERSEDED);
+}
 
-	if (g->state != RING_QUEUED)
+/* How many newer bundles passed the ring before. */
+static int64_t newer_passed(const struct server *s, const struct stage *g)
+{
+	int64_t count = 0;
+
+	for (struct rollout *r = s->rollouts.newest; r && r != g->rollout; r = r->older) {
+		const struct stage *o = strcmp(r->channel, g->rollout->channel) == 0 ? rollout_stage(r, (g - 1)->policy->name) : NULL;
+
+		count += o && passed(o);
+	}
+	return count;
+}
+
+/* A ring may stay behind the one before it; an emergency does not. */
+static bool lags(const struct server *s, const struct stage *g, int64_t now)
+{
+	const struct policy_ring *ring = g->policy;
+
+	if (g->position == 0 || rollout_emergency(g->rollout))
 		return false;
-	return !before || (before->passed_at && (before->state == RING_PASSED || before->state == RING_SUPERSEDED));
+	return now < (g - 1)->passed_at + ring->lag_hours * 3600 || (ring->lag_bundles > 0 && newer_passed(s, g) < ring->lag_bundles);
+}
+
+/* Its turn in this ring, as far as its own way goes. */
+static bool due(const struct server *s, const struct stage *g, int64_t now)
+{
+	return g->state == RING_QUEUED && (g->position == 0 || passed(g - 1)) && !lags(s, g, now);
 }
 
 /* One that was superseded is no reason: what superseded it is. */
@@ -31,26 +57,46 @@ static struct stage *same_ring(struct rollout *r, const struct stage *g)
 }
 
 /* A newer bundle is in this ring already, or about to be. */
-static const struct rollout *overtaken(const struct server *s, const struct stage *g)
+static const struct rollout *overtaken(const struct server *s, const struct stage *g, int64_t now)
 {
 	for (struct rollout *r = s->rollouts.newest; r && r != g->rollout; r = r->older) {
 		struct stage *o = same_ring(r, g);
 
-		if (o && (entered(o->state) || awaits(o->state) || due(o)))
+		if (o && (entered(o->state) || awaits(o->state) || due(s, o, now)))
 			return r;
 	}
 	return NULL;
 }
 
-static bool occupied(const struct server *s, const struct stage *g)
+/* Who has the ring; NULL: it is free. */
+static struct stage *occupant(const struct server *s, const struct stage *g)
 {
 	for (struct rollout *r = s->rollouts.newest; r; r = r->older) {
 		struct stage *o = r != g->rollout ? same_ring(r, g) : NULL;
 
 		if (o && !state_frees(o->state))
-			return true;
+			return o;
 	}
-	return false;
+	return NULL;
+}
+
+/* In the emergency lane nothing is waited for: what is on its way here goes no further. */
+static int make_way(struct server *s, struct stage *o, const struct stage *g, int64_t now, struct err *e)
+{
+	char sentence[128];
+	struct motive m = { .cause = "emergency", .sentence = sentence };
+
+	snprintf(sentence, sizeof sentence, "serial %llu takes the ring by the emergency lane", (unsigned long long)g->rollout->bundle.serial);
+	for (size_t i = o->rollout->policy->count; i-- > (size_t)o->position; ) {
+		struct stage *later = &o->rollout->stages[i];
+
+		if (state_next(later->state, RING_ABORT) < 0 && state_next(later->state, RING_HOLD) >= 0 &&
+		    control_move(s, later, RING_HOLD, &m, now, e) < 0)
+			return e->code;
+		if (state_next(later->state, RING_ABORT) >= 0 && control_move(s, later, RING_ABORT, &m, now, e) < 0)
+			return e->code;
+	}
+	return 0;
 }
 
 /* It waited too long: a newer one goes instead, here and in every later ring. */
@@ -72,11 +118,13 @@ static int supersede(struct server *s, struct stage *g, const struct rollout *by
 
 static int take(struct server *s, struct stage *g, int64_t now, struct err *e)
 {
-	bool ask = g->policy->promote == PROMOTE_MANUAL;
-	struct motive m = { .cause = ask ? "approval" : "free",
-			    .sentence = ask ? "the policy asks a person before this ring" : "the ring is free" };
+	bool lane = rollout_emergency(g->rollout), ask = !lane && control_asks(g);
+	char asked[128];
+	struct motive m = { .cause = ask ? "approval" : lane ? "emergency" : "free",
+			    .sentence = ask ? asked : lane ? "the emergency lane is open" : "the ring is free" };
 	struct stage next = control_copy(s, g);
 
+	control_say_asked(g, asked, sizeof asked);
 	if (control_previous(s, g->policy->name, g->rollout->channel, &next.previous, e) < 0)
 		return e->code;
 	/* What the ring had is kept with the move: afterwards the assignment names this bundle. */
@@ -86,6 +134,23 @@ static int take(struct server *s, struct stage *g, int64_t now, struct err *e)
 	return control_move(s, g, ask ? RING_ASK : RING_FREE, &m, now, e);
 }
 
+/* What may stand between a bundle and a ring whose turn it is; anything else that can hold it back has its place here. */
+static int go_on(struct server *s, struct stage *g, int64_t now, struct err *e)
+{
+	struct motive opened = { .cause = "emergency", .sentence = "the emergency lane is open: its own people agreed" };
+	struct motive agreed = { .cause = "approval", .sentence = "the people that the policy asks agreed" };
+	bool lane = rollout_emergency(g->rollout);
+	struct stage *o = occupant(s, g);
+
+	if (g->state == RING_AWAITING_APPROVAL)
+		return lane || control_approved(g) ? control_move(s, g, RING_APPROVED, lane ? &opened : &agreed, now, e) : 0;
+	if (g->state != RING_QUEUED || (!lane && o) || !stage_hours(g, now).open)
+		return 0;
+	if (o && make_way(s, o, g, now, e) < 0)
+		return e->code;
+	return take(s, g, now, e);
+}
+
 int control_enter(struct server *s, int64_t now, struct err *e)
 {
 	for (struct rollout *r = s->rollouts.newest; r; r = r->older)
@@ -93,15 +158,63 @@ int control_enter(struct server *s, int64_t now, struct err *e)
 			struct stage *g = &r->stages[i];
 			const struct rollout *by;
 
-			if (r->restored || (!due(g) && !awaits(g->state)))
+			if (r->restored || (!due(s, g, now) && !awaits(g->state)))
 				continue;
-			by = overtaken(s, g);
-			if (by) {
-				if (supersede(s, g, by, now, e) < 0)
-					return e->code;
-			} else if (due(g) && !occupied(s, g) && take(s, g, now, e) < 0) {
+			by = overtaken(s, g, now);
+			if (by ? supersede(s, g, by, now, e) < 0 : go_on(s, g, now, e) < 0)
 				return e->code;
-			}
 		}
 	return 0;
+}
+
+/* ---- for people ---- */
+
+static void say_until(char out[CONTROL_WAITS], const char *what, int64_t until)
+{
+	char when[CLOCK_TEXT_LEN + 1];
+
+	clock_text(when, until == CALENDAR_NEVER ? 0 : until);
+	snprintf(out, CONTROL_WAITS, until == CALENDAR_NEVER ? "%s" : "%s until %s", what, when);
+}
+
+static void say_lag(const struct server *s, const struct stage *g, int64_t now, char out[CONTROL_WAITS])
+{
+	int64_t until = (g - 1)->passed_at + g->policy->lag_hours * 3600;
+
+	if (now < until)
+		say_until(out, "it lags behind the ring before", until);
+	else
+		snprintf(out, CONTROL_WAITS, "it lags behind the ring before: %lld of %lld newer bundles passed there", (long long)newer_passed(s, g),
+			 (long long)g->policy->lag_bundles);
+}
+
+static void say_closed(const struct calendar_state *hours, char out[CONTROL_WAITS])
+{
+	char what[CALENDAR_REASON_MAX + 32];
+
+	if (hours->freeze)
+		snprintf(what, sizeof what, "frozen%s%s%s", hours->freeze->reason[0] ? " (" : "", hours->freeze->reason, hours->freeze->reason[0] ? ")" : "");
+	else
+		snprintf(what, sizeof what, "outside its windows");
+	say_until(out, what, hours->until);
+}
+
+void control_waits(struct server *s, struct stage *g, int64_t now, char out[CONTROL_WAITS])
+{
+	struct calendar_state hours = stage_hours(g, now);
+	const struct stage *o;
+
+	out[0] = '\0';
+	if (g->state == RING_OFFERING && !hours.open)
+		say_closed(&hours, out);
+	if (g->state != RING_QUEUED)
+		return;
+	if (g->position > 0 && !passed(g - 1))
+		snprintf(out, CONTROL_WAITS, "ring %s has not passed", (g - 1)->policy->name);
+	else if (lags(s, g, now))
+		say_lag(s, g, now, out);
+	else if (!hours.open)
+		say_closed(&hours, out);
+	else if ((o = occupant(s, g)))
+		snprintf(out, CONTROL_WAITS, "serial %llu has the ring", (unsigned long long)o->rollout->bundle.serial);
 }

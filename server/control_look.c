@@ -140,9 +140,10 @@ static void gather(struct look *l)
 	struct verdict_facts *f = &l->facts;
 
 	*f = (struct verdict_facts){
-		.ring = g->policy, .first = g->position == 0, .now = l->now, .began = g->began, .bound_at = g->bound_at,
+		.ring = g->policy, .first = g->position == 0, .now = l->now, .began = g->began, .closed_s = stage_closed_s(g, l->now),
+		.bound_at = g->bound_at, .emergency = rollout_emergency(g->rollout) != 0,
 		.content_crash = g->content_crash, .declined = g->declined, .operator_hold = g->operator_hold,
-		.coverage_approved = g->coverage_approved, .continue_anyway = g->continue_anyway,
+		.coverage_approved = control_coverage_approved(g), .continue_anyway = g->continue_anyway,
 	};
 	sequence_sums(g->sequence, &f->sums);
 	verdict_strata(f, g->strata, g->sequence);
@@ -169,7 +170,7 @@ static bool resumes(const struct stage *g)
 	if (cause == CAUSE_OPERATOR)
 		return !g->operator_hold;
 	if (cause == CAUSE_COVERAGE_APPROVE)
-		return g->coverage_approved;
+		return control_coverage_approved(g);
 	return g->continue_anyway || cause < 0 || verdict_cause_ends_itself((enum verdict_cause)cause);
 }
 

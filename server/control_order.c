@@ -8,6 +8,7 @@
 static const char *const orders[] = {
 	[ORDER_PROMOTE] = "promote", [ORDER_PAUSE] = "pause", [ORDER_RESUME] = "resume",
 	[ORDER_HALT] = "halt",       [ORDER_ABORT] = "abort", [ORDER_APPROVE] = "approve", [ORDER_RETRY] = "retry",
+	[ORDER_EMERGENCY] = "emergency",
 };
 
 const char *control_order_name(enum control_order o)
@@ -29,22 +30,6 @@ static bool named(const struct stage *g, const char *ring)
 }
 
 /* ---- one order to one ring: whether it means anything there, and what it does ---- */
-
-static bool asks_a_person(const struct stage *g)
-{
-	return g->state == RING_AWAITING_APPROVAL ||
-	       (state_held(g->state) && strcmp(g->cause, verdict_cause_name(CAUSE_COVERAGE_APPROVE)) == 0);
-}
-
-static int agree(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
-{
-	struct stage next = control_copy(s, g);
-
-	if (g->state == RING_AWAITING_APPROVAL)
-		return control_move(s, g, RING_APPROVED, m, now, e);
-	next.coverage_approved = true;
-	return control_keep(s, g, &next, "operator", m, now, e);
-}
 
 static bool can_pause(const struct stage *g)
 {
@@ -146,13 +131,30 @@ static const struct {
 	int (*act)(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e);
 	bool once;      /* the first ring is enough: it takes the others along */
 } by_stage[] = {
-	[ORDER_PROMOTE] = { asks_a_person, agree, false },   [ORDER_PAUSE] = { can_pause, pause_stage, false },
-	[ORDER_RESUME] = { can_resume, resume, false },      [ORDER_HALT] = { can_halt, control_halt, true },
-	[ORDER_APPROVE] = { asks_a_person, agree, false },
+	[ORDER_PAUSE] = { can_pause, pause_stage, false },
+	[ORDER_RESUME] = { can_resume, resume, false },
+	[ORDER_HALT] = { can_halt, control_halt, true },
 };
 
+/* Every ring that asks, or the one that is named. */
+static int agree(struct server *s, struct rollout *r, struct control_wish *w, const struct motive *m, int64_t now, struct err *e)
+{
+	int moved = 0;
+
+	for (size_t i = 0; i < r->policy->count; i++) {
+		struct stage *g = &r->stages[i];
+
+		if (!named(g, w->ring) || !control_asks_now(g))
+			continue;
+		if ((w->order == ORDER_APPROVE && control_may_agree(r, g, w, e) < 0) || (!w->dry_run && control_agree(s, g, w, m, now, e) < 0))
+			return e->code;
+		moved++;
+	}
+	return moved;
+}
+
 /* How many rings it moved, or would move. */
-static int apply(struct server *s, struct rollout *r, const struct control_wish *w, const struct motive *m, int64_t now, struct err *e)
+static int apply(struct server *s, struct rollout *r, struct control_wish *w, const struct motive *m, int64_t now, struct err *e)
 {
 	int moved = 0;
 
@@ -161,6 +163,10 @@ static int apply(struct server *s, struct rollout *r, const struct control_wish 
 			return 0;
 		return !w->dry_run && control_abort(s, r, m, now, e) < 0 ? e->code : 1;
 	}
+	if (w->order == ORDER_EMERGENCY || w->emergency)
+		return control_emergency(s, r, w, m, now, e);
+	if (w->order == ORDER_PROMOTE || w->order == ORDER_APPROVE)
+		return agree(s, r, w, m, now, e);
 	if (w->order == ORDER_RETRY) {
 		if (!can_retry(s, r))
 			return 0;

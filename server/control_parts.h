@@ -29,6 +29,18 @@ int control_note(struct server *s, const char *kind, const struct stage *g, cons
 int control_halt(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
 int control_abort(struct server *s, struct rollout *r, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
 
+/* control_approve.c: does the ring ask people before it takes a bundle, and what of them? */
+bool control_asks(const struct stage *g);
+void control_say_asked(const struct stage *g, char *out, size_t cap);
+bool control_approved(const struct stage *g);   /* all that a ring waits for is there */
+bool control_coverage_approved(const struct stage *g);
+bool control_asks_now(const struct stage *g);   /* it waits for a person to agree, to the bundle or to its coverage */
+int control_agree(struct server *s, struct stage *g, const struct control_wish *w, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
+/* The emergency lane: asked for, agreed to. 0: that means nothing now; 1 done. */
+int control_emergency(struct server *s, struct rollout *r, struct control_wish *w, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
+/* May they agree? By role, and not to what they asked for themselves. */
+int control_may_agree(const struct rollout *r, const struct stage *g, struct control_wish *w, struct err *e) MUST_CHECK;
+
 /* control_enter.c: rings take what waits for them. */
 int control_enter(struct server *s, int64_t now, struct err *e) MUST_CHECK;
 /* control_look.c: judges offers, asks for the verdict, moves. */

@@ -24,7 +24,10 @@ void operator_publish(struct request *q);
 void operator_contracts(struct request *q);
 void operator_contract(struct request *q);
 void operator_register(struct request *q);
+
+/* operator_policies.c */
 void operator_policy(struct request *q);
+void operator_policy_versions(struct request *q);
 void operator_put_policy(struct request *q);
 
 /* operator_roles.c */

@@ -1,11 +1,10 @@
-/* operator_documents: contracts and policies. */
+/* operator_documents: contracts. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "schema/contract.h"
-#include "server/control.h"
 #include "server/handlers.h"
 
 #define PAGE 200
@@ -115,101 +114,4 @@ void operator_register(struct request *q)
 	json_put_text(&w, "sensor", c->sensor);
 	json_put_text(&w, "version", c->version);
 	json_close_object(&w);
-}
-
-/* ---- policies ---- */
-
-void operator_policy(struct request *q)
-{
-	AUTO(policy) struct policy *p = NULL;
-	struct json_writer w;
-	uint64_t version;
-	struct err e;
-
-	if (!name_valid(q->params[0], strlen(q->params[0]))) {
-		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "that is no name of a channel");
-		return;
-	}
-	if (control_policy(q->server, q->params[0], &p, &version, &e) < 0) {
-		reply_error(&q->reply, &e);
-		return;
-	}
-	w = reply_json(&q->reply, 200);
-	if (policy_write(w.out, p, &e) < 0)
-		reply_error(&q->reply, &e);
-	else
-		handler_etag(q, "%llu", (unsigned long long)version);
-}
-
-/* How many devices the map puts in a ring. */
-static int64_t members(struct server *s, const char *ring)
-{
-	int64_t count = 0;
-
-	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->fleet.count; i++)
-		count += s->fleet.items[i]->ring && strcmp(s->fleet.items[i]->ring, ring) == 0;
-	pthread_mutex_unlock(&s->lock);
-	return count;
-}
-
-static void reply_exposure(struct request *q, const struct policy *p, uint64_t version)
-{
-	struct json_writer w = reply_json(&q->reply, 200);
-
-	json_open_object(&w, NULL);
-	json_put_text(&w, "channel", p->channel);
-	json_put_int(&w, "version", (int64_t)version);
-	json_open_array(&w, "rings");
-	for (size_t i = 0; i < p->count; i++) {
-		int64_t count = members(q->server, p->rings[i].name);
-		struct policy_exposure x;
-
-		policy_exposure(&x, p, i, count, clock_now());
-		json_open_object(&w, NULL);
-		json_put_text(&w, "ring", p->rings[i].name);
-		json_put_int(&w, "members", count);
-		json_put_int(&w, "clean_to_pass", x.clean_to_pass);
-		json_put_int(&w, "failures_to_halt", x.failures_to_halt);
-		json_put_int(&w, "worst_exposed", x.worst_exposed);
-		json_put_int(&w, "best_s", x.best_s);
-		json_put_bool(&w, "by_coverage", x.by_coverage);
-		json_close_object(&w);
-	}
-	json_close_array(&w);
-	json_close_object(&w);
-}
-
-void operator_put_policy(struct request *q)
-{
-	AUTO(policy) struct policy *p = NULL, *old = NULL;
-	struct server_batch b = { .count = 0 };
-	const char *channel = q->params[0];
-	int64_t now = clock_now();
-	uint64_t version = 0;
-	char tag[24];
-	struct err e;
-
-	if (policy_parse(&p, "policy", q->body->data ? q->body->data : "", q->body->len, &e) < 0) {
-		reply_error(&q->reply, &e);
-		return;
-	}
-	if (strcmp(p->channel, channel) != 0) {
-		reply_problem(&q->reply, PROBLEM_REFUSED, "the policy is for channel %s, the address for %s", p->channel, channel);
-		return;
-	}
-	if (control_policy(q->server, channel, &old, &version, &e) < 0)
-		version = 0;
-	snprintf(tag, sizeof tag, "%llu", (unsigned long long)version);
-	if (!handler_if_match(q, tag))
-		return;
-	version++;
-	server_record(&b, STORE_POLICY)->u.policy = (struct store_policy){ channel, q->body->data, version, now, q->who };
-	server_audit(&b, now, q->who, "policy", channel, "");
-	if (!handler_dry_run(q) && server_write(q->server, &b, &e) < 0) {
-		reply_error(&q->reply, &e);
-		return;
-	}
-	reply_exposure(q, p, version);
-	handler_etag(q, "%llu", (unsigned long long)(handler_dry_run(q) ? version - 1 : version));
 }

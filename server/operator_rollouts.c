@@ -117,7 +117,65 @@ static void put_background(struct json_writer *w, const struct server *s, const 
 	json_close_object(w);
 }
 
-static void put_stage(struct json_writer *w, const struct server *s, struct stage *g)
+/* Who agreed, of how many. */
+static void put_approvals(struct json_writer *w, const char *key, const struct rollout *r, int ring, enum approval_kind kind,
+			  const struct policy_approvals *wanted)
+{
+	json_open_object(w, key);
+	json_put_int(w, "wanted", wanted->count);
+	json_put_text(w, "role", wanted->role);
+	json_open_array(w, "by");
+	for (size_t i = 0; i < r->approval_count; i++) {
+		const struct approval *a = &r->approvals[i];
+
+		if (a->ring != ring || a->kind != kind)
+			continue;
+		json_open_object(w, NULL);
+		json_put_text(w, "who", a->who);
+		json_put_time(w, "at", a->at);
+		handler_put_text(w, "reason", a->reason);
+		json_close_object(w);
+	}
+	json_close_array(w);
+	json_close_object(w);
+}
+
+/* What keeps it back, and the hours in which it makes offers. */
+static void put_waits(struct json_writer *w, struct server *s, struct stage *g, int64_t now)
+{
+	struct calendar_state hours = stage_hours(g, now);
+	char waits[CONTROL_WAITS];
+
+	control_waits(s, g, now, waits);
+	handler_put_text(w, "waits", waits);
+	json_open_object(w, "hours");
+	json_put_bool(w, "open", hours.open);
+	handler_put_time(w, "until", hours.until == CALENDAR_NEVER ? 0 : hours.until);
+	handler_put_text(w, "freeze", hours.freeze ? hours.freeze->reason[0] ? hours.freeze->reason : "frozen" : "");
+	json_close_object(w);
+}
+
+/* The lane: null when nobody asked for it. */
+static void put_emergency(struct json_writer *w, const struct rollout *r)
+{
+	const struct approval *asked = rollout_approval(r, ROLLOUT_WHOLE, APPROVAL_EMERGENCY_ASKED, NULL);
+	int64_t since = rollout_emergency(r);
+
+	if (!asked) {
+		json_put_null(w, "emergency");
+		return;
+	}
+	json_open_object(w, "emergency");
+	json_put_text(w, "state", since ? "open" : "asked");
+	json_put_text(w, "by", asked->who);
+	json_put_time(w, "asked", asked->at);
+	handler_put_text(w, "reason", asked->reason);
+	handler_put_time(w, "since", since);
+	put_approvals(w, "approvals", r, ROLLOUT_WHOLE, APPROVAL_EMERGENCY, &r->policy->emergency);
+	json_close_object(w);
+}
+
+static void put_stage(struct json_writer *w, struct server *s, struct stage *g)
 {
 	/* a held or passed ring shows why it is so; a running one what its gate says now */
 	bool live = (g->state == RING_OFFERING || g->state == RING_BAKING) && g->looked_at;
@@ -133,6 +191,8 @@ static void put_stage(struct json_writer *w, const struct server *s, struct stag
 	handler_put_time(w, "passed", g->passed_at);
 	json_put_bool(w, "by_coverage", g->by_coverage);
 	json_put_int(w, "members", g->eligible);
+	put_waits(w, s, g, clock_now());
+	put_approvals(w, "approvals", g->rollout, g->position, APPROVAL_RING, &g->policy->approvals);
 	put_sums(w, g);
 	put_strata(w, g);
 	put_silence(w, g);
@@ -159,7 +219,7 @@ static void put_offers(struct json_writer *w, struct rollout *r)
 	json_close_array(w);
 }
 
-static void put_rollout(struct json_writer *w, const struct server *s, struct rollout *r, bool offers)
+static void put_rollout(struct json_writer *w, struct server *s, struct rollout *r, bool offers)
 {
 	json_open_object(w, NULL);
 	json_put_int(w, "id", (int64_t)r->id);
@@ -173,6 +233,8 @@ static void put_rollout(struct json_writer *w, const struct server *s, struct ro
 	handler_put_text(w, "reason", r->reason);
 	json_put_text(w, "state", rollout_state(r));
 	json_put_bool(w, "restored", r->restored);
+	json_put_int(w, "policy_version", (int64_t)r->policy_version);
+	put_emergency(w, r);
 	json_open_array(w, "rings");
 	for (size_t i = 0; i < r->policy->count; i++)
 		put_stage(w, s, &r->stages[i]);
@@ -258,17 +320,20 @@ static bool may_move(struct request *q, uint64_t id)
 /* The order as it came, given when everything about it is right. */
 static void give_order(struct request *q, uint64_t id, const struct json_doc *d, enum control_order order)
 {
-	struct control_wish wish = { .order = order, .ring = "", .who = q->who, .match = http_header(q->http, "if-match"),
+	struct control_wish wish = { .order = order, .ring = "", .who = q->who, .match = http_header(q->http, "if-match"), .identity = q->identity,
 				     .dry_run = handler_dry_run(q) };
 	struct err e;
 
 	if (json_want_text(d, d->root, "reason", REASON_LEN_MAX, &wish.reason, &e) < 0 ||
-	    json_may_text(d, d->root, "ring", NAME_LEN_MAX, &wish.ring, &e) < 0)
+	    json_may_text(d, d->root, "ring", NAME_LEN_MAX, &wish.ring, &e) < 0 ||
+	    json_may_bool(d, d->root, "emergency", &wish.emergency, &e) < 0)
 		reply_error(&q->reply, &e);
 	else if (control_wish(q->server, id, &wish, clock_now(), &e) == 0)
 		operator_rollout(q);
 	else if (wish.refused == CONTROL_CHANGED)
 		reply_problem(&q->reply, PROBLEM_PRECONDITION, "%s", e.msg);
+	else if (wish.refused == CONTROL_ROLE)
+		reply_problem(&q->reply, PROBLEM_FORBIDDEN, "%s", e.msg);
 	else if (wish.refused == CONTROL_REQUESTER)
 		reply_problem(&q->reply, PROBLEM_REQUESTER, "%s", e.msg);
 	else
@@ -277,7 +342,8 @@ static void give_order(struct request *q, uint64_t id, const struct json_doc *d,
 
 static void move(struct request *q, enum control_order order)
 {
-	static const char *const members[] = { "reason", "ring", NULL };
+	static const char *const plain[] = { "reason", "ring", NULL }, *const approving[] = { "reason", "ring", "emergency", NULL };
+	const char *const *members = order == ORDER_APPROVE ? approving : plain;
 	AUTO(json) struct json_doc *d = NULL;
 	uint64_t id;
 
@@ -293,7 +359,7 @@ void operator_move(struct request *q)
 	int order = control_order_parse(q->params[1]);
 
 	if (order < 0 || order == ORDER_APPROVE)
-		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "a rollout can be approved, promoted, paused, resumed, halted, aborted or retried");
+		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "a rollout can be approved, promoted, paused, resumed, halted, aborted or retried, or ask for the emergency lane");
 	else
 		move(q, (enum control_order)order);
 }

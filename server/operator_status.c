@@ -11,6 +11,7 @@
 
 #define ROLES_MAX 128
 #define CONTENTS_MAX 64         /* different digests told apart in one ring */
+#define EMERGENCY_DAYS 90
 #define EXPIRY_WARNING (60 * 86400)
 #define TOKEN_WARNING (14 * 86400)
 
@@ -136,7 +137,10 @@ static void note_stage(const struct stage *g, struct buf *actions)
 	if (g->trouble)
 		say(actions, "channel %s serial %llu ring %s: %s", r->channel, (unsigned long long)r->bundle.serial,
 		    g->policy->name, g->problem);
-	if (g->state == RING_AWAITING_APPROVAL)
+	if (g->state == RING_AWAITING_APPROVAL && g->policy->approvals.count > 0)
+		say(actions, "rollout %llu: ring %s waits for people: %lld of %lld with the role %s agreed", (unsigned long long)r->id, g->policy->name,
+		    (long long)rollout_approvals(r, g->position, APPROVAL_RING), (long long)g->policy->approvals.count, g->policy->approvals.role);
+	else if (g->state == RING_AWAITING_APPROVAL)
 		say(actions, "rollout %llu: ring %s waits for a person: promote it or abort it", (unsigned long long)r->id,
 		    g->policy->name);
 	if (state_held(g->state) && !verdict_cause_ends_itself((enum verdict_cause)MAX(verdict_cause_parse(g->cause), 0)))
@@ -202,6 +206,34 @@ static const struct rollout *first_of_channel(const struct server *s, const stru
 	return r;
 }
 
+/* How often the emergency lane was opened, and by which rollouts it is now: one that is used every week is no lane for emergencies. */
+static void put_emergencies(struct server *s, struct json_writer *w, const char *channel, int64_t now, struct buf *warnings, struct buf *actions)
+{
+	int64_t total = 0, recent = 0, under_way = 0;
+
+	pthread_mutex_lock(&s->lock);
+	for (const struct rollout *r = s->rollouts.newest; r; r = r->older) {
+		int64_t since = strcmp(r->channel, channel) == 0 ? rollout_emergency(r) : 0;
+
+		total += since > 0;
+		recent += since > 0 && now - since < EMERGENCY_DAYS * 86400;
+		under_way += since > 0 && rollout_under_way(r);
+		if (since && rollout_under_way(r))
+			say(warnings, "rollout %llu: channel %s serial %llu goes by the emergency lane", (unsigned long long)r->id, channel,
+			    (unsigned long long)r->bundle.serial);
+		else if (strcmp(r->channel, channel) == 0 && !since && rollout_lives(r) && rollout_approval(r, ROLLOUT_WHOLE, APPROVAL_EMERGENCY_ASKED, NULL))
+			say(actions, "rollout %llu: the emergency lane is asked for: %lld of %lld with the role %s agreed", (unsigned long long)r->id,
+			    (long long)rollout_approvals(r, ROLLOUT_WHOLE, APPROVAL_EMERGENCY), (long long)r->policy->emergency.count,
+			    r->policy->emergency.role);
+	}
+	pthread_mutex_unlock(&s->lock);
+	json_open_object(w, "emergencies");
+	json_put_int(w, "total", total);
+	json_put_int(w, "last_90_days", recent);
+	json_put_int(w, "under_way", under_way);
+	json_close_object(w);
+}
+
 static void put_channels(const struct request *q, struct json_writer *w, int64_t now, struct buf *warnings, struct buf *actions)
 {
 	struct server *s = q->server;
@@ -216,6 +248,7 @@ static void put_channels(const struct request *q, struct json_writer *w, int64_t
 			continue;
 		json_open_object(w, NULL);
 		json_put_text(w, "channel", r->channel);
+		put_emergencies(s, w, r->channel, now, warnings, actions);
 		json_open_array(w, "rings");
 		for (size_t i = 0; i < r->policy->count; i++)
 			put_ring(s, w, r->channel, r->policy->rings[i].name, now, warnings, actions);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+
 #define WAITING_INTERVALS 2
 
 static void stage_release(struct stage *g)
@@ -23,6 +25,7 @@ static void rollout_free(struct rollout *r)
 		stage_release(&r->stages[i]);
 	policy_free(r->policy);
 	free(r->policy_text);
+	free(r->approvals);
 	free(r);
 }
 
@@ -43,6 +46,7 @@ static int fill(struct rollout *r, const struct store_rollout *row, struct err *
 	r->created = row->created;
 	r->secret = row->secret;
 	r->restored = row->restored;
+	r->policy_version = row->policy_version;
 	r->bundle.serial = row->serial;
 	r->bundle.digest = row->digest;
 	snprintf(r->channel, sizeof r->channel, "%s", row->channel);
@@ -55,6 +59,9 @@ static int fill(struct rollout *r, const struct store_rollout *row, struct err *
 		return err_memory(e);
 	if (policy_parse(&r->policy, "policy", row->policy, strlen(row->policy), e) < 0)
 		return e->code;
+	/* a ring whose time zone went away stays closed: that is no reason not to start */
+	if (policy_resolve(r->policy, e) < 0)
+		log_error("rollout %llu: %s", (unsigned long long)r->id, e->msg);
 	for (size_t i = 0; i < r->policy->count; i++) {
 		struct stage *g = &r->stages[i];
 
@@ -295,6 +302,7 @@ void stage_permit(struct stage *g, struct device *d, uint64_t attempt, int64_t c
 		.flagged = d->revoked || d->flagged,
 		.offered = o != NULL,
 		.offer_bad = o && (o->outcome == OUTCOME_FAILED || o->outcome == OUTCOME_LOST),
+		.window_closed = !stage_hours(g, now).open,
 		.kept_for_last = kept_for_last(g, order),
 		.in_flight = (int64_t)g->open + g->reserved,
 	};
@@ -340,6 +348,16 @@ bool rollout_lives(const struct rollout *r)
 	return !every(r, state_final);
 }
 
+static bool is_over(enum ring_state s)
+{
+	return s == RING_PASSED || state_final(s);
+}
+
+bool rollout_under_way(const struct rollout *r)
+{
+	return !every(r, is_over);
+}
+
 const char *rollout_state(const struct rollout *r)
 {
 	if (any(r, RING_HALTED))
@@ -366,8 +384,8 @@ void rollout_version(const struct rollout *r, char out[ROLLOUT_VERSION_MAX])
 	for (size_t i = 0; text && i < r->policy->count; i++) {
 		const struct stage *g = &r->stages[i];
 
-		buf_addf(text, "%llu %d %d %lld %s %d%d%d\n", (unsigned long long)r->attempt, r->restored, (int)g->state, (long long)g->changed, g->cause,
-			 g->operator_hold, g->coverage_approved, g->continue_anyway);
+		buf_addf(text, "%llu %d %zu %d %lld %s %d%d%d\n", (unsigned long long)r->attempt, r->restored, r->approval_count, (int)g->state,
+			 (long long)g->changed, g->cause, g->operator_hold, g->coverage_approved, g->continue_anyway);
 	}
 	if (text && !text->failed && text->len)
 		hash_bytes(&d, text->data, text->len);

@@ -32,6 +32,22 @@ struct silenced {
 	bool treated;
 };
 
+/* The values are stored: never renumber. */
+enum approval_kind {
+	APPROVAL_RING = 0,              /* the ring may take the bundle */
+	APPROVAL_COVERAGE = 1,          /* it may pass by coverage */
+	APPROVAL_EMERGENCY_ASKED = 2,   /* somebody asks for the emergency lane */
+	APPROVAL_EMERGENCY = 3,         /* and somebody else agrees */
+};
+#define ROLLOUT_WHOLE (-1)              /* in place of a ring's position */
+
+struct approval {
+	enum approval_kind kind;
+	int ring;                       /* position, or ROLLOUT_WHOLE */
+	char who[ACCESS_WHO_MAX + 1], reason[REASON_LEN_MAX + 1];
+	int64_t at;
+};
+
 struct rollout;
 
 struct stage {
@@ -62,6 +78,8 @@ struct stage {
 	int64_t silence_due;            /* the next look at them */
 	struct effects_sums *effects;   /* owned: of offered and waiting endpoints at the last look; NULL: nobody reports any */
 	int64_t effects_due;
+	struct calendar_state hours;    /* of its calendar, as of hours_at; 0: not looked at yet */
+	int64_t hours_at;
 	struct verdict_result last;     /* of the last look, for people */
 	uint32_t eligible;              /* members at the last look */
 	int64_t looked_at;
@@ -74,7 +92,10 @@ struct rollout {
 	uint64_t attempt;
 	int64_t created;
 	char by[ACCESS_WHO_MAX + 1], reason[REASON_LEN_MAX + 1];
-	struct policy *policy;          /* owned */
+	struct policy *policy;          /* owned; its time zones are open as far as they are known here */
+	uint64_t policy_version;        /* of the channel's; 0: the default */
+	struct approval *approvals;     /* owned; for this bundle under this policy, in the order in which they were given */
+	size_t approval_count;
 	char *policy_text;              /* owned: as stored */
 	struct digest secret;           /* of the order */
 	bool restored;                  /* store.h: it goes on when an operator says so; it may still be halted */
@@ -126,6 +147,18 @@ uint64_t rollout_order(const struct rollout *r, const struct device *d);
 /* The permit question for a device of this ring; notes who waits. */
 void stage_permit(struct stage *g, struct device *d, uint64_t attempt, int64_t checkin_s, int64_t now, struct permit_answer *out);
 
+/* rollouts_people.c: who agreed; who NULL: anybody, the first. */
+const struct approval *rollout_approval(const struct rollout *r, int ring, enum approval_kind kind, const char *who);  /* NULL: none */
+int64_t rollout_approvals(const struct rollout *r, int ring, enum approval_kind kind);
+/* Takes one in; one for another bundle or policy, or a second of the same person, changes nothing. */
+int rollout_add_approval(struct rollout *r, const struct store_approval *row, struct err *e) MUST_CHECK;
+/* Since when the emergency lane is open; 0: it is not. */
+int64_t rollout_emergency(const struct rollout *r);
+/* Are offers made now? In the emergency lane always. */
+struct calendar_state stage_hours(struct stage *g, int64_t now);
+/* Seconds since its first offer in which none were. */
+int64_t stage_closed_s(const struct stage *g, int64_t now);
+
 /* The rows of the store; texts point into the stage. previous is the buffer for its JSON. */
 int stage_row(const struct stage *g, struct store_ring *out, struct buf *previous, struct err *e) MUST_CHECK;
 void stage_outcome_row(const struct stage *g, uint32_t n, struct store_outcome *out);
@@ -137,6 +170,7 @@ void rollout_version(const struct rollout *r, char out[ROLLOUT_VERSION_MAX]);
 
 /* "running", "held", "passed", ...: one word for all rings together. */
 bool rollout_lives(const struct rollout *r);    /* some ring is not in a final state */
+bool rollout_under_way(const struct rollout *r);        /* and has not passed all of them */
 const char *rollout_state(const struct rollout *r);
 
 #endif

@@ -12,7 +12,7 @@ void rollout_row(const struct rollout *r, struct store_rollout *out)
 		.id = r->id, .channel = r->channel, .digest = r->bundle.digest, .serial = r->bundle.serial,
 		.version = r->bundle.version, .path = r->bundle.path, .attempt = r->attempt, .created = r->created,
 		.by = r->by, .reason = r->reason, .policy = r->policy_text, .secret = r->secret,
-		.restored = r->restored,
+		.restored = r->restored, .policy_version = r->policy_version,
 	};
 }
 
@@ -119,6 +119,13 @@ static int load_ring(const struct store_ring *row, void *arg, struct err *e)
 	return read_previous(&g->previous, row->previous, e);
 }
 
+static int load_approval(const struct store_approval *row, void *arg, struct err *e)
+{
+	struct loading *l = arg;
+
+	return rollout_add_approval(l->rollout, row, e);
+}
+
 static int load_strata(const struct store_strata *row, void *arg, struct err *e)
 {
 	struct loading *l = arg;
@@ -183,7 +190,8 @@ int rollouts_load(struct rollouts *all, struct fleet *fleet, struct store *store
 		return e->code;
 	for (struct rollout *r = all->newest; r; r = r->older) {
 		l.rollout = r;
-		if (store_each_ring(store, r->id, load_ring, &l, e) < 0 || store_each_strata(store, r->id, load_strata, &l, e) < 0)
+		if (store_each_ring(store, r->id, load_ring, &l, e) < 0 || store_each_strata(store, r->id, load_strata, &l, e) < 0 ||
+		    store_each_approval(store, r->id, load_approval, &l, e) < 0)
 			return e->code;
 		for (size_t i = 0; i < r->policy->count; i++)
 			if (store_each_offer(store, r->id, (int)i, load_offer, &l, e) < 0 ||

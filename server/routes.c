@@ -22,7 +22,7 @@
 #define PUBLISHERS (MAY(PUBLISHER) | MAY(ADMIN))
 #define OPERATORS (MAY(OPERATOR) | MAY(ADMIN))
 #define SENDERS (PUBLISHERS | OPERATORS)
-#define APPROVERS (MAY(APPROVER) | MAY(ADMIN))
+#define APPROVERS (MAY(APPROVER) | MAY(OPERATOR) | MAY(ADMIN))    /* then the policy says which of them */
 #define AUDITORS (MAY(AUDITOR) | MAY(ADMIN))
 #define ADMINS MAY(ADMIN)
 
@@ -46,6 +46,7 @@ const struct route routes[] = {
 	{ POST,   "/v1/contracts",                            PUBLISHERS,  SCOPE_EVERY,      BODY_JSON, CONTRACT_BYTES_MAX, operator_register, ROUTE_DRY },
 	{ GET,    "/v1/contracts/{sha256}",                   ANYONE,      SCOPE_NONE,       BODY_NONE, 0, operator_contract, 0 },
 	{ GET,    "/v1/policies/{channel}",                   ANYONE,      SCOPE_PATH,       BODY_NONE, 0, operator_policy, 0 },
+	{ GET,    "/v1/policies/{channel}/versions",          ANYONE,      SCOPE_PATH,       BODY_NONE, 0, operator_policy_versions, 0 },
 	{ GET,    "/v1/policies/{channel}/background",        ANYONE,      SCOPE_PATH,       BODY_NONE, 0, operator_background, 0 },
 	{ PUT,    "/v1/policies/{channel}",                   OPERATORS,   SCOPE_PATH,       BODY_JSON, POLICY_MAX, operator_put_policy, ROUTE_DRY },
 	{ GET,    "/v1/roles/{role}",                         ANYONE,      SCOPE_NONE,       BODY_NONE, 0, operator_role, 0 },

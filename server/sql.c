@@ -116,7 +116,15 @@ static const char ninth[] =
 	"CREATE INDEX delivery_due ON delivery (webhook, dead, due);"
 	"CREATE TABLE pulse (id INTEGER PRIMARY KEY, at INTEGER NOT NULL);";
 
-const char *const sql_schema[] = { first, second, third, fourth, fifth, sixth, seventh, eighth, ninth };
+/* Who agreed to what, and which version of the policy it was. */
+static const char tenth[] =
+	"CREATE TABLE approval (rollout INTEGER NOT NULL, ring INTEGER NOT NULL, kind INTEGER NOT NULL, who TEXT NOT NULL,"
+	" at INTEGER NOT NULL, attempt INTEGER NOT NULL, digest BLOB NOT NULL, policy_version INTEGER NOT NULL,"
+	" reason TEXT NOT NULL, PRIMARY KEY (rollout, ring, kind, who)) WITHOUT ROWID;"
+	"ALTER TABLE rollout ADD COLUMN policy_version INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE policy ADD COLUMN reason TEXT NOT NULL DEFAULT '';";
+
+const char *const sql_schema[] = { first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, tenth };
 
 const char *const sql_text[SQL_COUNT] = {
 	[SQL_DEVICE_PUT] =
@@ -140,10 +148,13 @@ const char *const sql_text[SQL_COUNT] = {
 		"INSERT INTO contract (digest, sensor, version, body, registered, by) VALUES ($1, $2, $3, $4, $5, $6)"
 		" ON CONFLICT DO NOTHING",
 	[SQL_POLICY_ADD] =
-		"INSERT INTO policy (channel, version, body, at, by) VALUES ($1, $2, $3, $4, $5)",
+		"INSERT INTO policy (channel, version, body, at, by, reason) VALUES ($1, $2, $3, $4, $5, $6)",
+	[SQL_APPROVAL_ADD] =
+		"INSERT INTO approval (rollout, ring, kind, who, at, attempt, digest, policy_version, reason)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
 	[SQL_ROLLOUT_PUT] =
 		"INSERT INTO rollout (id, channel, digest, serial, version, path, attempt, created, by, reason, policy, secret,"
-		" restored) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+		" restored, policy_version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 		" ON CONFLICT (id) DO UPDATE SET attempt = $7, by = $9, reason = $10, restored = $13",
 	[SQL_RING_PUT] =
 		"INSERT INTO rollout_ring (rollout, ring, state, changed, began, bound_at, passed_at, cause, sentence,"
@@ -236,11 +247,16 @@ const char *const sql_text[SQL_COUNT] = {
 	[SQL_CONTRACTS] =
 		"SELECT digest, sensor, version, body, registered, by FROM contract ORDER BY registered, digest",
 	[SQL_POLICIES] =
-		"SELECT channel, version, body, at, by FROM policy p"
+		"SELECT channel, version, body, at, by, reason FROM policy p"
 		" WHERE version = (SELECT max(version) FROM policy q WHERE q.channel = p.channel) ORDER BY channel",
+	[SQL_POLICIES_OF] =
+		"SELECT channel, version, body, at, by, reason FROM policy WHERE channel = $1 ORDER BY version DESC",
+	[SQL_APPROVALS] =
+		"SELECT rollout, ring, kind, who, at, attempt, digest, policy_version, reason FROM approval WHERE rollout = $1"
+		" ORDER BY at, who",
 	[SQL_ROLLOUTS] =
 		"SELECT id, channel, digest, serial, version, path, attempt, created, by, reason, policy, secret,"
-		" restored FROM rollout"
+		" restored, policy_version FROM rollout"
 		" ORDER BY id",
 	[SQL_RINGS] =
 		"SELECT rollout, ring, state, changed, began, bound_at, passed_at, cause, sentence, operator_hold,"

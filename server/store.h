@@ -16,7 +16,7 @@
 #include "signing/audit_chain.h"
 
 #define DEVICE_ID_LEN 32        /* hex digits */
-#define STORE_VERSION 9         /* of the schema; an older one is brought up, a newer one refused */
+#define STORE_VERSION 10        /* of the schema; an older one is brought up, a newer one refused */
 
 struct store;
 
@@ -96,7 +96,19 @@ struct store_policy {
 	const char *channel, *body;
 	uint64_t version;
 	int64_t at;
-	const char *by;
+	const char *by, *reason;
+};
+
+/* That somebody agreed, or asked for the emergency lane; for the bundle, attempt and policy that they saw. */
+struct store_approval {
+	uint64_t rollout;
+	int ring;                       /* position; -1: the whole rollout */
+	int kind;                       /* enum approval_kind */
+	const char *who, *reason;
+	int64_t at;
+	uint64_t attempt;
+	struct digest digest;
+	uint64_t policy_version;
 };
 
 struct store_rollout {
@@ -109,6 +121,7 @@ struct store_rollout {
 	int64_t created;
 	const char *by, *reason;
 	const char *policy;             /* JSON, pinned */
+	uint64_t policy_version;        /* 0: the default one, or from before versions were kept */
 	struct digest secret;           /* of the order */
 	bool restored;                  /* came back with a backup: nothing new happens before an operator resumes it */
 };
@@ -277,7 +290,7 @@ struct store_queue {                    /* of one webhook */
 };
 
 enum store_kind {
-	STORE_DEVICE, STORE_SEEN, STORE_EVENT, STORE_OUTCOME, STORE_BUNDLE, STORE_CONTRACT, STORE_POLICY,
+	STORE_DEVICE, STORE_SEEN, STORE_EVENT, STORE_OUTCOME, STORE_BUNDLE, STORE_CONTRACT, STORE_POLICY, STORE_APPROVAL,
 	STORE_ROLLOUT, STORE_RING, STORE_RING_FLAGS, STORE_DECISION, STORE_AUDIT, STORE_ENROLMENT, STORE_ENROLMENT_USE, STORE_ROLLBACK,
 	STORE_RESERVATION, STORE_GATE, STORE_REQUEST, STORE_STRATA, STORE_SILENCE, STORE_BACKGROUND,
 	STORE_TOKEN, STORE_TOKEN_USED, STORE_ANSWER, STORE_ANSWERS_END, STORE_CHECKPOINT,
@@ -294,7 +307,8 @@ struct store_record {
 		struct store_outcome outcome;
 		struct store_bundle bundle;     /* ERR_CONFLICT: the serial or the digest is taken */
 		struct store_contract contract; /* known already: nothing */
-		struct store_policy policy;
+		struct store_policy policy;     /* ERR_CONFLICT: that version is there already */
+		struct store_approval approval; /* given already: nothing */
 		struct store_rollout rollout;   /* replaces attempt, by, reason and restored of the row */
 		struct store_ring ring;         /* replaces the row; the two flags of what devices saw only rise; flags: nothing but those */
 		struct store_decision decision;
@@ -367,6 +381,9 @@ int store_each_enrolment(struct store *s, int (*visit)(const struct store_enrolm
 int store_each_bundle(struct store *s, const char *channel /* NULL: all */, int (*visit)(const struct store_bundle *, void *, struct err *), void *arg, struct err *e) MUST_CHECK; /* newest first */
 int store_each_contract(struct store *s, int (*visit)(const struct store_contract *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_policy(struct store *s, int (*visit)(const struct store_policy *, void *, struct err *), void *arg, struct err *e) MUST_CHECK; /* the newest of each channel */
+/* Every version of a channel's, newest first. */
+int store_each_policy_of(struct store *s, const char *channel, int (*visit)(const struct store_policy *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+int store_each_approval(struct store *s, uint64_t rollout, int (*visit)(const struct store_approval *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;   /* oldest first */
 int store_each_rollout(struct store *s, int (*visit)(const struct store_rollout *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;       /* oldest first */
 int store_each_ring(struct store *s, uint64_t rollout, int (*visit)(const struct store_ring *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_offer(struct store *s, uint64_t rollout, int ring, int (*visit)(const struct store_offer *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;        /* in order of n */

@@ -256,10 +256,22 @@ static int add_bundle(struct store *s, const struct store_bundle *b, struct err 
 	return e->code;
 }
 
+static int add_policy(struct store *s, const struct store_policy *p, struct err *e)
+{
+	return change(s, e, SQL_POLICY_ADD, "tititt", p->channel, (int64_t)p->version, p->body, p->at, p->by, text(p->reason));
+}
+
+static int add_approval(struct store *s, const struct store_approval *a, struct err *e)
+{
+	return change(s, e, SQL_APPROVAL_ADD, "iiitiidit", (int64_t)a->rollout, (int64_t)a->ring, (int64_t)a->kind, a->who, a->at,
+		      (int64_t)a->attempt, &a->digest, (int64_t)a->policy_version, text(a->reason));
+}
+
 static int put_rollout(struct store *s, const struct store_rollout *r, struct err *e)
 {
-	return change(s, e, SQL_ROLLOUT_PUT, "itdittiitttdi", (int64_t)r->id, r->channel, &r->digest, (int64_t)r->serial,
-		      r->version, r->path, (int64_t)r->attempt, r->created, r->by, r->reason, r->policy, &r->secret, (int64_t)r->restored);
+	return change(s, e, SQL_ROLLOUT_PUT, "itdittiitttdii", (int64_t)r->id, r->channel, &r->digest, (int64_t)r->serial,
+		      r->version, r->path, (int64_t)r->attempt, r->created, r->by, r->reason, r->policy, &r->secret, (int64_t)r->restored,
+		      (int64_t)r->policy_version);
 }
 
 static int put_ring(struct store *s, const struct store_ring *r, struct err *e)
@@ -399,8 +411,9 @@ static int append(struct store *s, const struct store_record *r, struct err *e)
 			      r->u.contract.version, r->u.contract.body, r->u.contract.body_len, r->u.contract.registered,
 			      r->u.contract.by);
 	case STORE_POLICY:
-		return change(s, e, SQL_POLICY_ADD, "titit", r->u.policy.channel, (int64_t)r->u.policy.version,
-			      r->u.policy.body, r->u.policy.at, r->u.policy.by);
+		return add_policy(s, &r->u.policy, e);
+	case STORE_APPROVAL:
+		return add_approval(s, &r->u.approval, e);
 	case STORE_ROLLOUT:
 		return put_rollout(s, &r->u.rollout, e);
 	case STORE_RING:

@@ -83,14 +83,21 @@ static int row_contract(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 
 static int row_policy(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 {
-	struct store_policy p = { T(0), T(2), U(1), I(3), T(4) };
+	struct store_policy p = { T(0), T(2), U(1), I(3), T(4), T(5) };
 
 	return CALL(struct store_policy, &p);
 }
 
+static int row_approval(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_approval a = { U(0), (int)I(1), (int)I(2), T(3), T(8), I(4), U(5), D(6), U(7) };
+
+	return CALL(struct store_approval, &a);
+}
+
 static int row_rollout(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 {
-	struct store_rollout r = { U(0), T(1), D(2), U(3), T(4), T(5), U(6), I(7), T(8), T(9), T(10), D(11), B(12) };
+	struct store_rollout r = { U(0), T(1), D(2), U(3), T(4), T(5), U(6), I(7), T(8), T(9), T(10), U(13), D(11), B(12) };
 
 	return CALL(struct store_rollout, &r);
 }
@@ -234,6 +241,16 @@ int store_each_contract(struct store *s, int (*visit)(const struct store_contrac
 int store_each_policy(struct store *s, int (*visit)(const struct store_policy *, void *, struct err *), void *arg, struct err *e)
 {
 	return walk(s, row_policy, &visit, arg, e, SQL_POLICIES, "");
+}
+
+int store_each_policy_of(struct store *s, const char *channel, int (*visit)(const struct store_policy *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_policy, &visit, arg, e, SQL_POLICIES_OF, "t", channel);
+}
+
+int store_each_approval(struct store *s, uint64_t rollout, int (*visit)(const struct store_approval *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_approval, &visit, arg, e, SQL_APPROVALS, "i", (int64_t)rollout);
 }
 
 int store_each_rollout(struct store *s, int (*visit)(const struct store_rollout *, void *, struct err *), void *arg, struct err *e)

@@ -284,6 +284,11 @@ static void call_policies(struct place *x)
 	BAD("PUT", path, "/v1/policies/waf", policy, 422, "refused");
 	GOOD("PUT", path, "/v1/policies/edr?dry_run=true", policy);
 	GOOD("PUT", path, "/v1/policies/edr", policy);
+	GOOD("GET", path, "/v1/policies/edr?version=1", NULL);
+	BAD("GET", path, "/v1/policies/edr?version=77", NULL, 404, "not-found");
+	BAD("PUT", path, "/v1/policies/edr?reason=%ff", policy, 400, "malformed");
+	GOOD("GET", "/v1/policies/{channel}/versions", "/v1/policies/edr/versions?limit=1", NULL);
+	BAD("GET", "/v1/policies/{channel}/versions", "/v1/policies/No/versions", NULL, 404, "not-found");
 	GOOD("GET", "/v1/policies/{channel}/background", "/v1/policies/edr/background", NULL);
 	BAD("GET", "/v1/policies/{channel}/background", "/v1/policies/No/background", NULL, 404, "not-found");
 }
