@@ -2,6 +2,8 @@
 #include "endpoint.h"
 #include "program.h"
 
+#include <sys/prctl.h>
+
 #define GOOD "deploy/demo/edr-good"
 #define RULE "ipc-0001"
 
@@ -211,16 +213,96 @@ static void killed_at_any_moment_the_host_ends_with_the_list_that_is_assigned(vo
 	"rule bad { strings: $a = \"notepad\" condition: $a }\n"                                       \
 	"rule evil { strings: $a = \"EVIL-STRING\" condition: $a }\n"
 
-static void a_yara_rule_leaves_what_runs_too(void **state)
+/* ---- with the reference sensor as a program ---- */
+
+#define PIPE_EVENT "{\"template\":\"ipc\",\"fields\":{\"image\":\"/usr/bin/nc\",\"pid\":4711,\"operation\":\"connect\",\"pipe_name\":\"backdoor\"}}\n"
+#define TEXT_EVENT "{\"text\":\"this is notepad\"}\n"
+
+struct program {
+	pid_t pid;
+	int in;
+	FILE *out;
+	const char *event, *verdict;    /* asked, and awaited */
+};
+
+static struct program start_sensor(struct endpoint *p)
 {
-	struct endpoint *p = *state;
-	static const char *const one[] = { "bad" };
-	char dir[256], path[300];
-	struct published b;
+	struct program s = { .in = -1 };
+	int in[2], out[2];
+
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	s.pid = fork();
+	if (s.pid == 0) {
+		int null = open("/dev/null", O_WRONLY);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(in[0], STDIN_FILENO);
+		dup2(out[1], STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		execl(test_program("ringhold-sensor"), "ringhold-sensor", "--root", p->root, "--channel", "edr", (char *)NULL);
+		_exit(127);
+	}
+	close(in[0]);
+	close(out[1]);
+	s.in = in[1];
+	s.out = fdopen(out[0], "r");
+	return s;
+}
+
+static void stop_sensor(struct program *s)
+{
+	kill(s->pid, SIGTERM);
+	while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	close(s->in);
+	fclose(s->out);
+}
+
+/* Asks it again and again: an answer is what decides, whatever anybody says of lists. */
+static bool answers(const struct seen *seen, const void *arg)
+{
+	const struct program *s = arg;
+	char line[1024];
+
+	(void)seen;
+	assert_int_equal(write(s->in, s->event, strlen(s->event)), (ssize_t)strlen(s->event));
+	assert_non_null(fgets(line, sizeof line, s->out));
+	return strstr(line, s->verdict);
+}
+
+static void until_answers(struct endpoint *p, struct program *s, const char *event, const char *verdict)
+{
+	s->event = event;
+	s->verdict = verdict;
+	endpoint_until(p, verdict, answers, s, 1000);
+}
+
+static void drop_and_undo_with(struct endpoint *p, const char *dir, const char *rule, const char *event)
+{
+	const char *const one[] = { rule };
+	struct published b = endpoint_bundle(p, dir, 110, NULL);
+	struct program s;
+
+	endpoint_agent_start(p);
+	assign_without(p, &b, NULL, 0, 10);
+	s = start_sensor(p);
+	endpoint_until(p, "the bundle is committed", endpoint_runs_committed, &b, 1000);
+	until_answers(p, &s, event, "\"verdict\":\"alert\"");
+	assign_without(p, &b, one, 1, 10);
+	until_answers(p, &s, event, "\"verdict\":\"none\"");
+	assign_without(p, &b, NULL, 0, 10);
+	until_answers(p, &s, event, "\"verdict\":\"alert\"");
+	assert_int_equal(endpoint_history_count(p, "armed"), 1);
+	stop_sensor(&s);
+}
+
+static void write_yara_bundle(struct endpoint *p, char dir[256])
+{
+	char path[300];
 	struct err e;
 
-	NEED_AGENT(p);
-	snprintf(dir, sizeof dir, "%s/yara-content", p->dir);
+	snprintf(dir, 256, "%s/yara-content", p->dir);
 	assert_ok(file_mkdirs(dir, 0755, &e));
 	snprintf(path, sizeof path, "%s/bundle.json", dir);
 	assert_ok(file_replace(path, YARA_BUNDLE, strlen(YARA_BUNDLE), 0644, &e));
@@ -228,13 +310,24 @@ static void a_yara_rule_leaves_what_runs_too(void **state)
 	assert_ok(file_replace(path, YARA_RULES, strlen(YARA_RULES), 0644, &e));
 	endpoint_write(p, "/etc/ringhold/contract.json",
 		       "{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"yara\":{\"versions\":[1]}}}", 0644);
-	b = committed(p, dir);
-	assign_without(p, &b, one, 1, 10);
-	until_told(p, "bad;", 1);
-	assert_true(endpoint_has_history(p, "1 rules are left out, 1 load"));
-	assign_without(p, &b, NULL, 0, 10);
-	until_told(p, "", 0);
-	assert_true(endpoint_has_history(p, "no rule is left out any more: 2 load"));
+}
+
+static void the_sensor_no_longer_answers_with_the_rule_and_then_again(void **state)
+{
+	struct endpoint *p = *state;
+
+	NEED_AGENT(p);
+	drop_and_undo_with(p, GOOD, RULE, PIPE_EVENT);
+}
+
+static void the_sensor_does_so_with_yara_rules_too(void **state)
+{
+	struct endpoint *p = *state;
+	char dir[256];
+
+	NEED_AGENT(p);
+	write_yara_bundle(p, dir);
+	drop_and_undo_with(p, dir, "bad", TEXT_EVENT);
 }
 
 #define LOADER "/usr/lib/ringhold/loaders/own"
@@ -280,7 +373,8 @@ int main(void)
 		TEST(content_on_trial_goes_on_with_its_trial_without_the_rule),
 		TEST(what_cannot_be_left_out_is_said),
 		TEST(killed_at_any_moment_the_host_ends_with_the_list_that_is_assigned),
-		TEST(a_yara_rule_leaves_what_runs_too),
+		TEST(the_sensor_no_longer_answers_with_the_rule_and_then_again),
+		TEST(the_sensor_does_so_with_yara_rules_too),
 		TEST(content_that_only_the_sensors_own_command_loads_is_left_whole_and_that_is_said),
 	};
 
