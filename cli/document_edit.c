@@ -82,6 +82,22 @@ static int compose(struct buf *out, const struct document_edit *d, const struct 
 	return buf_check(out, e);
 }
 
+/* For programs: an answer, although nobody was asked. */
+static int would_be(const struct document_edit *d, struct remote_answer *out, struct err *e)
+{
+	struct json_writer w = { .out = buf_new(0) };
+
+	*out = (struct remote_answer){ .status = 200, .text = w.out };
+	if (!w.out)
+		return err_memory(e);
+	json_open_object(&w, NULL);
+	json_put_text(&w, "role", d->role);
+	json_put_text(&w, "path", d->path);
+	json_put_bool(&w, "dry_run", true);
+	json_close_object(&w);
+	return buf_check(w.out, e) < 0 ? e->code : json_parse(&out->doc, "the answer", w.out->data, w.out->len, NULL, e);
+}
+
 int document_edit_put(struct document_edit *d, const struct buf *text, bool dry, int64_t now, struct remote_answer *answer, struct err *e)
 {
 	AUTO(buf) struct buf *role = NULL, *body = buf_new(0), *path = buf_new(0);
@@ -96,7 +112,7 @@ int document_edit_put(struct document_edit *d, const struct buf *text, bool dry,
 	    role_edit_finish(d->edit, now, &role, e) < 0 || compose(body, d, role, hex, e) < 0)
 		return e->code;
 	if (dry)
-		return 0;
+		return would_be(d, answer, e);
 	buf_adds(path, "/v1/roles/");
 	remote_escape(path, d->role);
 	if (buf_check(path, e) < 0 || remote_upload(d->remote, text, hex, e) < 0)

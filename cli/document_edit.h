@@ -18,7 +18,7 @@ void document_edit_free(struct document_edit *d);
 
 const struct buf *document_edit_now(const struct document_edit *d);     /* as published; NULL: there is none */
 
-/* Signs the document with this text; sends it unless `dry`. */
+/* Signs the document with this text; sends it unless `dry`: then *answer says what it would be. */
 int document_edit_put(struct document_edit *d, const struct buf *text, bool dry, int64_t now, struct remote_answer *answer,
 		      struct err *e) MUST_CHECK;
 

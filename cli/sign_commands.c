@@ -155,6 +155,24 @@ static int show(int argc, char **argv, const void *options, struct err *e)
 	return ceremony_show(q, NULL, o->place.remote.json, e);
 }
 
+static int print_request(const char *id, const char *key, const char *value, bool dry, struct err *e)
+{
+	AUTO(buf) struct buf *text = buf_new(0);
+	struct json_writer w = { .out = text, .indent = true };
+
+	if (!text)
+		return err_memory(e);
+	json_open_object(&w, NULL);
+	json_put_text(&w, "id", id);
+	json_put_text(&w, key, value);
+	json_put_bool(&w, "dry_run", dry);
+	json_close_object(&w);
+	if (buf_check(text, e) < 0)
+		return e->code;
+	puts(text->data);
+	return 0;
+}
+
 static int export(int argc, char **argv, const void *options, struct err *e)
 {
 	const struct request_options *o = options;
@@ -166,6 +184,8 @@ static int export(int argc, char **argv, const void *options, struct err *e)
 		return err_set(e, ERR_USAGE, "into which file? name it with -o FILE");
 	if (trust_place_open(&p, &o->place, e) < 0 || get_request(p, argv[0], &q, e) < 0 || ceremony_write(o->output, q, e) < 0)
 		return e->code;
+	if (o->place.remote.json)
+		return print_request(q->id, "file", o->output, false, e);
 	printf("%s: request %s; sign it with `ringhold sign %s --key KEY`, bring it back with `ringhold request import %s`\n", o->output, q->id,
 	       o->output, o->output);
 	return 0;
@@ -207,6 +227,8 @@ static int withdraw(int argc, char **argv, const void *options, struct err *e)
 		return e->code;
 	if (!o->dry_run && trust_place_withdraw(p, whole, o->reason, e) < 0)
 		return e->code;
+	if (o->place.remote.json)
+		return print_request(whole, "state", o->dry_run ? "open" : "withdrawn", o->dry_run, e);
 	printf("request %s %s withdrawn\n", whole, o->dry_run ? "would be" : "is");
 	return 0;
 }
