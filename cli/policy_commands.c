@@ -27,7 +27,7 @@ struct policy_options {
 #define AT(field) offsetof(struct policy_options, field)
 
 static const struct cli_option plain_rows[] = { REMOTE_ROWS(AT(remote)) };
-static const struct cli_option set_rows[] = { REMOTE_CHANGE_ROWS(AT(remote)) };
+static const struct cli_option set_rows[] = { REMOTE_MATCH_ROW(AT(remote)), REMOTE_CHANGE_ROWS(AT(remote)) };
 static const struct cli_option check_rows[] = {
 	{ "members", 'm', CLI_MANY, AT(members), "[RING=]N", "endpoints in that ring, or in each [unknown]" },
 	{ "exact", 'e', CLI_FLAG, AT(exact), NULL, "work out how often each gate errs" },

@@ -24,6 +24,7 @@ struct remote {
 	char *url;              /* without a slash at the end */
 	char *token;            /* NULL: none */
 	bool dry_run;
+	char match[120];        /* "If-Match: ..."; "" none */
 };
 
 /* ---- finding the server ---- */
@@ -122,6 +123,11 @@ int remote_open(struct remote **out, const struct remote_options *o, struct err 
 	if (!r)
 		return err_memory(e);
 	r->dry_run = o->dry_run;
+	/* A version as it is shown, or already in its quotes, or * for any. */
+	if (o->match && (strlen(o->match) > 96 || strpbrk(o->match, "\r\n")))
+		return err_set(e, ERR_USAGE, "--if-match %.40s...: no version is so long", o->match);
+	if (o->match)
+		snprintf(r->match, sizeof r->match, *o->match == '"' || !strcmp(o->match, "*") ? "If-Match: %s" : "If-Match: \"%s\"", o->match);
 	if (!pin && line_below(&own_pin, home, "pin", e) < 0)
 		return e->code;
 	if (!pin)
@@ -226,7 +232,8 @@ static int exchange(struct remote *r, const char *method, const char *path, cons
 {
 	AUTO_FREE char *url = url_of(r, method, path);
 	char key[80];
-	const char *const headers[] = { key, NULL };
+	const char *headers[3] = { NULL };
+	size_t count = 0;
 	struct fetch_request q = { .method = method, .url = url, .type = type, .bearer = r->token, .max = ANSWER_MAX };
 	struct fetch_answer answer = { 0 };
 	struct err unreadable;
@@ -236,8 +243,11 @@ static int exchange(struct remote *r, const char *method, const char *path, cons
 	if (strcmp(method, "POST") == 0) {
 		if (idempotency_key(key, e) < 0)
 			return e->code;
-		q.headers = headers;
+		headers[count++] = key;
 	}
+	if (r->match[0] && strcmp(method, "GET") != 0)
+		headers[count++] = r->match;
+	q.headers = count ? headers : NULL;
 	if (body) {
 		if (buf_check(body, e) < 0)
 			return e->code;

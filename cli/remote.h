@@ -15,6 +15,7 @@
 
 struct remote_options {
 	const char *home, *server, *token_file, *pin, *ca_file;
+	const char *match;              /* of commands with REMOTE_MATCH_ROW: only to this version; NULL: as it may be */
 	bool json;
 	bool dry_run;                   /* of commands with REMOTE_CHANGE_ROWS: every request but a GET changes nothing */
 };
@@ -33,6 +34,10 @@ struct remote_options {
 #define REMOTE_CHANGE_ROWS(at)                                                                                \
 	REMOTE_ROWS(at),                                                                                      \
 	REMOTE_ROW(at, "dry-run", CLI_FLAG, dry_run, NULL, "ask the server to check everything and change nothing")
+
+/* And one row more where what is changed has a version (its ETag). */
+#define REMOTE_MATCH_ROW(at) \
+	REMOTE_ROW(at, "if-match", CLI_TEXT, match, "VERSION", "only while it is at the version that was looked at")
 
 struct remote;
 

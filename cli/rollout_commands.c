@@ -26,6 +26,7 @@ static const struct cli_option show_rows[] = { REMOTE_ROWS(AT(remote)) };
 static const struct cli_option move_rows[] = {
 	REASON_ROW,
 	{ "ring", 0, CLI_TEXT, AT(ring), "NAME", "this ring only [wherever it applies]" },
+	REMOTE_MATCH_ROW(AT(remote)),
 	REMOTE_CHANGE_ROWS(AT(remote)),
 };
 static const struct cli_option rollback_rows[] = {
@@ -36,9 +37,10 @@ static const struct cli_option rollback_rows[] = {
 static const struct cli_option drop_rows[] = {
 	REASON_ROW,
 	{ "undo", 0, CLI_FLAG, AT(undo), NULL, "these rules load again" },
+	REMOTE_MATCH_ROW(AT(remote)),
 	REMOTE_CHANGE_ROWS(AT(remote)),
 };
-static const struct cli_option stop_rows[] = { REASON_ROW, REMOTE_CHANGE_ROWS(AT(remote)) };
+static const struct cli_option stop_rows[] = { REASON_ROW, REMOTE_MATCH_ROW(AT(remote)), REMOTE_CHANGE_ROWS(AT(remote)) };
 
 static int need_reason(const struct rollout_options *o, struct err *e)
 {
@@ -92,7 +94,7 @@ static int list(int argc, char **argv, const void *options, struct err *e)
 
 static void print_head(const struct json *rollout)
 {
-	static const char *const members[] = { "id", "channel", "serial", "version", "state", "digest" };
+	static const char *const members[] = { "id", "channel", "serial", "version", "state", "digest", "etag" };
 	char text[ARRAY_LEN(members)][80];
 	struct buf line = { 0 };
 
@@ -100,7 +102,7 @@ static void print_head(const struct json *rollout)
 		remote_text(rollout, members[i], text[i], sizeof text[i]);
 	buf_addf(&line, "rollout %s: channel %s, serial %s, version ", text[0], text[1], text[2]);
 	log_escape(&line, text[3], strlen(text[3]));
-	buf_addf(&line, ": %s\n%s\n\n", text[4], text[5]);
+	buf_addf(&line, ": %s\n%s\nat version %s, for --if-match\n\n", text[4], text[5], text[6]);
 	fputs(line.failed ? "" : line.data, stdout);
 	buf_release(&line);
 }
@@ -234,7 +236,10 @@ static int print_drops(const struct json *drops, struct err *e)
 		{ "FOLLOWING", "following" },
 	};
 	const struct json *list = json_get(drops, "drop");
+	char version[80];
 
+	remote_text(drops, "etag", version, sizeof version);
+	printf("at version %s, for --if-match\n\n", version);
 	if (list && list->count == 0)
 		printf("no rule is left out\n");
 	else if (remote_table(list, rules, ARRAY_LEN(rules), e) < 0)

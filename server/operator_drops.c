@@ -82,6 +82,7 @@ static void reply_drops(struct request *q, const char *channel)
 	w = reply_json(&q->reply, 200);
 	json_open_object(&w, NULL);
 	json_put_text(&w, "channel", channel);
+	json_put_text(&w, "etag", version);
 	json_open_array(&w, "drop");
 	for (size_t i = 0; i < first->drop_count; i++) {
 		json_open_object(&w, NULL);

@@ -221,6 +221,9 @@ static void put_offers(struct json_writer *w, struct rollout *r)
 
 static void put_rollout(struct json_writer *w, struct server *s, struct rollout *r, bool offers)
 {
+	char version[ROLLOUT_VERSION_MAX];
+
+	rollout_version(r, version);
 	json_open_object(w, NULL);
 	json_put_int(w, "id", (int64_t)r->id);
 	json_put_text(w, "channel", r->channel);
@@ -235,6 +238,7 @@ static void put_rollout(struct json_writer *w, struct server *s, struct rollout 
 	json_put_bool(w, "restored", r->restored);
 	json_put_int(w, "policy_version", (int64_t)r->policy_version);
 	put_emergency(w, r);
+	json_put_text(w, "etag", version);
 	json_open_array(w, "rings");
 	for (size_t i = 0; i < r->policy->count; i++)
 		put_stage(w, s, &r->stages[i]);

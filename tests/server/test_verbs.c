@@ -348,6 +348,27 @@ static void a_simulated_move_happens_when_it_is_signed_and_an_override_takes_it_
 	assert_string_equal(member(&d, "ring"), "early");
 }
 
+static void a_change_can_be_bound_to_the_version_that_was_looked_at(void **state)
+{
+	struct place *x = *state;
+	struct office *o = x->plane->o;
+	char seen[80], hex[DIGEST_HEX_LEN + 1];
+
+	NEED(o);
+	publish(o, 1, "rules", hex);
+	{
+		AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "GET", "/v1/rollouts/1", NULL);
+
+		snprintf(seen, sizeof seen, "%s", member(&a, "etag"));
+	}
+	assert_int_equal(TOOL(o, "", "rollout", "show", "1"), 0);
+	expect_said(o, seen);
+	assert_int_equal(TOOL(o, "", "rollout", "pause", "1", "--reason", "x", "--if-match", seen), 0);
+	assert_int_not_equal(TOOL(o, "", "rollout", "resume", "1", "--reason", "x", "--if-match", seen), 0);
+	expect_said(o, "look at it again");
+	assert_int_equal(TOOL(o, "", "rollout", "resume", "1", "--reason", "x", "--if-match", "*"), 0);
+}
+
 static int setup(void **state)
 {
 	struct place *x = calloc(1, sizeof *x);
@@ -372,6 +393,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(every_verb_explains_itself_and_answers_programs),
 		T(what_is_looked_at_is_json_and_a_dry_run_changes_nothing),
+		T(a_change_can_be_bound_to_the_version_that_was_looked_at),
 		T(a_simulated_move_happens_when_it_is_signed_and_an_override_takes_it_back),
 	};
 
