@@ -8,21 +8,9 @@
 
 #define CROWD 100
 
-static void policy(struct world *w, const char *rings)
-{
-	static uint64_t version;
-	struct server_batch b = { .count = 0 };
-	char body[1024];
-	struct err e;
-
-	snprintf(body, sizeof body, "{\"format\":1,\"channel\":\"edr\",\"rings\":[%s]}", rings);
-	server_record(&b, STORE_POLICY)->u.policy = (struct store_policy){ .channel = "edr", .version = ++version, .body = body, .at = clock_now(), .by = "tester" };
-	assert_ok(server_write(w->s, &b, &e));
-}
-
 static void ring_of(struct world *w, size_t debian, size_t alpine)
 {
-	policy(w, "{\"name\":\"canary\",\"boots\":0},{\"name\":\"early\",\"boots\":0}");
+	world_policy(w, "{\"name\":\"canary\",\"boots\":0},{\"name\":\"early\",\"boots\":0}");
 	for (size_t i = 0; i < debian + alpine; i++)
 		add_machine(w, "canary")->os = i >= debian ? "alpine-3" : NULL;
 	all_check_in(w);
@@ -434,7 +422,7 @@ static void lost_offers_halt_only_where_the_background_is_known(void **state)
 	struct machine kept[CROWD];
 	size_t count;
 
-	policy(w, "{\"name\":\"canary\",\"boots\":0,\"p0\":0.05,\"p1\":0.4,\"m0\":40},{\"name\":\"early\",\"boots\":0}");
+	world_policy(w, "{\"name\":\"canary\",\"boots\":0,\"p0\":0.05,\"p1\":0.4,\"m0\":40},{\"name\":\"early\",\"boots\":0}");
 	r = publish(w, 1);
 	live(w, 9 * 3600);
 	assert_true(r->stages[0].policy->p0 > 0.04);

@@ -81,6 +81,19 @@ static inline int call(struct world *w, void (*handler)(struct request *), const
 	return status;
 }
 
+/* The channel's policy from now on: these rings. */
+static inline void world_policy(struct world *w, const char *rings)
+{
+	static uint64_t version;
+	struct server_batch b = { .count = 0 };
+	char body[2048];
+	struct err e;
+
+	snprintf(body, sizeof body, "{\"format\":1,\"channel\":\"edr\",\"rings\":[%s]}", rings);
+	server_record(&b, STORE_POLICY)->u.policy = (struct store_policy){ .channel = "edr", .version = ++version, .body = body, .at = clock_now(), .by = "tester" };
+	assert_ok(server_write(w->s, &b, &e));
+}
+
 static inline struct machine *add_machine(struct world *w, const char *ring)
 {
 	struct machine *m = (assert_true(w->count < MACHINES), &w->machines[w->count++]);
