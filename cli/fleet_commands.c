@@ -76,6 +76,19 @@ static void print_lines(const char *title, const struct json *lines)
 	}
 }
 
+/* How often its emergency lane was used: never, as a rule. */
+static void print_channel(const struct json *channel, const char *name)
+{
+	char total[24], recent[24];
+
+	remote_text(channel, "emergencies.total", total, sizeof total);
+	remote_text(channel, "emergencies.last_90_days", recent, sizeof recent);
+	printf("channel %s", name);
+	if (strcmp(total, "0") != 0 && strcmp(total, "-") != 0)
+		printf(": %s rollouts by the emergency lane, %s of them in 90 days", total, recent);
+	printf("\n");
+}
+
 /* One table over all channels: who is where. */
 static int print_rings(const struct json *status, struct err *e)
 {
@@ -91,7 +104,7 @@ static int print_rings(const struct json *status, struct err *e)
 		const struct json *rings = json_get(&channels->u.items[i], "rings");
 
 		remote_text(&channels->u.items[i], "channel", name, sizeof name);
-		printf("channel %s\n", name);
+		print_channel(&channels->u.items[i], name);
 		if (remote_table(rings, columns, ARRAY_LEN(columns), e) < 0)
 			return e->code;
 		printf("\n");

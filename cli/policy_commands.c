@@ -1,4 +1,4 @@
-/* policy_commands: what a channel's gates ask for, what that costs, and what would fit. */
+/* policy_commands: what the gates of a policy ask for, what that costs, and what would fit. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,15 +21,15 @@
 struct policy_options {
 	struct remote_options remote;
 	struct cli_list members, losses;
+	const char *at;
 	bool exact, json;
 };
 
 #define AT(field) offsetof(struct policy_options, field)
 
-static const struct cli_option plain_rows[] = { REMOTE_ROWS(AT(remote)) };
-static const struct cli_option set_rows[] = { REMOTE_MATCH_ROW(AT(remote)), REMOTE_CHANGE_ROWS(AT(remote)) };
 static const struct cli_option check_rows[] = {
 	{ "members", 'm', CLI_MANY, AT(members), "[RING=]N", "endpoints in that ring, or in each [unknown]" },
+	{ "at", 'a', CLI_TEXT, AT(at), "TIME", "when the rollout begins, such as 2026-12-18T12:00:00Z: windows and freezes count from there [now]" },
 	{ "exact", 'e', CLI_FLAG, AT(exact), NULL, "work out how often each gate errs" },
 	{ "json", 0, CLI_FLAG, AT(json), NULL, "for programs" },
 };
@@ -43,41 +43,6 @@ static int read_policy(struct policy **out, struct buf **text, const char *path,
 	if (file_read(text, path, POLICY_MAX, e) < 0)
 		return e->code;
 	return policy_parse(out, path, (*text)->len ? (*text)->data : "", (*text)->len, e);
-}
-
-static int call_and_print(const struct remote_options *o, const char *method, const char *channel, const struct buf *body, struct err *e)
-{
-	AUTO(remote) struct remote *r = NULL;
-	AUTO(buf) struct buf *path = buf_new(0);
-	AUTO_ANSWER answer = { 0 };
-
-	if (!path)
-		return err_memory(e);
-	buf_adds(path, "/v1/policies/");
-	remote_escape(path, channel);
-	if (buf_check(path, e) < 0 || remote_open(&r, o, e) < 0 || remote_call(r, method, path->data, body, &answer, e) < 0)
-		return e->code;
-	return remote_print(answer.doc->root, e);
-}
-
-static int show(int argc, char **argv, const void *options, struct err *e)
-{
-	const struct policy_options *o = options;
-
-	(void)argc;
-	return call_and_print(&o->remote, "GET", argv[0], NULL, e);
-}
-
-static int set(int argc, char **argv, const void *options, struct err *e)
-{
-	const struct policy_options *o = options;
-	AUTO(policy) struct policy *p = NULL;
-	AUTO(buf) struct buf *text = NULL;
-
-	(void)argc;
-	if (read_policy(&p, &text, argv[0], e) < 0)
-		return e->code;
-	return call_and_print(&o->remote, "PUT", p->channel, text, e);
 }
 
 static int print_buf(struct buf *out, struct err *e)
@@ -142,13 +107,31 @@ static void print_rows(const struct row *rows, size_t count)
 		snprintf(cells[1], sizeof cells[1], "%lld", (long long)x->clean_to_pass);
 		snprintf(cells[2], sizeof cells[2], "%lld", (long long)x->failures_to_halt);
 		snprintf(cells[3], sizeof cells[3], "%lld", (long long)x->worst_exposed);
-		snprintf(cells[4], sizeof cells[4], "%lld min", (long long)(x->best_s + 59) / 60);
+		if (x->best_s == CALENDAR_NEVER)
+			snprintf(cells[4], sizeof cells[4], "never");
+		else
+			snprintf(cells[4], sizeof cells[4], "%lld min", (long long)(x->best_s + 59) / 60);
 		cli_table_row(t, (const char *const[]){ rows[i].ring->name, rows[i].members ? cells[0] : "unknown", cells[1], cells[2], cells[3], cells[4],
 							x->by_coverage ? "coverage" : "its bound" });
 	}
 	if (t)
 		cli_table_print(t, stdout);
 	cli_table_free(t);
+}
+
+/* When a ring makes offers: the best case waits for that. */
+static void print_hours(const struct row *rows, size_t count, int64_t now)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct calendar_state s = calendar_at(&rows[i].ring->calendar, now);
+		char when[CLOCK_TEXT_LEN + 1];
+
+		if (calendar_always(&rows[i].ring->calendar) || s.until == CALENDAR_NEVER)
+			continue;
+		clock_text(when, s.until);
+		printf("%s: %s until %s%s%s\n", rows[i].ring->name, s.open ? "open" : s.freeze ? "frozen" : "closed", when,
+		       s.freeze && s.freeze->reason[0] ? ": " : "", s.freeze ? s.freeze->reason : "");
+	}
 }
 
 /* What no best case can tell. */
@@ -211,7 +194,10 @@ static int print_json(const struct row *rows, size_t count, bool exact, struct e
 		json_put_int(&w, "clean_to_pass", r->x.clean_to_pass);
 		json_put_int(&w, "failures_to_halt", r->x.failures_to_halt);
 		json_put_int(&w, "worst_exposed", r->x.worst_exposed);
-		json_put_int(&w, "best_s", r->x.best_s);
+		if (r->x.best_s == CALENDAR_NEVER)
+			json_put_null(&w, "best_s");
+		else
+			json_put_int(&w, "best_s", r->x.best_s);
 		json_put_int(&w, "boots", r->ring->boots);
 		json_put_text(&w, "passes_by", r->x.by_coverage ? "coverage" : "bound");
 		if (exact) {
@@ -235,9 +221,11 @@ static int check(int argc, char **argv, const void *options, struct err *e)
 	struct row rows[POLICY_RINGS_MAX] = { 0 };
 	AUTO(policy) struct policy *p = NULL;
 	AUTO(buf) struct buf *text = NULL;
-	const int64_t now = clock_now();
+	int64_t now = clock_now();
 
 	(void)argc;
+	if (o->at && !clock_parse(&now, o->at, strlen(o->at)))
+		return err_set(e, ERR_USAGE, "--at %.40s: wanted a time such as 2026-12-18T12:00:00Z", o->at);
 	if (read_policy(&p, &text, argv[0], e) < 0 || parse_members(members, p, &o->members, e) < 0 || policy_resolve(p, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < p->count; i++) {
@@ -251,6 +239,7 @@ static int check(int argc, char **argv, const void *options, struct err *e)
 		return e->code;
 	if (!o->json) {
 		print_rows(rows, p->count);
+		print_hours(rows, p->count, now);
 		print_boots(rows, p->count);
 		if (o->exact)
 			print_exact(rows, p->count);
@@ -414,10 +403,9 @@ static int suggest(int argc, char **argv, const void *options, struct err *e)
 	.option_count = ARRAY_LEN(rows_), .options_size = sizeof(struct policy_options)
 
 const struct cli_command policy_commands[] = {
-	{ .name = "policy show", COMMAND(show, "CHANNEL", plain_rows, "a channel's policy in force") },
-	{ .name = "policy set", COMMAND(set, "FILE", set_rows, "replace a channel's policy for later rollouts") },
 	{ .name = "policy check", COMMAND(check, "FILE", check_rows, "check a policy and print what it can cost"),
-	  .more = "Refuses a policy under which a ring of that size could never pass." },
+	  .more = "Refuses a policy under which a ring of that size could never pass, or that never opens. The best case waits for windows and\n"
+		  "freezes. `ringhold policy set --dry-run` takes the members that each ring really has." },
 	{ .name = "policy suggest", COMMAND(suggest, "FILE", suggest_rows, "p0 and observation that fit a measured background loss"),
 	  .more = "The 97.5 % upper bound of the background loss must be at most p0/2, or lost endpoints only hold a ring.\n"
 		  "Without --loss the server is asked what its placebo offers came to: in each ring, were the observation that of\n"

@@ -18,6 +18,7 @@ static const struct {
 	{ diff_commands, &diff_command_count },
 	{ schema_commands, &schema_command_count },
 	{ rollout_commands, &rollout_command_count },
+	{ policy_version_commands, &policy_version_command_count },
 	{ policy_commands, &policy_command_count },
 	{ plan_commands, &plan_command_count },
 	{ trust_commands, &trust_command_count },

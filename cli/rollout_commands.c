@@ -12,6 +12,7 @@
 struct rollout_options {
 	struct remote_options remote;
 	const char *channel, *ring, *reason, *to;
+	bool emergency;
 	bool undo;
 };
 
@@ -29,6 +30,13 @@ static const struct cli_option move_rows[] = {
 	REMOTE_MATCH_ROW(AT(remote)),
 	REMOTE_CHANGE_ROWS(AT(remote)),
 };
+static const struct cli_option approve_rows[] = {
+	REASON_ROW,
+	{ "ring", 0, CLI_TEXT, AT(ring), "NAME", "this ring only [wherever it applies]" },
+	{ "emergency", 0, CLI_FLAG, AT(emergency), NULL, "to the emergency lane that was asked for" },
+	REMOTE_CHANGE_ROWS(AT(remote)),
+};
+static const struct cli_option emergency_rows[] = { REASON_ROW, REMOTE_CHANGE_ROWS(AT(remote)) };
 static const struct cli_option rollback_rows[] = {
 	{ "to", 0, CLI_TEXT, AT(to), "SERIAL|DIGEST", "which bundle, none that is stopped or below the floor [previous]" },
 	REASON_ROW,
@@ -77,7 +85,7 @@ static int list(int argc, char **argv, const void *options, struct err *e)
 {
 	static const struct remote_column columns[] = {
 		{ "ID", "id" }, { "CHANNEL", "channel" }, { "SERIAL", "serial" }, { "VERSION", "version" }, { "STATE", "state" },
-		{ "CREATED", "created" }, { "BY", "by" },
+		{ "EMERGENCY", "emergency.state" }, { "CREATED", "created" }, { "BY", "by" },
 	};
 	const struct rollout_options *o = options;
 	AUTO(remote) struct remote *r = NULL;
@@ -107,6 +115,40 @@ static void print_head(const struct json *rollout)
 	buf_release(&line);
 }
 
+/* Said first: this one waits for less than others. */
+static void print_emergency(const struct json *rollout)
+{
+	char state[16], by[132], since[32];
+
+	remote_text(rollout, "emergency.state", state, sizeof state);
+	remote_text(rollout, "emergency.by", by, sizeof by);
+	remote_text(rollout, "emergency.since", since, sizeof since);
+	if (strcmp(state, "open") == 0)
+		printf("EMERGENCY LANE, open since %s, asked for by %s\n\n", since, by);
+	else if (strcmp(state, "asked") == 0)
+		printf("the emergency lane is asked for by %s and not agreed to yet\n\n", by);
+}
+
+/* What keeps rings back, and who agreed; nothing when nothing does. */
+static int print_waits(const struct json *rings, struct err *e)
+{
+	static const struct remote_column columns[] = {
+		{ "RING", "ring" }, { "WAITS", "waits" }, { "APPROVALS WANTED", "approvals.wanted" }, { "ROLE", "approvals.role" },
+	};
+	char waits[300], wanted[24];
+	bool any = false;
+
+	for (size_t i = 0; rings && rings->type == JSON_ARRAY && i < rings->count; i++) {
+		remote_text(&rings->u.items[i], "waits", waits, sizeof waits);
+		remote_text(&rings->u.items[i], "approvals.wanted", wanted, sizeof wanted);
+		any = any || strcmp(waits, "-") != 0 || strcmp(wanted, "0") != 0;
+	}
+	if (!any)
+		return 0;
+	printf("\n");
+	return remote_table(rings, columns, ARRAY_LEN(columns), e);
+}
+
 static int print_rollout(const struct json *rollout, struct err *e)
 {
 	static const struct remote_column columns[] = {
@@ -118,10 +160,13 @@ static int print_rollout(const struct json *rollout, struct err *e)
 	static const struct remote_column said[] = { { "RING", "ring" }, { "SAYS", "sentence" } };
 
 	print_head(rollout);
+	print_emergency(rollout);
 	if (remote_table(json_get(rollout, "rings"), columns, ARRAY_LEN(columns), e) < 0)
 		return e->code;
 	printf("\n");
-	return remote_table(json_get(rollout, "rings"), said, ARRAY_LEN(said), e);
+	if (remote_table(json_get(rollout, "rings"), said, ARRAY_LEN(said), e) < 0)
+		return e->code;
+	return print_waits(json_get(rollout, "rings"), e);
 }
 
 static int show(int argc, char **argv, const void *options, struct err *e)
@@ -165,6 +210,8 @@ static int post_move(struct remote *r, const char *id, const char *move, const s
 	json_put_text(&w, "reason", o->reason);
 	if (o->ring)
 		json_put_text(&w, "ring", o->ring);
+	if (o->emergency)
+		json_put_bool(&w, "emergency", true);
 	json_close_object(&w);
 	snprintf(path, sizeof path, "/v1/rollouts/%.24s/%s", id, move);
 	return remote_call(r, "POST", path, body, answer, e);
@@ -195,6 +242,7 @@ MOVE(resume)
 MOVE(halt)
 MOVE(abort)
 MOVE(retry)
+MOVE(emergency)
 
 static int rollback(int argc, char **argv, const void *options, struct err *e)
 {
@@ -338,13 +386,17 @@ const struct cli_command rollout_commands[] = {
 	{ .name = "rollout list", COMMAND(list, NULL, 0, list_rows, "rollouts, newest first") },
 	{ .name = "rollout show", COMMAND(show, "ID", 1, show_rows, "one rollout, ring by ring, and what its gates say") },
 	{ .name = "rollout explain", COMMAND(explain, "ID", 1, show_rows, "every gate's decision, decided again here from its recorded inputs") },
-	{ .name = "rollout approve", COMMAND(order_approve, "ID", 1, move_rows, "agree to what waits for a person; not to what one published oneself") },
+	{ .name = "rollout approve", COMMAND(order_approve, "ID", 1, approve_rows, "agree to what waits for people; not to what one published oneself") },
 	{ .name = "rollout promote", COMMAND(order_promote, "ID", 1, move_rows, "on to the next ring, where a person is asked") },
 	{ .name = "rollout pause", COMMAND(order_pause, "ID", 1, move_rows, "no new permits; what is under way finishes") },
 	{ .name = "rollout resume", COMMAND(order_resume, "ID", 1, move_rows, "go on after a pause or a hold that asks") },
 	{ .name = "rollout halt", COMMAND(order_halt, "ID", 1, move_rows, "stop the digest and go back: final") },
 	{ .name = "rollout abort", COMMAND(order_abort, "ID", 1, move_rows, "give a held rollout up; what runs it keeps it") },
 	{ .name = "rollout retry", COMMAND(order_retry, "ID", 1, move_rows, "another attempt: endpoints that put the bundle aside try it again") },
+	{ .name = "rollout emergency", COMMAND(order_emergency, "ID", 1, emergency_rows, "ask for the emergency lane"),
+	  .more = "It opens when as many people as the policy says agree with `rollout approve --emergency`: neither who published nor who asked.\n"
+		  "It shortens the soak and waits for no window, freeze, lag or other bundle; validation, canary load, the first ring and\n"
+		  "every gate stay. Each use is counted and shown in `status`." },
 	{ .name = "rollout rollback", COMMAND(rollback, "CHANNEL", 1, rollback_rows, "assign older content to every ring") },
 	{ .name = "rollout drop", COMMAND_TO(drop, "CHANNEL [RULE...]", 1, -1, drop_rows, "leave single rules out, without a new bundle; without rules: show which are"),
 	  .more = "Rules stay out of this bundle and of later ones until the order is taken back with --undo.\n"

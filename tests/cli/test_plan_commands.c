@@ -96,6 +96,21 @@ static void suggest_fits_p0_and_observation_to_what_was_measured(void **state)
 	assert_says(2, "which server", "policy", "suggest", "policy.json");
 }
 
+static void windows_and_freezes_count_into_the_best_case_and_rings_that_never_open_are_refused(void **state)
+{
+	(void)state;
+	/* 10, 10, 20 of 40: two waves on a Friday, the next one is frozen, the last a week later */
+	typed_put("hours.json", "{\"format\":1,\"channel\":\"edr\",\"rings\":[{\"name\":\"canary\",\"windows\":[{\"days\":\"fri\",\"from\":\"00:00\",\"to\":\"00:15\","
+		  "\"zone\":\"UTC\"}],\"freezes\":[{\"from\":\"2026-06-12\",\"to\":\"2026-06-12\",\"zone\":\"UTC\",\"reason\":\"audit\"}]}]}");
+	assert_says(0, "20290 min", "policy", "check", "hours.json", "--members", "40", "--at", "2026-06-04T23:00:00Z");
+	assert_says(0, "canary: closed until 2026-06-05T00:00:00Z", "policy", "check", "hours.json", "--at", "2026-06-04T23:00:00Z");
+	assert_says(0, "canary: frozen until 2026-06-19T00:00:00Z: audit", "policy", "check", "hours.json", "--at", "2026-06-12T12:00:00Z");
+	assert_says(0, "\"best_s\": 1217400", "policy", "check", "hours.json", "--members", "40", "--at", "2026-06-04T23:00:00Z", "--json");
+	typed_put("never.json", "{\"format\":1,\"channel\":\"edr\",\"rings\":[{\"name\":\"canary\",\"freezes\":[{\"from\":\"2026-06-12\",\"to\":\"2099-06-12\","
+		  "\"zone\":\"UTC\"}]}]}");
+	assert_says(1, "does not open within ten years", "policy", "check", "never.json", "--at", "2026-07-01T00:00:00Z");
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, typed_leave)
@@ -104,6 +119,7 @@ int main(void)
 		CASE(programs_get_json_and_people_a_picture),
 		CASE(a_trace_is_read_and_nonsense_is_wrong_use),
 		CASE(check_shows_what_a_ring_costs_and_refuses_what_cannot_pass),
+		CASE(windows_and_freezes_count_into_the_best_case_and_rings_that_never_open_are_refused),
 		CASE(check_works_the_errors_out_exactly),
 		CASE(suggest_fits_p0_and_observation_to_what_was_measured),
 	};

@@ -58,6 +58,11 @@ static void what_the_agent_writes_the_server_reads(void **state)
 	assert_string_equal(back->events[0].detail, "line one\nline two 0");
 	checkin_stratum(stratum, STRATUM_DEFAULT, &back->facts);
 	assert_string_equal(stratum, "debian-12/7.11/zh_CN");
+	/* what a policy does not ask for keeps its place, so that pooling finds locale and version */
+	checkin_stratum(stratum, 1u << STRATUM_OS, &back->facts);
+	assert_string_equal(stratum, "debian-12/*/*");
+	checkin_stratum(stratum, 1u << STRATUM_LOCALE | 1u << STRATUM_ARCH, &back->facts);
+	assert_string_equal(stratum, "x86_64/*/*/zh_CN");
 }
 
 static void a_bare_heartbeat_is_enough(void **state)

@@ -63,6 +63,103 @@ static void expect(struct ring *g, enum verdict v, enum verdict_cause c)
 			 verdict_cause_name(c), g->r.sentence);
 }
 
+static struct policy_ring *policy_of(struct ring *g)
+{
+	return &g->policy->rings[0];
+}
+
+static void so_many_strata_are_covered_as_the_policy_says(void **state)
+{
+	const struct stratum_size kinds[] = { { "debian-12/7.11/C", 500 }, { "debian-12/7.11/zh_CN", 400 }, { "alpine-3/7.11/C", 100 } };
+	uint32_t survived[4] = { 0 };
+	struct ring *g = *state;
+	AUTO(strata) struct strata *plan = NULL;
+	struct err e;
+
+	assert_ok(strata_plan(&plan, kinds, 3, &e));
+	assert_int_equal(strata_large_count(plan), 3);
+	add(g, 30, OUTCOME_SURVIVED);
+	g->f.strata = plan;
+	survived[1] = 26;
+	survived[2] = 4;
+	g->f.strata_lacking = strata_lacking(plan, survived, policy_of(g)->strata_survivors, &(uint32_t){ 0 });
+	assert_int_equal(g->f.strata_lacking, 2);
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	/* four are enough of each where the policy says so */
+	policy_of(g)->strata_survivors = 4;
+	g->f.strata_lacking = strata_lacking(plan, survived, policy_of(g)->strata_survivors, &(uint32_t){ 0 });
+	assert_int_equal(g->f.strata_lacking, 1);
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	/* and two of the three */
+	policy_of(g)->strata_covered = 2;
+	expect(g, VERDICT_CONTINUE, CAUSE_SOAK);
+	/* more than the ring has never pass by themselves, not by coverage either */
+	policy_of(g)->strata_covered = 4;
+	g->f.strata_lacking = 0;
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	assert_non_null(strstr(g->r.sentence, "1 of the 4 strata that the policy asks for are not in this ring"));
+	g->f.eligible = g->f.members_survived = 4;
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	g->f.now = T0 + policy_of(g)->deadline_s;
+	expect(g, VERDICT_HOLD, CAUSE_DEADLINE);
+	g->f.continue_anyway = true;
+	judge(g);
+	assert_true(g->r.bound_reached);
+}
+
+static void hours_in_which_a_ring_is_closed_do_not_count_toward_its_deadline(void **state)
+{
+	struct ring *g = *state;
+
+	add(g, 1, OUTCOME_PENDING);
+	g->f.now = T0 + policy_of(g)->deadline_s + 3599;
+	g->f.closed_s = 3600;
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	g->f.now++;
+	expect(g, VERDICT_HOLD, CAUSE_DEADLINE);
+}
+
+static void the_emergency_lane_shortens_the_soak_and_nothing_else(void **state)
+{
+	struct ring *g = *state;
+
+	g->f.emergency = true;
+	add(g, 21, OUTCOME_SURVIVED);
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	add(g, 1, OUTCOME_SURVIVED);
+	g->f.bound_at = T0;
+	g->f.now = T0 + policy_of(g)->emergency_soak_s - 1;
+	expect(g, VERDICT_CONTINUE, CAUSE_SOAK);
+	assert_non_null(strstr(g->r.sentence, "in the emergency lane"));
+	g->f.now++;
+	expect(g, VERDICT_PASS, CAUSE_BOUND);
+	g->f.emergency = false;
+	expect(g, VERDICT_CONTINUE, CAUSE_SOAK);
+	g->f.emergency = true;
+	add(g, 4, OUTCOME_FAILED);
+	expect(g, VERDICT_HALT, CAUSE_EVIDENCE);
+}
+
+static void what_effects_may_be_is_the_policys(void **state)
+{
+	struct ring *g = *state;
+	struct effects_sums *s = calloc(1, sizeof *s);
+
+	assert_non_null(s);
+	add(g, 5, OUTCOME_PENDING);
+	s->hosts[EFFECTS_OFFERED] = s->hosts[EFFECTS_WAITING] = 5;
+	s->of[EFFECTS_OFFERED][FIGURE_CPU] = (struct effects_sum){ 5 * 12000, 5 * 1000 };
+	s->of[EFFECTS_WAITING][FIGURE_CPU] = (struct effects_sum){ 5 * 1000, 5 * 1000 };
+	g->f.effects = s;
+	expect(g, VERDICT_HOLD, CAUSE_EFFECTS); /* 11 ms a second more */
+	policy_of(g)->effects_cpu_ms_s = 12;
+	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
+	policy_of(g)->effects_cpu_ms_s = 0;
+	policy_of(g)->effects = EFFECTS_HALT;
+	expect(g, VERDICT_HALT, CAUSE_EFFECTS);
+	free(s);
+}
+
 static void a_clean_ring_passes_after_its_bound_and_its_soak(void **state)
 {
 	struct ring *g = *state;
@@ -411,6 +508,10 @@ static void names_of_causes_round_trip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		RING_TEST(so_many_strata_are_covered_as_the_policy_says),
+		RING_TEST(hours_in_which_a_ring_is_closed_do_not_count_toward_its_deadline),
+		RING_TEST(the_emergency_lane_shortens_the_soak_and_nothing_else),
+		RING_TEST(what_effects_may_be_is_the_policys),
 		RING_TEST(a_clean_ring_passes_after_its_bound_and_its_soak),
 		RING_TEST(two_fresh_failures_halt_the_first_ring),
 		RING_TEST(a_halt_names_the_stratum_that_has_all_failures),
