@@ -58,12 +58,19 @@ static void show(struct explaining *x, const struct gate_record *r, const struct
 		json_put_bool(x->json, "silence_armed", r->waiting > 0);
 		json_put_int(x->json, "placebos", r->facts.placebos);
 		json_put_int(x->json, "placebos_lost", r->facts.placebos_lost);
+		json_put_bool(x->json, "emergency", r->facts.emergency);
+		json_put_int(x->json, "closed_s", r->facts.closed_s);
 		json_put_text(x->json, "differs", wrong);
 		json_close_object(x->json);
 		return;
 	}
 	clock_text(at, r->facts.now);
 	printf("%s  %-8s %-8s %s\n", at, r->ring, r->event, replay->result.sentence);
+	if (r->facts.emergency)
+		printf("%22sEMERGENCY LANE: %lld s of soak instead of %lld\n", "", (long long)policy_soak_s(r->facts.ring, true),
+		       (long long)r->facts.ring->soak_s);
+	if (r->facts.closed_s)
+		printf("%22sclosed for %lld s since it began, by windows or freezes\n", "", (long long)r->facts.closed_s);
 	if (replay->facts.strata)
 		printf("%22s%u strata, %u with too few survivors, E over them = %.4g; W of silence = %.4Lg%s; background loss %lld of %lld\n", "",
 		       r->strata_count, replay->facts.strata_lacking, replay->result.strata_e, replay->facts.silence,

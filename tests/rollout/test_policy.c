@@ -136,6 +136,32 @@ static void the_schema_names_exactly_the_members_that_are_written(void **state)
 	same_members(&json_get(d->root, "rings")->u.items[1], json_get(json_get(json_get(schema->root, "$defs"), "ring"), "properties"), "");
 }
 
+/* Between backquotes, in the tables. */
+static void named_in(const struct buf *page, const struct json *properties)
+{
+	char quoted[80];
+
+	for (uint32_t i = 0; i < properties->count; i++) {
+		snprintf(quoted, sizeof quoted, "`%s`", properties->u.members[i].key.text);
+		if (!strstr(page->data, quoted))
+			fail_msg("docs/policies.md says nothing of %s", quoted);
+	}
+}
+
+static void the_manual_names_every_member(void **state)
+{
+	AUTO(buf) struct buf *file = NULL, *page = NULL;
+	AUTO(json) struct json_doc *schema = NULL;
+	struct err e;
+
+	(void)state;
+	assert_ok(file_read(&page, "docs/policies.md", 1 << 20, &e));
+	assert_ok(file_read(&file, "schema/policy.schema.json", 1 << 20, &e));
+	assert_ok(json_parse(&schema, "schema", file->data, file->len, NULL, &e));
+	named_in(page, json_get(schema->root, "properties"));
+	named_in(page, json_get(json_get(json_get(schema->root, "$defs"), "ring"), "properties"));
+}
+
 static void the_schema_that_programs_carry_is_the_published_one(void **state)
 {
 	AUTO(buf) struct buf *file = NULL;
@@ -326,6 +352,7 @@ int main(void)
 		cmocka_unit_test(what_is_written_parses_to_the_same),
 		cmocka_unit_test(every_member_comes_through_reading_and_writing),
 		cmocka_unit_test(the_schema_names_exactly_the_members_that_are_written),
+		cmocka_unit_test(the_manual_names_every_member),
 		cmocka_unit_test(the_schema_that_programs_carry_is_the_published_one),
 		cmocka_unit_test(windows_and_freezes_count_into_the_best_case),
 		cmocka_unit_test(a_ring_that_never_opens_again_is_refused),

@@ -476,6 +476,15 @@ static void another_gate_is_another_policy(void **state)
 	theirs->rings[0].soak_s = 0;
 	assert_refused(replay_same_policy(ours, theirs, &e), ERR_REFUSED, "soak_s is 3600 here and 0 there");
 	theirs->rings[0].soak_s = ours->rings[0].soak_s;
+	theirs->rings[1].lag_hours = 1;
+	assert_refused(replay_same_policy(ours, theirs, &e), ERR_REFUSED, "lag.hours is 0 here and 1 there");
+	theirs->rings[1].lag_hours = 0;
+	assert_ok(windows_add(&theirs->rings[2].calendar.windows, "mon", "01:00", "02:00", "UTC", &e));
+	assert_refused(replay_same_policy(ours, theirs, &e), ERR_REFUSED, "ring broad: its windows or freezes are others");
+	calendar_release(&theirs->rings[2].calendar);
+	theirs->emergency.count = 1;
+	assert_refused(replay_same_policy(ours, theirs, &e), ERR_REFUSED, "the emergency lane asks 2 approver here and 1 approver there");
+	theirs->emergency.count = 2;
 	strcpy(theirs->rings[1].name, "later");
 	assert_refused(replay_same_policy(ours, theirs, &e), ERR_REFUSED, "ring 2 is early here and later there");
 	strcpy(theirs->rings[1].name, "early");
