@@ -22,6 +22,18 @@ void conn_enter(struct conn *c, enum conn_state state, int64_t wait_ms)
 	c->deadline = wait_ms < 0 ? INT64_MAX : clock_work_ms() + wait_ms;
 }
 
+void conn_rest(struct conn *c)
+{
+	if (!c->out_busy)       /* else the last of the handshake is on its way */
+		buf_release(&c->out);
+	buf_release(&c->piece);
+	if (c->in_at == c->in.len) {
+		buf_release(&c->in);
+		c->in_at = 0;
+	}
+	conn_enter(c, CONN_IDLE, c->loop->settings->idle_ms);
+}
+
 void conn_read_on(struct conn *c, uv_read_cb read)
 {
 	if (c->reading)
@@ -304,7 +316,7 @@ void conn_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b)
 	struct conn *c = h->data;
 
 	(void)suggested;
-	*b = uv_buf_init(c->incoming, sizeof c->incoming);
+	*b = uv_buf_init(c->loop->incoming, sizeof c->loop->incoming);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
@@ -339,7 +351,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
 		return;
 	}
 	if (c->state == CONN_HANDSHAKE && tls_established(c->tls))
-		conn_enter(c, CONN_IDLE, c->loop->settings->idle_ms);
+		conn_rest(c);
 	conn_advance(c);
 }
 
@@ -380,6 +392,28 @@ void conn_advance(struct conn *c)
 		conn_read_on(c, on_read);
 }
 
+/* The one that has been idle for longest; NULL: each of them is at something, or has only just come. */
+static struct conn *idlest(const struct loop *l)
+{
+	int64_t latest = clock_work_ms() + l->settings->idle_ms - SETTLED_MS;
+	struct conn *found = NULL;
+
+	for (struct conn *c = l->conns; c; c = c->next)
+		if (c->state == CONN_IDLE && c->deadline <= latest && (!found || c->deadline <= found->deadline))
+			found = c;
+	return found;
+}
+
+/* Is there a place for one more? Whoever only keeps one open gives it up, so that many of those shut nobody out. */
+static bool make_room(struct loop *l)
+{
+	struct conn *c = l->count > l->settings->connections ? idlest(l) : NULL;
+
+	if (c)
+		conn_close(c);
+	return c || l->count <= l->settings->connections;
+}
+
 void conn_accept(struct loop *l)
 {
 	struct conn *c = calloc(1, sizeof *c);
@@ -398,7 +432,7 @@ void conn_accept(struct loop *l)
 	l->conns = c;
 	l->count++;
 	metrics_connection(l->settings->metrics, +1);
-	if (uv_accept((uv_stream_t *)&l->listener, (uv_stream_t *)&c->tcp) < 0 || l->count > l->settings->connections) {
+	if (uv_accept((uv_stream_t *)&l->listener, (uv_stream_t *)&c->tcp) < 0 || !make_room(l)) {
 		metrics_dropped(l->settings->metrics);
 		conn_close(c);
 		return;

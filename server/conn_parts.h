@@ -5,11 +5,11 @@
 #include "server/conn.h"
 #include "server/tls.h"
 
-#define READ_CHUNK 65536
 #define SPILL_CHUNK ((size_t)256 * 1024)        /* of a body, written to its file at once */
 #define STREAM_CHUNK ((size_t)128 * 1024)       /* of a file, read and sent at once */
 #define LINGER_MS 2000
 #define PLAIN_MAX ((size_t)1 << 20)             /* decrypted bytes that wait */
+#define SETTLED_MS 1000         /* whoever is idle for so long goes when another wants the place */
 
 enum conn_state {
 	CONN_HANDSHAKE, /* TLS only */
@@ -48,11 +48,11 @@ struct conn {
 	bool closed;                    /* the handle is closed; freed when nothing is out */
 	bool head_only;                 /* answer to HEAD */
 	bool reading;
-	char incoming[READ_CHUNK];
 };
 
 /* conn.c */
 void conn_enter(struct conn *c, enum conn_state state, int64_t wait_ms);        /* wait_ms < 0: no time limit */
+void conn_rest(struct conn *c);         /* idle from here on, and without memory that only requests need */
 void conn_read_on(struct conn *c, uv_read_cb read);
 void conn_read_stop(struct conn *c);
 void conn_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b);

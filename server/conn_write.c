@@ -115,7 +115,7 @@ static void reply_written(struct conn *c)
 		linger(c);
 		return;
 	}
-	conn_enter(c, CONN_IDLE, c->loop->settings->idle_ms);
+	conn_rest(c);
 	conn_advance(c);
 }
 

@@ -24,6 +24,8 @@ struct http {
 	bool in_head;
 	size_t head_len, line_len;      /* bytes of the head so far; of its current line without CR */
 	bool head_begun;        /* the request line has a byte */
+	bool line_ended;        /* the request line is over */
+	char last;              /* the byte of the head before */
 	struct http_refusal no;
 };
 
@@ -233,6 +235,28 @@ static int split_target(struct http *h)
 	return 0;
 }
 
+/*
+ * How long the body is must be said in one way only: llhttp takes a coding
+ * without a name for none, and several lines for one list.
+ */
+static int check_framing(struct http *h)
+{
+	const struct http_request *q = h->request;
+	size_t codings = 0;
+
+	for (size_t i = 0; i < q->header_count; i++) {
+		if (strcmp(q->headers[i].name, "transfer-encoding") != 0)
+			continue;
+		if (h->parser.http_minor == 0)
+			return refuse(h, 400, "HTTP/1.0 has no transfer codings");
+		if (++codings > 1)
+			return refuse(h, 400, "more than one Transfer-Encoding");
+		if (strcasecmp(q->headers[i].value, "chunked") != 0)
+			return refuse(h, 501, "the only transfer coding is chunked");
+	}
+	return 0;
+}
+
 static int fill_headers(struct http *h)
 {
 	struct http_request *q = h->request;
@@ -282,12 +306,10 @@ static int on_head(llhttp_t *p)
 		return refuse(h, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
 	if (p->upgrade)
 		return refuse(h, 501, "no upgrade is offered");
-	if (fill_headers(h) < 0 || split_target(h) < 0)
+	if (fill_headers(h) < 0 || check_framing(h) < 0 || split_target(h) < 0)
 		return -1;
 	q->chunked = (p->flags & F_CHUNKED) != 0;
 	q->content_length = q->chunked ? 0 : p->content_length;
-	if ((p->flags & F_TRANSFER_ENCODING) && !q->chunked)
-		return refuse(h, 501, "the only transfer coding is chunked");
 	q->keep_alive = llhttp_should_keep_alive(p) != 0;
 	expect = http_header(q, "expect");
 	if (expect && strcasecmp(expect, "100-continue") != 0)
@@ -316,7 +338,8 @@ static int on_complete(llhttp_t *p)
 static void head_begin(struct http *h)
 {
 	h->in_head = true;
-	h->head_begun = false;
+	h->head_begun = h->line_ended = false;
+	h->last = '\0';
 	h->head_len = h->line_len = 0;
 	h->no = (struct http_refusal){ 0 };
 }
@@ -363,18 +386,35 @@ struct http_request *http_take(struct http *h)
 }
 
 /*
- * How many of these bytes belong to the head; llhttp, even strict, joins a
- * folded line to the one before, which others read differently, so a header
- * line that begins with a blank is refused here.
+ * What llhttp, even strict, lets through and others read differently: lines
+ * that end without CR, header lines that begin with a blank (it joins them to
+ * the line before), and more than one blank between the parts of the first.
  */
+static const char *ambiguous(const struct http *h, char c)
+{
+	if ((c == '\n') != (h->last == '\r'))
+		return "a line of the head does not end with CR and LF";
+	if (c != ' ' && c != '\t')
+		return NULL;
+	if (h->line_len == 0)
+		return "folded header lines are not accepted";
+	return !h->line_ended && (c == '\t' || h->last == ' ') ? "one blank belongs between the parts of the request line" : NULL;
+}
+
+/* How many of these bytes belong to the head; 0 with a refusal. */
 static size_t head_part(struct http *h, const char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		char c = bytes[i];
+		const char *why = ambiguous(h, c);
 
 		if (++h->head_len > HTTP_HEAD_MAX)
 			return refuse(h, 431, "the head of the request is too long"), 0;
+		if (why)
+			return refuse(h, 400, why), 0;
+		h->last = c;
 		if (c == '\n') {
+			h->line_ended = h->head_begun;
 			if (h->head_begun && h->line_len == 0) {
 				h->in_head = false;
 				return i + 1;
@@ -384,8 +424,7 @@ static size_t head_part(struct http *h, const char *bytes, size_t len)
 		}
 		if (c == '\r')
 			continue;
-		if (h->line_len++ == 0 && (c == ' ' || c == '\t'))
-			return refuse(h, 400, "folded header lines are not accepted"), 0;
+		h->line_len++;
 		h->head_begun = true;
 	}
 	return len;

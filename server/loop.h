@@ -17,6 +17,8 @@
 struct conn;
 struct tls_context;
 
+#define LOOP_READ 65536
+
 /* What a loop needs from the server around it. */
 struct loop_settings {
 	struct server *server;
@@ -47,6 +49,7 @@ struct loop {
 	bool stopping;
 	int64_t stop_at;                /* clock_work_ms(), then connections are cut */
 	int port;                       /* chosen */
+	char incoming[LOOP_READ];       /* what one read brought; nobody keeps it beyond its callback */
 };
 
 /* Binds and listens; requests are answered once loop_run() runs. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/cli.h"
 #include "base/clock.h"
@@ -21,6 +22,7 @@
 #include "server/upkeep_commands.h"
 
 #define STOP_MS 10000
+#define OTHER_FILES 256         /* open beside connections: the store, and what requests read and write */
 
 struct options {
 	const char *config;
@@ -116,6 +118,20 @@ static int serve(struct server *s, struct err *e)
 	return got;
 }
 
+/* As many descriptors as the connections that the configuration allows will need, or as the machine gives. */
+static void open_files(const struct config *c)
+{
+	rlim_t need = (rlim_t)c->connections + OTHER_FILES;
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= need)
+		return;
+	r.rlim_cur = need < r.rlim_max ? need : r.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur < need)
+		log_warn("connections = %lld need %llu open files, and %llu are allowed", (long long)c->connections,
+			 (unsigned long long)need, (unsigned long long)r.rlim_cur);
+}
+
 /* libuv reads it when its pool begins. */
 static int size_pool(const struct config *c, struct err *e)
 {
@@ -139,6 +155,7 @@ static int run(int argc, char **argv, const void *arg, struct err *e)
 		return e->code;
 	log_init("ringholdd", LOG_INFO);
 	log_set_form(c->log_form);
+	open_files(c);
 	signal(SIGPIPE, SIG_IGN);
 	if (size_pool(c, e) < 0) {
 		config_free(c);

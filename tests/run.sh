@@ -165,8 +165,10 @@ faults() {
   RINGHOLD_KILLS=$1; export RINGHOLD_KILLS
   from_debug=""
   for source in tests/faults/test_*.c; do from_debug="$from_debug build/debug/${source%.c}"; done
+  at_once=$((jobs * 2))   # they wait more than they work
   # shellcheck disable=SC2086 # names of ours hold no blanks
   programs $from_debug
+  at_once=""
   for program in $from_debug; do grep -h '^\(kills\|seed\|idle connections\)' "$out/$(echo "$program" | tr / _)"; done
   unset RINGHOLD_KILLS
 }
