@@ -259,13 +259,17 @@ static enum detection_action action_of(YR_RULE *rule)
 static int on_scan(YR_SCAN_CONTEXT *context, int message, void *data, void *arg)
 {
 	struct yara_engine *y = arg;
+	const struct observe *observed = y->observe;
 	YR_RULE *rule = data;
 
 	(void)context;
 	if (message != CALLBACK_MSG_RULE_MATCHING)
 		return CALLBACK_CONTINUE;
 	y->found->matches++;
-	observe_take(y->observe, y->found, action_of(rule), rule->identifier);
+	/* The namespace is the file's path. */
+	if (observe_has_file(observed, rule->ns->name))
+		observed = &observe_every;
+	observe_take(observed, y->found, action_of(rule), rule->identifier);
 	return CALLBACK_CONTINUE;
 }
 

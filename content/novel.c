@@ -1,5 +1,6 @@
 #include "content/novel.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,12 +17,19 @@ struct acting {
 		struct digest match;
 	} *rules;
 	size_t count;
-	bool unread;            /* there is content besides, of other types */
+	struct manifest *manifest;      /* owned */
 };
 
 static void acting_release(struct acting *a)
 {
 	free(a->rules);
+	manifest_free(a->manifest);
+}
+
+/* Content whose rules are not read here. */
+static bool is_unread(const struct manifest_file *f)
+{
+	return strcmp(f->type, loader_rules.type) != 0 && !loader_is_data(f->type);
 }
 
 static int by_id(const void *a, const void *b)
@@ -48,20 +56,17 @@ static int match_digest(struct digest *out, const struct rules_instance *in, str
 
 static int read_model(struct rules_model *m, struct acting *a, int slot, struct err *e)
 {
-	AUTO(manifest) struct manifest *manifest = NULL;
 	struct err first = { 0 };
 	struct rules_log log = rules_log_first(&first);
 
-	if (tree_manifest(slot, &manifest, NULL, e) < 0)
+	if (tree_manifest(slot, &a->manifest, NULL, e) < 0)
 		return e->code;
-	for (size_t i = 0; i < manifest->file_count; i++) {
-		const struct manifest_file *f = &manifest->files[i];
+	for (size_t i = 0; i < a->manifest->file_count; i++) {
+		const struct manifest_file *f = &a->manifest->files[i];
 		struct buf *text = NULL;
 
-		if (strcmp(f->type, "rules") != 0) {
-			a->unread |= !loader_is_data(f->type);
+		if (strcmp(f->type, loader_rules.type) != 0)
 			continue;
-		}
 		if (file_readat(&text, slot, f->path, (size_t)m->limits.bytes, e) < 0 ||
 		    rules_model_add(m, f->path, text, &log, e) < 0)
 			return e->code;
@@ -105,10 +110,51 @@ static int read_acting(struct acting *a, int slot, struct err *e)
 	return 0;
 }
 
+/* ---- content that is not read here ---- */
+
+static bool has_same(const struct manifest *m, const struct manifest_file *want)
+{
+	for (size_t i = 0; m && i < m->file_count; i++)
+		if (!strcmp(m->files[i].path, want->path) && !strcmp(m->files[i].type, want->type))
+			return digest_equal(&m->files[i].sha256, &want->sha256);
+	return false;
+}
+
+/* A file of YARA rules stands alone, in a namespace of its own: what did not change in it matches as before. */
+static int visit_yara(const struct manifest *now, const struct manifest *then, novel_visit *visit, void *arg, struct err *e)
+{
+	char id[PATH_LEN_MAX + sizeof(OBSERVE_FILE)];
+
+	for (size_t i = 0; i < now->file_count; i++) {
+		const struct manifest_file *f = &now->files[i];
+
+		if (strcmp(f->type, loader_yara.type) != 0 || has_same(then, f))
+			continue;
+		snprintf(id, sizeof(id), "%s" OBSERVE_FILE, f->path);
+		if (visit(arg, id, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+/* Of other engines nobody knows how one file bears on the next: a list of exceptions that is gone is new rules. */
+static bool same_besides(const struct manifest *one, const struct manifest *other)
+{
+	for (size_t i = 0; one && i < one->file_count; i++) {
+		const struct manifest_file *f = &one->files[i];
+
+		if (is_unread(f) && strcmp(f->type, loader_yara.type) != 0 && !has_same(other, f))
+			return false;
+	}
+	return true;
+}
+
 static int visit_novel(const struct acting *now, const struct acting *then, novel_visit *visit, void *arg, struct err *e)
 {
-	if (now->unread)
+	if (!same_besides(now->manifest, then->manifest) || !same_besides(then->manifest, now->manifest))
 		return visit(arg, OBSERVE_ALL, e);
+	if (visit_yara(now->manifest, then->manifest, visit, arg, e) < 0)
+		return e->code;
 	for (size_t i = 0; i < now->count; i++) {
 		const struct acting_rule *r = &now->rules[i];
 		const struct acting_rule *old = then->count ? bsearch(r, then->rules, then->count, sizeof(*r), by_id) : NULL;

@@ -2,8 +2,9 @@
  * novel: which rules of a bundle may act, and did not do so before.
  *
  * A rule is novel when its verdict is destructive and the bundle before has no
- * rule of that id, or a harmless one, or one that matches otherwise. Of types
- * whose rules are not read here (all but "rules") every rule counts as novel.
+ * rule of that id, or a harmless one, or one that matches otherwise. Of YARA
+ * those are novel that stand in a file that is new or changed. Of other engines
+ * nothing is while no file of theirs differs, else every rule of the bundle.
  */
 #ifndef CONTENT_NOVEL_H
 #define CONTENT_NOVEL_H
@@ -14,7 +15,8 @@ typedef int novel_visit(void *arg, const char *id, struct err *e);
 
 /*
  * slot, before: content trees that were checked; before -1: there is none, and
- * all that is destructive is novel. "*" stands for every rule. Content is
+ * all that is destructive is novel. "*" stands for every rule, "PATH:*" for
+ * every rule of a file (content/observe.h). Content is
  * parsed: call it in a confined process only.
  */
 int novel_rules(int slot, int before, novel_visit *visit, void *arg, struct err *e) MUST_CHECK;

@@ -4,11 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/name.h"
+
 struct observe {
 	bool all;
 	size_t count;
 	char **ids;             /* sorted */
 };
+
+const struct observe observe_every = { .all = true };
 
 void observe_free(struct observe *o)
 {
@@ -48,6 +52,13 @@ int observe_new(struct observe **out, const char *const *ids, size_t count, stru
 bool observe_has(const struct observe *o, const char *id)
 {
 	return o && (o->all || bsearch(&id, o->ids, o->count, sizeof(*o->ids), by_id));
+}
+
+bool observe_has_file(const struct observe *o, const char *path)
+{
+	char id[PATH_LEN_MAX + sizeof(OBSERVE_FILE)];
+
+	return o && (size_t)snprintf(id, sizeof(id), "%s" OBSERVE_FILE, path) < sizeof(id) && observe_has(o, id);
 }
 
 static void keep(enum detection_action *strongest, char rule[DETECTION_RULE_MAX + 1], enum detection_action action, const char *id)

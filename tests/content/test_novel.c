@@ -58,17 +58,44 @@ static void nothing_is_novel_in_the_same_content(void **state)
 	assert_string_equal(novel(FILE_OF(RULE("b", "block", "/a")), FILE_OF(RULE("b", "block", "/a"))), "");
 }
 
-static void content_that_is_not_read_here_is_novel_as_a_whole(void **state)
+static const char *novel_of(const struct content_file *now, const struct content_file *before)
 {
-	const struct content_file files[] = { { "a.yar", "yara", "rule a { condition: true }" },
-					      { "rules/a.json", "rules", FILE_OF(RULE("b", "block", "/a")) }, { 0 } };
-	AUTO(content_tree) struct content_tree *a = content_tree_new(files);
+	AUTO(content_tree) struct content_tree *a = content_tree_new(now);
+	AUTO(content_tree) struct content_tree *b = before ? content_tree_new(before) : NULL;
 	struct err e = { 0 };
 
-	(void)state;
 	seen[0] = '\0';
-	assert_ok(novel_rules(a->dir, a->dir, note, NULL, &e));
-	assert_string_equal(seen, "*,");
+	assert_ok(novel_rules(a->dir, b ? b->dir : -1, note, NULL, &e));
+	return seen;
+}
+
+static void of_yara_the_files_are_novel_that_are_new_or_changed(void **state)
+{
+	const struct content_file now[] = { { "a.yar", "yara", "rule a { condition: true }" }, { "b.yar", "yara", "rule b { condition: true }" },
+					    { "c.yar", "yara", "rule c { condition: true }" }, { "rules/a.json", "rules", FILE_OF(RULE("b", "block", "/a")) },
+					    { 0 } };
+	const struct content_file before[] = { { "a.yar", "yara", "rule a { condition: true }" }, { "b.yar", "yara", "rule b { condition: false }" },
+					       { "gone.yar", "yara", "rule g { condition: true }" }, { 0 } };
+
+	(void)state;
+	assert_string_equal(novel_of(now, now), "");
+	assert_string_equal(novel_of(now, before), "b.yar:*,c.yar:*,b,");
+	assert_string_equal(novel_of(now, NULL), "a.yar:*,b.yar:*,c.yar:*,b,");
+}
+
+static void of_another_engine_all_is_novel_when_any_file_of_it_differs(void **state)
+{
+	const struct content_file one[] = { { "a.hdb", "clamav", "x" }, { "rules/a.json", "rules", FILE_OF(RULE("b", "block", "/a")) }, { 0 } };
+	const struct content_file changed[] = { { "a.hdb", "clamav", "y" }, { 0 } };
+	const struct content_file exceptions[] = { { "a.hdb", "clamav", "x" }, { "a.ign2", "clamav", "not this one" }, { 0 } };
+	const struct content_file same[] = { { "a.hdb", "clamav", "x" }, { 0 } };
+
+	(void)state;
+	assert_string_equal(novel_of(one, changed), "*,");
+	assert_string_equal(novel_of(one, exceptions), "*,");   /* what they kept silent speaks now */
+	assert_string_equal(novel_of(one, NULL), "*,");
+	assert_string_equal(novel_of(one, same), "b,");
+	assert_string_equal(novel_of(one, one), "");
 }
 
 static void content_that_cannot_be_read_is_an_error(void **state)
@@ -86,7 +113,8 @@ int main(void)
 		cmocka_unit_test(a_rule_is_novel_when_it_acts_and_is_new_changed_or_was_harmless),
 		cmocka_unit_test(without_content_before_every_rule_that_acts_is_novel),
 		cmocka_unit_test(nothing_is_novel_in_the_same_content),
-		cmocka_unit_test(content_that_is_not_read_here_is_novel_as_a_whole),
+		cmocka_unit_test(of_yara_the_files_are_novel_that_are_new_or_changed),
+		cmocka_unit_test(of_another_engine_all_is_novel_when_any_file_of_it_differs),
 		cmocka_unit_test(content_that_cannot_be_read_is_an_error),
 	};
 
