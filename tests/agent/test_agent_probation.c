@@ -1,181 +1,10 @@
 /* test_agent_probation: the real agent beside the real reference sensor: what content does on trial decides. */
-#include <sys/prctl.h>
+#include "reference_sensor.h"
 
-#include "endpoint.h"
-
-#define GOOD "deploy/demo/edr-good"
-#define FOREVER 86400           /* a probation that ends by a failure only */
-
-#define ALERT "{\"template\":\"ipc\",\"fields\":{\"image\":\"/usr/bin/nc\",\"pid\":4711}}\n"
 #define NEW_TOOL "{\"template\":\"process\",\"fields\":{\"image\":\"/opt/new/tool\",\"command_line\":\"tool\"}}\n"
 #define NEW_RULE                                                                                              \
 	"{\"id\": \"process-0100\", \"template\": \"process\", \"verdict\": \"block\", \"note\": \"n\", "       \
 	"\"match\": {\"image\": {\"equals\": \"/opt/new/tool\"}}}"
-
-#define NEED_PROGRAMS(p)                                                                               \
-	do {                                                                                           \
-		if (access((p)->bin, X_OK) < 0 || access(sensor_program(p), X_OK) < 0)                 \
-			skip_named("%s is not built", access((p)->bin, X_OK) < 0 ? (p)->bin : sensor_program(p)); \
-	} while (0)
-
-/* ---- the reference sensor ---- */
-
-static struct {
-	pid_t pid;
-	int in;
-	FILE *out;
-} sensor = { .pid = -1, .in = -1 };
-
-static const char *sensor_program(const struct endpoint *p)
-{
-	static char path[560];
-
-	snprintf(path, sizeof path, "%.*s/ringhold-sensor", (int)(strrchr(p->bin, '/') - p->bin), p->bin);
-	return path;
-}
-
-static void sensor_kill(void)
-{
-	if (sensor.pid <= 0)
-		return;
-	kill(sensor.pid, SIGKILL);
-	waitpid(sensor.pid, NULL, 0);
-	close(sensor.in);
-	fclose(sensor.out);
-	sensor.pid = -1;
-}
-
-static void sensor_start(struct endpoint *p)
-{
-	int in[2], out[2];
-
-	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	sensor.pid = fork();
-	assert_true(sensor.pid >= 0);
-	if (sensor.pid == 0) {
-		int null = open("/dev/null", O_WRONLY);
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(in[0], STDIN_FILENO);
-		dup2(out[1], STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-		execl(sensor_program(p), "ringhold-sensor", "--root", p->root, "--channel", "edr", (char *)NULL);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	sensor.in = in[1];
-	sensor.out = fdopen(out[0], "r");
-	assert_non_null(sensor.out);
-}
-
-/* One event in, its verdict out; the text lives until the next call. */
-static const char *judged(const char *event)
-{
-	static char line[1024];
-
-	assert_int_equal(write(sensor.in, event, strlen(event)), strlen(event));
-	assert_non_null(fgets(line, sizeof line, sensor.out));
-	return line;
-}
-
-static bool verdict_is(const char *said, const char *verdict)
-{
-	char want[64];
-
-	snprintf(want, sizeof want, "\"verdict\":\"%s\"", verdict);
-	if (!strstr(said, want))
-		fprintf(stderr, "no %s: %s", want, said);
-	return strstr(said, want);
-}
-
-/* ---- scenes ---- */
-
-static void more_settings(struct endpoint *p, const char *lines)
-{
-	AUTO(buf) struct buf *b = NULL;
-	char path[512], *wait;
-	struct err e;
-
-	snprintf(path, sizeof path, "%s/etc/ringhold/agent.ini", p->root);
-	assert_ok(file_read(&b, path, 65536, &e));
-	wait = strstr(b->data, "sensor-wait = 2s");
-	/* A busy machine takes its time to start a sensor again. */
-	if (wait)
-		memcpy(wait, "sensor-wait = 5m", strlen("sensor-wait = 5m"));
-	buf_adds(b, lines);
-	assert_ok(file_replace(path, b->data, b->len, 0644, &e));
-}
-
-static bool on_trial(const struct seen *s, const void *arg)
-{
-	const struct published *b = arg;
-
-	return s->state.phase == PHASE_ACTIVE && digest_equal(&s->running, &b->digest);
-}
-
-static bool given_up(const struct seen *s, const void *arg)
-{
-	const struct published *b = arg;
-
-	return s->state.phase == PHASE_IDLE && digest_equal(&s->state.last.assigned, &b->digest) && s->record.mode == BOOT_COMMITTED &&
-	       !digest_equal(&s->running, &b->digest);
-}
-
-/* Some trials are over before anybody could look. */
-static bool tried(const struct seen *s, const void *arg)
-{
-	return on_trial(s, arg) || given_up(s, arg);
-}
-
-static bool quarantined(struct endpoint *p, const struct published *b)
-{
-	char path[512], hex[DIGEST_HEX_LEN + 1];
-
-	digest_hex(hex, &b->digest);
-	snprintf(path, sizeof path, "%s" HOME_CHANNELS "/edr/quarantine.d/%s.1", p->root, hex);
-	return file_exists(path);
-}
-
-/* Content committed under the settings as they ship; then those of the scene, and newer content on trial. */
-static struct published first(struct endpoint *p)
-{
-	struct published one = endpoint_bundle(p, GOOD, 110, NULL);
-
-	endpoint_assign(p, &one, NULL, 1, 30, 0);
-	sensor_start(p);
-	endpoint_agent_start(p);
-	endpoint_until(p, "the first bundle is committed", endpoint_runs_committed, &one, 1000);
-	return one;
-}
-
-static struct published trial_of(struct endpoint *p, const struct published *one, const char *dir, const char *settings, int64_t probation_s)
-{
-	struct published two;
-
-	endpoint_agent_end(p, SIGTERM);
-	more_settings(p, settings);
-	endpoint_agent_start(p);
-	two = endpoint_bundle(p, dir, 111, NULL);
-	endpoint_assign(p, &two, one, 1, probation_s, 0);
-	endpoint_until(p, "the second bundle is tried", tried, &two, 1000);
-	return two;
-}
-
-static void taken_back(struct endpoint *p, const struct published *one, const struct published *two, const char *reason, const char *words)
-{
-	struct seen s;
-
-	endpoint_until(p, "the second bundle is taken back", given_up, two, 100);
-	s = endpoint_look(p);
-	assert_true(digest_equal(&s.running, &one->digest));
-	if (!endpoint_has_history(p, reason) || !endpoint_has_history(p, words)) {
-		endpoint_print_log(p);
-		fail_msg("taken back, but not for %s, %s: %s", reason, words, s.state.last.reason);
-	}
-	assert_true(quarantined(p, two));
-}
 
 static void a_storm_of_verdicts_reverts_and_quarantines(void **state)
 {
@@ -416,15 +245,9 @@ static void new_rules_only_observe_on_trial_are_counted_and_act_once_committed(v
 	assert_false(file_exists(list));
 }
 
-static int teardown(void **state)
-{
-	sensor_kill();
-	return endpoint_teardown(state);
-}
-
 int main(int argc, char **argv)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, endpoint_setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, endpoint_setup, sensor_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_storm_of_verdicts_reverts_and_quarantines),
 		T(a_sensor_that_takes_the_processor_reverts),
@@ -433,7 +256,7 @@ int main(int argc, char **argv)
 		T(a_required_health_check_that_fails_reverts),
 		T(a_wanted_health_check_that_fails_is_told_and_the_content_stays),
 		T(a_probe_that_cannot_be_run_blames_nobody),
-		cmocka_unit_test_setup_teardown(a_trial_under_a_new_contract_counts_nothing_that_was_found_before, setup_contract, teardown),
+		cmocka_unit_test_setup_teardown(a_trial_under_a_new_contract_counts_nothing_that_was_found_before, setup_contract, sensor_teardown),
 		T(new_rules_only_observe_on_trial_are_counted_and_act_once_committed),
 	};
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cli.h"
 #include "boot/sensor_status.h"
 #include "tests/boot/machine.h"
 #include "tests/program.h"
@@ -149,6 +150,28 @@ static void the_example_builds_from_one_header_one_library_and_libc_and_follows_
 	follows_the_link("gcc");
 }
 
+/* As an integrator has it after `make install`: what pkg-config says, and nothing of this tree. */
+static void it_builds_against_what_is_installed(void **state)
+{
+	char bin[1024];
+
+	(void)state;
+	if (!test_other_program("pkg-config"))
+		skip_missing_program("pkg-config");
+	extract();
+	snprintf(bin, sizeof bin, "%s", test_program("ringhold"));
+	*strrchr(bin, '/') = '\0';
+	assert_true(machine_sh("sh deploy/install.sh %s %s/installed", bin, root));
+	assert_true(machine_sh("cd %s && export PKG_CONFIG_SYSROOT_DIR=$PWD/installed PKG_CONFIG_LIBDIR=$PWD/installed/usr/lib/pkgconfig"
+			       " PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 &&"
+			       " gcc -std=gnu11 -Wall -Wextra -Werror -O2 -nostdinc -isystem $(gcc -print-file-name=include)"
+			       " -isystem /usr/include -isystem /usr/include/$(gcc -print-multiarch) $(pkg-config --cflags ringhold-sensor)"
+			       " -o sensor-installed sensor.c $(pkg-config --libs ringhold-sensor) -nodefaultlibs -lc", root));
+	assert_true(machine_sh("[ $(PKG_CONFIG_LIBDIR=%s/installed/usr/lib/pkgconfig pkg-config --modversion ringhold-sensor) = "
+			       RINGHOLD_VERSION " ]", root));
+	follows_the_link("installed");
+}
+
 static void clang_builds_it_too(void **state)
 {
 	(void)state;
@@ -183,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_example_is_short),
 		cmocka_unit_test_setup_teardown(the_example_builds_from_one_header_one_library_and_libc_and_follows_every_switch, fresh_machine, close_machine),
+		cmocka_unit_test_setup_teardown(it_builds_against_what_is_installed, fresh_machine, close_machine),
 		cmocka_unit_test_setup_teardown(clang_builds_it_too, fresh_machine, close_machine),
 		cmocka_unit_test(cxx_takes_the_header),
 		cmocka_unit_test(the_library_defines_no_name_but_its_own),
