@@ -29,6 +29,7 @@ static int read_contract(struct host *h, struct err *e)
 	AUTO(contract) struct contract *c = NULL;
 	AUTO(buf) struct buf *bytes = NULL;
 	char path[HOME_PATH_MAX];
+	struct stat seen;
 	struct err why;
 
 	if (digest_is_zero(&h->contract))
@@ -38,10 +39,11 @@ static int read_contract(struct host *h, struct err *e)
 	/* The look comes first: what is replaced in between is read again at the next. */
 	if (home_path(path, h->s->root, h->s->contract, e) < 0)
 		return e->code;
-	if (stat(path, &h->contract_file) < 0)
+	if (stat(path, &seen) < 0)
 		return err_errno(e, "contract %s", path);
 	if (file_read(&bytes, path, CONTRACT_BYTES_MAX, e) < 0)
 		return err_wrap(e, "contract");
+	h->contract_file = seen;
 	hash_bytes(&h->contract, bytes->data, bytes->len);
 	no_ceilings(&h->ceilings);
 	if (contract_parse(&c, path, bytes->data, bytes->len, &why) == 0)
@@ -82,8 +84,12 @@ int host_look_at_contract(struct host *h, struct err *e)
 	if (!*h->s->contract || home_path(path, h->s->root, h->s->contract, e) < 0 || stat(path, &st) < 0 ||
 	    same_file(&st, &h->contract_file))
 		return 0;
-	if (read_contract(h, e) < 0)
-		return e->code;
+	if (read_contract(h, e) < 0) {
+		bool told = same_file(&st, &h->contract_unread);
+
+		h->contract_unread = st;
+		return told ? 0 : e->code;
+	}
 	if (digest_equal(&before, &h->contract))
 		return 0;
 	log_info("the sensor's contract is another one now: what runs is proved anew");

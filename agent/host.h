@@ -23,6 +23,7 @@ struct host {
 	struct crash crash;             /* of the kernel; not yet told */
 	struct digest contract;         /* of the contract's bytes; all zero: none */
 	struct stat contract_file;      /* as it was when they were read */
+	struct stat contract_unread;    /* as it was when they last could not be: told once, tried at each look */
 	struct contract_ceilings ceilings;      /* of it; CONTRACT_UNLIMITED where it has none */
 	struct channel *channels;       /* owned */
 	size_t channel_count;
@@ -39,7 +40,7 @@ int host_open(struct host *h, const struct settings *s, bool look, struct err *e
 /*
  * Reads the contract again when its file is another one. 1: it says something
  * else; quarantines it may have caused are lifted and what is under way begins
- * anew. An unreadable one leaves the old in force.
+ * anew. An unreadable one leaves the old in force, and is read as soon as it can be.
  */
 int host_look_at_contract(struct host *h, struct err *e) MUST_CHECK;
 void host_close(struct host *h);

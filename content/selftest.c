@@ -221,8 +221,20 @@ static int offer_benign(void *arg, const struct selftest_line *l, struct err *e)
 
 	if (rc == ERR_FORMAT)           /* another bundle's sample: ignored when it is matched, too */
 		return 0;
-	/* Too many of them, or a corpus too large: the host's, like a malformed line. */
-	return rc == ERR_LIMIT ? err_set(e, ERR_USAGE, "benign corpus: %s: too many events or bytes", l->name) : rc;
+	return rc == ERR_LIMIT ? err_set(e, ERR_LIMIT, "benign corpus: %s: too many events or bytes", l->name) : rc;
+}
+
+/*
+ * What the host keeps is too much for one batch: its own trouble, like a
+ * malformed line of it. Of a bundle it is the bundle's: its own events come
+ * first, and have the room to themselves.
+ */
+static int offer_hosts(void *arg, const struct selftest_line *l, struct err *e)
+{
+	int rc = offer_benign(arg, l, e);
+
+	e->code = rc = rc == ERR_LIMIT ? ERR_USAGE : rc;
+	return rc;
 }
 
 static int one_benign(void *arg, const struct selftest_line *l, struct err *e)
@@ -309,7 +321,7 @@ int selftest_offer_benign(const struct selftest_run *r, int dir, const char *nam
 {
 	struct running running = { .run = r };
 
-	return benign_corpus(&running, dir, name, offer_benign, e);
+	return benign_corpus(&running, dir, name, offer_hosts, e);
 }
 
 static int bundle_corpus(struct running *r, int dir, const char *path, selftest_visit *visit, struct err *e)

@@ -119,6 +119,43 @@ static void a_check_command_reads_programs_and_no_secrets(void **state)
 	expect_result(&r, CANARY_OK, "", "");
 }
 
+/* More bytes than one batch holds (a text counts twice: as itself and in its event): the bundle's own are its fault, the host's are the host's. */
+static void too_many_benign_events_are_blamed_on_whose_they_are(void **state)
+{
+	static const char script[] = "#!/bin/sh\necho ringhold events\n", contract[] = CONTRACT("");
+	AUTO(buf) struct buf *many = buf_new(0);
+	char dir[200], path[256], scratch[256], corpus[256];
+	const char *argv[] = { path, NULL }, *benign[] = { corpus };
+	const struct loader_exec exec = { .type = "blob", .argv = argv };
+	struct canary_job job = { .contract = contract, .contract_len = sizeof(contract) - 1, .exec = &exec, .exec_count = 1, .digest = "d",
+				  .scratch = scratch, .wall_ms = 60000 };
+	struct canary_result r;
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		buf_addf(many, "{\"text\":\"%0*d\"}\n", 1 << 20, i);
+	content_temp(dir);
+	snprintf(path, sizeof(path), "%s/check", dir);
+	snprintf(scratch, sizeof(scratch), "%s/scratch", dir);
+	snprintf(corpus, sizeof(corpus), "%s/corpus", dir);
+	write_script(path, script);
+	assert_int_equal(mkdir(scratch, 0700), 0);
+	const struct content_file own[] = { { "b.bin", "blob", "x" }, { "own.ndjson", "benign", many->data }, { 0 } };
+	const struct content_file none[] = { { "b.bin", "blob", "x" }, { 0 } };
+	AUTO(content_tree) struct content_tree *a = content_tree_new(own), *b = content_tree_new(none);
+
+	run_job(&job, a, &r);
+	expect_result(&r, CANARY_REFUSED, "benign", "too many events or bytes");
+	content_write(corpus, "site.ndjson", many->data);
+	assert_int_equal(file_remove_tree(scratch, &(struct err){ 0 }), 0);
+	assert_int_equal(mkdir(scratch, 0700), 0);
+	job.benign = benign;
+	job.benign_count = 1;
+	run_job(&job, b, &r);
+	expect_result(&r, CANARY_ENVIRONMENT, "internal", "too many events or bytes");
+	assert_int_equal(file_remove_tree(dir, &(struct err){ 0 }), 0);
+}
+
 static void without_a_command_a_type_has_no_loader(void **state)
 {
 	const struct content_file files[] = { { "b.bin", "blob", "x" }, { 0 } };
@@ -138,6 +175,7 @@ int main(void)
 		cmocka_unit_test(nothing_a_check_command_started_outlives_the_try),
 		cmocka_unit_test(a_check_command_starts_only_so_many_processes),
 		cmocka_unit_test(a_check_command_reads_programs_and_no_secrets),
+		cmocka_unit_test(too_many_benign_events_are_blamed_on_whose_they_are),
 		cmocka_unit_test(without_a_command_a_type_has_no_loader),
 	};
 

@@ -7,6 +7,7 @@
 #include "content_tree.h"
 
 #include <dirent.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "content/canary.h"
@@ -20,6 +21,7 @@
 
 struct rig {
 	char dir[200], scratch[256], corpus[256], command[512];
+	char conf[256];                 /* of the command; "": none */
 	struct canary_result r;
 };
 
@@ -31,7 +33,9 @@ static void try_with(const char *type, const char *contract, const struct conten
 	AUTO(content_tree) struct content_tree *t = content_tree_new(files);
 	const char *argv[] = { rig.command, NULL }, *corpora[] = { rig.corpus };
 	const struct loader_exec exec = { .type = type, .argv = argv };
+	const char *reads[] = { rig.conf };
 	struct canary_job job = { .slot = t->path, .digest = "d", .contract = contract, .contract_len = strlen(contract), .exec = &exec,
+				  .reads = reads, .read_count = *rig.conf ? 1 : 0,
 				  .exec_count = 1, .scratch = rig.scratch, .wall_ms = 120000, .benign = corpora,
 				  .benign_count = benign ? 1 : 0, .uid = geteuid() ? 0 : NOBODY, .gid = geteuid() ? 0 : NOBODY };
 	struct err e = { 0 };
@@ -128,6 +132,52 @@ static void clamav_refuses_signatures_it_cannot_load_in_its_own_words(void **sta
 		expect(CANARY_REFUSED, "load", rows[i].says);
 		assert_true(canary_is_final(rig.r.outcome));
 	}
+}
+
+/* The shipped command, but for where it finds the host's word on it. */
+static void clamav_says(const char *conf)
+{
+	static const char shipped[] = "/etc/ringhold/loaders/clamav.conf";
+	AUTO(buf) struct buf *text = NULL, *out = buf_new(0);
+	const char *at;
+	struct err e;
+
+	snprintf(rig.conf, sizeof rig.conf, "%s/clamav.conf", rig.dir);
+	assert_ok(file_replace(rig.conf, conf, strlen(conf), 0644, &e));
+	assert_ok(file_read(&text, rig.command, 1 << 20, &e));
+	at = strstr(text->data, "\nconf=");
+	assert_true(at && !strncmp(at + 6, shipped, sizeof shipped - 1));
+	buf_addf(out, "%.*s%s%s", (int)(at + 6 - text->data), text->data, rig.conf, at + 6 + sizeof shipped - 1);
+	assert_ok(file_replace(rig.command, out->data, out->len, 0755, &e));
+}
+
+/* Heads alone: nobody but its makers signs a database, and the engine looks at the age first. */
+static void clamav_refuses_a_database_that_is_older_than_the_host_allows(void **state)
+{
+	static const struct { int days; const char *conf, *says; } rows[] = {
+		{ 40, "max_age=30\n", "older than 30 days" },
+		{ 40, "max_age=50\n", "verify database integrity" },
+		{ 40, "", "verify database integrity" },
+	};
+	char head[513], when[40];
+	time_t now = time(NULL);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		time_t built = now - (time_t)rows[i].days * 86400;
+		const struct content_file files[] = { { "db/a.cvd", "clamav", head }, { 0 } };
+		struct tm tm;
+
+		NEED_CLAMAV();
+		clamav_says(rows[i].conf);
+		strftime(when, sizeof when, "%d %b %Y %H-%M +0000", gmtime_r(&built, &tm));
+		memset(head, ' ', sizeof head - 1);
+		head[sizeof head - 1] = '\0';
+		head[snprintf(head, sizeof head, "ClamAV-VDB:%s:1:1:90:d41d8cd98f00b204e9800998ecf8427e:x:x:%lld", when, (long long)built)] = ' ';
+		try_with("clamav", CLAMAV, files, NULL);
+		expect(CANARY_REFUSED, "load", rows[i].says);
+	}
+	rig.conf[0] = '\0';
 }
 
 static void clamav_that_misses_a_self_test_or_a_benign_file_is_refused(void **state)
@@ -340,6 +390,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(clamav_loads_a_sound_bundle_and_its_verdicts_are_compared),
 		cmocka_unit_test(clamav_refuses_signatures_it_cannot_load_in_its_own_words),
+		cmocka_unit_test(clamav_refuses_a_database_that_is_older_than_the_host_allows),
 		cmocka_unit_test(clamav_that_misses_a_self_test_or_a_benign_file_is_refused),
 		cmocka_unit_test(clamav_is_measured_against_the_ceilings),
 #ifdef RINGHOLD_YARA
