@@ -348,6 +348,8 @@ static int walk_entry(const struct walk *w, int fd, const char *rel, const char 
 		return err_errno(e, "%s: stat", path);
 	if (S_ISREG(st.st_mode))
 		return w->visit(path, false, w->arg, e);
+	if (S_ISLNK(st.st_mode))
+		return err_set(e, ERR_REFUSED, "%s: a symbolic link: what it points to is not followed; put the file itself here, or the link elsewhere", path);
 	if (!S_ISDIR(st.st_mode))
 		return err_set(e, ERR_REFUSED, "%s: neither a regular file nor a directory", path);
 	if (depth == DEPTH_MAX)

@@ -1,4 +1,5 @@
 /* gate_record_parse: the inputs of one decision, read: strict, and nothing but the canonical form. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,6 +141,11 @@ static int read_real(const struct json_doc *d, const struct json *v, long double
 {
 	char *end;
 
+	/* A product of many factors may have left what a long double holds: it is beyond every limit then, and is said so. */
+	if (json_is(v, "inf")) {
+		*out = HUGE_VALL;
+		return 0;
+	}
 	if (v->type != JSON_STRING || v->count == 0 || v->count >= SILENCE_NUMBER || strspn(v->u.text, "0123456789.e+-") != v->count)
 		return json_error(d, v, e, ERR_FORMAT, "wanted a number as text");
 	*out = strtold(v->u.text, &end);

@@ -2,7 +2,9 @@
  * admit: who may come in, and how often.
  *
  * Token buckets keep one caller from using everything: one for each operator,
- * each device, and each address that comes to the operator plane. Bad tokens
+ * each device, and each address that comes to the operator plane with a token
+ * that is not known at once (of an identity provider, or a bad one): behind
+ * one address a stranger uses up nothing of a colleague's. Bad tokens
  * are counted by address, apart for operators and for devices: too many lock
  * the address out, which means that whoever shows a bad token there hears 429
  * instead of 401 for a while. A token that is good is let in all the same: its

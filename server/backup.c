@@ -230,7 +230,7 @@ static int take_all(struct taking *t, struct err *e)
 		return e->code;
 	t->from = t->config->data;
 	if (file_walk(t->config->data, visit_data, t, e) < 0)
-		return e->code;
+		return err_wrap(e, "%s", t->config->data);
 	if (backup_sync(t->dir, e) < 0)
 		return e->code;
 	return backup_list_write(&t->list, t->dir, e);

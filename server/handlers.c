@@ -41,12 +41,23 @@ int handler_digest(const struct json_doc *d, const struct json *o, const char *k
 	return 0;
 }
 
+bool handler_query_text(struct request *q, const char *name, char *out, size_t cap)
+{
+	if (http_query(q->http, name, out, cap))
+		return true;
+	out[0] = '\0';
+	if (!http_query_given(q->http, name))
+		return true;
+	reply_problem(&q->reply, PROBLEM_MALFORMED, "%s is at most %zu bytes of printable ASCII", name, cap - 2);
+	return false;
+}
+
 bool handler_query_int(struct request *q, const char *name, int64_t fallback, int64_t max, int64_t *out)
 {
-	char text[32];
+	char text[32] = "";
 
 	*out = fallback;
-	if (!http_query(q->http, name, text, sizeof text))
+	if (!http_query(q->http, name, text, sizeof text) && !http_query_given(q->http, name))
 		return true;
 	if (number_parse(out, text) && *out >= 0 && *out <= max)
 		return true;
@@ -167,8 +178,8 @@ bool handler_page_begin(struct request *q, struct handler_page *p, int64_t fallb
 	*p = (struct handler_page){ 0 };
 	if (!handler_query_int(q, "limit", fallback, max, &p->limit))
 		return false;
-	if (!http_query(q->http, "cursor", p->cursor, sizeof p->cursor))
-		p->cursor[0] = '\0';
+	if (!handler_query_text(q, "cursor", p->cursor, sizeof p->cursor))
+		return false;
 	p->found = !p->cursor[0];
 	p->w = reply_json(&q->reply, 200);
 	json_open_object(&p->w, NULL);
@@ -189,6 +200,11 @@ bool handler_page_takes(struct handler_page *p, const char *key)
 	p->count++;
 	snprintf(p->last, sizeof p->last, "%s", key);
 	return true;
+}
+
+void handler_page_skips(struct handler_page *p, const char *key)
+{
+	p->found = p->found || strcmp(key, p->cursor) == 0;
 }
 
 void handler_page_end(struct request *q, struct handler_page *p)

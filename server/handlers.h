@@ -98,6 +98,8 @@ void readiness(struct request *q);
 struct json_doc *handler_body(struct request *q, const char *const *members);
 /* A member that is a digest in hex; ERR_FORMAT. */
 int handler_digest(const struct json_doc *d, const struct json *o, const char *key, struct digest *out, struct err *e) MUST_CHECK;
+/* A text in the query, "" when absent. False: the reply says that it is too long or badly escaped. */
+bool handler_query_text(struct request *q, const char *name, char *out, size_t cap);
 /* A whole number in the query, or the fallback. False: the reply says what is wrong. */
 bool handler_query_int(struct request *q, const char *name, int64_t fallback, int64_t max, int64_t *out);
 /* "dry_run=true" in the query: check and answer, change nothing. Only in rows with ROUTE_DRY; elsewhere such a request is refused. */
@@ -135,6 +137,7 @@ struct handler_page {
 };
 bool handler_page_begin(struct request *q, struct handler_page *p, int64_t fallback, int64_t max);     /* false: the reply says why */
 bool handler_page_takes(struct handler_page *p, const char *key);      /* is this item of the page? In the list's order */
+void handler_page_skips(struct handler_page *p, const char *key);      /* an item that is not in the list now, and may be where a cursor stands */
 void handler_page_end(struct request *q, struct handler_page *p);
 
 void handler_put_digest(struct json_writer *w, const char *key, const struct digest *d);       /* zero: null */

@@ -100,7 +100,8 @@ static long unescape(char *text, size_t len, bool path)
 	return (long)to;
 }
 
-bool http_query(const struct http_request *q, const char *name, char *out, size_t cap)
+/* What follows "name=", as it was sent; NULL: nothing does. */
+static const char *parameter(const struct http_request *q, const char *name, size_t *value_len)
 {
 	size_t name_len = strlen(name);
 
@@ -108,23 +109,37 @@ bool http_query(const struct http_request *q, const char *name, char *out, size_
 		size_t len = strcspn(at, "&");
 
 		if (len > name_len && at[name_len] == '=' && strncmp(at, name, name_len) == 0) {
-			size_t value_len = len - name_len - 1;
-			long n;
-
-			if (value_len + 2 > cap)
-				return false;
-			memcpy(out, at + name_len + 1, value_len);
-			/* unescape() looks two bytes ahead within len only */
-			out[value_len] = '\0';
-			n = unescape(out, value_len, false);
-			if (n < 0)
-				return false;
-			out[n] = '\0';
-			return true;
+			*value_len = len - name_len - 1;
+			return at + name_len + 1;
 		}
 		at += len + (at[len] == '&');
 	}
-	return false;
+	return NULL;
+}
+
+bool http_query_given(const struct http_request *q, const char *name)
+{
+	size_t len;
+
+	return parameter(q, name, &len) != NULL;
+}
+
+bool http_query(const struct http_request *q, const char *name, char *out, size_t cap)
+{
+	size_t len;
+	const char *value = parameter(q, name, &len);
+	long n;
+
+	if (!value || len + 2 > cap)
+		return false;
+	memcpy(out, value, len);
+	/* unescape() looks two bytes ahead within len only */
+	out[len] = '\0';
+	n = unescape(out, len, false);
+	if (n < 0)
+		return false;
+	out[n] = '\0';
+	return true;
 }
 
 /* ---- llhttp's callbacks ---- */

@@ -42,6 +42,7 @@ void http_request_free(struct http_request *q);         /* NULL is fine */
 const char *http_header(const struct http_request *q, const char *name);       /* lower-case name; NULL when absent */
 
 /* The value of a query parameter, percent-decoded into out; false when absent, too long, badly escaped or not printable ASCII: out is then of no use. */
+bool http_query_given(const struct http_request *q, const char *name);  /* is the parameter there, whatever it says? */
 bool http_query(const struct http_request *q, const char *name, char *out, size_t cap);
 
 /* Does an If-Match header hold for this version: "*", or a list of strong tags with it among them (RFC 9110, 13.1.1)? */

@@ -45,6 +45,13 @@ static int fingerprint(const struct request *q, struct digest *out, struct err *
 	add_text(h, q->http->path);
 	add_text(h, q->http->query);
 	add_text(h, match ? match : "");
+	/* And by what right: an answer is not given again to a token that may less than then. */
+	for (size_t i = 0; q->identity && i < q->identity->count; i++) {
+		const struct grant *g = &q->identity->grants[i];
+
+		hash_add(h, &g->roles, sizeof g->roles);
+		add_text(h, g->channels);
+	}
 	if (q->body)
 		hash_add(h, q->body->data ? q->body->data : "", q->body->len);
 	hash_final(h, out);
@@ -106,7 +113,7 @@ static int answer_again(const struct store_answer *a, void *arg, struct err *e)
 	(void)e;
 	x->answered = true;
 	if (!digest_equal(&a->request, &x->digest)) {
-		reply_problem(&q->reply, PROBLEM_KEY_REUSED, "the Idempotency-Key came with another request before");
+		reply_problem(&q->reply, PROBLEM_KEY_REUSED, "the Idempotency-Key came with another request, or with other rights, before");
 	} else if (a->status == 0) {
 		reply_problem(&q->reply, PROBLEM_KEY_UNKNOWN, "the server ended while it did this: look what became of it");
 	} else if (strcmp(a->type, once) == 0) {

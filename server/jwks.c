@@ -13,6 +13,7 @@
 
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/log.h"
 
 #define RSA_BITS_MIN 2048
 #define RSA_BYTES_MAX 1024
@@ -195,12 +196,15 @@ static int add_key(struct jwks *k, const struct json_doc *d, const struct json *
 			return e->code;
 		if (!to->key)
 			continue;
+		for (struct jwk *other = k->keys; other < to; other++)
+			if (strcmp(other->kid, kid) == 0) {
+				EVP_PKEY_free(TAKE(to->key));
+				return json_error(d, o, e, ERR_FORMAT, "two keys have the kid \"%.80s\"", kid);
+			}
 		k->count++;
 		to->alg = kinds[i].alg;
 		snprintf(to->kid, sizeof to->kid, "%s", kid);
-		for (struct jwk *other = k->keys; other < to; other++)
-			if (strcmp(other->kid, kid) == 0)
-				return json_error(d, o, e, ERR_FORMAT, "two keys have the kid \"%.80s\"", kid);
+		return 0;
 	}
 	return 0;
 }
@@ -211,6 +215,7 @@ int jwks_parse(struct jwks **out, const char *text, size_t len, struct err *e)
 	AUTO(json) struct json_doc *d = NULL;
 	AUTO(jwks) struct jwks *k = calloc(1, sizeof *k);
 	const struct json *keys;
+	size_t odd = 0;
 
 	if (!k)
 		return err_memory(e);
@@ -220,9 +225,14 @@ int jwks_parse(struct jwks **out, const char *text, size_t len, struct err *e)
 		return json_error(d, d->root, e, ERR_FORMAT, "a JWK Set is an object");
 	if (json_want_array(d, d->root, "keys", JWKS_KEYS_MAX, &keys, e) < 0)
 		return e->code;
+	/* One odd key is one key less: the others still let people in. */
 	for (uint32_t i = 0; i < keys->count; i++)
-		if (add_key(k, d, &keys->u.items[i], e) < 0)
-			return e->code;
+		if (add_key(k, d, &keys->u.items[i], e) < 0) {
+			log_warn("a key of the identity provider is left out: %s", e->msg);
+			odd++;
+		}
+	if (odd && k->count == 0)
+		return err_wrap(e, "no key of the JWK Set is of use");
 	*out = TAKE(k);
 	return 0;
 }

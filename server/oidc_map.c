@@ -6,7 +6,8 @@
 
 int oidc_parse_entry(struct oidc_entry *out, const char *text, struct err *e)
 {
-	const char *equals = strchr(text, '='), *at = equals ? strchr(equals, '@') : NULL;
+	/* The last one: a claim may be a distinguished name, CN=admins,OU=x; roles and channels have no such sign. */
+	const char *equals = strrchr(text, '='), *at = equals ? strchr(equals, '@') : NULL;
 	char words[256];
 	size_t len = equals ? (size_t)(equals - text) : 0;
 

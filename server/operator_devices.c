@@ -171,9 +171,9 @@ void operator_devices(struct request *q)
 
 	if (!handler_query_int(q, "limit", PAGE, PAGE_MAX, &f.limit))
 		return;
-	if (!http_query(q->http, "cursor", f.after, sizeof f.after) && !http_query(q->http, "after", f.after, sizeof f.after))
-		f.after[0] = '\0';
-	(void)http_query(q->http, "ring", f.ring, sizeof f.ring);
+	if (!handler_query_text(q, http_query_given(q->http, "cursor") ? "cursor" : "after", f.after, sizeof f.after) ||
+	    !handler_query_text(q, "ring", f.ring, sizeof f.ring))
+		return;
 	pthread_mutex_lock(&s->lock);
 	found = calloc(s->fleet.count + 1, sizeof *found);
 	count = found ? choose(s, &f, found) : 0;

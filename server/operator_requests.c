@@ -22,13 +22,17 @@ struct collecting {
 	struct request *q;
 	struct handler_page *page;
 	struct buf *ids;
+	bool all;               /* of every state */
 };
 
 static int collect(const struct store_request *row, void *arg, struct err *e)
 {
 	struct collecting *c = arg;
 
-	if (handler_sees_roles(c->q, row->roles) && handler_page_takes(c->page, row->id))
+	/* One that is signed while somebody pages through what is open stays a place in the list. */
+	if (!c->all && row->state != REQUESTS_OPEN)
+		handler_page_skips(c->page, row->id);
+	else if (handler_sees_roles(c->q, row->roles) && handler_page_takes(c->page, row->id))
 		buf_add(c->ids, row->id, strlen(row->id) + 1);
 	return buf_check(c->ids, e);
 }
@@ -123,21 +127,24 @@ void operator_requests(struct request *q)
 {
 	AUTO(buf) struct buf *ids = buf_new(0);
 	struct handler_page page;
-	struct collecting c = { q, &page, ids };
-	char state[16] = "open";
+	struct collecting c = { .q = q, .page = &page, .ids = ids };
+	char state[16];
 	struct err e;
 
 	if (!ids) {
 		reply_problem(&q->reply, PROBLEM_UNAVAILABLE, "out of memory");
 		return;
 	}
-	if (http_query(q->http, "state", state, sizeof state) && strcmp(state, "open") != 0 && strcmp(state, "all") != 0) {
+	if (!handler_query_text(q, "state", state, sizeof state))
+		return;
+	c.all = strcmp(state, "all") == 0;
+	if (state[0] && strcmp(state, "open") != 0 && !c.all) {
 		reply_problem(&q->reply, PROBLEM_MALFORMED, "state is open or all");
 		return;
 	}
 	if (!handler_page_begin(q, &page, PAGE, PAGE_MAX))
 		return;
-	if (store_each_request(q->server->store, strcmp(state, "all") == 0 ? -1 : REQUESTS_OPEN, collect, &c, &e) < 0 ||
+	if (store_each_request(q->server->store, -1, collect, &c, &e) < 0 ||
 	    put_items(&page.w, q->server, ids, &e) < 0)
 		reply_error(&q->reply, &e);
 	else

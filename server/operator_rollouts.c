@@ -53,8 +53,7 @@ void operator_bundles(struct request *q)
 	struct listing l = { .q = q };
 	struct err e;
 
-	(void)http_query(q->http, "channel", channel, sizeof channel);
-	if (!handler_page_begin(q, &l.page, PAGE, PAGE_MAX))
+	if (!handler_query_text(q, "channel", channel, sizeof channel) || !handler_page_begin(q, &l.page, PAGE, PAGE_MAX))
 		return;
 	if (store_each_bundle(q->server->store, channel, list_bundle, &l, &e) < 0)
 		reply_error(&q->reply, &e);
@@ -254,8 +253,7 @@ void operator_rollouts(struct request *q)
 	struct server *s = q->server;
 	struct handler_page page;
 
-	(void)http_query(q->http, "channel", channel, sizeof channel);
-	if (!handler_page_begin(q, &page, PAGE, PAGE_MAX))
+	if (!handler_query_text(q, "channel", channel, sizeof channel) || !handler_page_begin(q, &page, PAGE, PAGE_MAX))
 		return;
 	pthread_mutex_lock(&s->lock);
 	for (struct rollout *r = s->rollouts.newest; r; r = r->older) {

@@ -236,15 +236,22 @@ static int new_secret(struct held *h, char token[TOKEN_WORD_MAX], struct err *e)
 static int keep(struct server *s, const struct held *h, const char *who, const char *action, int64_t now, struct err *e)
 {
 	struct server_batch b = { .count = 0 };
+	struct operators_fresh *fresh;
 	char detail[160];
 
+	/* A token that is revoked in the store must not go on here for want of memory. */
+	if (operators_ready(&fresh, s->operators, &h->row, e) < 0)
+		return e->code;
 	snprintf(detail, sizeof detail, "%s, version %llu, channels %.100s", h->id, (unsigned long long)h->row.version,
 		 h->channels[0] ? h->channels : "all");
 	server_record(&b, STORE_TOKEN)->u.token = h->row;
 	server_audit(&b, now, who, action, h->name, detail);
-	if (server_write(s, &b, e) < 0)
+	if (server_write(s, &b, e) < 0) {
+		operators_forget(fresh);
 		return e->code;
-	return operators_put(s->operators, &h->row, e);
+	}
+	operators_take(s->operators, fresh);
+	return 0;
 }
 
 static int same_name(const struct store_token *t, void *arg, struct err *e)

@@ -92,29 +92,62 @@ static struct entry *room(struct operators *o, struct err *e)
 	return &items[o->count];
 }
 
-int operators_put(struct operators *o, const struct store_token *row, struct err *e)
-{
-	struct entry fresh, *at;
-	int got = copy_row(&fresh, row, e);
+struct operators_fresh {
+	struct entry entry;
+};
 
-	if (got < 0)
-		return got;
+int operators_ready(struct operators_fresh **out, struct operators *o, const struct store_token *row, struct err *e)
+{
+	struct operators_fresh *f = calloc(1, sizeof *f);
+	int got;
+
+	if (!f)
+		return err_memory(e);
+	got = copy_row(&f->entry, row, e);
 	pthread_mutex_lock(&o->lock);
-	at = by_id(o, row->id);
-	if (at) {
-		fresh.row.used = MAX(at->row.used, fresh.row.used);
-		fresh.kept = at->kept;
-		free(at->texts);
-		*at = fresh;
-	} else if ((at = room(o, e))) {
-		*at = fresh;
-		o->count++;
-	} else {
-		free(fresh.texts);
+	if (got == 0 && !by_id(o, row->id) && !room(o, e))
 		got = e->code;
+	pthread_mutex_unlock(&o->lock);
+	if (got < 0)
+		operators_forget(f);
+	else
+		*out = f;
+	return got;
+}
+
+void operators_forget(struct operators_fresh *f)
+{
+	if (f)
+		free(f->entry.texts);
+	free(f);
+}
+
+void operators_take(struct operators *o, struct operators_fresh *f)
+{
+	struct entry *at;
+
+	pthread_mutex_lock(&o->lock);
+	at = by_id(o, f->entry.row.id);
+	if (at) {
+		f->entry.row.used = MAX(at->row.used, f->entry.row.used);
+		f->entry.kept = at->kept;
+		free(at->texts);
+		*at = f->entry;
+	} else {
+		o->items[o->count++] = f->entry;        /* operators_ready() made room */
 	}
 	pthread_mutex_unlock(&o->lock);
-	return got;
+	free(f);
+}
+
+int operators_put(struct operators *o, const struct store_token *row, struct err *e)
+{
+	struct operators_fresh *f;
+
+	if (operators_ready(&f, o, row, e) < 0)
+		return e->code;
+	operators_take(o, f);
+	return 0;
 }
 
 /* ---- looking up ---- */
@@ -200,4 +233,17 @@ size_t operators_take_uses(struct operators *o, struct operators_use *out, size_
 	}
 	pthread_mutex_unlock(&o->lock);
 	return count;
+}
+
+/* A use that was noted meanwhile is not kept either. */
+void operators_give_back(struct operators *o, const struct operators_use *uses, size_t count)
+{
+	pthread_mutex_lock(&o->lock);
+	for (size_t i = 0; i < count; i++) {
+		struct entry *t = by_id(o, uses[i].id);
+
+		if (t)
+			t->kept = 0;
+	}
+	pthread_mutex_unlock(&o->lock);
 }

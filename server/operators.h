@@ -34,6 +34,16 @@ void operators_free(struct operators *o);       /* NULL is fine */
 
 /* Takes a row in, in place of the one with this id. */
 int operators_put(struct operators *o, const struct store_token *row, struct err *e) MUST_CHECK;
+/*
+ * The same in two steps, so that what the store keeps in between cannot fail
+ * to be known here: with memory for everything first, then without a way to
+ * fail. One at a time. operators_take() frees; so does operators_forget(), when
+ * the store refused.
+ */
+struct operators_fresh;
+int operators_ready(struct operators_fresh **out, struct operators *o, const struct store_token *row, struct err *e) MUST_CHECK;
+void operators_take(struct operators *o, struct operators_fresh *f);
+void operators_forget(struct operators_fresh *f);       /* NULL is fine */
 
 enum operators_found { OPERATORS_FOUND, OPERATORS_UNKNOWN, OPERATORS_EXPIRED, OPERATORS_REVOKED };
 
@@ -52,6 +62,7 @@ struct operators_use {
 	int64_t at;
 };
 size_t operators_take_uses(struct operators *o, struct operators_use *out, size_t max);
+void operators_give_back(struct operators *o, const struct operators_use *uses, size_t count);  /* they were not kept */
 
 /* ---- the file ---- */
 

@@ -154,8 +154,10 @@ static int fold_uses(struct server *s, struct err *e)
 
 	for (size_t i = 0; i < count; i++)
 		server_record(&b, STORE_TOKEN_USED)->u.token = (struct store_token){ .id = uses[i].id, .used = uses[i].at };
-	if (count > 0 && server_write(s, &b, e) < 0)
+	if (count > 0 && server_write(s, &b, e) < 0) {
+		operators_give_back(s->operators, uses, count);
 		return e->code;
+	}
 	return (int)count;
 }
 

@@ -309,7 +309,7 @@ static void a_walk_goes_in_byte_order_and_follows_nothing(void **state)
 	assert_refused(file_walk(at("w"), stop_at_b, seen, &e), ERR_REFUSED, "enough");
 	assert_string_equal(seen->data, "B a b ");
 	assert_int_equal(symlink("a", at("w/c")), 0);
-	assert_refused(file_walk(at("w"), note, seen, &e), ERR_REFUSED, "c: neither");
+	assert_refused(file_walk(at("w"), note, seen, &e), ERR_REFUSED, "c: a symbolic link");
 }
 
 static void a_private_file_is_writable_by_nobody_else(void **state)

@@ -1,4 +1,6 @@
 /* test_replay: a gate's verdict again, from nothing but its record. */
+#include <math.h>
+
 #include "base/file.h"
 #include "base/json.h"
 #include "rollout/gate_background.h"
@@ -358,6 +360,24 @@ static void only_what_a_server_writes_is_read(void **state)
 	not_parsed("\"kind\":\"gate-record\"", "\"kind\":\"gate-recorx\"", "gate-record");
 }
 
+/* A product of factors that left what a long double holds is written and read all the same. */
+static void a_number_beyond_all_is_recorded_too(void **state)
+{
+	AUTO(gate_record) struct gate_record *r = passed(0), *back = NULL;
+	AUTO(buf) struct buf *text = NULL;
+	struct err e;
+
+	(void)state;
+	r->silence_before.armed = 1;
+	r->silence_before.max = HUGE_VALL;
+	for (int i = 0; i < SILENCE_RATIOS; i++)
+		r->silence_before.w[i] = HUGE_VALL;
+	text = written(r, NULL);
+	assert_non_null(strstr(text->data, "\"inf\""));
+	assert_ok(gate_record_parse(&back, "record", text->data, text->len, &e));
+	assert_true(isinf(back->silence_before.max) && isinf(back->silence_before.w[0]));
+}
+
 static void a_ring_of_a_million_is_recorded_by_its_outcomes(void **state)
 {
 	static const char *const wrong[] = { "3x", "0s", "03s", "/3:1s", "/00:1s", "/1", "/:1s", "s", "-1s", "+1s" };
@@ -501,6 +521,7 @@ int main(void)
 		cmocka_unit_test(a_claim_that_the_inputs_do_not_bear_is_refused),
 		cmocka_unit_test(facts_that_contradict_each_other_are_refused),
 		cmocka_unit_test(only_what_a_server_writes_is_read),
+		cmocka_unit_test(a_number_beyond_all_is_recorded_too),
 		cmocka_unit_test(a_ring_of_a_million_is_recorded_by_its_outcomes),
 		cmocka_unit_test(a_verdict_hangs_on_strata_and_silence_too),
 		cmocka_unit_test(a_record_of_the_first_format_still_replays),

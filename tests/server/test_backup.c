@@ -270,6 +270,20 @@ static void a_backup_that_is_not_what_it_was_is_refused_and_named(void **state)
 	office_start(o);
 }
 
+static void a_link_beneath_the_data_is_refused_by_its_name(void **state)
+{
+	struct office *o = *state;
+	AUTO_FREE char *dir = NULL, *link = NULL;
+
+	NEED(o);
+	dir = fixture_path(o->f, "backup");
+	link = fixture_path(o->f, "data/elsewhere");
+	assert_int_equal(symlink("/etc", link), 0);
+	expect_status(o, DAEMON(o, "backup", dir), 1);
+	expect_said(o, "elsewhere: a symbolic link");
+	assert_int_equal(unlink(link), 0);
+}
+
 static void a_store_of_a_newer_program_is_left_alone(void **state)
 {
 	struct office *o = *state;
@@ -373,6 +387,7 @@ int main(void)
 		TEST(the_repository_that_survived_is_newer_than_the_backup_s),
 		TEST(a_repository_with_another_root_is_refused),
 		TEST(a_backup_that_is_not_what_it_was_is_refused_and_named),
+		TEST(a_link_beneath_the_data_is_refused_by_its_name),
 		TEST(a_store_of_a_newer_program_is_left_alone),
 		TEST(a_restore_that_is_killed_anywhere_is_repeated),
 		cmocka_unit_test(the_list_of_a_backup_is_as_its_schema_says),

@@ -327,6 +327,11 @@ static void an_entry_of_the_map_says_claim_roles_and_channels(void **state)
 	assert_string_equal(entry.claim, "Ring Hold/ops");
 	assert_int_equal(entry.grant.roles, MAY(OPERATOR) | MAY(APPROVER));
 	assert_string_equal(entry.grant.channels, "edr waf");
+	/* a distinguished name is full of the sign */
+	assert_ok(oidc_parse_entry(&entry, "CN=soc,OU=Ops@HQ,DC=example=approver@edr", &e));
+	assert_string_equal(entry.claim, "CN=soc,OU=Ops@HQ,DC=example");
+	assert_int_equal(entry.grant.roles, MAY(APPROVER));
+	assert_string_equal(entry.grant.channels, "edr");
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		if (oidc_parse_entry(&entry, bad[i], &e) == 0)
 			fail_msg("\"%s\" is taken", bad[i]);

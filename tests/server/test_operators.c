@@ -96,11 +96,37 @@ static void a_use_is_shown_at_once_and_given_to_the_store_once(void **state)
 	assert_int_equal(operators_take_uses(o, uses, 4), 1);
 	assert_int_equal(uses[0].at, NOW + 4);
 	assert_int_equal(operators_take_uses(o, uses, 4), 0);
+	/* what could not be kept is given again */
+	operators_give_back(o, uses, 1);
+	assert_int_equal(operators_take_uses(o, uses, 4), 1);
+	assert_int_equal(uses[0].at, NOW + 4);
 	/* a row that is changed meanwhile does not forget it */
 	t.version = 2;
 	assert_ok(operators_put(o, &t, &e));
 	assert_ok(operators_get(o, "1", see_use, &used, &e));
 	assert_int_equal(used, NOW + 4);
+}
+
+static void a_row_is_taken_in_with_the_memory_that_was_set_aside(void **state)
+{
+	AUTO(operators) struct operators *o = operators_new();
+	struct store_token t = row("1", "alice", "rho_secret");
+	struct operators_fresh *fresh;
+	struct identity who;
+	struct err e;
+
+	(void)state;
+	assert_ok(operators_ready(&fresh, o, &t, &e));
+	assert_int_equal(operators_find(o, "rho_secret", NOW, &who), OPERATORS_UNKNOWN);
+	operators_forget(fresh);
+	assert_int_equal(operators_find(o, "rho_secret", NOW, &who), OPERATORS_UNKNOWN);
+	assert_ok(operators_ready(&fresh, o, &t, &e));
+	operators_take(o, fresh);
+	assert_int_equal(operators_find(o, "rho_secret", NOW, &who), OPERATORS_FOUND);
+	t.revoked = NOW;
+	assert_ok(operators_ready(&fresh, o, &t, &e));
+	operators_take(o, fresh);
+	assert_int_equal(operators_find(o, "rho_secret", NOW, &who), OPERATORS_REVOKED);
 }
 
 /* ---- the file ---- */
@@ -180,6 +206,7 @@ int main(void)
 		cmocka_unit_test(a_revoked_token_stays_out),
 		cmocka_unit_test(the_secret_before_is_good_as_long_as_was_said),
 		cmocka_unit_test(a_use_is_shown_at_once_and_given_to_the_store_once),
+		cmocka_unit_test(a_row_is_taken_in_with_the_memory_that_was_set_aside),
 		cmocka_unit_test(a_line_says_who_what_where_and_how_long),
 		cmocka_unit_test(a_line_of_an_older_version_keeps_its_rights_for_a_year),
 		cmocka_unit_test(a_bad_line_is_named),
