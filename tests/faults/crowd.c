@@ -15,7 +15,7 @@
 #define PATIENCE_S 60
 #define AGAIN_MS 20
 
-static void __attribute__((format(printf, 2, 3))) trouble(struct crowd *c, const char *fmt, ...)
+void crowd_trouble(struct crowd *c, const char *fmt, ...)
 {
 	va_list args;
 
@@ -27,6 +27,14 @@ static void __attribute__((format(printf, 2, 3))) trouble(struct crowd *c, const
 	}
 	pthread_cond_broadcast(&c->news);
 	pthread_mutex_unlock(&c->lock);
+}
+
+bool crowd_troubled(struct crowd *c, char out[sizeof c->trouble])
+{
+	pthread_mutex_lock(&c->lock);
+	memcpy(out, c->trouble, sizeof c->trouble);
+	pthread_mutex_unlock(&c->lock);
+	return out[0];
 }
 
 static void acknowledge(struct crowd *c)        /* with `lock` */
@@ -67,7 +75,7 @@ static bool find_server(struct crowd_seat *s)
 	fetch_free(s->http);
 	s->http = NULL;
 	if (fetch_new(&s->http, &(const struct fetch_settings){ .agent = "crowd", .pin = pin }, &e) < 0) {
-		trouble(c, "%s", e.msg);
+		crowd_trouble(c, "%s", e.msg);
 		return false;
 	}
 	return true;
@@ -77,6 +85,30 @@ struct ask {
 	const char *method, *path, *bearer, *body, *key;
 };
 
+/* "Not now" is asked again like silence. */
+static bool not_now(const struct crowd *c, long status)
+{
+	return status == 503 || status == 429 || (c->patient && status == 500);
+}
+
+static bool again(const struct crowd *c, long status)
+{
+	return status == 0 || not_now(c, status);
+}
+
+/* A moment, or news. */
+static void pause_before(struct crowd *c, uint64_t *counter)
+{
+	struct timespec until;
+
+	pthread_mutex_lock(&c->lock);
+	++*counter;
+	pthread_cond_broadcast(&c->news);
+	in_ms(&until, AGAIN_MS);
+	pthread_cond_timedwait(&c->news, &c->lock, &until);
+	pthread_mutex_unlock(&c->lock);
+}
+
 /* One try. The status, with the answer's text in `said` (freed by the caller); 0: no answer came; -1: it is over. */
 static long try(struct crowd_seat *s, const struct ask *a, char **said)
 {
@@ -85,7 +117,6 @@ static long try(struct crowd_seat *s, const struct ask *a, char **said)
 	struct fetch_answer got = { 0 };
 	struct fetch_request r = { .method = a->method, .url = url, .bearer = a->bearer, .body = a->body, .body_len = strlen(a->body),
 				   .headers = a->key ? headers : NULL, .max = 1 << 20 };
-	struct timespec until;
 	struct err e;
 	long status;
 
@@ -98,20 +129,12 @@ static long try(struct crowd_seat *s, const struct ask *a, char **said)
 		status = got.status;
 		*said = strdup(got.body && got.body->data ? got.body->data : "");
 		fetch_answer_release(&got);
+		if (not_now(s->crowd, status))
+			pause_before(s->crowd, &s->crowd->refused);
 		return status;
 	}
-	pthread_mutex_lock(&s->crowd->lock);
-	s->crowd->lost++;
-	in_ms(&until, AGAIN_MS);
-	pthread_cond_timedwait(&s->crowd->news, &s->crowd->lock, &until);
-	pthread_mutex_unlock(&s->crowd->lock);
+	pause_before(s->crowd, &s->crowd->lost);
 	return 0;
-}
-
-/* "Not now" is asked again like silence. */
-static bool again(long status)
-{
-	return status == 0 || status == 503 || status == 429;
 }
 
 /* The same bytes until there is an answer. */
@@ -119,7 +142,7 @@ static long ask(struct crowd_seat *s, const struct ask *a, char **said)
 {
 	long status;
 
-	while (again(status = try(s, a, said)))
+	while (again(s->crowd, status = try(s, a, said)))
 		free(*said);
 	return status;
 }
@@ -136,7 +159,7 @@ static struct crowd_device *enrol(struct crowd_seat *s)
 	struct err e;
 	long status;
 
-	while (again(status = try(s, &a, &said))) {
+	while (again(c, status = try(s, &a, &said))) {
 		free(said);
 		pthread_mutex_lock(&c->lock);
 		c->enrolments_lost++;
@@ -154,7 +177,7 @@ static struct crowd_device *enrol(struct crowd_seat *s)
 		pthread_mutex_unlock(&c->lock);
 	}
 	if (!d && status > 0)
-		trouble(c, "an enrolment was answered %ld: %s", status, said);
+		crowd_trouble(c, "an enrolment was answered %ld: %s", status, said);
 	free(said);
 	return d;
 }
@@ -234,7 +257,7 @@ static bool visit(struct crowd_seat *s, struct crowd_device *d, size_t number)
 	if (status == 200)
 		acked(c, d, want, said);
 	else if (status > 0)
-		trouble(c, "a check-in was answered %ld: %s\n%s", status, said, body.data);
+		crowd_trouble(c, "a check-in was answered %ld: %s\n%s", status, said, body.data);
 	free(said);
 	if (status == 200 && c->manners == CROWD_FRESH_EPOCH && events.len) {
 		struct crowd_device twin = *d;
@@ -311,7 +334,7 @@ static bool order(struct crowd_seat *s, struct crowd_decision *d, const char *pa
 		acknowledge(c);
 		pthread_mutex_unlock(&c->lock);
 	} else if (status > 0 && !strstr(said, "outcome-unknown")) {
-		trouble(c, "a decision was answered %ld: %s", status, said);
+		crowd_trouble(c, "a decision was answered %ld: %s", status, said);
 		status = -1;
 	}
 	free(said);
@@ -376,17 +399,17 @@ void crowd_part(struct crowd *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
-bool crowd_wait(struct crowd *c, uint64_t acks)
+bool crowd_wait(struct crowd *c, const uint64_t *counter, uint64_t more)
 {
 	struct timespec until;
 	bool came;
 
 	in_ms(&until, PATIENCE_S * 1000);
 	pthread_mutex_lock(&c->lock);
-	acks += c->acks;
-	while (c->acks < acks && !c->trouble[0] && pthread_cond_timedwait(&c->news, &c->lock, &until) == 0)
+	more += *counter;
+	while (*counter < more && !c->trouble[0] && pthread_cond_timedwait(&c->news, &c->lock, &until) == 0)
 		;
-	came = c->acks >= acks || c->trouble[0];
+	came = *counter >= more || c->trouble[0];
 	pthread_mutex_unlock(&c->lock);
 	return came;
 }

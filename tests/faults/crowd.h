@@ -46,6 +46,7 @@ enum crowd_manners {
 struct crowd {
 	enum crowd_manners manners;
 	char enrolment[128];            /* token, for any number of devices */
+	bool patient;                   /* 500 from a store that fails is asked again, too */
 	const char *operator;           /* token */
 	char channel[16], digest[DIGEST_HEX_LEN + 1];   /* what devices ask a permit for; "": nothing */
 
@@ -55,6 +56,7 @@ struct crowd {
 	bool ending;
 	uint64_t acks;                  /* answers with success, of all kinds */
 	uint64_t lost;                  /* requests whose answer did not come */
+	uint64_t refused;               /* answers that said "not now" */
 	uint64_t enrolments_lost;       /* of those: devices that may be there, and that nobody is */
 	char trouble[512];              /* the first answer that should not have been; "": none */
 	struct crowd_device *devices;
@@ -76,10 +78,14 @@ void crowd_begin(struct crowd *c);
 void crowd_meet(struct crowd *c, const char *url, const char *pin);
 /* There is no server any more. Answers that are on their way may still come in. */
 void crowd_part(struct crowd *c);
-/* Until so many more answers came, or something is wrong; false: none did for a minute. */
-bool crowd_wait(struct crowd *c, uint64_t acks);
+/* Until one of the counters above rose by so much, or something is wrong; false: it did not within a minute. */
+bool crowd_wait(struct crowd *c, const uint64_t *counter, uint64_t more);
 /* Every client ends what it is about, until it was acknowledged, and leaves. */
 void crowd_end(struct crowd *c);
 void crowd_free(struct crowd *c);
+
+/* Something is wrong: every client leaves. Only the first such sentence counts. */
+void crowd_trouble(struct crowd *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool crowd_troubled(struct crowd *c, char out[sizeof ((struct crowd *)0)->trouble]);
 
 #endif

@@ -6,8 +6,7 @@
  *     RINGHOLD_SEED    of the moments; printed, and another one each time
  */
 #include "base/log.h"
-#include "tally.h"
-#include "tests/server/plane.h"
+#include "drill.h"
 
 #define KILLS 20
 #define STILLBORN 4     /* out of so many servers one is killed before it listens, too */
@@ -34,101 +33,12 @@ static uint64_t from_environment(const char *name, uint64_t fallback)
 	return text ? strtoull(text, NULL, 10) : fallback;
 }
 
-/* ---- a server, and a crowd that may have its bundle ---- */
-
-struct drill {
-	struct plane *p;
-	struct crowd c;
-	char *store;
-	struct tally t;
-	bool begun;
-};
-
-static void meet(struct drill *d)
-{
-	AUTO_FREE char *pin_path = fixture_path(d->p->o->f, "data/pin");
-	AUTO(buf) struct buf *pin = NULL;
-	struct err e;
-
-	assert_ok(file_read(&pin, pin_path, 200, &e));
-	crowd_meet(&d->c, d->p->url, pin->data);
-}
-
-static void expect(struct plane *p, long status, const char *method, const char *path, const char *body, char *out, size_t cap)
-{
-	AUTO_REPLY a = ask(p, FIXTURE_TOKEN, method, path, body);
-
-	if (a.status != status)
-		fail_msg("%s %s: %ld %s", method, path, a.status, a.text->data);
-	if (out)
-		snprintf(out, cap, "%s", member(&a, "token"));
-}
-
 static int setup(void **state)
 {
-	struct drill *d = calloc(1, sizeof *d);
-
-	d->p = plane_open("device-rate = 1000000\ndevice-burst = 1000000\ntoken-rate = 1000000\ntoken-burst = 1000000\naddress-rate = 1000000\n"
-			  "address-burst = 1000000\n");
-	*state = d;
-	if (!d->p->o->pid)
-		return 0;
-	d->store = fixture_path(d->p->o->f, "data/store.db");
-	/* all may go at once, one failure out of twenty is no news, and what has passed goes on being offered */
-	expect(d->p, 200, "PUT", "/v1/policies/edr",
-	       "{\"format\":1,\"channel\":\"edr\",\"rings\":[{\"name\":\"canary\",\"p0\":0.05,\"p1\":0.5,\"soak_s\":0,\"m0\":1000000,\"cap\":1000000,\"boots\":0},"
-	       "{\"name\":\"early\"},{\"name\":\"broad\"}]}", NULL, 0);
-	expect(d->p, 201, "POST", "/v1/enrolment-tokens",
-	       "{\"name\":\"" TALLY_TOKEN "\",\"attributes\":{\"ring\":\"" CROWD_RING "\"},\"uses\":" TALLY_USES_TEXT "}", d->c.enrolment, sizeof d->c.enrolment);
-	publish(d->p->o, 1, "rules", d->c.digest);
-	snprintf(d->c.channel, sizeof d->c.channel, "edr");
-	d->c.operator = FIXTURE_TOKEN;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct drill *d = *state;
-
-	if (d->begun) {
-		/* a test that failed: nobody may wait for an answer any more */
-		snprintf(d->c.trouble, sizeof d->c.trouble, "the test has ended");
-		crowd_end(&d->c);
-		crowd_free(&d->c);
-	}
-	plane_close(d->p);
-	free(d->store);
-	free(d);
-	return 0;
-}
-
-static void begin(struct drill *d, enum crowd_manners manners)
-{
-	d->c.manners = manners;
-	crowd_begin(&d->c);
-	d->begun = true;
-	meet(d);
-}
-
-static void load(struct drill *d, uint64_t acks)
-{
-	if (!crowd_wait(&d->c, acks))
-		fail_msg("the server answers nothing");
-	if (d->c.trouble[0])
-		fail_msg("%s", d->c.trouble);
+	return drill_open(state, "");
 }
 
 /* ---- one death ---- */
-
-static void put_down(struct drill *d)
-{
-	int status;
-
-	kill(d->p->o->pid, SIGKILL);
-	assert_int_equal(waitpid(d->p->o->pid, &status, 0), d->p->o->pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	crowd_part(&d->c);
-}
 
 /* Begins a server, and does not wait until it listens. */
 static void stillborn(struct drill *d)
@@ -172,37 +82,6 @@ static void die_once(struct drill *d)
 	get_up(d);
 }
 
-/* ---- what the server itself says ---- */
-
-static int64_t sum(const struct answer *a, const char *name)
-{
-	const struct json *rings = json_get(a->doc->root, "rings");
-	const struct json *offers = json_get(&rings->u.items[0], "offers");
-	int64_t n = -1;
-
-	assert_true(json_to_int(json_get(offers, name), &n));
-	return n;
-}
-
-/* The gate counts what the store has, no more and no less. */
-static void gate_agrees(struct drill *d)
-{
-	AUTO_REPLY a = ask(d->p, FIXTURE_TOKEN, "GET", "/v1/rollouts/1", NULL);
-
-	assert_int_equal(a.status, 200);
-	assert_int_equal(sum(&a, "total"), d->t.offers);
-	assert_int_equal(sum(&a, "survived"), d->t.survived);
-	assert_int_equal(sum(&a, "failed"), d->t.failed);
-}
-
-static void holds(struct drill *d, bool quiet)
-{
-	struct err e;
-
-	assert_ok(tally_check(&d->c, d->store, quiet, &d->t, &e));
-	gate_agrees(d);
-}
-
 /* ---- the sentences ---- */
 
 static void kill_9_under_load_loses_and_doubles_nothing_that_was_acknowledged(void **state)
@@ -218,10 +97,7 @@ static void kill_9_under_load_loses_and_doubles_nothing_that_was_acknowledged(vo
 		meet(d);
 	}
 	load(d, ACKS_MOST);
-	crowd_end(&d->c);
-	d->begun = false;
-	if (d->c.trouble[0])
-		fail_msg("%s", d->c.trouble);
+	settle(d);
 	holds(d, true);
 	lost = d->c.lost;
 	print_message("kills: %llu, %llu answers lost, %llu acknowledged; %lld devices, %lld events, %lld offers, %lld survived, %lld failed, %lld decisions\n",
@@ -301,10 +177,10 @@ static void a_server_that_answers_before_it_has_committed_is_noticed(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(kill_9_under_load_loses_and_doubles_nothing_that_was_acknowledged, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_client_that_reports_again_in_a_new_epoch_is_noticed, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_client_that_orders_again_with_a_new_key_is_noticed, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_server_that_answers_before_it_has_committed_is_noticed, setup, teardown),
+		cmocka_unit_test_setup_teardown(kill_9_under_load_loses_and_doubles_nothing_that_was_acknowledged, setup, drill_close),
+		cmocka_unit_test_setup_teardown(a_client_that_reports_again_in_a_new_epoch_is_noticed, setup, drill_close),
+		cmocka_unit_test_setup_teardown(a_client_that_orders_again_with_a_new_key_is_noticed, setup, drill_close),
+		cmocka_unit_test_setup_teardown(a_server_that_answers_before_it_has_committed_is_noticed, setup, drill_close),
 	};
 
 	chance = from_environment("RINGHOLD_SEED", (uint64_t)clock_work_us());

@@ -1,0 +1,240 @@
+/*
+ * test_disk: ringholdd whose disk is full, or takes no more writes, while a
+ * crowd is at work: it says so, acknowledges nothing it cannot keep, goes on
+ * serving what is there, and goes on by itself when it can.
+ */
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+
+#include "base/log.h"
+#include "drill.h"
+
+#define SMALL "size=24m"
+#define DISK_BYTES (48 << 20)
+#define MIN_FREE "min-free = 1M\n"
+
+static char place[] = "/tmp/ringhold-disk-XXXXXX";      /* where disks are mounted, in a mount namespace of our own */
+static const char *why_not;
+
+/* ---- disks ---- */
+
+static bool system_ok(const char *fmt, ...)
+{
+	char line[600];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof line, fmt, args);
+	va_end(args);
+	return system(line) == 0;
+}
+
+static bool mount_small(void)
+{
+	return mount("tmpfs", place, "tmpfs", 0, SMALL) == 0;
+}
+
+/* A disk with a journal, on a file beside. */
+static bool mount_real(bool fresh)
+{
+	return (!fresh || system_ok("truncate -s %d %s.img && mke2fs -q -t ext4 -F %s.img", DISK_BYTES, place, place)) &&
+	       system_ok("mount -o loop %s.img %s", place, place);
+}
+
+static void fill(const char *name)
+{
+	AUTO_FREE char *path = file_join(place, name);
+	static char bytes[65536];
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+	assert_true(fd >= 0);
+	for (size_t piece = sizeof bytes; piece >= 512; piece /= 2)
+		while (write(fd, bytes, piece) > 0)
+			;
+	close(fd);
+}
+
+static void drain(const char *name)
+{
+	AUTO_FREE char *path = file_join(place, name);
+
+	assert_int_equal(unlink(path), 0);
+}
+
+static int setup_on(void **state, bool mounted)
+{
+	if (why_not || !mounted) {
+		*state = NULL;
+		return 0;
+	}
+	setenv("TMPDIR", place, 1);
+	return drill_open(state, MIN_FREE);
+}
+
+static int small(void **state)
+{
+	return setup_on(state, !why_not && mount_small());
+}
+
+static int real(void **state)
+{
+	return setup_on(state, !why_not && mount_real(true));
+}
+
+static int teardown(void **state)
+{
+	if (*state)
+		drill_close(state);
+	(void)!umount2(place, MNT_DETACH);
+	(void)!system_ok("rm -f %s.img", place);
+	return 0;
+}
+
+#define NEED_DISK(d)                                                                        \
+	do {                                                                                \
+		if (!(d))                                                                   \
+			skip_named("%s", why_not ? why_not : "no disk can be mounted here"); \
+		NEED((d)->p->o);                                                            \
+	} while (0)
+
+/* ---- what people see ---- */
+
+/* Something that must be kept is refused, by this status and with these words; what only reads is answered. */
+static void refuses_to_write(struct drill *d, long status, const char *words)
+{
+	static const char *const reads[] = { "/healthz", "/v1/rollouts/1", "/v1/audit?limit=1", "/content/metadata/timestamp.json" };
+	AUTO_REPLY a = ask(d->p, FIXTURE_TOKEN, "POST", "/v1/enrolment-tokens", "{\"name\":\"no\"}");
+
+	if (a.status != status || !strstr(a.text->data, words))
+		fail_msg("wanted %ld and \"%s\": %ld %s", status, words, a.status, a.text->data);
+	for (size_t i = 0; i < ARRAY_LEN(reads); i++)
+		expect(d->p, 200, "GET", reads[i], NULL, NULL, 0);
+}
+
+static void until_refused(struct drill *d)
+{
+	if (!crowd_wait(&d->c, &d->c.refused, 20))
+		fail_msg("the disk takes no more, and nobody is told");
+	well(d);
+}
+
+static void restart(struct drill *d)
+{
+	AUTO_FREE char *listening = fixture_path(d->p->o->f, "data/listening");
+
+	unlink(listening);
+	d->p->o->pid = 0;
+	office_start(d->p->o);
+	plane_connect(d->p);
+}
+
+/* Starting is refused, with a sentence that has these words. */
+static void does_not_start(struct drill *d, const char *words)
+{
+	AUTO_FREE char *ini = fixture_path(d->p->o->f, "ringholdd.ini");
+	char *argv[] = { (char *)"ringholdd", (char *)"--config", ini, NULL };
+	struct proc_run run = { .path = d->p->o->server, .argv = argv, .stdin_fd = -1, .timeout_ms = LIMIT_MS, .output_max = 65536 };
+	struct proc_result r;
+	struct err e;
+
+	assert_ok(proc_run(&run, &r, &e));
+	if (r.exit_status == 0 || !strstr(r.output->data, words) || !strstr(r.output->data, d->p->o->f->data))
+		fail_msg("status %d, and not \"%s\" in %s: %s", r.exit_status, words, d->p->o->f->data, r.output->data);
+	proc_result_release(&r);
+}
+
+/* ---- the sentences ---- */
+
+static void a_full_disk_is_named_keeps_what_was_promised_and_ends_with_space(void **state)
+{
+	struct drill *d = *state;
+
+	NEED_DISK(d);
+	d->c.patient = true;
+	begin(d, CROWD_AGENTS);
+	load(d, 100);
+	for (int times = 0; times < 3; times++) {
+		fill("ballast");
+		until_refused(d);
+		refuses_to_write(d, 503, "no-space");
+		drain("ballast");
+		load(d, 200);
+	}
+	settle(d);
+	holds(d, true);
+	/* memory and store still tell one story */
+	put_down(d);
+	restart(d);
+	holds(d, true);
+	crowd_free(&d->c);
+}
+
+static void a_server_killed_on_a_full_disk_comes_back_with_space(void **state)
+{
+	struct drill *d = *state;
+
+	NEED_DISK(d);
+	d->c.patient = true;
+	begin(d, CROWD_AGENTS);
+	load(d, 100);
+	fill("ballast");
+	until_refused(d);
+	put_down(d);
+	fill("more");
+	does_not_start(d, "No space left");
+	drain("ballast");
+	drain("more");
+	restart(d);
+	holds(d, false);
+	meet(d);
+	load(d, 100);
+	settle(d);
+	holds(d, true);
+	crowd_free(&d->c);
+}
+
+/* As the kernel makes it when the disk fails: at any moment, under a running server. */
+static void a_disk_that_takes_no_more_writes_loses_nothing_that_was_promised(void **state)
+{
+	struct drill *d = *state;
+
+	NEED_DISK(d);
+	d->c.patient = true;
+	begin(d, CROWD_AGENTS);
+	load(d, 100);
+	assert_true(system_ok("mount -o remount,abort %s 2>/dev/null", place));
+	until_refused(d);
+	refuses_to_write(d, 500, "store: ");
+	put_down(d);
+	does_not_start(d, "Read-only file system");
+	assert_int_equal(umount2(place, 0), 0);
+	assert_true(mount_real(false));
+	restart(d);
+	holds(d, false);
+	meet(d);
+	load(d, 100);
+	settle(d);
+	holds(d, true);
+	crowd_free(&d->c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_full_disk_is_named_keeps_what_was_promised_and_ends_with_space, small, teardown),
+		cmocka_unit_test_setup_teardown(a_server_killed_on_a_full_disk_comes_back_with_space, small, teardown),
+		cmocka_unit_test_setup_teardown(a_disk_that_takes_no_more_writes_loses_nothing_that_was_promised, real, teardown),
+	};
+	int failed;
+
+	signal(SIGPIPE, SIG_IGN);
+	log_init("test", LOG_ERROR);
+	if (!mkdtemp(place))
+		return 1;
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		why_not = "disks cannot be mounted without root";
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	rmdir(place);
+	return failed;
+}
