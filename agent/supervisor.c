@@ -22,6 +22,8 @@
 
 #define GOODBYE_MS 5000
 #define BACKOFF_FIRST_S 5
+#define LOCK_WAIT_MS 5000
+#define LOCK_LOOK_MS 20
 #define ROUND_GAP_MS 200        /* between two wanted rounds, so that nothing ever spins through the server */
 
 struct supervisor {
@@ -234,12 +236,26 @@ static void goodbye(struct supervisor *v)
 		wait_for_something(v, until - clock_work_ms());
 }
 
+/* A command at work may hold it for a moment. */
+static int take_lock(const char *root, struct err *e)
+{
+	int64_t until = clock_work_ms() + LOCK_WAIT_MS;
+
+	for (;;) {
+		int fd = home_lock(root, NULL, e);
+
+		if (fd >= 0 || e->code != ERR_CONFLICT || clock_work_ms() >= until)
+			return fd;
+		poll(NULL, 0, LOCK_LOOK_MS);
+	}
+}
+
 int supervisor_run(const struct settings *s, bool once, struct err *e)
 {
 	struct supervisor v = { .once = once };
 	/* Who finds the lock taken signals its holder, so signals come first. */
 	AUTO_FD int signals = open_signals(e);
-	AUTO_FD int lock = signals < 0 ? -1 : home_lock(s->root, NULL, e);
+	AUTO_FD int lock = signals < 0 ? -1 : take_lock(s->root, e);
 	int rc;
 
 	if (lock < 0)

@@ -120,8 +120,9 @@ static inline bool given_up(const struct seen *s, const void *arg)
 {
 	const struct published *b = arg;
 
-	return s->state.phase == PHASE_IDLE && digest_equal(&s->state.last.assigned, &b->digest) && s->record.mode == BOOT_COMMITTED &&
-	       !digest_equal(&s->running, &b->digest);
+	/* Before the trial its verdict says install. */
+	return s->state.phase == PHASE_IDLE && digest_equal(&s->state.last.assigned, &b->digest) && s->state.last.say == SAY_NOTHING &&
+	       s->record.mode == BOOT_COMMITTED && !digest_equal(&s->running, &b->digest);
 }
 
 /* Some trials are over before anybody could look. */
@@ -137,6 +138,24 @@ static inline bool quarantined(struct endpoint *p, const struct published *b)
 	digest_hex(hex, &b->digest);
 	snprintf(path, sizeof path, "%s" HOME_CHANNELS "/edr/quarantine.d/%s.1", p->root, hex);
 	return file_exists(path);
+}
+
+struct taking_over {
+	struct endpoint *p;
+	const struct published *b;
+};
+
+/* The agent may think so before: what is judged until then, the content before judged. */
+static inline bool sensor_runs(const struct seen *s, const void *arg)
+{
+	const struct taking_over *t = arg;
+	struct boot_report why = { "" };
+	struct sensor_status status;
+	AUTO_FD int run = boot_run_open(t->p->root, "edr", false, &why);
+
+	if (given_up(s, t->b))
+		return true;
+	return run >= 0 && sensor_status_read(&status, run, &why) == 1 && !memcmp(status.digest, t->b->digest.bytes, DIGEST_LEN);
 }
 
 /* Content committed under the settings as they ship; then those of the scene, and newer content on trial. */
@@ -161,6 +180,7 @@ static inline struct published trial_of(struct endpoint *p, const struct publish
 	two = endpoint_bundle(p, dir, 111, NULL);
 	endpoint_assign(p, &two, one, 1, probation_s, 0);
 	endpoint_until(p, "the second bundle is tried", tried, &two, 1000);
+	endpoint_until(p, "the sensor runs it", sensor_runs, &(struct taking_over){ p, &two }, 0);
 	return two;
 }
 

@@ -57,7 +57,8 @@ static bool given_up(const struct seen *s, const void *arg)
 {
 	const struct published *b = arg;
 
-	return s->state.phase == PHASE_IDLE && digest_equal(&s->state.last.assigned, &b->digest) && !digest_equal(&s->running, &b->digest);
+	return s->state.phase == PHASE_IDLE && digest_equal(&s->state.last.assigned, &b->digest) && s->state.last.say == SAY_NOTHING &&
+	       !digest_equal(&s->running, &b->digest);
 }
 
 static struct published trial(struct endpoint *p, uint64_t serial, const struct published *before, int64_t probation_s)
