@@ -17,6 +17,8 @@
 #define DROPPED_MAX ((size_t)64 * 1024)         /* of a body nobody wants: an error page */
 #define SLOW_BYTES 64L                          /* per second, */
 #define SLOW_SECONDS 30                         /* for so long, unless told: given up */
+#define RATED_BUFFER_MIN 1024                   /* libcurl takes no less */
+#define RATED_BUFFER_MAX 16384
 #define RETRY_AFTER_MAX (7 * 86400)
 
 struct fetch {
@@ -354,6 +356,9 @@ static void set_bounds(struct fetch *f, int64_t total_ms)
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)f->slow_s);
 	curl_easy_setopt(c, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)f->max_rate);
+	/* libcurl looks at the rate after a hundred buffers: no more than a second's worth. */
+	if (f->max_rate)
+		curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)MIN(MAX(f->max_rate / 100, RATED_BUFFER_MIN), RATED_BUFFER_MAX));
 	curl_easy_setopt(c, CURLOPT_PROXY, f->proxy);  /* "": none, whatever the environment says */
 	curl_easy_setopt(c, CURLOPT_USERAGENT, f->agent);
 }

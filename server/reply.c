@@ -5,7 +5,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 static const struct { int status; const char *words; } statuses[] = {
 	{ 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" },
@@ -118,11 +121,23 @@ static bool has_body(const struct reply *r)
 	return r->status != 204 && r->status != 304;
 }
 
+/* RFC 9110, 6.6.1. Without it caches cannot tell an answer's age, and ask again for what never changes. */
+static void add_date(struct buf *out)
+{
+	time_t now = (time_t)clock_now();
+	char text[64];
+	struct tm tm;
+
+	if (gmtime_r(&now, &tm) && strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &tm))      /* no locale is ever set */
+		buf_addf(out, "Date: %s\r\n", text);
+}
+
 void reply_head(const struct reply *r, bool keep_alive, struct buf *out)
 {
 	uint64_t length = r->fd >= 0 ? r->length : r->body ? r->body->len : 0;
 
 	buf_addf(out, "HTTP/1.1 %d %s\r\nServer: ringholdd\r\n", r->status, reply_status_words(r->status));
+	add_date(out);
 	if (has_body(r)) {
 		buf_addf(out, "Content-Length: %" PRIu64 "\r\n", length);
 		if (r->type)

@@ -58,7 +58,7 @@ tally() {
 
 # Whole programs taken through long stories: `make test` runs them, `make check` does not wait for them.
 drills="agent/test_agent_offline agent/test_agent_probation agent/test_agent_ceilings agent/test_agent_windows agent/test_agent_redrop agent/test_agent_upkeep agent/test_agent_contract agent/test_agent_held agent/test_agent_reload agent/test_hostile agent/test_hostile_content
-  agent/test_judge_authorities agent/test_judge_restart agent/test_loaders agent/test_memory agent/test_sweep boot/test_guard_faults agent/test_readers content/test_engines
+  agent/test_judge_authorities agent/test_judge_restart agent/test_loaders agent/test_memory agent/test_proxy agent/test_sweep boot/test_guard_faults agent/test_readers content/test_engines
   cli/test_key_commands cli/test_mirror rollout/test_gate_simulation rollout/test_silence_simulation schema/test_ajv server/test_control
   server/test_gates server/test_life server/test_oidc server/test_openapi server/test_ringholdd server/test_several_keys
   server/test_tokens signing/test_attacks signing/test_repo

@@ -3,19 +3,18 @@
  * agent's processes together: at most 16 MB, and for a delta the sizes of the
  * changed files, before and after.
  */
+#include <sys/prctl.h>
+
 #include "content/sandbox.h"
 #include "endpoint.h"
+#include "endpoint_content.h"
 #include "endpoint_delta.h"
 #include "memory_watch.h"
 
-#define BOUND (16000000L)
+#define BOUND 16000000L
 #define SMALL_FILES 1000
-#define SMALL_BYTES 2000
 #define BIG_BYTES 4000000
 #define HOARD ((size_t)64 << 20)
-#define BUNDLE                                                                                                       \
-	"{\"format\":1,\"channel\":\"edr\",\"created\":\"2026-02-01T08:00:00Z\",\"types\":[{\"match\":\"rules/*.json\"," \
-	"\"type\":\"rules\"},{\"match\":\"data/**\",\"type\":\"doc\"}],\"selftest\":[\"selftest/*.ndjson\"]}"
 
 /* ---- this program as an unpack process that keeps what it is given ---- */
 
@@ -23,6 +22,7 @@ static __attribute__((noreturn)) void hoard(void)
 {
 	char *kept = malloc(HOARD);
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (size_t i = 0; kept && i < HOARD; i += 4096)
 		kept[i] = (char)i;
 	for (;;)
@@ -30,63 +30,6 @@ static __attribute__((noreturn)) void hoard(void)
 }
 
 /* ---- bundles ---- */
-
-/* Bytes that no compression makes smaller. */
-static void write_noise(const char *path, size_t len, uint64_t seed)
-{
-	AUTO_FREE uint64_t *bytes = malloc(len + sizeof *bytes);
-	struct err e;
-
-	for (size_t i = 0; i <= len / sizeof *bytes; i++) {
-		seed ^= seed << 13;
-		seed ^= seed >> 7;
-		seed ^= seed << 17;
-		bytes[i] = seed;
-	}
-	assert_ok(file_replace(path, bytes, len, 0644, &e));
-}
-
-static void copy_demo(const char *dir, const char *name)
-{
-	char from[128], to[512], parent[512];
-	struct err e;
-
-	snprintf(from, sizeof from, "deploy/demo/edr-good/%s", name);
-	snprintf(to, sizeof to, "%s/%s", dir, name);
-	snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(to, '/') - to), to);
-	assert_ok(file_mkdirs(parent, 0755, &e));
-	endpoint_copy(from, to);
-}
-
-static int copy_visited(const char *rel, bool is_dir, void *arg, struct err *e)
-{
-	(void)e;
-	if (!is_dir)
-		copy_demo(arg, rel);
-	return 0;
-}
-
-/* The demo's rules beside many small files that never change and a big one. */
-static const char *content(struct endpoint *p)
-{
-	static char dir[256];
-	char path[512];
-	struct err e;
-
-	snprintf(dir, sizeof dir, "%s/content", p->dir);
-	snprintf(path, sizeof path, "%s/data/many", dir);
-	assert_ok(file_mkdirs(path, 0755, &e));
-	assert_ok(file_walk("deploy/demo/edr-good", copy_visited, dir, &e));
-	snprintf(path, sizeof path, "%s/bundle.json", dir);
-	assert_ok(file_replace(path, BUNDLE, strlen(BUNDLE), 0644, &e));
-	for (uint64_t i = 0; i < SMALL_FILES; i++) {
-		snprintf(path, sizeof path, "%s/data/many/%04u", dir, (unsigned)i);
-		write_noise(path, SMALL_BYTES, i + 1);
-	}
-	snprintf(path, sizeof path, "%s/data/big", dir);
-	write_noise(path, BIG_BYTES, 77);
-	return dir;
-}
 
 /* A byte here and there: the delta is small, and all of the old file is needed for it. */
 static void change(const char *dir)
@@ -138,7 +81,7 @@ static void an_update_by_archive_and_one_by_delta_keep_to_their_memory(void **st
 	const char *dir;
 
 	NEED_AGENT(p);
-	dir = content(p);
+	dir = endpoint_content(p, SMALL_FILES, BIG_BYTES);
 	one = endpoint_bundle(p, dir, 110, NULL);
 	endpoint_assign(p, &one, NULL, 1, 30, 0);
 	endpoint_sensor_start(p);

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "tests/program.h"
@@ -195,6 +196,32 @@ static void all_but_the_timestamp_may_be_kept_for_ever(void **state)
 	assert_header(w, "Cache-Control", "no-cache");
 }
 
+/* What a cache reckons ages by: the server's clock, to the second, whatever the answer. */
+static void every_answer_says_when_it_was_given(void **state)
+{
+	static const struct { const char *path; int status; } rows[] = {
+		{ "/content/metadata/timestamp.json", 200 }, { "/content/metadata/9.root.json", 404 }, { NULL, 200 }, { NULL, 304 },
+	};
+	struct world *w = *state;
+
+	NEED_PROGRAM(w);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char tag[128];
+		int64_t before = clock_now(), when;
+		struct tm tm = { 0 };
+		const char *said, *end;
+
+		snprintf(tag, sizeof tag, "If-None-Match: \"%s\"\r\n", rows[i].status == 304 ? w->hash : "none");
+		assert_int_equal(ask(w, "GET", rows[i].path ? rows[i].path : w->target, tag), rows[i].status);
+		said = header(w, "Date");
+		assert_non_null(said);
+		end = strptime(said, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		assert_true(end && !*end && strlen(said) == 29);
+		when = timegm(&tm);
+		assert_in_range(when, before, clock_now());
+	}
+}
+
 static void what_is_not_there_is_asked_again(void **state)
 {
 	static const char *const nothing[] = {
@@ -330,6 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_but_the_timestamp_may_be_kept_for_ever),
+		cmocka_unit_test(every_answer_says_when_it_was_given),
 		cmocka_unit_test(what_is_not_there_is_asked_again),
 		cmocka_unit_test(targets_come_as_they_are_whatever_the_client_would_unpack),
 		cmocka_unit_test(who_has_the_bytes_gets_no_bytes),
