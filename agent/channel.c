@@ -564,6 +564,16 @@ static int64_t watching(struct channel *c, int64_t wait)
 	return c->state.phase == PHASE_ACTIVE ? MIN(wait, channel_watch(c)) : wait;
 }
 
+/* Of the download under way; when it does not suit, what is there by now stays, and is gone on from. */
+static bool still_suits(struct channel *c)
+{
+	const struct message_verdict *o = &c->state.offer;
+
+	if (c->upkeep.task == UPKEEP_NONE)
+		return channel_may_transfer(c, o, c->by_delta ? o->delta_length : o->length);
+	return c->upkeep.mend || channel_may_transfer(c, &c->upkeep.source, c->upkeep.source.length);
+}
+
 int64_t channel_tick(struct channel *c)
 {
 	struct job_result r;
@@ -581,9 +591,8 @@ int64_t channel_tick(struct channel *c)
 				job_over(c, &r);
 			return 0;
 		}
-		/* What is there by now stays, and is gone on from. */
-		if (c->job.kind == JOB_DOWNLOAD && c->upkeep.task == UPKEEP_NONE && !channel_may_transfer(c))
-			job_stop(&c->job);
+		if (c->job.kind == JOB_DOWNLOAD && !still_suits(c))
+			channel_stop_job(c);
 		return watching(c, TICK_MS);
 	}
 	wait = channel_upkeep(c);

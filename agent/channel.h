@@ -72,6 +72,8 @@ struct channel {
 	bool window_shut;               /* seen while the permit could have been asked for */
 	struct errand hook;             /* transfer-hook */
 	int64_t hook_asked;             /* clock_ticks_ms(); 0: never */
+	struct digest hook_about;       /* what it was asked about, */
+	bool hook_urgent;               /* and how urgent that was */
 	bool hook_go;                   /* its last answer */
 	struct errand telling;          /* reload */
 	bool tell_again;                /* other content took its place meanwhile: once more when this is over */
@@ -137,7 +139,9 @@ void channel_later(struct channel *c, const char *reason, const char *why);     
 void channel_note(struct channel *c, const char *what, const char *fmt, ...) PRINTF_LIKE(3, 4);        /* a line of history about the offer */
 void channel_log(const struct channel *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* channel_wait.c: whether the time suits this host. */
-bool channel_may_transfer(struct channel *c);   /* asks the hook when its last answer is old; false until the first */
+/* `bytes` of *what: asks the hook when its last answer is old or about other content; false until the first. */
+bool channel_may_transfer(struct channel *c, const struct message_verdict *what, uint64_t bytes);
+bool channel_line_free(const struct channel *c);        /* a rate that is limited is not shared: one channel downloads at a time */
 struct window_state channel_window(const struct channel *c);    /* the host's own windows and the assignment's together, for the offer */
 void channel_waits(const struct channel *c, char *out, size_t cap);     /* the sentence about what is waited for; "": nothing of this kind */
 int64_t channel_fetch(struct channel *c);       /* start or go on; as channel_tick() */

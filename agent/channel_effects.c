@@ -15,9 +15,15 @@
 #define BEFORE_KEY "verdicts_before.%s" /* journal: a minute, of the content before the trial */
 #define BEFORE_LEAST_S 60               /* a rate over less says little */
 
+/* Counters are the sensor's word: sums stay below what they are stored as. */
+static uint64_t plus(uint64_t a, uint64_t b)
+{
+	return MIN(a, (uint64_t)INT64_MAX) + MIN(b, INT64_MAX - MIN(a, (uint64_t)INT64_MAX));
+}
+
 static uint64_t loud(const struct ringhold_effects *e)
 {
-	return e->alert + e->block + e->quarantine + e->would_block + e->would_quarantine;
+	return plus(plus(plus(plus(e->alert, e->block), e->quarantine), e->would_block), e->would_quarantine);
 }
 
 /* ---- the rate before ---- */
@@ -25,7 +31,9 @@ static uint64_t loud(const struct ringhold_effects *e)
 /* A minute; -1: unknown. Of the content that is about to be replaced. */
 static int64_t rate_now(const struct channel *c)
 {
-	return c->counted.seconds < BEFORE_LEAST_S ? -1 : (int64_t)(loud(&c->counted) * 60 / c->counted.seconds);
+	uint64_t s = MIN(c->counted.seconds, (uint64_t)INT64_MAX / 60), n = loud(&c->counted);
+
+	return s < BEFORE_LEAST_S ? -1 : (int64_t)(n / s * 60 + n % s * 60 / s);
 }
 
 static void remember_rate(struct channel *c)

@@ -94,7 +94,7 @@ int64_t channel_fetch(struct channel *c)
 	}
 	if (rc == 1)
 		rc = unpack(c, &t, &e);
-	else if (rc == 0 && channel_may_transfer(c))
+	else if (rc == 0 && channel_line_free(c) && channel_may_transfer(c, o, t.length))
 		rc = transfer_download(c, &t, &e);
 	if (rc < 0)
 		not_transferred(c, false, reason_of(&e), e.msg);

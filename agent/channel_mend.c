@@ -84,6 +84,8 @@ int64_t mend_look(struct channel *c)
 	if (now < u->mend_at)
 		return -1;
 	if (u->bringing && u->mend) {
+		if (!channel_line_free(c))
+			return -1;
 		if (upkeep_bring(c, &u->source, true, &e) < 0)
 			put_off(c, e.msg);
 		return 0;

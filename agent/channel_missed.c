@@ -103,7 +103,7 @@ int64_t missed_look(struct channel *c)
 			later(c, e.msg);
 	} else if (!*source.path) {
 		later(c, "the vendor lists nothing there");
-	} else if (upkeep_bring(c, &source, false, &e) < 0) {
+	} else if (channel_line_free(c) && channel_may_transfer(c, &source, source.length) && upkeep_bring(c, &source, false, &e) < 0) {
 		later(c, e.msg);
 	}
 	return 0;

@@ -36,9 +36,8 @@ struct window_state channel_window(const struct channel *c)
 
 /* ---- the hook ---- */
 
-static int ask_hook(struct channel *c, struct err *e)
+static int ask_hook(struct channel *c, const struct message_verdict *o, uint64_t length, struct err *e)
 {
-	const struct message_verdict *o = &c->state.offer;
 	char path[HOME_PATH_MAX], hex[DIGEST_HEX_LEN + 1], serial[32], bytes[32];
 	char *argv[] = { path, c->state.name, hex, serial, bytes, (char *)(o->urgent ? "urgent" : "normal"), NULL };
 	const struct proc_run run = { .path = path, .argv = argv, .stdin_fd = -1, .timeout_ms = HOOK_MS, .output_max = HOOK_OUTPUT };
@@ -47,7 +46,7 @@ static int ask_hook(struct channel *c, struct err *e)
 		return e->code;
 	digest_hex(hex, &o->digest);
 	snprintf(serial, sizeof serial, "%" PRIu64, o->serial);
-	snprintf(bytes, sizeof bytes, "%" PRIu64, c->by_delta ? o->delta_length : o->length);
+	snprintf(bytes, sizeof bytes, "%" PRIu64, length);
 	return errand_start(&c->hook, &run, e);
 }
 
@@ -80,8 +79,9 @@ static void answered(struct channel *c, const struct errand_result *r)
 }
 
 /* Beside the loop, which stops and reverts go through: until the hook has answered, its last answer holds. */
-bool channel_may_transfer(struct channel *c)
+bool channel_may_transfer(struct channel *c, const struct message_verdict *what, uint64_t bytes)
 {
+	bool other = !digest_equal(&c->hook_about, &what->digest) || c->hook_urgent != !!what->urgent;
 	const struct settings *s = c->host->s;
 	struct errand_result r = { .passed = false };
 	struct err e;
@@ -90,15 +90,22 @@ bool channel_may_transfer(struct channel *c)
 		return true;
 	if (errand_over(&c->hook, &r))
 		answered(c, &r);
-	if (c->hook.pid || (c->hook_asked && clock_ticks_ms() - c->hook_asked < s->transfer_hook_s * 1000))
+	if (c->hook.pid || (!other && c->hook_asked && clock_ticks_ms() - c->hook_asked < s->transfer_hook_s * 1000))
 		return c->hook_go;
 	c->hook_asked = clock_ticks_ms();
-	if (ask_hook(c, &e) < 0) {
+	c->hook_about = what->digest;
+	c->hook_urgent = what->urgent;
+	if (ask_hook(c, what, bytes, &e) < 0) {
 		snprintf(r.words, sizeof r.words, "%.127s", e.msg);
 		r.ran = r.passed = false;
 		answered(c, &r);
 	}
 	return c->hook_go;
+}
+
+bool channel_line_free(const struct channel *c)
+{
+	return !c->host->s->max_rate || !host_other_download(c->host, c);
 }
 
 /* ---- for people ---- */

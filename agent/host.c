@@ -200,6 +200,14 @@ bool host_other_trial(const struct host *h, const struct channel *c)
 	return false;
 }
 
+bool host_other_download(const struct host *h, const struct channel *c)
+{
+	for (size_t i = 0; i < h->channel_count; i++)
+		if (&h->channels[i] != c && h->channels[i].job.kind == JOB_DOWNLOAD)
+			return true;
+	return false;
+}
+
 int host_event(struct host *h, const char *channel, const char *kind, const char *reason, const char *evidence, struct err *e)
 {
 	struct message_event event = { .at = clock_now() };

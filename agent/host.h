@@ -47,6 +47,7 @@ void host_close(struct host *h);
 
 struct channel *host_channel(struct host *h, const char *name);         /* NULL: not configured */
 bool host_other_trial(const struct host *h, const struct channel *c);   /* another channel is on trial */
+bool host_other_download(const struct host *h, const struct channel *c);        /* another channel downloads */
 
 /* An event of the whole host or of a channel without content, outside any transaction. */
 int host_event(struct host *h, const char *channel, const char *kind, const char *reason, const char *evidence, struct err *e) MUST_CHECK;

@@ -15,6 +15,7 @@
 	} while (0)
 
 static struct file_server web;
+static const struct endpoint *host;
 
 static void configure(struct endpoint *p, const char *agent, const char *channel)
 {
@@ -370,10 +371,50 @@ static void a_hook_that_others_may_write_is_not_run_and_nothing_is_downloaded(vo
 	assert_false(file_exists(path));
 }
 
+static bool was_asked_about(const struct seen *s, const void *arg)
+{
+	char path[256], hex[DIGEST_HEX_LEN + 1];
+	AUTO(buf) struct buf *asked = NULL;
+	struct err e;
+
+	(void)s;
+	snprintf(path, sizeof path, "%s/asked", host->dir);
+	digest_hex(hex, &((const struct published *)arg)->digest);
+	return file_read(&asked, path, 1 << 16, &e) == 0 && strstr(asked->data, hex);
+}
+
+static bool is_compared(const struct seen *s, const void *arg)
+{
+	return digest_equal(&s->state.compared[1], &((const struct published *)arg)->digest);
+}
+
+/* Nothing is in a hurry there: it is only to be named. */
+static void what_a_hold_leaves_out_is_not_fetched_over_a_line_that_is_metered(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+	char *out = NULL;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	endpoint_agent_end(p, SIGTERM);
+	write_hook(p);
+	say_go(p, false);
+	endpoint_agent_start(p);
+	assert_int_equal(endpoint_command(p, &out, "hold", "edr", NULL), 0);
+	free(out);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 30, 0);
+	endpoint_until(p, "the hook is asked", was_asked_about, &two, 1000);
+	assert_null(file_server_nth(&web, "111.tar.gz", 0));
+	say_go(p, true);
+	endpoint_until(p, "the detections are named", is_compared, &two, 1000);
+	assert_non_null(file_server_nth(&web, "111.tar.gz", 0));
+}
+
 /* ---- download now, activate in the window ---- */
 
 static int64_t opens;
-static const struct endpoint *host;
 
 /* This process keeps the clock of the first host; each test has another. */
 static int64_t host_now(void)
@@ -501,6 +542,7 @@ int main(void)
 		T(a_hook_that_says_not_now_keeps_the_line_free_and_says_why),
 		T(a_download_under_way_stops_when_the_hook_says_so_and_goes_on_later),
 		T(a_hook_that_hangs_holds_up_nothing_but_the_download),
+		T(what_a_hold_leaves_out_is_not_fetched_over_a_line_that_is_metered),
 		T(a_hook_that_others_may_write_is_not_run_and_nothing_is_downloaded),
 		T(content_is_downloaded_at_once_and_activated_in_the_hosts_window),
 		T(content_is_downloaded_at_once_and_activated_in_the_assignments_window),
