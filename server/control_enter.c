@@ -134,6 +134,17 @@ static int take(struct server *s, struct stage *g, int64_t now, struct err *e)
 	return control_move(s, g, ask ? RING_ASK : RING_FREE, &m, now, e);
 }
 
+/* Permits look at the same hours. */
+static bool open_now(struct server *s, struct stage *g, int64_t now)
+{
+	bool open;
+
+	pthread_mutex_lock(&s->lock);
+	open = stage_hours(g, now).open;
+	pthread_mutex_unlock(&s->lock);
+	return open;
+}
+
 /* What may stand between a bundle and a ring whose turn it is; anything else that can hold it back has its place here. */
 static int go_on(struct server *s, struct stage *g, int64_t now, struct err *e)
 {
@@ -144,7 +155,7 @@ static int go_on(struct server *s, struct stage *g, int64_t now, struct err *e)
 
 	if (g->state == RING_AWAITING_APPROVAL)
 		return lane || control_approved(g) ? control_move(s, g, RING_APPROVED, lane ? &opened : &agreed, now, e) : 0;
-	if (g->state != RING_QUEUED || (!lane && o) || !stage_hours(g, now).open)
+	if (g->state != RING_QUEUED || (!lane && o) || !open_now(s, g, now))
 		return 0;
 	if (o && make_way(s, o, g, now, e) < 0)
 		return e->code;

@@ -154,7 +154,7 @@ int64_t rollout_approvals(const struct rollout *r, int ring, enum approval_kind 
 int rollout_add_approval(struct rollout *r, const struct store_approval *row, struct err *e) MUST_CHECK;
 /* Since when the emergency lane is open; 0: it is not. */
 int64_t rollout_emergency(const struct rollout *r);
-/* Are offers made now? In the emergency lane always. */
+/* Are offers made now? In the emergency lane always. With the server's lock. */
 struct calendar_state stage_hours(struct stage *g, int64_t now);
 /* Seconds since its first offer in which none were. */
 int64_t stage_closed_s(const struct stage *g, int64_t now);

@@ -186,6 +186,31 @@ static void the_last_of_the_order_are_offered_only_after_the_pass(void **state)
 	assert_int_equal(r->stages[0].count, CROWD);
 }
 
+/* What a stratum is made of, and how many of the order wait for the pass, as the policy says. */
+static void strata_and_the_last_of_the_order_are_the_policys(void **state)
+{
+	struct world *w = *state;
+	struct rollout *r;
+	size_t last = 0;
+
+	world_policy(w, "{\"name\":\"canary\",\"strata\":[\"os\"],\"last_share\":0.5},{\"name\":\"early\"}");
+	r = publish(w, 1);
+	for (int i = 0; i < 8 && r->stages[0].state == RING_OFFERING; i++) {
+		ask(w, r, NULL);
+		all_report(w, r, "survived", "");
+	}
+	assert_int_equal(strata_count(r->stages[0].strata), 3);
+	assert_string_equal(strata_name(r->stages[0].strata, 0), "alpine-3/*/*");
+	assert_string_equal(strata_name(r->stages[0].strata, 1), "debian-12/*/*");
+	for (size_t i = 0; i < w->count; i++) {
+		struct device *d = fleet_find(&w->s->fleet, w->machines[i].id);
+
+		last += permit_is_last(rollout_order(r, d), 0.5);
+		assert_false(permit_is_last(rollout_order(r, d), 0.5) && offered(r, w, &w->machines[i]));
+	}
+	assert_in_range(last, 10, 90);
+}
+
 /* ---- silence ---- */
 
 /* So many seconds, in which those that `quiet` says are not heard of. */
@@ -554,6 +579,7 @@ int main(void)
 		T(a_stratum_that_was_hardly_tried_keeps_the_ring_from_passing),
 		T(a_stratum_whose_first_two_failed_gets_no_more_permits),
 		T(the_last_of_the_order_are_offered_only_after_the_pass),
+		T(strata_and_the_last_of_the_order_are_the_policys),
 		T(offered_endpoints_that_fall_silent_halt_before_they_are_lost),
 		T(a_night_for_all_alike_halts_nothing),
 		T(silence_is_counted_again_from_the_store_after_a_restart),
