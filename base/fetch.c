@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
@@ -25,6 +26,11 @@ struct fetch {
 	CURL *easy;
 	char *pin, *ca_file, *proxy, *agent;    /* owned */
 	int64_t connect_ms, total_ms, slow_s, max_rate;
+	bool (*may_connect)(const void *arg, const struct sockaddr *to, bool tls);
+	const void *may_arg;
+	const char *may_why;
+	bool tls;               /* the request under way; */
+	bool forbidden;         /* its address was refused */
 	char why[CURL_ERROR_SIZE];
 };
 
@@ -38,6 +44,7 @@ struct transfer {
 	int fd;
 	uint64_t from, at, max; /* at: offset of the next byte */
 	size_t dropped;
+	bool status_only, enough;       /* the body is not wanted; and no more of it is read */
 	bool began;             /* the first bytes came, or were waited for in vain */
 	struct err e;           /* code 0 unless a callback stopped the transfer */
 };
@@ -76,6 +83,9 @@ int fetch_new(struct fetch **out, const struct fetch_settings *s, struct err *e)
 	f->total_ms = s->total_ms;
 	f->slow_s = s->slow_s ? s->slow_s : SLOW_SECONDS;
 	f->max_rate = s->max_rate;
+	f->may_connect = s->may_connect;
+	f->may_arg = s->may_arg;
+	f->may_why = s->may_why;
 	f->easy = curl_easy_init();
 	if (!f->easy || failed)
 		return err_memory(e);
@@ -201,6 +211,11 @@ static long status_of(struct transfer *t)
 
 static int to_buffer(struct transfer *t, const char *bytes, size_t len)
 {
+	if (t->status_only) {
+		t->dropped += len;
+		t->enough = t->dropped > t->max;
+		return t->enough ? -1 : 0;
+	}
 	if (len > t->max - t->body->len)
 		return err_set(&t->e, ERR_LIMIT, "body of more than %llu bytes",
 			       (unsigned long long)t->max);
@@ -343,6 +358,28 @@ static void set_trust(struct fetch *f)
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
 }
 
+static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+	struct fetch *f = arg;
+
+	(void)purpose;
+	if (!f->may_connect(f->may_arg, &to->addr, f->tls)) {
+		f->forbidden = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+static void set_addresses(struct fetch *f, const char *url)
+{
+	f->forbidden = false;
+	f->tls = strncasecmp(url, "https:", 6) == 0;
+	if (!f->may_connect)
+		return;
+	curl_easy_setopt(f->easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+	curl_easy_setopt(f->easy, CURLOPT_OPENSOCKETDATA, f);
+}
+
 static void set_bounds(struct fetch *f, int64_t total_ms)
 {
 	CURL *c = f->easy;
@@ -401,6 +438,7 @@ static long perform(struct fetch *f, struct transfer *t, const char *url, struct
 	forget_headers(t);
 	f->why[0] = '\0';
 	set_trust(f);
+	set_addresses(f, url);
 	curl_easy_setopt(c, CURLOPT_URL, url);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, f->why);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
@@ -412,8 +450,10 @@ static long perform(struct fetch *f, struct transfer *t, const char *url, struct
 		*e = t->e;
 		return e->code;
 	}
-	if (code == CURLE_OK)
+	if (code == CURLE_OK || t->enough)
 		return status_of(t);
+	if (f->forbidden)
+		return err_set(e, ERR_REFUSED, "%s", f->may_why);
 	status = answer_of_file_error(code, url);
 	return status ? status : err_of_curl(f, code, e);
 }
@@ -467,7 +507,7 @@ int fetch_do(struct fetch *f, const struct fetch_request *r, struct fetch_answer
 	     struct err *e)
 {
 	AUTO(buf) struct buf *body = buf_new(r->max ? r->max : 1);
-	struct transfer t = { .body = body, .max = r->max, .fd = -1 };
+	struct transfer t = { .body = body, .max = r->max, .fd = -1, .status_only = r->status_only };
 	long status;
 
 	if (!body || !buf_grow(body, 0))

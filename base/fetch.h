@@ -14,6 +14,7 @@
 #include "base/buf.h"
 
 struct fetch;
+struct sockaddr;
 
 struct fetch_settings {
 	const char *pin;        /* "sha256//<base64>" of the server's SPKI: then only it counts, not the CA store; NULL: CA store */
@@ -24,6 +25,14 @@ struct fetch_settings {
 	int64_t total_ms;       /* 0: 60 s for buffered requests; none for downloads to a descriptor */
 	int64_t slow_s;         /* a peer under 64 bytes a second for so long is given up; 0: 30 s */
 	int64_t max_rate;       /* bytes per second; 0: no limit */
+	/*
+	 * May an address be connected to? Asked about what the name resolved to,
+	 * right before the connection, so that a name that resolves anew changes
+	 * nothing. NULL: any. `why` is said when the answer is no.
+	 */
+	bool (*may_connect)(const void *arg, const struct sockaddr *to, bool tls);
+	const void *may_arg;
+	const char *may_why;
 };
 
 int fetch_new(struct fetch **out, const struct fetch_settings *s, struct err *e) MUST_CHECK;
@@ -38,6 +47,7 @@ struct fetch_request {
 	const void *body;
 	size_t body_len;
 	size_t max;             /* most bytes of the answer's body; beyond: ERR_LIMIT */
+	bool status_only;       /* the body is not wanted: beyond max the rest of it is not waited for */
 };
 
 struct fetch_answer {
