@@ -14,7 +14,7 @@ if [ "${1:-}" = tests ]; then
   packages="$packages libjansson-dev clang libclang-rt-14-dev strace curl openssl softhsm2 opensc
     bsdiff xdelta3 zstd squid qemu-system-x86 qemu-system-common busybox-static e2fsprogs libelf1
     mmdebstrap kmod systemd ovmf mtools fdisk
-    clamav spamassassin apache2-bin libapache2-mod-security2 modsecurity-crs libsocket-wrapper"
+    prometheus clamav spamassassin apache2-bin libapache2-mod-security2 modsecurity-crs libsocket-wrapper"
   # Node.js may have come in another way than from Debian.
   command -v node >/dev/null || packages="$packages nodejs"
   command -v npm >/dev/null || packages="$packages npm"
@@ -44,9 +44,12 @@ if [ -n "$missing" ]; then
     fi
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-    if [ -d /run/systemd/system ] && systemctl is-enabled -q clamav-freshclam 2>/dev/null; then
-      case " $* " in *" clamav "*) systemctl disable -q clamav-freshclam ;; esac
-    fi
+    for pair in clamav:clamav-freshclam prometheus:prometheus; do
+      case " $* " in *" ${pair%:*} "*) ;; *) continue ;; esac
+      if [ -d /run/systemd/system ] && systemctl is-enabled -q "${pair#*:}" 2>/dev/null; then
+        systemctl disable -q "${pair#*:}"
+      fi
+    done
   ' bootstrap $missing
   echo "bootstrap: done"
 fi

@@ -11,14 +11,16 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "server/backup_files.h"
 #include "server/store.h"
 #include "signing/keyring.h"
 
+#define STAMP "last-backup"     /* in the data directory: when one was taken */
 #define KEYS_MAX ((size_t)4 << 20)
 
 /* Of the data directory: what is copied on its own, and what a server makes again. */
-static const char *const left_out[] = { "store.db", "store.db-wal", "store.db-shm", "uploads", "trials", "listening", "pin",
+static const char *const left_out[] = { "store.db", "store.db-wal", "store.db-shm", "uploads", "trials", "listening", "metrics-listening", "pin", STAMP,
 					"repository", "keys" };
 static const char *const secrets[] = { "device-token.key", "operator-token", "tls.key", "tls.crt" };
 
@@ -236,6 +238,31 @@ static int take_all(struct taking *t, struct err *e)
 	return backup_list_write(&t->list, t->dir, e);
 }
 
+/* For whoever watches how old it is; a backup is none the worse without. */
+static void stamp(const struct config *c, int64_t taken)
+{
+	AUTO_FREE char *path = file_join(c->data, STAMP);
+	char text[CLOCK_TEXT_LEN + 2];
+	struct err e;
+
+	clock_text(text, taken);
+	text[CLOCK_TEXT_LEN] = '\n';
+	if (!path || file_replace(path, text, CLOCK_TEXT_LEN + 1, 0644, &e) < 0)
+		log_warn("%s/" STAMP ": %s", c->data, path ? e.msg : "out of memory");
+}
+
+int64_t backup_last(const struct config *c)
+{
+	AUTO_FREE char *path = file_join(c->data, STAMP);
+	AUTO(buf) struct buf *text = NULL;
+	int64_t at;
+	struct err e;
+
+	if (!path || file_read(&text, path, 64, &e) < 0 || text->len < CLOCK_TEXT_LEN || !clock_parse(&at, text->data, CLOCK_TEXT_LEN))
+		return 0;
+	return at;
+}
+
 static void summarise(struct backup_report *out, const struct backup_list *l)
 {
 	*out = (struct backup_report){ .taken = l->taken, .files = l->count, .secrets = l->secrets };
@@ -256,6 +283,8 @@ int backup_take(struct backup_report *out, const struct config *c, const char *d
 	find_apart(&t);
 	got = take_all(&t, e);
 	forget_apart(&t);
+	if (got == 0)
+		stamp(c, t.list.taken);
 	summarise(out, &t.list);
 	backup_list_release(&t.list);
 	return got < 0 ? err_wrap(e, "backup in %s", dir) : 0;

@@ -46,4 +46,7 @@ int backup_restore(struct backup_report *out, const struct config *c, const char
 /* Every file is there and is what backup.json says. */
 int backup_verify(struct backup_report *out, const char *dir, struct err *e) MUST_CHECK;
 
+/* When the last backup of this server was taken, as the data directory tells; 0: none, or it does not. */
+int64_t backup_last(const struct config *c);
+
 #endif

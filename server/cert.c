@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/bio.h>
 #include <openssl/ec.h>
@@ -33,25 +34,44 @@ static int failed(struct err *e, const char *what)
 	return err_set(e, ERR_FORMAT, "%s: %s", what, why ? why : "OpenSSL says no");
 }
 
-int cert_pin(struct digest *out, const char *cert_path, struct err *e)
+static int read_first(X509 **out, const char *cert_path, struct err *e)
 {
 	AUTO(buf) struct buf *pem = NULL;
 	AUTO(BIO) BIO *bio = NULL;
-	AUTO(X509) X509 *cert = NULL;
-	unsigned char *der = NULL;
-	int len;
 
 	if (file_read(&pem, cert_path, PEM_MAX, e) < 0)
 		return err_wrap(e, "certificate");
 	bio = BIO_new_mem_buf(pem->data, (int)pem->len);
-	cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-	if (!cert)
-		return failed(e, cert_path);
+	*out = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	return *out ? 0 : failed(e, cert_path);
+}
+
+int cert_pin(struct digest *out, const char *cert_path, struct err *e)
+{
+	AUTO(X509) X509 *cert = NULL;
+	unsigned char *der = NULL;
+	int len;
+
+	if (read_first(&cert, cert_path, e) < 0)
+		return e->code;
 	len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
 	if (len <= 0)
 		return failed(e, cert_path);
 	hash_bytes(out, der, (size_t)len);
 	OPENSSL_free(der);
+	return 0;
+}
+
+int cert_expires(int64_t *out, const char *cert_path, struct err *e)
+{
+	AUTO(X509) X509 *cert = NULL;
+	struct tm tm;
+
+	if (read_first(&cert, cert_path, e) < 0)
+		return e->code;
+	if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1)
+		return failed(e, cert_path);
+	*out = timegm(&tm);
 	return 0;
 }
 

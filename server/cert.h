@@ -18,6 +18,9 @@ int cert_pin(struct digest *out, const char *cert_path, struct err *e) MUST_CHEC
  */
 int cert_make(const char *cert_path, const char *key_path, const char *host, int64_t now, struct err *e) MUST_CHECK;
 
+/* When the first certificate in a PEM file ends, Unix time. */
+int cert_expires(int64_t *out, const char *cert_path, struct err *e) MUST_CHECK;
+
 /* The same as curl and base/fetch.h write it: "sha256//<base64>". */
 #define CERT_PIN_TEXT 64
 void cert_pin_text(char out[CERT_PIN_TEXT], const struct digest *pin);

@@ -386,6 +386,19 @@ static void write_channel(struct json_writer *w, const struct followed *b)
 	json_close_object(w);
 }
 
+void follow_each(struct server *s, void (*visit)(void *arg, const struct follow_state_of *f), void *arg)
+{
+	struct follow *f = s->follow;
+
+	for (size_t i = 0; f && i < f->count; i++) {
+		const struct follow_repo *r = &f->repos[i];
+
+		pthread_mutex_lock(&f->lock);
+		visit(arg, &(const struct follow_state_of){ r->config->name, r->trouble, r->fresh_at, r->config->poll_s });
+		pthread_mutex_unlock(&f->lock);
+	}
+}
+
 void follow_write(struct server *s, struct json_writer *w, bool (*sees)(const void *arg, const char *channel), const void *arg)
 {
 	struct follow *f = s->follow;

@@ -26,6 +26,13 @@ void follow_poke(struct server *s);     /* look now */
 int follow_begin(struct server *s, const char *channel, uint64_t serial, const char *who, const char *reason, int64_t now,
 		 uint64_t *rollout, struct err *e) MUST_CHECK;
 
+/* How each followed repository is; texts are borrowed for the call, which must not wait. */
+struct follow_state_of {
+	const char *name, *trouble;     /* trouble "": none at the last look */
+	int64_t fresh_at, poll_s;       /* fresh_at 0: never */
+};
+void follow_each(struct server *s, void (*visit)(void *arg, const struct follow_state_of *f), void *arg);
+
 /* Member "items": each repository, when it was found fresh, its trouble, and what its channels have, as far as sees() lets through. */
 void follow_write(struct server *s, struct json_writer *w, bool (*sees)(const void *arg, const char *channel), const void *arg);
 

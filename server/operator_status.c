@@ -99,24 +99,6 @@ static void put_running(const struct server *s, struct json_writer *w, const cha
 	json_close_array(w);
 }
 
-/* The rollout that has the ring: the newest that entered it and was not replaced. */
-static struct stage *in_ring(const struct server *s, const char *channel, const char *ring)
-{
-	struct stage *waiting = NULL;
-
-	for (struct rollout *r = s->rollouts.newest; r; r = r->older) {
-		struct stage *g = strcmp(r->channel, channel) == 0 ? rollout_stage(r, ring) : NULL;
-
-		if (!g || g->state == RING_SUPERSEDED || g->state == RING_ABORTED)
-			continue;
-		if (g->state != RING_QUEUED)
-			return g;
-		if (!waiting)
-			waiting = g;
-	}
-	return waiting;
-}
-
 static void put_stage(struct json_writer *w, const struct stage *g)
 {
 	bool live = g && (g->state == RING_OFFERING || g->state == RING_BAKING) && g->looked_at;
@@ -143,6 +125,8 @@ static void note_stage(const struct stage *g, struct buf *actions)
 	else if (g->state == RING_AWAITING_APPROVAL)
 		say(actions, "rollout %llu: ring %s waits for a person: promote it or abort it", (unsigned long long)r->id,
 		    g->policy->name);
+	if (g->state == RING_QUEUED && strcmp(g->cause, "hook") == 0)
+		say(actions, "rollout %llu: ring %s: %s", (unsigned long long)r->id, g->policy->name, g->sentence);
 	if (state_held(g->state) && !verdict_cause_ends_itself((enum verdict_cause)MAX(verdict_cause_parse(g->cause), 0)))
 		say(actions, "rollout %llu: ring %s is held (%s): resume, promote, halt or abort it", (unsigned long long)r->id,
 		    g->policy->name, g->cause);
@@ -180,7 +164,7 @@ static void put_ring(struct server *s, struct json_writer *w, const char *channe
 	json_put_text(w, "ring", ring);
 	put_assigned(s, w, channel, ring, warnings);
 	pthread_mutex_lock(&s->lock);
-	g = in_ring(s, channel, ring);
+	g = rollouts_in_ring(&s->rollouts, channel, ring);
 	put_stage(w, g);
 	if (counts) {
 		count_ring(s, channel, ring, now, counts);
@@ -447,33 +431,4 @@ void operator_status(struct request *q)
 	put_lines(&w, "warnings", warnings);
 	put_lines(&w, "actions", actions);
 	json_close_object(&w);
-}
-
-void health(struct request *q)
-{
-	struct json_writer w = reply_json(&q->reply, 200);
-
-	json_open_object(&w, NULL);
-	json_put_text(&w, "status", "ok");
-	json_close_object(&w);
-}
-
-static int nothing(const struct store_rollback *row, void *arg, struct err *e)
-{
-	(void)row;
-	(void)arg;
-	(void)e;
-	return 0;
-}
-
-void readiness(struct request *q)
-{
-	struct err e;
-
-	if (desk_timestamp(q->server->desk) == 0)
-		reply_problem(&q->reply, PROBLEM_UNAVAILABLE, "the repository has no timestamp");
-	else if (store_each_rollback(q->server->store, nothing, NULL, &e) < 0)
-		reply_problem(&q->reply, PROBLEM_UNAVAILABLE, "%s", e.msg);
-	else
-		health(q);
 }

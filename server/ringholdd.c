@@ -1,4 +1,5 @@
 /* ringholdd: the signing server. */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "server/tls.h"
 #include "server/tool_token.h"
 #include "server/upkeep_commands.h"
+#include "server/webhooks.h"
 
 #define STOP_MS 10000
 #define OTHER_FILES 256         /* open beside connections: the store, and what requests read and write */
@@ -28,7 +30,17 @@ struct options {
 	const char *config;
 };
 
+#define SIDE_CONNECTIONS 64
+
 static struct loop loop;
+
+/* The second address, for whoever watches: a loop and a thread of its own, so that it answers when the first is busy. */
+static struct side {
+	struct loop loop;
+	struct loop_settings settings;
+	pthread_t thread;
+	bool open, runs;
+} side;
 
 static void on_signal(int sig)
 {
@@ -52,26 +64,33 @@ static int open_tls(struct server *s, struct tls_context **tls, struct err *e)
 	if (!file_exists(c->tls_certificate) && cert_make(c->tls_certificate, c->tls_key, host, clock_now(), e) < 0)
 		return e->code;
 	if (tls_context_new(tls, c->tls_certificate, c->tls_key, e) < 0 ||
-	    cert_pin(&s->pin, c->tls_certificate, e) < 0)
+	    cert_pin(&s->pin, c->tls_certificate, e) < 0 || cert_expires(&s->certificate_expires, c->tls_certificate, e) < 0)
 		return e->code;
 	cert_pin_text(pin, &s->pin);
 	return file_replace(pin_path, pin, strlen(pin), 0644, e);
 }
 
 /* Where it listens, for whoever started it with port 0. Written last: who reads it may connect. */
-static int announce(const struct server *s, struct err *e)
+static int announce_at(const struct config *c, const char *name, const char *host, int port, struct err *e)
 {
-	AUTO_FREE char *path = file_join(s->config->data, "listening");
+	AUTO_FREE char *path = file_join(c->data, name);
 	char text[300];
-	int len = snprintf(text, sizeof text, strchr(s->config->host, ':') ? "[%s]:%d\n" : "%s:%d\n", s->config->host, s->port);
+	int len = snprintf(text, sizeof text, strchr(host, ':') ? "[%s]:%d\n" : "%s:%d\n", host, port);
 
 	if (!path)
 		return err_memory(e);
-	if (file_replace(path, text, (size_t)len, 0644, e) < 0)
+	log_info("%s on %.*s", name, len - 1, text);
+	return file_replace(path, text, (size_t)len, 0644, e);
+}
+
+static int announce(const struct server *s, struct err *e)
+{
+	const struct config *c = s->config;
+
+	log_info("%zu devices, data in %s%s", s->fleet.count, c->data, c->tls ? "" : ", plain HTTP");
+	if (side.open && announce_at(c, "metrics-listening", c->metrics_host, side.loop.port, e) < 0)
 		return e->code;
-	log_info("listening on %.*s%s, %zu devices, data in %s", len - 1, text, s->config->tls ? "" : " (plain HTTP)",
-		 s->fleet.count, s->config->data);
-	return 0;
+	return announce_at(c, "listening", c->host, s->port, e);
 }
 
 static void describe(struct loop_settings *l, struct server *s, struct tls_context *tls)
@@ -84,6 +103,45 @@ static void describe(struct loop_settings *l, struct server *s, struct tls_conte
 		.connections = (size_t)c->connections, .head_ms = c->head_s * 1000, .body_ms = c->body_s * 1000,
 		.idle_ms = c->idle_s * 1000, .write_ms = c->write_s * 1000, .stop_ms = STOP_MS,
 	};
+}
+
+static void *side_main(void *arg)
+{
+	loop_run(&((struct side *)arg)->loop);
+	return NULL;
+}
+
+static int side_start(struct server *s, const struct loop_settings *first, struct err *e)
+{
+	if (!s->config->metrics_listen[0])
+		return 0;
+	side.settings = *first;
+	side.settings.metrics = NULL;   /* who watches is not counted */
+	side.settings.access_log = ACCESS_LOG_NONE;
+	side.settings.routes = side_routes;
+	side.settings.route_count = side_route_count;
+	side.settings.tls = NULL;
+	side.settings.host = s->config->metrics_host;
+	side.settings.port = s->config->metrics_port;
+	side.settings.connections = SIDE_CONNECTIONS;
+	if (loop_init(&side.loop, &side.settings, e) < 0)
+		return err_wrap(e, "metrics-listen");
+	side.open = true;
+	if (pthread_create(&side.thread, NULL, side_main, &side) != 0)
+		return err_set(e, ERR_IO, "metrics-listen: its thread cannot be started");
+	side.runs = true;
+	return 0;
+}
+
+static void side_stop(void)
+{
+	if (side.runs) {
+		loop_stop(&side.loop);
+		pthread_join(side.thread, NULL);
+	}
+	if (side.open)
+		loop_close(&side.loop);
+	side = (struct side){ .open = false };
 }
 
 static int serve(struct server *s, struct err *e)
@@ -107,11 +165,17 @@ static int serve(struct server *s, struct err *e)
 	if (got == 0)
 		got = follow_start(s, e);
 	if (got == 0)
+		got = webhooks_start(s, e);
+	if (got == 0)
+		got = side_start(s, &settings, e);
+	if (got == 0)
 		got = announce(s, e);
 	if (got == 0) {
 		loop_run(&loop);
 		log_info("stopping");
 	}
+	side_stop();
+	webhooks_stop(s);
 	follow_stop(s);
 	ticker_stop(s);
 	loop_close(&loop);
@@ -157,6 +221,7 @@ static int run(int argc, char **argv, const void *arg, struct err *e)
 	log_set_form(c->log_form);
 	open_files(c);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);       /* a file that may not grow is an error like a full disk */
 	if (size_pool(c, e) < 0) {
 		config_free(c);
 		return e->code;

@@ -93,6 +93,23 @@ int rollouts_add(struct rollouts *all, struct rollout **out, const struct store_
 	return 0;
 }
 
+struct stage *rollouts_in_ring(const struct rollouts *all, const char *channel, const char *ring)
+{
+	struct stage *waiting = NULL;
+
+	for (struct rollout *r = all->newest; r; r = r->older) {
+		struct stage *g = strcmp(r->channel, channel) == 0 ? rollout_stage(r, ring) : NULL;
+
+		if (!g || g->state == RING_SUPERSEDED || g->state == RING_ABORTED)
+			continue;
+		if (g->state != RING_QUEUED)
+			return g;
+		if (!waiting)
+			waiting = g;
+	}
+	return waiting;
+}
+
 struct rollout *rollouts_find(const struct rollouts *all, uint64_t id)
 {
 	struct rollout *r = all->newest;

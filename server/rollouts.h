@@ -114,6 +114,8 @@ int rollouts_load(struct rollouts *all, struct fleet *fleet, struct store *store
 /* A new one, queued in every ring. policy_text is parsed; on failure nothing is added. */
 int rollouts_add(struct rollouts *all, struct rollout **out, const struct store_rollout *row, struct err *e) MUST_CHECK;
 
+/* The stage that has the ring: of the newest rollout that entered it and was not replaced, else of the newest that waits; NULL: none. */
+struct stage *rollouts_in_ring(const struct rollouts *all, const char *channel, const char *ring);
 struct rollout *rollouts_find(const struct rollouts *all, uint64_t id);
 struct rollout *rollouts_of(const struct rollouts *all, const char *channel, const struct digest *digest);     /* NULL: none */
 struct stage *rollout_stage(struct rollout *r, const char *ring);       /* NULL: no such ring */

@@ -65,6 +65,8 @@ struct route {
 
 extern const struct route routes[];
 extern const size_t route_count;
+extern const struct route side_routes[];        /* of the address that `metrics-listen` names */
+extern const size_t side_route_count;
 
 struct request *request_new(struct server *s, const struct route *r);   /* NULL when there is no memory */
 void request_free(struct request *q);

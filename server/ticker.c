@@ -22,9 +22,10 @@
 #define TICK_MS 1000
 #define FOLD_MS 10000           /* heartbeats reach the store at least so often */
 #define FOLD_MOST 20000         /* devices in one tick */
+#define PULSE_MS 5000           /* a row is written so often, to see whether rows can be */
 #define SWEEP_MS 3600000
 
-enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD, DUTY_SWEEP, DUTY_UPLOADS, DUTY_ANSWERS, DUTY_REQUESTS, DUTY_BUNDLES, DUTIES };
+enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD, DUTY_SWEEP, DUTY_UPLOADS, DUTY_ANSWERS, DUTY_REQUESTS, DUTY_BUNDLES, DUTY_PULSE, DUTIES };
 
 struct ticker {
 	struct server *server;
@@ -33,7 +34,7 @@ struct ticker {
 	pthread_cond_t wake;
 	bool stopping, poked;
 	int64_t last;                   /* clock_now() of the last tick */
-	int64_t folded, swept;          /* clock_ticks_ms() */
+	int64_t folded, swept, pulsed;  /* clock_ticks_ms() */
 	int64_t timestamp;              /* of the repository when stops and recalls were last looked at */
 	char said[DUTIES][256];         /* the last trouble of each duty, told once */
 	pthread_t finisher;
@@ -157,6 +158,15 @@ static int bring_out_bundles(struct ticker *t, struct err *e)
 	return t->finishing ? 0 : err_set(e, ERR_IO, "the thread that publishes signed bundles cannot be started");
 }
 
+/* A server that nobody talks to finds out as well that its disk is full. */
+static int pulse(struct ticker *t, int64_t now, struct err *e)
+{
+	struct server_batch b = { .count = 0 };
+
+	server_record(&b, STORE_PULSE)->u.pulse = now;
+	return server_write(t->server, &b, e);
+}
+
 static void tick(struct ticker *t)
 {
 	int64_t now, ticks;
@@ -175,6 +185,10 @@ static void tick(struct ticker *t)
 	tell(t, DUTY_RENEW, renew(t, now, &e), &e);
 	tell(t, DUTY_REQUESTS, look_after_requests(t, now, &e), &e);
 	tell(t, DUTY_BUNDLES, bring_out_bundles(t, &e), &e);
+	if (ticks - t->pulsed >= PULSE_MS) {
+		t->pulsed = ticks;
+		tell(t, DUTY_PULSE, pulse(t, now, &e), &e);
+	}
 	if (ticks - t->folded >= FOLD_MS) {
 		t->folded = ticks;
 		tell(t, DUTY_FOLD, server_fold(t->server, FOLD_MOST, &e), &e);
