@@ -40,6 +40,9 @@ struct config {
 	int64_t head_s, body_s, idle_s, write_s;        /* time-outs of a connection */
 	char **benign;          /* directories of benign events for the self-tests at publish */
 	char *log, *access_log, *metrics, *metrics_listen;
+	char **webhook_networks;
+	char *webhook_ca_file;
+	int64_t webhook_give_up_s;
 	int64_t min_free;       /* bytes of the data directory's file system */
 	int64_t size_ratio;     /* of a file to the one before, at publish */
 	int64_t token_rate, token_burst;        /* requests of one operator: a second in the long run, and at once */

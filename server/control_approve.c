@@ -4,10 +4,21 @@
 
 #include "server/control_parts.h"
 
+const struct approval *control_hook_passed(const struct stage *g)
+{
+	return rollout_approval(g->rollout, g->position, APPROVAL_HOOK_PASSED, NULL);
+}
+
+/* How many have to agree before anybody promotes: a hook is passed over by nobody alone. */
+static int64_t needed(const struct stage *g)
+{
+	return MAX(g->policy->approvals.count, control_hook_passed(g) ? 1 : 0);
+}
+
 /* A ring that is only promoted by hand is content with whoever agrees first. */
 static int64_t wanted(const struct stage *g)
 {
-	return MAX(g->policy->approvals.count, g->policy->promote == PROMOTE_MANUAL ? 1 : 0);
+	return MAX(needed(g), g->policy->promote == PROMOTE_MANUAL ? 1 : 0);
 }
 
 static bool covered(const struct stage *g)
@@ -34,8 +45,11 @@ void control_say_asked(const struct stage *g, char *out, size_t cap)
 {
 	const struct policy_approvals *a = &g->policy->approvals;
 	const char *then = g->policy->promote == PROMOTE_MANUAL ? ", and a person who promotes it" : "";
+	const struct approval *passed = control_hook_passed(g);
 
-	if (a->count == 0)
+	if (passed)
+		snprintf(out, cap, "%.40s passes over a hook: %lld with the role %s must agree%s", passed->who, (long long)needed(g), a->role, then);
+	else if (a->count == 0)
 		snprintf(out, cap, "the policy asks a person before this ring");
 	else
 		snprintf(out, cap, "the policy asks %lld %s with the role %s before this ring%s", (long long)a->count, a->count == 1 ? "person" : "people",
@@ -44,7 +58,7 @@ void control_say_asked(const struct stage *g, char *out, size_t cap)
 
 bool control_approved(const struct stage *g)
 {
-	bool by_hand = g->policy->promote == PROMOTE_MANUAL && g->policy->approvals.count > 0;
+	bool by_hand = g->policy->promote == PROMOTE_MANUAL && needed(g) > 0;
 
 	return !by_hand && rollout_approvals(g->rollout, g->position, APPROVAL_RING) >= wanted(g);
 }
@@ -59,12 +73,12 @@ bool control_coverage_approved(const struct stage *g)
 int control_may_agree(const struct rollout *r, const struct stage *g, struct control_wish *w, struct err *e)
 {
 	const struct policy_approvals *a = g ? &g->policy->approvals : &r->policy->emergency;
-	const struct approval *asked = g ? NULL : rollout_approval(r, ROLLOUT_WHOLE, APPROVAL_EMERGENCY_ASKED, NULL);
+	const struct approval *asked = g ? control_hook_passed(g) : rollout_approval(r, ROLLOUT_WHOLE, APPROVAL_EMERGENCY_ASKED, NULL);
 	enum role role;
 
 	if (asked && strcmp(asked->who, w->who) == 0) {
 		w->refused = CONTROL_REQUESTER;
-		return err_set(e, ERR_AUTH, "%s asked for the emergency lane: another has to agree", w->who);
+		return err_set(e, ERR_AUTH, "%s asked %s: another has to agree", w->who, g ? "to pass over a hook" : "for the emergency lane");
 	}
 	if (!w->identity || (role_parse(&role, a->role) && access_channel(w->identity, 1u << role | MAY(ADMIN), r->channel)))
 		return 0;
@@ -111,9 +125,9 @@ static int promote(struct server *s, struct stage *g, const struct motive *m, in
 	const struct policy_approvals *a = &g->policy->approvals;
 	struct stage next = control_copy(s, g);
 
-	if (have < a->count)
+	if (have < needed(g))
 		return err_set(e, ERR_CONFLICT, "rollout %llu: %lld of %lld people with the role %s agreed to ring %s",
-			       (unsigned long long)g->rollout->id, (long long)have, (long long)a->count, a->role, g->policy->name);
+			       (unsigned long long)g->rollout->id, (long long)have, (long long)needed(g), a->role, g->policy->name);
 	if (g->state == RING_AWAITING_APPROVAL)
 		return control_move(s, g, RING_APPROVED, m, now, e);
 	next.coverage_approved = true;
@@ -124,7 +138,7 @@ static int promote(struct server *s, struct stage *g, const struct motive *m, in
 int control_agree(struct server *s, struct stage *g, const struct control_wish *w, const struct motive *m, int64_t now, struct err *e)
 {
 	enum approval_kind kind = kind_of(g);
-	int64_t have = rollout_approvals(g->rollout, g->position, kind), want = MAX(g->policy->approvals.count, 1);
+	int64_t have = rollout_approvals(g->rollout, g->position, kind), want = MAX(needed(g), 1);
 	char said[REASON_LEN_MAX + 64];
 
 	if (w->order == ORDER_PROMOTE)
@@ -133,6 +147,14 @@ int control_agree(struct server *s, struct stage *g, const struct control_wish *
 		return 0;       /* once is enough */
 	snprintf(said, sizeof said, "%lld of %lld agreed: %s", (long long)have + 1, (long long)want, m->sentence);
 	return keep(s, g->rollout, g->position, kind, "approve", said, m, now, e);
+}
+
+int control_pass_hook(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e)
+{
+	char said[REASON_LEN_MAX + 256];
+
+	snprintf(said, sizeof said, "%s: passed over by %s: %s", g->sentence, m->who, m->sentence);
+	return keep(s, g->rollout, g->position, APPROVAL_HOOK_PASSED, "hook-passed", said, m, now, e);
 }
 
 /* ---- the emergency lane ---- */

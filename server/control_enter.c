@@ -152,11 +152,15 @@ static int go_on(struct server *s, struct stage *g, int64_t now, struct err *e)
 	struct motive agreed = { .cause = "approval", .sentence = "the people that the policy asks agreed" };
 	bool lane = rollout_emergency(g->rollout);
 	struct stage *o = occupant(s, g);
+	int agreed_to;
 
 	if (g->state == RING_AWAITING_APPROVAL)
 		return lane || control_approved(g) ? control_move(s, g, RING_APPROVED, lane ? &opened : &agreed, now, e) : 0;
 	if (g->state != RING_QUEUED || (!lane && o) || !open_now(s, g, now))
 		return 0;
+	agreed_to = lane ? 1 : control_hooks_agree(s, g, now, e);
+	if (agreed_to <= 0)
+		return agreed_to;
 	if (o && make_way(s, o, g, now, e) < 0)
 		return e->code;
 	return take(s, g, now, e);

@@ -136,6 +136,12 @@ static const struct {
 	[ORDER_HALT] = { can_halt, control_halt, true },
 };
 
+/* What a hook holds is promoted by asking people; they approve once the ring is theirs to approve. */
+static bool passes_hook(const struct stage *g, const struct control_wish *w)
+{
+	return w->order == ORDER_PROMOTE && control_held_by_hook(g) && !control_hook_passed(g);
+}
+
 /* Every ring that asks, or the one that is named. */
 static int agree(struct server *s, struct rollout *r, struct control_wish *w, const struct motive *m, int64_t now, struct err *e)
 {
@@ -144,8 +150,14 @@ static int agree(struct server *s, struct rollout *r, struct control_wish *w, co
 	for (size_t i = 0; i < r->policy->count; i++) {
 		struct stage *g = &r->stages[i];
 
-		if (!named(g, w->ring) || !control_asks_now(g))
+		if (!named(g, w->ring) || (!control_asks_now(g) && !passes_hook(g, w)))
 			continue;
+		if (passes_hook(g, w)) {
+			if (!w->dry_run && control_pass_hook(s, g, m, now, e) < 0)
+				return e->code;
+			moved++;
+			continue;
+		}
 		if ((w->order == ORDER_APPROVE && control_may_agree(r, g, w, e) < 0) || (!w->dry_run && control_agree(s, g, w, m, now, e) < 0))
 			return e->code;
 		moved++;

@@ -43,6 +43,12 @@ int control_may_agree(const struct rollout *r, const struct stage *g, struct con
 
 /* control_enter.c: rings take what waits for them. */
 int control_enter(struct server *s, int64_t now, struct err *e) MUST_CHECK;
+/* control_hooks.c: may the bundle enter? 1: yes; 0: not yet, and whoever looks at the ring sees why. Nobody waits here. */
+int control_hooks_agree(struct server *s, struct stage *g, int64_t now, struct err *e) MUST_CHECK;
+bool control_held_by_hook(const struct stage *g);
+/* control_approve.c: a person promotes the bundle although a hook holds it: then somebody else has to agree, whoever the policy asks. */
+int control_pass_hook(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
+const struct approval *control_hook_passed(const struct stage *g);      /* by whom; NULL: nobody */
 /* control_look.c: judges offers, asks for the verdict, moves. */
 int control_look(struct server *s, struct stage *g, int64_t now, struct err *e) MUST_CHECK;
 /* control_silence.c: endpoints that fell silent since the last look. */

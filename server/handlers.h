@@ -89,8 +89,21 @@ void operator_drop(struct request *q);
 
 /* operator_status.c */
 void operator_status(struct request *q);
+
+/* operator_webhooks.c */
+void operator_webhooks(struct request *q);
+void operator_webhook(struct request *q);
+void operator_put_webhook(struct request *q);
+void operator_rotate_webhook(struct request *q);
+void operator_end_webhook(struct request *q);
+void operator_test_webhook(struct request *q);
+void operator_webhook_messages(struct request *q);
+void operator_redeliver(struct request *q);
+
+/* operator_health.c, metrics_page.c */
 void health(struct request *q);
 void readiness(struct request *q);
+void metrics_page(struct request *q);
 
 /* ---- what they share (handlers.c) ---- */
 

@@ -74,6 +74,8 @@ const struct metric_family metric_families[METRICS] = {
 		"Offers ever made." },
 	[METRIC_HALTS] = { "ringhold_rollout_halts_total", "counter",
 		"Rollouts that were halted." },
+	[METRIC_EMERGENCIES] = { "ringhold_emergency_rollouts_total", "counter",
+		"Rollouts that took the emergency lane." },
 	[METRIC_WAITING] = { "ringhold_rollout_waiting", "gauge",
 		"Rings that wait for people, by what for: approval, signature, hold, hook." },
 	[METRIC_REQUESTS_OPEN] = { "ringhold_signing_requests_open", "gauge",

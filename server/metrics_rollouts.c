@@ -9,7 +9,7 @@
 
 struct channel_sums {
 	const struct rollout *newest;   /* rollouts are never removed */
-	uint64_t rollouts, offers, halts;
+	uint64_t rollouts, offers, halts, emergencies;
 };
 
 struct rings {
@@ -40,6 +40,7 @@ static void add_rollout(struct rings *all, const struct rollout *r)
 	}
 	c->rollouts++;
 	c->halts += was_halted(r);
+	c->emergencies += rollout_emergency(r) != 0;
 	for (size_t i = 0; i < r->policy->count; i++)
 		c->offers += r->stages[i].count;
 }
@@ -187,5 +188,6 @@ void metrics_rollouts(struct scrape *p)
 	put_sums(all, METRIC_ROLLOUTS, offsetof(struct channel_sums, rollouts));
 	put_sums(all, METRIC_OFFERS, offsetof(struct channel_sums, offers));
 	put_sums(all, METRIC_HALTS, offsetof(struct channel_sums, halts));
+	put_sums(all, METRIC_EMERGENCIES, offsetof(struct channel_sums, emergencies));
 	free(all);
 }

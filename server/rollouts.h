@@ -38,6 +38,7 @@ enum approval_kind {
 	APPROVAL_COVERAGE = 1,          /* it may pass by coverage */
 	APPROVAL_EMERGENCY_ASKED = 2,   /* somebody asks for the emergency lane */
 	APPROVAL_EMERGENCY = 3,         /* and somebody else agrees */
+	APPROVAL_HOOK_PASSED = 4,       /* somebody asks to take it into the ring though a hook holds it: APPROVAL_RING agrees */
 };
 #define ROLLOUT_WHOLE (-1)              /* in place of a ring's position */
 

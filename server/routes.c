@@ -84,12 +84,29 @@ const struct route routes[] = {
 	{ GET,    "/v1/tokens/{id}",                          AUDITORS,    SCOPE_EVERY,      BODY_NONE, 0, operator_token, 0 },
 	{ DELETE, "/v1/tokens/{id}",                          ADMINS,      SCOPE_EVERY,      BODY_NONE, 0, operator_end_token, ROUTE_DRY },
 	{ POST,   "/v1/tokens/{id}/rotate",                   ADMINS,      SCOPE_EVERY,      BODY_JSON, SMALL, operator_rotate_token, ROUTE_DRY | ROUTE_SECRET },
+	{ GET,    "/v1/webhooks",                             AUDITORS,    SCOPE_EVERY,      BODY_NONE, 0, operator_webhooks, 0 },
+	{ GET,    "/v1/webhooks/{webhook}",                      AUDITORS,    SCOPE_EVERY,      BODY_NONE, 0, operator_webhook, 0 },
+	{ PUT,    "/v1/webhooks/{webhook}",                      ADMINS,      SCOPE_EVERY,      BODY_JSON, SMALL, operator_put_webhook, ROUTE_DRY | ROUTE_SECRET },
+	{ DELETE, "/v1/webhooks/{webhook}",                      ADMINS,      SCOPE_EVERY,      BODY_NONE, 0, operator_end_webhook, ROUTE_DRY },
+	{ POST,   "/v1/webhooks/{webhook}/rotate",               ADMINS,      SCOPE_EVERY,      BODY_JSON, SMALL, operator_rotate_webhook, ROUTE_SECRET },
+	{ POST,   "/v1/webhooks/{webhook}/test",                 ADMINS,      SCOPE_EVERY,      BODY_JSON, SMALL, operator_test_webhook, 0 },
+	{ GET,    "/v1/webhooks/{webhook}/messages",             AUDITORS,    SCOPE_EVERY,      BODY_NONE, 0, operator_webhook_messages, 0 },
+	{ POST,   "/v1/webhooks/{webhook}/redeliver",            ADMINS,      SCOPE_EVERY,      BODY_JSON, SMALL, operator_redeliver, 0 },
 	{ GET,    "/v1/status",                               ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_status, 0 },
 	{ GET,    "/v1/events",                               ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_events, 0 },
 	{ GET,    "/v1/audit",                                AUDITORS,    SCOPE_EVERY,      BODY_NONE, 0, operator_audit, 0 },
 
 	{ GET,    "/healthz",                                 MAY_ANYBODY, SCOPE_NONE,       BODY_NONE, 0, health, 0 },
+	{ GET,    "/metrics",                                 ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, metrics_page, ROUTE_SCRAPED },
 	{ GET,    "/readyz",                                  MAY_ANYBODY, SCOPE_NONE,       BODY_NONE, 0, readiness, 0 },
 };
 
 const size_t route_count = ARRAY_LEN(routes);
+
+/* Of the second address, which only those reach who may see all of it (docs/observe.md). */
+const struct route side_routes[] = {
+	{ GET,    "/healthz",                                 MAY_ANYBODY, SCOPE_NONE,       BODY_NONE, 0, health, 0 },
+	{ GET,    "/metrics",                                 MAY_ANYBODY, SCOPE_NONE,       BODY_NONE, 0, metrics_page, ROUTE_SCRAPED },
+	{ GET,    "/readyz",                                  MAY_ANYBODY, SCOPE_NONE,       BODY_NONE, 0, readiness, 0 },
+};
+const size_t side_route_count = ARRAY_LEN(side_routes);

@@ -17,6 +17,7 @@
 #include "server/admit.h"
 #include "server/metrics.h"
 #include "server/oidc.h"
+#include "server/webhooks.h"
 
 #define FOLD_ROWS 256   /* devices in one submission */
 #define OPERATORS_BYTES_MAX ((size_t)1 << 20)
@@ -251,7 +252,7 @@ static int open_all(struct server *s, struct err *e)
 	if (writer_start(&s->writer, s->store, e) < 0)
 		return e->code;
 	writer_count(s->writer, s->metrics);
-	if (desk_keep_count(s->desk, s->store, s->writer, e) < 0 ||
+	if (webhooks_open(s, e) < 0 || desk_keep_count(s->desk, s->store, s->writer, e) < 0 ||
 	    server_import_operators(s, e) < 0)
 		return e->code;
 	catch_up(s);
@@ -292,6 +293,7 @@ void server_close(struct server *s)
 	if (s->writer && server_fold(s, SIZE_MAX, &e) < 0)
 		log_error("%s", e.msg);
 	writer_stop(s->writer);
+	webhooks_close(s);
 	metrics_free(s->metrics);
 	store_close(s->store);
 	desk_close(s->desk);

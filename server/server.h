@@ -27,6 +27,7 @@ struct oidc;
 struct idempotency;
 struct follow;
 struct metrics;
+struct webhooks;
 
 struct server {
 	struct config *config;
@@ -34,6 +35,7 @@ struct server {
 	struct writer *writer;
 	struct desk *desk;
 	struct token_key token_key;
+	int64_t certificate_expires;    /* 0: plain HTTP */
 	struct digest pin;              /* of the certificate; zero: plain HTTP */
 	int port;                       /* listened on */
 	char *uploads;                  /* directory */
@@ -42,6 +44,7 @@ struct server {
 	int64_t started;
 	struct metrics *metrics;        /* has no lock */
 	struct ticker *ticker;
+	struct webhooks *webhooks;      /* has locks of its own, taken after all others */
 	struct follow *follow;          /* NULL: no vendor's repository is followed */
 
 	struct operators *operators;    /* has a lock of its own */

@@ -325,6 +325,10 @@ const char *const sql_text[SQL_COUNT] = {
 		"UPDATE delivery SET due = $2, dead = $3, attempts = $4, status = $5, error = $6 WHERE message = $1",
 	[SQL_DELIVERY_END] =
 		"DELETE FROM delivery WHERE message = $1",
+	[SQL_DELIVERIES_TRIM] =
+		"DELETE FROM delivery WHERE dead > 0 AND webhook = (SELECT webhook FROM delivery WHERE message = $1) AND id <="
+		" (SELECT id FROM delivery WHERE dead > 0 AND webhook = (SELECT webhook FROM delivery WHERE message = $1)"
+		" ORDER BY id DESC LIMIT 1 OFFSET $2)",
 	[SQL_DELIVERIES_AGAIN] =
 		"UPDATE delivery SET due = $3, made = $3, dead = 0, attempts = 0 WHERE webhook = $1 AND dead > 0"
 		" AND ($2 = '' OR message = $2)",

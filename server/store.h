@@ -324,7 +324,7 @@ struct store_record {
 		struct store_token token;       /* replaces the row with this id; ERR_CONFLICT: name or hash are another's. used: nothing but id and used */
 		struct store_answer answer;     /* begun: ERR_CONFLICT when there is one; else replaces the row. end: those of `at` and before go */
 		struct store_webhook webhook;   /* replaces the row but for created, by and cursor; cursor: nothing but name and cursor. end: it and its messages go */
-		struct store_delivery delivery; /* a repeated message changes nothing. tried: due, dead, attempts, status, error of `message`; end: it goes */
+		struct store_delivery delivery; /* a repeated message changes nothing. tried: due, dead, attempts, status, error of `message`, and of the dead of its webhook the newest thousand stay; end: it goes */
 		                                /* again: the dead ones of `webhook`, or but `message` unless "", are due at `due`, as if never tried */
 		int64_t pulse;                  /* the time: shows that the store can be written */
 		struct store_reservation reservation;   /* compare and swap: ERR_CONFLICT when `last` is no longer the row's */

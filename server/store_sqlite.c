@@ -7,6 +7,7 @@
 
 #define BUSY_MS 10000
 #define BACKGROUND_DAYS 28
+#define DEAD_KEPT 1000          /* letters of one webhook */
 #define GATES_KEPT 64           /* of one ring, besides every pass and halt */
 
 int sqlite_failed(sqlite3 *db, struct err *e, const char *what)
@@ -390,7 +391,9 @@ static int end_webhook(struct store *s, const char *name, struct err *e)
 
 static int tried(struct store *s, const struct store_delivery *d, struct err *e)
 {
-	return change(s, e, SQL_DELIVERY_TRIED, "tiiiit", d->message, d->due, d->dead, d->attempts, (int64_t)d->status, d->error);
+	if (change(s, e, SQL_DELIVERY_TRIED, "tiiiit", d->message, d->due, d->dead, d->attempts, (int64_t)d->status, d->error) < 0)
+		return e->code;
+	return d->dead ? change(s, e, SQL_DELIVERIES_TRIM, "ti", d->message, (int64_t)DEAD_KEPT) : 0;
 }
 
 static int append(struct store *s, const struct store_record *r, struct err *e)

@@ -692,6 +692,39 @@ static void call_status(struct place *x)
 	BAD("GET", "/v1/audit", "/v1/audit?limit=x", NULL, 400, "malformed");
 	does(x, "GET", "/healthz", NULL, NULL, NULL, NULL, 200, NULL);
 	does(x, "GET", "/readyz", NULL, NULL, NULL, NULL, 200, NULL);
+	does(x, "GET", "/readyz", NULL, "/readyz?exclude=x", NULL, NULL, 400, "malformed");
+	GOOD("GET", "/metrics", NULL, NULL);
+	does(x, "GET", "/metrics", NULL, NULL, NULL, NULL, 401, "unauthenticated");
+}
+
+static void call_webhooks(struct place *x)
+{
+	static const char one[] = "/v1/webhooks/{webhook}", body[] = "{\"url\":\"https://example.com/x\",\"types\":[\"ringhold.ring\"],\"paused\":true}";
+
+	does(x, "PUT", one, ADMIN, "/v1/webhooks/siem", body, NULL, 201, NULL);
+	GOOD("PUT", one, "/v1/webhooks/siem", body);
+	GOOD("PUT", one, "/v1/webhooks/siem?dry_run=true", body);
+	BAD("PUT", one, "/v1/webhooks/siem", "{}", 400, "malformed");
+	OLD("PUT", one, "/v1/webhooks/siem", body);
+	GOOD("GET", "/v1/webhooks", NULL, NULL);
+	BAD("GET", "/v1/webhooks", "/v1/webhooks?limit=x", NULL, 400, "malformed");
+	GOOD("GET", one, "/v1/webhooks/siem", NULL);
+	BAD("GET", one, "/v1/webhooks/none", NULL, 404, "not-found");
+	GOOD("POST", "/v1/webhooks/{webhook}/rotate", "/v1/webhooks/siem/rotate", "{\"overlap_s\":60}");
+	BAD("POST", "/v1/webhooks/{webhook}/rotate", "/v1/webhooks/siem/rotate", "{\"overlap_s\":-1}", 400, "malformed");
+	BAD("POST", "/v1/webhooks/{webhook}/rotate", "/v1/webhooks/none/rotate", "{}", 404, "not-found");
+	OLD("POST", "/v1/webhooks/{webhook}/rotate", "/v1/webhooks/siem/rotate", "{}");
+	GOOD("POST", "/v1/webhooks/{webhook}/test", "/v1/webhooks/siem/test", "{}");
+	BAD("POST", "/v1/webhooks/{webhook}/test", "/v1/webhooks/none/test", "{}", 404, "not-found");
+	GOOD("GET", "/v1/webhooks/{webhook}/messages", "/v1/webhooks/siem/messages", NULL);
+	BAD("GET", "/v1/webhooks/{webhook}/messages", "/v1/webhooks/siem/messages?state=x", NULL, 400, "malformed");
+	BAD("GET", "/v1/webhooks/{webhook}/messages", "/v1/webhooks/none/messages", NULL, 404, "not-found");
+	GOOD("POST", "/v1/webhooks/{webhook}/redeliver", "/v1/webhooks/siem/redeliver", "{}");
+	BAD("POST", "/v1/webhooks/{webhook}/redeliver", "/v1/webhooks/siem/redeliver", "[]", 400, "malformed");
+	BAD("POST", "/v1/webhooks/{webhook}/redeliver", "/v1/webhooks/none/redeliver", "{}", 404, "not-found");
+	OLD("DELETE", one, "/v1/webhooks/siem", NULL);
+	GOOD("DELETE", one, "/v1/webhooks/siem", NULL);
+	BAD("DELETE", one, "/v1/webhooks/siem", NULL, 404, "not-found");
 }
 
 /* The ring map's role with the next version: signed by nobody, or with its first key. */
@@ -896,6 +929,7 @@ static void every_operation_answers_as_the_file_says(void **state)
 	call_followed(x);
 	call_signing(x);
 	call_status(x);
+	call_webhooks(x);
 	call_refusal(x);
 	call_unauthenticated(x);
 	call_resync(x);

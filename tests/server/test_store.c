@@ -327,6 +327,68 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
 	place_open(p);
 }
 
+/* ---- webhooks ---- */
+
+static int count_delivery(const struct store_delivery *d, void *arg, struct err *e)
+{
+	(void)d;
+	(void)e;
+	++*(size_t *)arg;
+	return 0;
+}
+
+static int see_due(const struct store_delivery *d, void *arg, struct err *e)
+{
+	(void)e;
+	snprintf(arg, 40, "%s %s", d->message, d->body);
+	return 0;
+}
+
+static size_t deliveries(struct place *p, bool dead)
+{
+	size_t count = 0;
+	struct err e;
+
+	assert_ok(store_each_delivery(p->store, "siem", dead, 0, INT64_MAX, count_delivery, &count, &e));
+	return count;
+}
+
+static void a_message_is_due_once_and_of_dead_letters_the_newest_stay(void **state)
+{
+	struct place *p = *state;
+	struct store_record add = { .kind = STORE_DELIVERY, .u.delivery = { .webhook = "siem", .type = "t", .made = 5, .due = 5, .body = "{}" } };
+	struct store_record tried = { .kind = STORE_DELIVERY_TRIED, .u.delivery = { .due = 9, .attempts = 1, .error = "no" } };
+	struct store_record again = { .kind = STORE_DELIVERIES_AGAIN, .u.delivery = { .webhook = "siem", .message = "m7", .due = 20 } };
+	struct store_record end = { .kind = STORE_WEBHOOK_END, .u.webhook = { .name = "siem" } };
+	char name[16], due[40] = "";
+	struct err e;
+
+	add.u.delivery.message = tried.u.delivery.message = "m0";
+	assert_ok(submit(p, &add, 1, &e));
+	assert_ok(submit(p, &add, 1, &e));
+	assert_int_equal(deliveries(p, false), 1);
+	assert_ok(store_delivery_due(p->store, "siem", 5, see_due, due, &e));
+	assert_string_equal(due, "m0 {}");
+	assert_ok(submit(p, &tried, 1, &e));
+	assert_int_equal(store_delivery_due(p->store, "siem", 8, see_due, due, &e), ERR_NOT_FOUND);
+	assert_ok(store_delivery_due(p->store, "siem", 9, see_due, due, &e));
+	tried.u.delivery.dead = 10;
+	for (int i = 0; i < 1003; i++) {
+		struct store_record both[2] = { add, tried };
+
+		snprintf(name, sizeof name, "m%d", i);
+		both[0].u.delivery.message = both[1].u.delivery.message = name;
+		assert_ok(submit(p, both, 2, &e));
+	}
+	assert_int_equal(deliveries(p, true), 1000);
+	assert_int_equal(deliveries(p, false), 0);
+	assert_ok(submit(p, &again, 1, &e));
+	assert_ok(store_delivery_due(p->store, "siem", 20, see_due, due, &e));
+	assert_string_equal(due, "m7 {}");
+	assert_ok(submit(p, &end, 1, &e));
+	assert_int_equal(deliveries(p, true) + deliveries(p, false), 0);
+}
+
 /* A database as the programs of that version made it, with one row. */
 static void make_older(const char *path, int version)
 {
@@ -438,6 +500,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_enrolment_token_is_used_as_often_as_it_says, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_audit_rows_are_one_chain_across_restarts_and_refusals, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_newer_schema_is_refused_and_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_message_is_due_once_and_of_dead_letters_the_newest_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_older_schema_is_brought_up_and_keeps_what_it_had, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_version_is_set_aside_by_one_of_two_who_want_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(flags_that_devices_raise_only_rise, setup, teardown),
