@@ -120,7 +120,7 @@ static void print_text(const struct simulate_plan *p, const struct simulate_repo
 	snprintf(hit[0], sizeof hit[0], "%lld", (long long)r->hit.median);
 	snprintf(hit[1], sizeof hit[1], "%lld", (long long)r->hit.p95);
 	snprintf(hit[2], sizeof hit[2], "%lld", (long long)r->hit.worst);
-	printf("%u endpoints, defect %g %% of %s, %u runs: %u halted, %u held for silence, %u covered all\n\n", p->fleet, 100 * p->defect,
+	printf("%u endpoints, defect %g %% of %s, %u runs: %u halted, %u held for lost endpoints, %u covered all\n\n", p->fleet, 100 * p->defect,
 	       p->stratum < 0 ? "all" : p->trace->strata[p->stratum].name, r->runs, r->halted, r->held, r->covered);
 	cli_table_row(t, (const char *const[]){ "endpoints hit", hit[0], hit[1], hit[2] });
 	time_row(t, "time to halt", &r->halt_s);

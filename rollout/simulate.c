@@ -6,6 +6,8 @@
 
 #include "rollout/permit.h"
 #include "rollout/sequence.h"
+#include "rollout/silence.h"
+#include "rollout/strata.h"
 #include "rollout/verdict.h"
 
 #define HOUR 60                 /* minutes */
@@ -26,7 +28,10 @@ struct endpoint {
 	bool hit;               /* the defect strikes it */
 };
 
-enum what { ASKS, DONE, LEAVES, RETURNS };
+enum what { ASKS, DONE, LEAVES, RETURNS, SILENT };
+
+#define GROUPS (SIMULATE_STRATA_MAX + 1)        /* strata, and other */
+#define COUNTED 200000          /* members of a ring up to which each is asked for its stratum; beyond, shares say it */
 
 struct ring {
 	const struct policy_ring *policy;
@@ -44,6 +49,12 @@ struct ring {
 	struct verdict_result said;
 	bool changed, crashed;
 	uint32_t hit;
+	/* strata, frozen as a server freezes them, and the test of silence */
+	struct strata *strata;
+	uint32_t group[SIMULATE_STRATA_MAX];    /* of the trace's strata */
+	uint32_t members[GROUPS], taken[GROUPS];        /* all, and those with an offer */
+	uint32_t heard[GROUPS];         /* of these: switched over, and heard of since */
+	struct silence silence;
 	/* calendar: one event to come for each endpoint */
 	uint32_t *next, *head;          /* index + 1; 0: none */
 	uint8_t *what;
@@ -132,16 +143,46 @@ static bool booted(const struct endpoint *p, int minute)
 	return p->kind->boot_s <= DAY * 60 || boots_in(p, off) <= minute - off;
 }
 
+/* ---- silence ---- */
+
+/* Those of a group that are there and have no offer: every one of them asks, and is told to wait. */
+static uint64_t waiting(const struct ring *g, uint32_t group, int minute)
+{
+	const struct simulate_trace *t = g->plan->trace;
+	double there = 0;
+
+	for (size_t i = 0; i < t->kind_count; i++)
+		there += t->kinds[i].share * t->kinds[i].online[minute / HOUR % 24];
+	return (uint64_t)((g->members[group] - MIN(g->taken[group], g->members[group])) * there);
+}
+
+static void fell_silent(struct ring *g, const struct endpoint *p, int minute)
+{
+	uint32_t group = g->group[p->stratum];
+
+	silence_event(&g->silence, true, g->heard[group], waiting(g, group, minute));
+	g->heard[group] -= g->heard[group] > 0;
+	g->changed = true;
+}
+
+/* Minutes without a word that make silence, and those from there to the offer's end. */
+static int silence_minutes(const struct ring *g)
+{
+	return (int)((policy_silence_s(g->plan->policy) + 59) / 60);
+}
+
 /* From here it runs the content without a break: until it survived, failed, or is switched off. */
 static void goes_on(struct ring *g, uint32_t i, const struct endpoint *p, int from, bool fresh_boot)
 {
 	int64_t boots = g->policy->boots - fresh_boot, done = from + (g->policy->probation_s + 59) / 60;
 	int off = until(p, from, false);
 
-	if (p->hit) {
-		plan_at(g, i, from + (g->plan->way == SIMULATE_SILENT ? (int)(g->policy->observe_s / 60) + 1 : FAILS), DONE);
+	if (p->hit && g->plan->way == SIMULATE_SILENT)
+		plan_at(g, i, from + silence_minutes(g), SILENT);
+	else if (p->hit)
+		plan_at(g, i, from + FAILS, DONE);
+	if (p->hit)
 		return;
-	}
 	if (boots > 0)
 		done = MAX(done, from + boots_in(p, from) + (boots - 1) * p->kind->boot_s / 60);
 	if (off <= done)
@@ -168,11 +209,17 @@ static void happen(struct ring *g, uint32_t i, int minute)
 		set(g, i, !p.hit ? OUTCOME_SURVIVED : g->plan->way == SIMULATE_SILENT ? OUTCOME_LOST : OUTCOME_FAILED, minute);
 		g->crashed |= p.hit && g->plan->way == SIMULATE_CRASH;
 		break;
+	case SILENT:
+		fell_silent(g, &p, minute);
+		plan_at(g, i, minute + MAX((int)(g->policy->observe_s / 60) + 1 - silence_minutes(g), 1), DONE);
+		break;
 	case LEAVES:
+		g->heard[g->group[p.stratum]] -= g->heard[g->group[p.stratum]] > 0;
 		set(g, i, OUTCOME_AWAY, minute);
 		plan_at(g, i, until(&p, minute, true), RETURNS);
 		break;
 	case RETURNS:
+		g->heard[g->group[p.stratum]]++;
 		set(g, i, OUTCOME_PENDING, minute);
 		goes_on(g, i, &p, minute, booted(&p, minute));
 		break;
@@ -185,9 +232,11 @@ static int give(struct ring *g, uint32_t i, const struct endpoint *p, int minute
 {
 	int switched = minute + FETCH + (int)(p->phase % (uint32_t)MAX(g->plan->policy->checkin_s / 60, 1));
 
-	if (sequence_offer(g->q, p->stratum, e) < 0)
+	if (sequence_offer(g->q, g->group[p->stratum], e) < 0)
 		return e->code;
 	g->n[i] = sequence_count(g->q);
+	g->taken[g->group[p->stratum]]++;
+	g->heard[g->group[p->stratum]]++;
 	g->hit += p->hit;
 	g->changed = true;
 	goes_on(g, i, p, MIN(switched, HORIZON), false);
@@ -233,7 +282,7 @@ static int offers(struct ring *g, int minute, struct err *e)
 		return 0;
 	while (places > 0 && (i = next_asking(g, &p, minute)) >= 0) {
 		/* a stratum whose first two failed gets no more permits */
-		if (sequence_stratum_blocked(g->q, p.stratum))
+		if (sequence_stratum_blocked(g->q, g->group[p.stratum]))
 			continue;
 		if (give(g, (uint32_t)i, &p, minute, e) < 0)
 			return e->code;
@@ -249,13 +298,14 @@ static void judge(struct ring *g, int minute, struct simulate_run *out)
 	struct verdict_facts f = {
 		.ring = g->policy, .first = g->position == 0, .now = START + minute * 60, .began = START + g->starts * 60, .bound_at = g->bound_at,
 		.eligible = g->size, .content_crash = g->crashed, .continue_anyway = g->continue_anyway,
-		.coverage_approved = g->continue_anyway,
+		.coverage_approved = g->continue_anyway, .silence = g->silence.armed ? g->silence.max : 0,
 	};
 
 	sequence_sums(g->q, &g->sums);
 	f.sums = g->sums;
 	f.members_survived = g->sums.of[OUTCOME_SURVIVED];
 	f.members_away = g->sums.of[OUTCOME_AWAY];
+	verdict_strata(&f, g->strata, g->q);
 	verdict_of(&g->said, &f);
 	g->changed = false;
 	if (g->said.verdict == VERDICT_HALT) {
@@ -307,11 +357,50 @@ static int ring_minute(struct ring *g, int minute, struct simulate_run *out, str
 
 static void ring_release(struct ring *g)
 {
+	strata_free(g->strata);
 	sequence_free(g->q);
 	free(g->next);
 	free(g->head);
 	free(g->what);
 	free(g->n);
+}
+
+/* How many of the first `count` members are in each of the trace's strata. */
+static void tally(const struct ring *g, uint32_t count, uint32_t sizes[SIMULATE_STRATA_MAX])
+{
+	const struct simulate_trace *t = g->plan->trace;
+	struct endpoint p;
+
+	for (size_t k = 0; k < t->stratum_count; k++)
+		sizes[k] = count > COUNTED ? (uint32_t)(t->strata[k].share * count) : 0;
+	for (uint32_t i = 0; i < count && count <= COUNTED; i++) {
+		endpoint_of(&p, g, i);
+		sizes[p.stratum]++;
+	}
+}
+
+/* As a server does at the first offer: small strata are pooled, and those who are asked last do not count. */
+static int freeze(struct ring *g, struct err *e)
+{
+	const struct simulate_trace *t = g->plan->trace;
+	struct stratum_size raw[SIMULATE_STRATA_MAX];
+	uint32_t sizes[SIMULATE_STRATA_MAX];
+	size_t count = 0;
+
+	tally(g, offered_now(g), sizes);
+	for (size_t k = 0; k < t->stratum_count; k++)
+		if (sizes[k] > 0) {
+			strata_clean(raw[count].name, t->strata[k].name);
+			raw[count++].size = sizes[k];
+		}
+	if (strata_plan(&g->strata, raw, count, e) < 0)
+		return e->code;
+	tally(g, g->size, sizes);
+	for (size_t k = 0; k < t->stratum_count; k++) {
+		g->group[k] = strata_find(g->strata, t->strata[k].name);
+		g->members[g->group[k]] += sizes[k];
+	}
+	return sequence_freeze(g->q, strata_count(g->strata), e);
 }
 
 static int ring_open(struct ring *g, const struct simulate_plan *p, int position, uint32_t size, struct err *e)
@@ -329,7 +418,8 @@ static int ring_open(struct ring *g, const struct simulate_plan *p, int position
 		return err_memory(e);
 	if (sequence_new(&g->q, r->p0, r->p1, e) < 0)
 		return e->code;
-	return p->trace->stratum_count > 1 ? sequence_freeze(g->q, (uint32_t)p->trace->stratum_count, e) : 0;
+	silence_init(&g->silence);
+	return freeze(g, e);
 }
 
 static int open_all(struct ring *rings, const struct simulate_plan *p, struct err *e)

@@ -4,9 +4,11 @@
  * Time goes in minutes from a Monday's midnight. An endpoint's hours, stratum,
  * boots and fate follow from a hash of (seed, ring, its place in the order),
  * so a fleet of millions needs a few bytes each. Offers, outcomes, in-flight
- * limit, stratum rail and verdict are rollout/sequence and rollout/verdict.
- * Not simulated: silence against the waiting list, people other than the one
- * who resumes a ring that asks. Pure.
+ * limit, strata with the survivors that each must have, silence against those
+ * who wait, and verdict are rollout/sequence, strata, silence and verdict.
+ * Nobody falls silent but by the defect, so both sides lose nobody otherwise.
+ * Not simulated: windows, and people other than the one who resumes a ring
+ * that asks. Pure.
  */
 #ifndef ROLLOUT_SIMULATE_H
 #define ROLLOUT_SIMULATE_H
@@ -61,7 +63,7 @@ int simulate_trace_parse(struct simulate_trace *out, const struct policy *p, con
 enum simulate_way {
 	SIMULATE_FAIL,                  /* the endpoint reverts and reports a failure: the tests alone must find it */
 	SIMULATE_CRASH,                 /* the same with evidence of a crash: the first ring's rail sees it */
-	SIMULATE_SILENT,                /* nothing is heard of it any more; the background loss is unknown */
+	SIMULATE_SILENT,                /* nothing is heard of it from the switch on; the background loss is unknown */
 };
 
 struct simulate_plan {
