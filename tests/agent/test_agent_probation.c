@@ -151,6 +151,18 @@ static void a_probe_that_cannot_be_run_blames_nobody(void **state)
 	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
 }
 
+static void a_probe_that_fails_reverts(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_PROGRAMS(p);
+	one = first(p);
+	endpoint_write(p, "/etc/ringhold/probe", "#!/bin/sh\nexit 5\n", 0755);
+	two = trial_of(p, &one, GOOD, "probe = /etc/ringhold/probe\nprobe-every = 1s\n", FOREVER);
+	taken_back(p, &one, &two, "probe", "/etc/ringhold/probe: exit status 5");
+}
+
 static bool left(const struct seen *s, const void *arg)
 {
 	const struct published *b = arg;
@@ -245,6 +257,49 @@ static void new_rules_only_observe_on_trial_are_counted_and_act_once_committed(v
 	assert_false(file_exists(list));
 }
 
+/* A bundle of YARA rules that block, a file for each word. */
+static void make_yara(const struct endpoint *p, const char *name, const char *const *words, size_t count, char dir[300])
+{
+	static const char recipe[] = "{\"format\":1,\"channel\":\"edr\",\"created\":\"2026-02-01T08:00:00Z\","
+				     "\"types\":[{\"match\":\"*.yar\",\"type\":\"yara\"}]}";
+	char path[400], rule[300];
+	struct err e;
+
+	snprintf(dir, 300, "%s/%s", p->dir, name);
+	assert_ok(file_mkdirs(dir, 0755, &e));
+	snprintf(path, sizeof path, "%s/bundle.json", dir);
+	assert_ok(file_replace(path, recipe, strlen(recipe), 0644, &e));
+	for (size_t i = 0; i < count; i++) {
+		snprintf(path, sizeof path, "%s/%s.yar", dir, words[i]);
+		snprintf(rule, sizeof rule, "rule r_%s { meta: verdict = \"block\" strings: $a = \"%s\" condition: $a }\n", words[i], words[i]);
+		assert_ok(file_replace(path, rule, strlen(rule), 0644, &e));
+	}
+}
+
+static void of_yara_a_new_file_only_observes_and_an_old_one_goes_on(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+	char before[300], after[300];
+
+	NEED_PROGRAMS(p);
+	make_yara(p, "before", (const char *const[]){ "OLDTHREAT" }, 1, before);
+	make_yara(p, "after", (const char *const[]){ "OLDTHREAT", "NEWTHREAT" }, 2, after);
+	one = endpoint_bundle(p, before, 110, NULL);
+	endpoint_assign(p, &one, NULL, 1, 30, 0);
+	sensor_start(p);
+	endpoint_agent_start(p);
+	endpoint_until(p, "the first bundle is committed", endpoint_runs_committed, &one, 1000);
+	p->observe = true;
+	two = trial_of(p, &one, after, "", 3000);
+	assert_true(verdict_is(judged("{\"text\":\"an OLDTHREAT\"}\n"), "block"));
+	assert_non_null(strstr(judged("{\"text\":\"a NEWTHREAT\"}\n"), "\"would\":\"block\""));
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	for (int64_t until = clock_work_ms() + ENDPOINT_LIMIT_MS; strstr(judged("{\"text\":\"a NEWTHREAT\"}\n"), "\"would\""); poll(NULL, 0, 20))
+		if (clock_work_ms() > until)
+			fail_msg("the new rules do not act");
+}
+
 int main(int argc, char **argv)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, endpoint_setup, sensor_teardown)
@@ -256,8 +311,10 @@ int main(int argc, char **argv)
 		T(a_required_health_check_that_fails_reverts),
 		T(a_wanted_health_check_that_fails_is_told_and_the_content_stays),
 		T(a_probe_that_cannot_be_run_blames_nobody),
+		T(a_probe_that_fails_reverts),
 		cmocka_unit_test_setup_teardown(a_trial_under_a_new_contract_counts_nothing_that_was_found_before, setup_contract, sensor_teardown),
 		T(new_rules_only_observe_on_trial_are_counted_and_act_once_committed),
+		T(of_yara_a_new_file_only_observes_and_an_old_one_goes_on),
 	};
 
 	if (argc > 1)
