@@ -41,8 +41,6 @@ static bool has_slot(struct endpoint *p, const struct published *b)
 	return file_exists(path);
 }
 
-static const struct published nothing;
-
 static bool runs(struct endpoint *p, const struct published *b)
 {
 	struct seen s = endpoint_look(p);
@@ -489,68 +487,6 @@ static void committed_content_that_the_guard_left_is_a_late_failure(void **state
 	assert_true(quarantined(p, &two, 1));
 }
 
-/* ---- people ---- */
-
-static int order(struct endpoint *p, const char *command)
-{
-	char *out;
-	int status = endpoint_command(p, &out, command, "edr", NULL);
-
-	if (status)
-		fprintf(stderr, "%s: %s\n", command, out);
-	free(out);
-	return status;
-}
-
-static void orders_of_people_take_effect_with_and_without_a_running_agent(void **state)
-{
-	struct endpoint *p = *state;
-	struct published one, two;
-
-	NEED_AGENT(p);
-	one = settled(p);
-	assert_int_equal(order(p, "hold"), 0);
-	two = endpoint_bundle(p, GOOD, 111, NULL);
-	endpoint_assign(p, &two, &one, 1, 10, 0);
-	endpoint_until(p, "the hold is the reason", idle_after, &two, 5000);
-	assert_true(runs(p, &one));
-	assert_int_equal(order(p, "unhold"), 0);
-	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
-	assert_int_equal(order(p, "revert"), 0);
-	endpoint_until(p, "the older one runs", endpoint_runs_committed, &one, 1000);
-	assert_int_equal(order(p, "pin"), 0);
-	assert_int_equal(endpoint_look(p).record.mode, BOOT_PINNED);
-	assert_int_equal(endpoint_agent_end(p, SIGTERM), 0);
-	assert_int_equal(order(p, "unpin"), 0);
-	assert_int_equal(order(p, "disable"), 0);
-	assert_true(runs(p, &nothing));
-	assert_int_equal(order(p, "enable"), 0);
-	assert_true(runs(p, &one));
-	assert_int_not_equal(order(p, "revert"), 0);    /* nothing older is there */
-	assert_true(endpoint_has_history(p, "local-disable"));
-}
-
-static void a_baseline_comes_from_a_local_archive(void **state)
-{
-	struct endpoint *p = *state;
-	struct published one;
-	char *out, *archive;
-	struct err e;
-
-	NEED_AGENT(p);
-	one = endpoint_bundle(p, GOOD, 5, NULL);
-	endpoint_publish(p);
-	assert_ok(repo_target_file(p->published, one.path, &archive, &e));
-	assert_int_equal(endpoint_command(p, &out, "baseline", "edr", archive), 0);
-	free(out);
-	assert_true(runs(p, &one));
-	assert_int_equal(endpoint_look(p).record.rung, RUNG_BASELINE);
-	assert_int_not_equal(endpoint_command(p, &out, "baseline", "edr", "/etc/passwd"), 0);
-	free(out);
-	free(archive);
-	assert_true(runs(p, &one));
-}
-
 /* ---- users of their own ---- */
 
 static int as_nobody(void **state)
@@ -594,8 +530,6 @@ int main(void)
 		HOST_TEST(a_trial_that_the_guard_left_is_reported_and_quarantined),
 		HOST_TEST(probation_that_wants_a_boot_ends_only_after_one),
 		HOST_TEST(committed_content_that_the_guard_left_is_a_late_failure),
-		HOST_TEST(orders_of_people_take_effect_with_and_without_a_running_agent),
-		HOST_TEST(a_baseline_comes_from_a_local_archive),
 		cmocka_unit_test_setup_teardown(processes_without_root_do_the_same_work, as_nobody, endpoint_teardown),
 	};
 
