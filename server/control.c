@@ -138,9 +138,9 @@ int control_halt(struct server *s, struct stage *g, const struct motive *m, int6
 	return 0;
 }
 
-int control_abort(struct server *s, struct rollout *r, const struct motive *m, int64_t now, struct err *e)
+int control_abort(struct server *s, struct rollout *r, int from, const struct motive *m, int64_t now, struct err *e)
 {
-	for (size_t i = r->policy->count; i-- > 0; ) {
+	for (size_t i = r->policy->count; i-- > (size_t)from; ) {
 		struct stage *g = &r->stages[i];
 
 		/* What is offered is held first: the table knows no way past that. */

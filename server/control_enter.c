@@ -87,16 +87,7 @@ static int make_way(struct server *s, struct stage *o, const struct stage *g, in
 	struct motive m = { .cause = "emergency", .sentence = sentence };
 
 	snprintf(sentence, sizeof sentence, "serial %llu takes the ring by the emergency lane", (unsigned long long)g->rollout->bundle.serial);
-	for (size_t i = o->rollout->policy->count; i-- > (size_t)o->position; ) {
-		struct stage *later = &o->rollout->stages[i];
-
-		if (state_next(later->state, RING_ABORT) < 0 && state_next(later->state, RING_HOLD) >= 0 &&
-		    control_move(s, later, RING_HOLD, &m, now, e) < 0)
-			return e->code;
-		if (state_next(later->state, RING_ABORT) >= 0 && control_move(s, later, RING_ABORT, &m, now, e) < 0)
-			return e->code;
-	}
-	return 0;
+	return control_abort(s, o->rollout, o->position, &m, now, e);
 }
 
 /* It waited too long: a newer one goes instead, here and in every later ring. */

@@ -173,7 +173,7 @@ static int apply(struct server *s, struct rollout *r, struct control_wish *w, co
 	if (w->order == ORDER_ABORT) {
 		if (!rollout_lives(r))
 			return 0;
-		return !w->dry_run && control_abort(s, r, m, now, e) < 0 ? e->code : 1;
+		return !w->dry_run && control_abort(s, r, 0, m, now, e) < 0 ? e->code : 1;
 	}
 	if (w->order == ORDER_EMERGENCY || w->emergency)
 		return control_emergency(s, r, w, m, now, e);

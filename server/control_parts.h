@@ -27,7 +27,8 @@ int control_note(struct server *s, const char *kind, const struct stage *g, cons
 
 /* Stops the whole rollout: every ring that has it is halted, every other aborted. */
 int control_halt(struct server *s, struct stage *g, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
-int control_abort(struct server *s, struct rollout *r, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
+/* Gives it up in the ring at this position and in every later one. */
+int control_abort(struct server *s, struct rollout *r, int from, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
 
 /* control_approve.c: does the ring ask people before it takes a bundle, and what of them? */
 bool control_asks(const struct stage *g);

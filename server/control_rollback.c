@@ -248,7 +248,7 @@ static int begin(struct server *s, struct rollback *r, struct err *e)
 		return e->code;
 	log_info("channel %s: back to serial %" PRIu64 " by %s: %s", r->channel, r->bundle.serial, r->by, r->reason);
 	for (struct rollout *o = s->rollouts.newest; o; o = o->older)
-		if (strcmp(o->channel, r->channel) == 0 && control_abort(s, o, &m, r->at, e) < 0)
+		if (strcmp(o->channel, r->channel) == 0 && control_abort(s, o, 0, &m, r->at, e) < 0)
 			return e->code;
 	return go_on(s, r, r->at, e);
 }
