@@ -284,6 +284,48 @@ static void bodies_and_headers_are_capped(void **state)
 	assert_refused(get("/headers", 10, &a, &e), ERR_LIMIT, "headers of more than");
 }
 
+static bool never(const void *arg, const struct sockaddr *to, bool tls)
+{
+	*(bool *)(uintptr_t)arg |= to->sa_family == AF_INET && !tls &&
+				  ((const struct sockaddr_in *)(const void *)to)->sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+	return false;
+}
+
+static void an_address_may_be_refused_right_before_the_connection(void **state)
+{
+	bool asked = false;
+	const struct fetch_settings s = { .may_connect = never, .may_arg = &asked, .may_why = "not this one" };
+	AUTO(fetch) struct fetch *f = NULL;
+	struct fetch_answer a;
+	char url[80];
+	struct err e;
+
+	(void)state;
+	snprintf(url, sizeof url, "http://localhost:%d/ok", port);
+	assert_ok(fetch_new(&f, &s, &e));
+	assert_refused(fetch_do(f, &(const struct fetch_request){ .method = "GET", .url = url, .max = 100 }, &a, &e), ERR_REFUSED, "not this one");
+	assert_true(asked);
+}
+
+static void a_body_that_nobody_wants_is_not_waited_for(void **state)
+{
+	const struct fetch_settings s = { .agent = "test" };
+	AUTO(fetch) struct fetch *f = NULL;
+	struct fetch_request r = { .method = "GET", .max = 1000, .status_only = true };
+	struct fetch_answer a;
+	char url[80];
+	struct err e;
+
+	(void)state;
+	assert_ok(fetch_new(&f, &s, &e));
+	snprintf(url, sizeof url, "http://127.0.0.1:%d/endless", port);
+	r.url = url;
+	assert_ok(fetch_do(f, &r, &a, &e));
+	assert_int_equal(a.status, 200);
+	assert_int_equal(a.body->len, 0);
+	fetch_answer_release(&a);
+}
+
 static void a_broken_or_silent_server_is_told(void **state)
 {
 	AUTO(fetch) struct fetch *f = fetcher(&(struct fetch_settings){ .total_ms = 150 });
@@ -488,6 +530,8 @@ int main(void)
 		cmocka_unit_test(a_request_carries_what_it_was_given_and_nothing_more),
 		cmocka_unit_test(a_line_break_cannot_be_smuggled_into_a_header),
 		cmocka_unit_test(bodies_and_headers_are_capped),
+		cmocka_unit_test(an_address_may_be_refused_right_before_the_connection),
+		cmocka_unit_test(a_body_that_nobody_wants_is_not_waited_for),
 		cmocka_unit_test(a_broken_or_silent_server_is_told),
 		cmocka_unit_test(a_sentence_never_holds_the_query),
 		cmocka_unit_test(a_download_resumes_where_it_stopped),

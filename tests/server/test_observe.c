@@ -274,6 +274,26 @@ static void alerts_are_valid_and_fire_when_their_tests_say(void **state)
 	promtool(test, NULL);
 }
 
+/* What an alert tells people to type is there to be typed. */
+static void alerts_name_commands_that_exist(void **state)
+{
+	struct plane *p = begin(*state, "");
+	AUTO_FREE char *rules = read_text(RULES);
+	size_t found = 0;
+
+	NEED(p->o);
+	if (!rules)
+		skip_named(RULES " is not here");
+	for (const char *at = strstr(rules, "`ringhold "); at; at = strstr(at + 1, "`ringhold "), found++) {
+		char first[40], second[40] = "";
+
+		assert_true(sscanf(at, "`ringhold %39[a-z] %39[a-z]", first, second) >= 1);
+		if (run_tool(p->o, (const char *const[]){ "ringhold", first, second[0] ? second : "--help", "--help", NULL }) != 0)
+			fail_msg("ringhold %s %s: %s", first, second, p->o->said);
+	}
+	assert_true(found >= 8);
+}
+
 static bool is_family(const char *name, size_t len)
 {
 	static const char *const parts[] = { "_bucket", "_sum", "_count" };
@@ -592,6 +612,7 @@ int main(void)
 		TEST(a_page_needs_a_token_and_shows_its_channels_alone),
 		TEST(a_server_may_open_its_metrics_close_them_or_show_them_elsewhere),
 		TEST(alerts_are_valid_and_fire_when_their_tests_say),
+		TEST(alerts_name_commands_that_exist),
 		TEST(alerts_and_dashboards_name_metrics_that_exist),
 		TEST(the_guide_explains_every_metric_and_every_alert),
 		TEST(it_is_ready_and_alive),
