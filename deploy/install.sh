@@ -42,6 +42,10 @@ fi
 if [ -z "$dest" ] && id ringhold-promoter >/dev/null 2>&1; then
   chown -R ringhold-promoter:ringhold-promoter /etc/ringhold-promoter
 fi
+# For whoever watches it (docs/observe.md).
+install -d "$dest/usr/share/ringhold/prometheus" "$dest/usr/share/ringhold/grafana"
+install -m 0644 "$here"/prometheus/prometheus.yml "$here"/prometheus/ringhold.rules.yml "$dest/usr/share/ringhold/prometheus/"
+install -m 0644 "$here"/grafana/ringhold.json "$dest/usr/share/ringhold/grafana/"
 # For editors and validators: the JSON Schemas of every document (docs/schemas.md).
 install -d "$dest/usr/share/ringhold/schema"
 install -m 0644 "$here"/../schema/*.schema.json "$dest/usr/share/ringhold/schema/"
