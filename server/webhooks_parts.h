@@ -49,7 +49,6 @@ struct slot {
 	/* of the thread: */
 	struct fetch *http;
 	struct webhook at_work;         /* copy of hook */
-	bool idle;                      /* nothing was due at the last look */
 };
 
 struct webhooks {

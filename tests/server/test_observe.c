@@ -574,17 +574,21 @@ static void no_secret_is_logged(void **state)
 {
 	struct plane *p = begin(*state, "log = json\naccess-log = all\n");
 	AUTO_FREE char *log = NULL, *operator_token = NULL;
-	char enrolment[120], device[200];
+	char enrolment[120], device[200], webhook[100];
 
 	NEED(p->o);
 	operator_token = new_token(p, "second", "viewer", NULL);
 	{
+		AUTO_REPLY hook = ask(p, FIXTURE_TOKEN, "PUT", "/v1/webhooks/siem", "{\"url\":\"https://127.0.0.1:9/?key=open\"}");
+		AUTO_REPLY sent = ask(p, FIXTURE_TOKEN, "POST", "/v1/webhooks/siem/test", "{}");
 		AUTO_REPLY made = ask(p, FIXTURE_TOKEN, "POST", "/v1/enrolment-tokens", "{\"name\":\"lab\"}");
 		AUTO_REPLY enrolled = ask(p, member(&made, "token"), "POST", "/device/v1/enrol", "{\"format\":1,\"facts\":{}}");
 		AUTO_REPLY self = ask(p, member(&enrolled, "token"), "GET", "/device/v1/self?token=sesame", NULL);
 		AUTO_REPLY bad = ask(p, "rho_guessed-by-nobody", "GET", "/v1/self", NULL);
 		AUTO_REPLY odd = ask_with(p, operator_token, "GET", "/v1/devices/%22%7B%7D", NULL, "X-Request-Id: {\"a\":1}");
 
+		snprintf(webhook, sizeof webhook, "%s", member(&hook, "secret"));
+		assert_int_equal(sent.status, 200);
 		snprintf(enrolment, sizeof enrolment, "%s", member(&made, "token"));
 		snprintf(device, sizeof device, "%s", member(&enrolled, "token"));
 		assert_int_equal(self.status, 200);
@@ -596,6 +600,8 @@ static void no_secret_is_logged(void **state)
 	assert_non_null(strstr(log, "\"route\":\"/device/v1/self\""));
 	assert_null(strstr(log, FIXTURE_TOKEN));
 	assert_null(strstr(log, operator_token));
+	assert_null(strstr(log, webhook));
+	assert_null(strstr(log, "key=open"));
 	assert_null(strstr(log, enrolment));
 	assert_null(strstr(log, device));
 	assert_null(strstr(log, "guessed-by-nobody"));
