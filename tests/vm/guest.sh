@@ -2,7 +2,7 @@
 # First process of the virtual machine: a boot as a host has it, in short.
 # Lines that begin with "vm: " are read by the test. The kernel's command line
 # says what differs: rh.guard=off|early, rh.fault=sysrq|module, rh.preload=FILE,
-# rh.defect=RULE, rh.pstore=ADDRESS.
+# rh.defect=RULE, rh.pstore=ADDRESS, rh.occupy=MEGABYTES.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -64,7 +64,17 @@ done
 [ -e /tmp/sensor-died ] && panic_now
 echo "vm: healthy"
 
-ringhold-agent run --once >/dev/null 2>&1
+# Memory that somebody else needs, and the proof that what is left does not hold a hundred megabytes.
+if [ -n "$(option occupy)" ]; then
+  mkdir -p /tmp/occupied
+  mount -t tmpfs -o size=100% tmpfs /tmp/occupied
+  head -c "$(option occupy)m" /dev/zero >/tmp/occupied/all
+  echo "vm: memory $(grep -E '^Mem(Total|Available)' /proc/meminfo | tr -s ' \n' ' ')"
+  head -c 100000000 /dev/zero | tail -c 100000000 >/dev/null || echo "vm: who holds 100 MB is killed"
+fi
+
+ringhold-agent run --once 2>&1 >/dev/null | sed 's/^/agent: /'
+echo "vm: now $(basename "$(readlink /run/ringhold/edr/current)")"
 ringhold-agent history edr | sed 's/^/vm: history /'
 sync
 poweroff -f

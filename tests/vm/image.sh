@@ -25,5 +25,8 @@ done
 mkdir -p "$stage/usr/lib"
 for file in ${EXTRA:-}; do cp "$file" "$stage/usr/lib/"; done
 rm -f "$disk"
-truncate -s 192M "$disk"
+megabytes=192
+# A mirror for the machine to update from: its archives come to lie in incoming/ and in a slot as well.
+[ ! -d "$stage/mirror" ] || megabytes=$((megabytes + 3 * $(du -sm "$stage/mirror" | cut -f1)))
+truncate -s "${megabytes}M" "$disk"
 mke2fs -q -t ext4 -d "$stage" "$disk"
