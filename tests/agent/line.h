@@ -1,7 +1,7 @@
 /*
  * line: a wire between clients and a server, in processes of its own. It writes
  * down what is asked for and how many bytes come back, and can be cut once in
- * the middle of a bundle or delta. It changes no byte.
+ * the middle of a bundle or delta, or stand still there. It changes no byte.
  */
 #ifndef TESTS_AGENT_LINE_H
 #define TESTS_AGENT_LINE_H
@@ -36,6 +36,7 @@ struct line {
 	struct line_shared {
 		unsigned count;
 		int cut_after;          /* bytes of one answer about a bundle, then the line is cut, once; 0: it is whole */
+		volatile int hold_after;        /* ... and it stands still for as long as this is not 0 */
 		volatile unsigned cuts;
 		struct line_request log[LINE_LOG];
 	} *shared;
@@ -95,6 +96,12 @@ static inline size_t line_until_cut(struct line *l, const struct line_request *r
 	return (size_t)(after > r->bytes ? after - r->bytes : 0);
 }
 
+static inline void line_hold(const struct line *l, const struct line_request *r, size_t n)
+{
+	while (l->shared->hold_after && r && strstr(r->path, "/bundles/") && r->bytes + (long long)n > l->shared->hold_after)
+		poll(NULL, 0, 10);
+}
+
 static inline void line_relay(struct line *l, int client)
 {
 	char bytes[16384], head[16384] = "";
@@ -111,6 +118,7 @@ static inline void line_relay(struct line *l, int client)
 		if (n <= 0)
 			return;
 		if (from == 1) {
+			line_hold(l, now, (size_t)n);
 			on = line_until_cut(l, now, (size_t)n);
 			if (now)
 				now->bytes += (long long)on;

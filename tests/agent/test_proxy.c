@@ -277,6 +277,68 @@ static void a_download_is_no_faster_than_it_may_be(void **state)
 	endpoint_until(p, "it is committed", endpoint_runs_committed, &one, 1000);
 }
 
+static bool is_asked_twice(const struct seen *s, const void *arg)
+{
+	(void)s;
+	(void)arg;
+	return line_nth(&wire, "/bundles/", 1);
+}
+
+static bool is_asked_once(const struct seen *s, const void *arg)
+{
+	(void)s;
+	(void)arg;
+	return line_nth(&wire, "/bundles/", 0);
+}
+
+static bool turns_went_by(const struct seen *s, const void *arg)
+{
+	(void)s;
+	return --*(int *)(uintptr_t)arg == 0;
+}
+
+/* Two channels have something to fetch; the line stands still in the first answer. */
+static void two_channels_want_the_line(struct endpoint *p, const char *rate)
+{
+	struct published one, of_waf;
+	const char *dir;
+	char more[120];
+
+	start_server(p);
+	wire.shared->hold_after = 1000;
+	snprintf(more, sizeof more, "%s\n[channel waf]\nsensor-wait = 2s", rate);
+	configure(p, more);
+	dir = endpoint_content(p, 0, BIG);
+	one = endpoint_bundle(p, dir, 110, NULL);
+	of_waf = endpoint_bundle_of(p, "waf", dir, 7, NULL);
+	endpoint_assign(p, &of_waf, NULL, 1, 5, 0);
+	endpoint_assign(p, &one, NULL, 1, 5, 0);
+	endpoint_agent_start(p);
+	endpoint_until(p, "one is asked for", is_asked_once, NULL, 1000);
+}
+
+static void without_a_rate_channels_download_side_by_side(void **state)
+{
+	struct endpoint *p = *state;
+
+	NEED_PROGRAMS(p);
+	two_channels_want_the_line(p, "");
+	endpoint_until(p, "the other is asked for as well", is_asked_twice, NULL, 1000);
+}
+
+static void a_rate_is_the_hosts_and_channels_take_turns(void **state)
+{
+	struct endpoint *p = *state;
+	int turns = 100;
+
+	NEED_PROGRAMS(p);
+	two_channels_want_the_line(p, "max-rate = 100M");
+	endpoint_until(p, "the other had its chances", turns_went_by, &turns, 1000);
+	assert_false(is_asked_twice(NULL, NULL));
+	wire.shared->hold_after = 0;
+	endpoint_until(p, "the other is asked for", is_asked_twice, NULL, 1000);
+}
+
 /* ---- neighbours ---- */
 
 /* Both hosts' sensors are this process: while one host is waited for the other is turned too. */
@@ -356,6 +418,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_line_to_the_real_server_that_is_cut_costs_no_byte_twice),
 		T(a_download_is_no_faster_than_it_may_be),
+		T(without_a_rate_channels_download_side_by_side),
+		T(a_rate_is_the_hosts_and_channels_take_turns),
 		T(hosts_behind_a_caching_proxy_share_what_came_over_the_line),
 	};
 
