@@ -50,8 +50,6 @@ void operator_rollout(struct request *q);
 void operator_move(struct request *q);
 void operator_approve(struct request *q);
 void operator_rollback(struct request *q);
-void operator_events(struct request *q);
-void operator_audit(struct request *q);
 
 /* operator_gates.c */
 void operator_gate_records(struct request *q);
@@ -79,6 +77,10 @@ void operator_end_enrolment(struct request *q);
 /* operator_follow.c */
 void operator_follows(struct request *q);
 void operator_begin(struct request *q);
+
+/* operator_feed.c */
+void operator_events(struct request *q);
+void operator_audit(struct request *q);
 
 /* operator_rings.c */
 void operator_rings_simulate(struct request *q);
