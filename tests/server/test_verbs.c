@@ -369,6 +369,31 @@ static void a_change_can_be_bound_to_the_version_that_was_looked_at(void **state
 	assert_int_equal(TOOL(o, "", "rollout", "resume", "1", "--reason", "x", "--if-match", "*"), 0);
 }
 
+/* The newest is not always the one before: by serial or digest, down to the floor. */
+static void a_rollback_goes_to_any_bundle_at_or_above_the_floor(void **state)
+{
+	static const char *const rules[] = { "one", "two", "three", "four" };
+	struct place *x = *state;
+	struct office *o = x->plane->o;
+	char hex[4][DIGEST_HEX_LEN + 1];
+
+	NEED(o);
+	for (uint64_t i = 0; i < 4; i++)
+		publish(o, i + 1, rules[i], hex[i]);
+	if (TOOL(o, "content-edr", "floor", "edr", "2", "--reason", "one is dangerous") != 0)
+		fail_msg("floor: %s", o->said);
+	assert_int_not_equal(TOOL(o, "", "rollout", "rollback", "edr", "--to", "1", "--reason", "x"), 0);
+	expect_said(o, "below the floor");
+	assert_int_not_equal(TOOL(o, "", "rollout", "rollback", "edr", "--to", hex[0], "--reason", "x"), 0);
+	expect_said(o, "below the floor");
+	assert_int_equal(TOOL(o, "", "rollout", "rollback", "edr", "--to", "2", "--reason", "x", "--dry-run"), 0);
+	expect_said(o, "would go back to serial 2");
+	assert_int_equal(TOOL(o, "", "rollout", "rollback", "edr", "--to", hex[2], "--reason", "x"), 0);
+	expect_said(o, "back to serial 3");
+	assert_int_equal(TOOL(o, "", "rollout", "rollback", "edr", "--to", "2", "--reason", "x"), 0);
+	expect_said(o, "back to serial 2");
+}
+
 static int setup(void **state)
 {
 	struct place *x = calloc(1, sizeof *x);
@@ -393,6 +418,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(every_verb_explains_itself_and_answers_programs),
 		T(what_is_looked_at_is_json_and_a_dry_run_changes_nothing),
+		T(a_rollback_goes_to_any_bundle_at_or_above_the_floor),
 		T(a_change_can_be_bound_to_the_version_that_was_looked_at),
 		T(a_simulated_move_happens_when_it_is_signed_and_an_override_takes_it_back),
 	};
