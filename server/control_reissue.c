@@ -90,8 +90,14 @@ static int ring(struct server *s, const char *channel, const char *name, const s
 	a.drops = first->drops;
 	a.drop_count = first->drop_count;
 	got = agrees(&a, current, e);
-	if (got < 0 || (got && a.attempt == current->attempt))
-		return got < 0 ? got : 0;
+	if (got < 0)
+		return got;
+	if (got && a.attempt == current->attempt) {
+		/* An order that was taken back: nobody shall sign what was asked for it. */
+		if (desk_can_assign(s->desk, name) || busy(s, channel, name))
+			return 0;
+		return requests_assign(s, current, NULL, now, &info, e);
+	}
 	if (busy(s, channel, name))
 		return 1;
 	return control_assign(s, &a, NULL, now, &info, e);

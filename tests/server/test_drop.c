@@ -176,6 +176,8 @@ static void a_ring_whose_keys_are_elsewhere_asks_once_and_the_others_follow(void
 	assert_ok(order(w, 1, true, NULL, false, &e));
 	live(w, 600);
 	assert_string_equal(left_out(w, "canary"), "");
+	assert_int_equal(call(w, operator_status, "x", NULL, "", answer, sizeof answer), 200);
+	assert_null(strstr(answer, "waits for signatures of ring-early"));
 }
 
 static void endpoints_that_say_so_are_counted(void **state)

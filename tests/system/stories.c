@@ -78,6 +78,50 @@ static int good_content_passes_every_ring(struct world *w, struct err *e)
 	return expect_everywhere(w, &good.digest, e);
 }
 
+/* ---- one bad rule ---- */
+
+#define BAD_RULE "ipc-0001"
+
+/* Every canary says that it leaves out what its ring's assignment does: `rules` of them. */
+static int canaries_follow(struct world *w, void *arg, struct err *e)
+{
+	__attribute__((cleanup(world_reply_release))) struct world_reply a = { NULL, NULL };
+	const struct json *rings, *canary;
+	int64_t rules, devices, following;
+
+	if (world_get(w, "/v1/channels/edr/drops", &a, e) < 0)
+		return e->code;
+	rings = json_get(a.doc->root, "rings");
+	canary = rings && rings->type == JSON_ARRAY && rings->count == 3 ? &rings->u.items[0] : NULL;
+	if (!canary || !json_to_int(json_get(canary, "rules"), &rules) || !json_to_int(json_get(canary, "devices"), &devices) ||
+	    !json_to_int(json_get(canary, "following"), &following))
+		return err_set(e, ERR_FORMAT, "the list of rules left out names no rings");
+	return rules == *(const int *)arg && devices == CANARIES && following == CANARIES;
+}
+
+static int drop(struct world *w, const char *undo, struct err *e)
+{
+	AUTO_FREE char *home = file_join(w->dir, "server");
+
+	if (!home)
+		return err_memory(e);
+	return world_expect(w, 0, NULL, e, "ringhold", "rollout", "drop", "edr", BAD_RULE, "--reason", "false positives", "--home", home, undo, NULL);
+}
+
+static int a_bad_rule_leaves_and_comes_back_without_a_bundle(struct world *w, struct err *e)
+{
+	int one = 1, none = 0;
+
+	if (drop(w, NULL, e) < 0)
+		return e->code;
+	if (world_until(w, true, "every canary leaves " BAD_RULE " out", canaries_follow, &one, e) < 0)
+		return e->code;
+	world_say(w, "all canaries left " BAD_RULE " out of the content they run; later rings wait for a person's signature");
+	if (drop(w, "--undo", e) < 0 || world_until(w, true, "every canary loads " BAD_RULE " again", canaries_follow, &none, e) < 0)
+		return e->code;
+	return expect_everywhere(w, &good.digest, e);
+}
+
 /* ---- (b) ---- */
 
 static int twenty_one_fields_are_refused_at_publish(struct world *w, struct err *e)
@@ -296,6 +340,9 @@ static int killed_servers_and_agents_go_on_where_they_were(struct world *w, stru
 const struct story stories[] = {
 	{ "good_content_passes_every_ring",
 	  "A good bundle goes canary, early, broad; small rings pass by coverage.", good_content_passes_every_ring },
+	{ "a_bad_rule_leaves_and_comes_back_without_a_bundle",
+	  "One rule of the good bundle finds what it should not: it is left out, and loaded again.",
+	  a_bad_rule_leaves_and_comes_back_without_a_bundle },
 	{ "twenty_one_fields_are_refused_at_publish",
 	  "July 2024 again: 21 fields for a sensor that supplies 20.", twenty_one_fields_are_refused_at_publish },
 	{ "every_agent_refuses_what_bypassed_the_server",
