@@ -130,8 +130,9 @@ static void the_contracts_memory_holds_a_sensor_that_grows_under_its_content(voi
 	two = trial(p, 111, &one, 30);
 	endpoint_until(p, "what does not grow is committed", endpoint_runs_committed, &two, 1000);
 	one = trial(p, 112, &two, FOREVER);
-	hog = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	hog = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(hog != MAP_FAILED);
+	memset(hog, 1, size);
 	endpoint_until(p, "what grows is taken back", given_up, &one, 100);
 	munmap(hog, size);
 	assert_true(endpoint_has_history(p, "ceiling-rss"));
