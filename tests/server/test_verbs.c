@@ -95,7 +95,7 @@ static void every_verb_explains_itself_and_answers_programs(void **state)
 /* ---- the state of the server ---- */
 
 /* What moves by itself. */
-static const char *const restless[] = { "now", "last_used", "last_seen", "signing", "began", NULL };
+static const char *const restless[] = { "now", "last_used", "last_seen", "signing", "began", "background", NULL };
 
 static void put_still(struct json_writer *w, const char *key, const struct json *v)
 {
@@ -252,6 +252,22 @@ static void enrol(struct place *x)
 	assert_int_equal(c.status, 200);
 }
 
+/* Nothing is offered to anybody: from the gate's first look on it says the same. */
+static void wait_for_the_gate(struct place *x)
+{
+	int64_t until = clock_work_ms() + LIMIT_MS;
+
+	for (;;) {
+		AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "GET", "/v1/rollouts/1", NULL);
+
+		if (strstr(a.text->data, "\"cause\":\"running\""))
+			return;
+		if (clock_work_ms() > until)
+			fail_msg("the gate never looked: %s", a.text->data);
+		poll(NULL, 0, 50);
+	}
+}
+
 /* A policy, a map, a contract, a bundle and a request that waits. */
 static void furnish(struct place *x)
 {
@@ -289,6 +305,7 @@ static void furnish(struct place *x)
 		assert_true(items->count > 0);
 		snprintf(x->request, sizeof x->request, "%s", json_get(&items->u.items[0], "id")->u.text);
 	}
+	wait_for_the_gate(x);
 }
 
 static void what_is_looked_at_is_json_and_a_dry_run_changes_nothing(void **state)
