@@ -8,6 +8,7 @@
 #include "agent/command.h"
 #include "agent/command_json.h"
 #include "agent/command_left_out.h"
+#include "agent/round.h"
 #include "base/cli.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -91,18 +92,20 @@ static int status_json(struct host *h, struct err *e)
 	struct command_json j = { 0 };
 	struct json_writer *w = &j.w;
 	uint64_t waiting = 0, epoch = 0;
-	char fresh[32], trouble[MESSAGE_TEXT];
+	char fresh[32], trouble[MESSAGE_TEXT], revoked[8];
 	int rc;
 
 	if (journal_outbox_count(h->journal, &waiting, e) < 0 || journal_epoch(h->journal, &epoch, e) < 0 ||
 	    journal_get(h->journal, "fresh_at", fresh, sizeof fresh, e) < 0 ||
-	    journal_get(h->journal, "trouble", trouble, sizeof trouble, e) < 0)
+	    journal_get(h->journal, "trouble", trouble, sizeof trouble, e) < 0 ||
+	    journal_get(h->journal, ROUND_REVOKED, revoked, sizeof revoked, e) < 0)
 		return e->code;
 	rc = command_json_open(&j, e);
 	if (rc < 0)
 		return rc;
 	json_put_text(w, "device", *h->credentials.now.device ? h->credentials.now.device : NULL);
 	json_put_text(w, "server", *h->credentials.server.server ? h->credentials.server.server : NULL);
+	json_put_bool(w, "revoked", *revoked != 0);
 	json_put_int(w, "fresh_at", strtoll(fresh, NULL, 10));
 	json_put_text(w, "trouble", *trouble ? trouble : NULL);
 	json_put_int(w, "events_waiting", (int64_t)waiting);
@@ -134,6 +137,7 @@ static int status_text(struct host *h, struct err *e)
 {
 	static const char *const titles[] = { "channel", "ring", "phase", "running", "serial", "rung", "sensor", "note" };
 	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
+	char revoked[8];
 
 	if (!t)
 		return err_memory(e);
@@ -163,6 +167,10 @@ static int status_text(struct host *h, struct err *e)
 			return e->code;
 	if (!*h->credentials.now.device)
 		printf("not enrolled\n");
+	if (journal_get(h->journal, ROUND_REVOKED, revoked, sizeof revoked, e) < 0)
+		return e->code;
+	if (*revoked)
+		printf("revoked by the server: what runs goes on, and nothing new is permitted\n");
 	return print_trouble(h, e);
 }
 

@@ -90,12 +90,13 @@ int judge_facts(struct judge *j, struct err *e)
 
 /* ---- the credentials of later calls ---- */
 
-static int credentials_changed(struct judge *j, struct err *e)
+static int say_token(struct judge *j, const char *token, bool revoked, struct err *e)
 {
 	static struct message_token t;
 
 	memset(&t, 0, sizeof t);
-	memcpy(t.token, j->begin.token, sizeof t.token);
+	t.revoked = revoked;
+	snprintf(t.token, sizeof t.token, "%s", token);
 	memcpy(t.device, j->begin.device, sizeof t.device);
 	return judge_say(j, MSG_TOKEN, &t, e);
 }
@@ -152,7 +153,7 @@ static int enrolled(struct judge *j, const struct buf *body, struct err *e)
 	    read_text(j->begin.token, sizeof j->begin.token, d, "token", e) < 0 ||
 	    read_text(j->begin.device, sizeof j->begin.device, d, "device", e) < 0)
 		return e->code;
-	return credentials_changed(j, e);
+	return say_token(j, j->begin.token, false, e);
 }
 
 /* The server's own words about a refusal, for people. */
@@ -182,6 +183,7 @@ int judge_enrol(struct judge *j, struct err *e)
 	snprintf(j->begin.token, sizeof j->begin.token, "%s", en.token);
 	json_open_object(&w, NULL);
 	json_put_int(&w, "format", 1);
+	json_put_text(&w, "nonce", j->begin.nonce);
 	put_facts(&w, &j->facts);
 	json_close_object(&w);
 	if (buf_check(request, e) < 0)
@@ -319,11 +321,9 @@ static int accepted(struct judge *j, const struct buf *body, struct checkin_answ
 		if (judge_say(j, MSG_PERMIT, &p, e) < 0)
 			return e->code;
 	}
-	if (*a->token) {
-		snprintf(j->begin.token, sizeof j->begin.token, "%s", a->token);
-		if (credentials_changed(j, e) < 0)
-			return e->code;
-	}
+	/* Used from the next round on: once it is shown the old one is good no more, so it must be on the disk by then. */
+	if (*a->token && say_token(j, a->token, false, e) < 0)
+		return e->code;
 	return say_next(j, a->next_checkin_s, true, e);
 }
 
@@ -353,6 +353,33 @@ static int poisoned(struct judge *j, const struct buf *body, struct err *e)
 	return err_set(e, ERR_FORMAT, "check-in: the server cannot take event %" PRId64, n);
 }
 
+/* Is the problem document of this type? */
+static bool problem_is(const struct buf *body, const char *slug)
+{
+	AUTO(json) struct json_doc *d = NULL;
+	const char *type = "";
+	struct err ignored;
+
+	if (!body || json_parse(&d, "problem", body->data, body->len, NULL, &ignored) < 0 ||
+	    json_may_text(d, d->root, "type", 100, &type, &ignored) < 0)
+		return false;
+	return !strncmp(type, "urn:ringhold:problem:", 21) && !strcmp(type + 21, slug);
+}
+
+/*
+ * An unknown device enrols again by itself; one that people revoked does not,
+ * and neither does one that was configured with the wrong certificate.
+ */
+static int not_let_in(struct judge *j, const struct buf *body, struct err *e)
+{
+	if (problem_is(body, "client-certificate"))
+		return 0;
+	if (problem_is(body, "device-revoked"))
+		return say_token(j, j->begin.token, true, e);
+	j->begin.token[0] = 0;
+	return say_token(j, "", false, e);
+}
+
 static int not_accepted(struct judge *j, int status, const struct buf *body, int64_t retry_after, struct err *e)
 {
 	struct message_resync resync = { 0 };
@@ -362,8 +389,7 @@ static int not_accepted(struct judge *j, int status, const struct buf *body, int
 		return poisoned(j, body, e);
 	case 401:
 	case 403:
-		j->begin.token[0] = 0;
-		if (credentials_changed(j, e) < 0)
+		if (not_let_in(j, body, e) < 0)
 			return e->code;
 		break;
 	case 409:

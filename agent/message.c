@@ -18,7 +18,7 @@
 static const struct wire_field begin_fields[] = {
 	BOOL(begin, check_in), BOOL(begin, refresh), U64(begin, epoch), U64(begin, seq), I64(begin, fresh_at), BOOL(begin, explain), BOOL(begin, brief),
 	BOOL(begin, offline),
-	TEXT(begin, enrolment), TEXT(begin, token), TEXT(begin, device), TEXT(begin, boot_id),
+	TEXT(begin, enrolment), TEXT(begin, nonce), TEXT(begin, token), TEXT(begin, device), TEXT(begin, boot_id),
 };
 static const struct wire_field channel_fields[] = {
 	NAME(channel, channel), NAME(channel, ring), TEXT(channel, phase), RANGE(channel, rung, 255),
@@ -49,7 +49,7 @@ static const struct wire_field effects_fields[] = {
 };
 static const struct wire_field effect_fields[] = { TEXT(effect, rule), COUNT(effect, n) };
 static const struct wire_field token_fields[] = {
-	TEXT(token, token), TEXT(token, device),
+	BOOL(token, revoked), TEXT(token, token), TEXT(token, device),
 };
 static const struct wire_field acked_fields[] = { U64(acked, seq), U64(acked, n) };
 static const struct wire_field poisoned_fields[] = { U64(poisoned, n), TEXT(poisoned, reason) };

@@ -85,6 +85,7 @@ struct message_begin {
 	uint64_t brief;         /* 0, 1: check in and nothing else, we are going down */
 	uint64_t offline;       /* 0, 1: from the store alone */
 	char enrolment[MESSAGE_TOKEN];  /* "" unless to be used before the check-in */
+	char nonce[MESSAGE_SHORT];      /* of this enrolment, the same however often it is tried */
 	char token[MESSAGE_TOKEN];      /* the device's; "" before enrolment */
 	char device[MESSAGE_SHORT];     /* id the server gave; "" before */
 	char boot_id[MESSAGE_SHORT];
@@ -155,6 +156,7 @@ struct message_go {
 /* ---- judge -> supervisor ---- */
 
 struct message_token {          /* keep it: "" means forget it and enrol again */
+	uint64_t revoked;       /* 0, 1: there is none: the server lets this device in no more, and people are told */
 	char token[MESSAGE_TOKEN];
 	char device[MESSAGE_SHORT];
 };

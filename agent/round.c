@@ -10,10 +10,12 @@
 #include "agent/channel.h"
 #include "agent/quarantine.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "rollout/checkin.h"
 #include "schema/reason.h"
 
+#define NONCE_KEY "enrolling"
 #define ROUND_MS 600000
 #define RECORDS_A_TURN 256
 
@@ -72,6 +74,21 @@ static int say(struct saying *s, enum message_type type, const void *body, struc
 	return message_send(s->r->judge.sock, type, body, -1, e);
 }
 
+/* Kept before it is used: an enrolment whose answer was lost is the same enrolment when it is tried again. */
+static int nonce_of(struct journal *j, char out[MESSAGE_SHORT], struct err *e)
+{
+	uint8_t bytes[16];
+
+	if (journal_get(j, NONCE_KEY, out, MESSAGE_SHORT, e) < 0)
+		return e->code;
+	if (*out)
+		return 0;
+	if (random_bytes(bytes, sizeof bytes, e) < 0)
+		return e->code;
+	hex_encode(out, bytes, sizeof bytes);
+	return journal_set(j, NONCE_KEY, out, e);
+}
+
 static int say_begin(struct saying *s, enum round_kind kind, struct err *e)
 {
 	static struct message_begin b;
@@ -92,6 +109,8 @@ static int say_begin(struct saying *s, enum round_kind kind, struct err *e)
 		return e->code;
 	if (kind != ROUND_MIRROR)
 		memcpy(b.enrolment, c->enrolment, sizeof b.enrolment);
+	if (b.enrolment[0] && !c->now.token[0] && nonce_of(s->r->host->journal, b.nonce, e) < 0)
+		return e->code;
 	memcpy(b.token, c->now.token, sizeof b.token);
 	memcpy(b.device, c->now.device, sizeof b.device);
 	if (s->r->host->channel_count)
@@ -272,16 +291,35 @@ static int on_poisoned(struct round *r, const struct message_poisoned *m, struct
 	return host_event(r->host, "", "env", reason_word(REASON_POISONED), text, e);
 }
 
+/* What runs stays; nothing is enrolled again before a person says so. */
+static int on_revoked(struct round *r, struct err *e)
+{
+	char already[8];
+
+	if (journal_get(r->host->journal, ROUND_REVOKED, already, sizeof already, e) < 0)
+		return e->code;
+	if (*already)
+		return 0;
+	log_warn("the server revoked this device: what runs goes on, and nothing new is permitted");
+	return journal_set(r->host->journal, ROUND_REVOKED, "1", e);
+}
+
 static int on_token(struct round *r, const struct message_token *m, struct err *e)
 {
+	bool enrolled = *m->token && strcmp(m->device, r->host->credentials.now.device) != 0;
+
+	if (m->revoked)
+		return on_revoked(r, e);
 	if (!*m->token)
 		log_warn("the server does not know this device any more: it enrols again");
-	else if (strcmp(m->device, r->host->credentials.now.device) != 0)
+	else if (enrolled)
 		log_info("enrolled as device %s", m->device);
 	if (!*m->token && *r->host->credentials.now.token &&
 	    host_event(r->host, "", "env", reason_word(REASON_REENROL), "", e) < 0)
 		return e->code;
-	return credentials_store(&r->host->credentials, r->host->s->root, m, e);
+	if (credentials_store(&r->host->credentials, r->host->s->root, m, e) < 0)
+		return e->code;
+	return enrolled ? journal_set(r->host->journal, NONCE_KEY, "", e) : 0;
 }
 
 static int on_done(struct round *r, const struct message_done *m)
@@ -315,6 +353,17 @@ static void on_verdict(struct round *r, const struct message_verdict *m)
 		channel_verdict(c, &v);
 }
 
+/* It lets this device in. */
+static int on_acked(struct round *r, const struct message_acked *m, struct err *e)
+{
+	struct journal *j = r->host->journal;
+	char revoked[8];
+
+	if (journal_get(j, ROUND_REVOKED, revoked, sizeof revoked, e) < 0 || (*revoked && journal_set(j, ROUND_REVOKED, "", e) < 0))
+		return e->code;
+	return journal_acked(j, m->n, e);
+}
+
 static int take(struct round *r, const struct message *m, struct err *e)
 {
 	struct host *h = r->host;
@@ -324,7 +373,7 @@ static int take(struct round *r, const struct message *m, struct err *e)
 	case MSG_TOKEN:
 		return on_token(r, &m->u.token, e);
 	case MSG_ACKED:
-		return journal_acked(h->journal, m->u.acked.n, e);
+		return on_acked(r, &m->u.acked, e);
 	case MSG_POISONED:
 		return on_poisoned(r, &m->u.poisoned, e);
 	case MSG_RESYNC:

@@ -29,6 +29,8 @@ struct round {
 	void *clause_arg;
 };
 
+#define ROUND_REVOKED "revoked"         /* key of the journal; not "": the server lets this device in no more */
+
 enum round_kind { ROUND_FULL, ROUND_BRIEF /* check in, no more */, ROUND_STORED /* no network at all */, ROUND_MIRROR /* refresh, no more */ };
 
 void round_init(struct round *r, struct host *h);

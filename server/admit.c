@@ -15,7 +15,7 @@
 #define BAD_WINDOW_S 600
 
 struct admission {
-	struct limiter *operators, *devices, *addresses;
+	struct limiter *operators, *devices, *addresses, *enrolments;
 	struct limiter *bad_operators, *bad_devices;    /* tokens that were no good, by address */
 	int64_t lock_out_s;
 };
@@ -34,10 +34,11 @@ struct admission *admission_new(const struct config *c)
 	a->operators = limit((double)c->token_rate, (double)c->token_burst);
 	a->devices = limit((double)c->device_rate, (double)c->device_burst);
 	a->addresses = limit((double)c->address_rate, (double)c->address_burst);
+	a->enrolments = limit((double)c->enrol_rate, (double)c->enrol_burst);
 	a->bad_operators = limit((double)c->bad_tokens / BAD_WINDOW_S, (double)c->bad_tokens);
 	a->bad_devices = limit((double)c->bad_tokens / BAD_WINDOW_S, (double)c->bad_tokens);
 	a->lock_out_s = c->lock_out_s;
-	if (a->operators && a->devices && a->addresses && a->bad_operators && a->bad_devices)
+	if (a->operators && a->devices && a->addresses && a->enrolments && a->bad_operators && a->bad_devices)
 		return a;
 	admission_free(a);
 	return NULL;
@@ -50,6 +51,7 @@ void admission_free(struct admission *a)
 	limiter_free(a->operators);
 	limiter_free(a->devices);
 	limiter_free(a->addresses);
+	limiter_free(a->enrolments);
 	limiter_free(a->bad_operators);
 	limiter_free(a->bad_devices);
 	free(a);
@@ -145,6 +147,14 @@ static int admit_device(struct request *q, const char *token)
 	return status;
 }
 
+/* Whether the token is good is asked on a pool thread: the store knows. */
+static int admit_enrolment(struct request *q)
+{
+	char address[ROUTE_PEER_MAX];
+
+	return too_often(q, q->server->admission->enrolments, address_of(q, address), "address");
+}
+
 static int identify_jwt(struct request *q, const char *token, struct identity *who)
 {
 	struct err e;
@@ -228,6 +238,6 @@ int server_admit(struct request *q)
 	if (!token)
 		return refuse(q, PROBLEM_UNAUTHENTICATED, "a bearer token is needed");
 	if (q->route->may == MAY_ENROL)
-		return 0;
+		return admit_enrolment(q);
 	return q->route->may == MAY_DEVICE ? admit_device(q, token) : admit_operator(q, token);
 }

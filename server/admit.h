@@ -4,7 +4,8 @@
  * Token buckets keep one caller from using everything: one for each operator,
  * each device, and each address that comes to the operator plane with a token
  * that is not known at once (of an identity provider, or a bad one): behind
- * one address a stranger uses up nothing of a colleague's. Bad tokens
+ * one address a stranger uses up nothing of a colleague's. One for each address
+ * that enrols devices as well. Bad tokens
  * are counted by address, apart for operators and for devices: too many lock
  * the address out, which means that whoever shows a bad token there hears 429
  * instead of 401 for a while. A token that is good is let in all the same: its

@@ -49,6 +49,8 @@ static const struct ini_key keys[] = {
 	{ "", "device-burst", INI_INT, AT(device_burst), "100", 1, 1000000, "requests at once of one device" },
 	{ "", "address-rate", INI_INT, AT(address_rate), "100", 1, 1000000, "requests of operators a second from one address" },
 	{ "", "address-burst", INI_INT, AT(address_burst), "400", 1, 1000000, "requests of operators at once from one address" },
+	{ "", "enrol-rate", INI_INT, AT(enrol_rate), "5", 1, 1000000, "enrolments a second from one address, in the long run" },
+	{ "", "enrol-burst", INI_INT, AT(enrol_burst), "200", 1, 1000000, "enrolments at once from one address" },
 	{ "", "bad-tokens", INI_INT, AT(bad_tokens), "20", 1, 1000000, "from one address in ten minutes lock bad tokens there out" },
 	{ "", "lock-out", INI_SECONDS, AT(lock_out_s), "5m", 1, 86400, "how long" },
 	{ "", "keep-bundles", INI_INT, AT(keep.bundles), "20", 1, 100000, "archives of a channel that stay, listed or not: the newest" },

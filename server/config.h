@@ -48,6 +48,7 @@ struct config {
 	int64_t token_rate, token_burst;        /* requests of one operator: a second in the long run, and at once */
 	int64_t device_rate, device_burst;
 	int64_t address_rate, address_burst;    /* from one address to the operator plane */
+	int64_t enrol_rate, enrol_burst;        /* enrolments from one address */
 	int64_t bad_tokens, lock_out_s; /* so many in ten minutes lock the address out for so long */
 	struct retention keep;  /* of the repository's files */
 	char *oidc_issuer;      /* [oidc]: "" none */

@@ -43,24 +43,60 @@ static void add_device(struct write *w)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static int enrol(struct request *q, const struct search *token, char id[DEVICE_ID_LEN + 1], struct err *e)
+/* What a machine says when it enrols. */
+struct asking {
+	const char *nonce;              /* "" none: then a repetition is another device */
+	const char *host;
+};
+
+static bool nonce_fine(const char *nonce)
+{
+	size_t len = strlen(nonce);
+
+	return len == 0 || (len >= 16 && len <= 64 && strspn(nonce, "0123456789abcdef") == len);
+}
+
+/*
+ * The id of the device to be. True: it is there already, and was not heard of
+ * since: the machine asks again because it never got the answer.
+ */
+static bool asked_before(struct server *s, const struct search *token, const struct asking *ask, char id[DEVICE_ID_LEN + 1], struct err *e)
 {
 	uint8_t bytes[DEVICE_ID_LEN / 2];
+	const struct device *d = NULL;
+	bool waits = false;
+
+	if (ask->nonce[0]) {
+		token_device_id(id, &s->token_key, &token->hash, ask->nonce, ask->host);
+		pthread_mutex_lock(&s->lock);
+		d = fleet_find(&s->fleet, id);
+		waits = d && !d->last_seen && !d->revoked && d->generation == 1;
+		pthread_mutex_unlock(&s->lock);
+	}
+	if (waits || (ask->nonce[0] && !d))
+		return waits;
+	id[0] = '\0';
+	if (random_bytes(bytes, sizeof bytes, e) == 0)
+		hex_encode(id, bytes, sizeof bytes);
+	return false;
+}
+
+static int enrol(struct request *q, const struct search *token, const char *id, struct err *e)
+{
 	int64_t now = clock_now();
 	char sentence[160];
-	struct store_record records[3] = { { .kind = STORE_ENROLMENT_USE }, { .kind = STORE_DEVICE }, { .kind = STORE_DECISION } };
+	struct store_record records[4] = { { .kind = STORE_ENROLMENT_USE }, { .kind = STORE_DEVICE }, { .kind = STORE_DECISION }, { .kind = STORE_AUDIT } };
 	struct write w = { .append = { .records = records, .count = ARRAY_LEN(records) }, .committed = add_device,
 			   .arg = q->server };
 
-	if (random_bytes(bytes, sizeof bytes, e) < 0)
-		return e->code;
-	hex_encode(id, bytes, sizeof bytes);
 	snprintf(sentence, sizeof sentence, "enrolled with the token %s", token->name);
 	records[0].u.enrolment.hash = token->hash;
 	records[1].u.device = (struct store_device){ .id = id, .enrolled = now, .generation = 1, .issued = now, .old_epochs = "",
 						     .attributes = token->attributes };
 	records[2].u.decision = (struct store_decision){ .at = now, .kind = "enrolled", .channel = "", .ring = "", .device = id,
 							 .from = "", .to = "", .cause = "", .sentence = sentence, .inputs = "" };
+	records[3].u.audit = (struct audit_entry){ .at = now, .who = "ringholdd", .action = "enrol", .subject = id, .detail = sentence,
+						   .becomes = token->attributes };
 	return writer_submit(q->server->writer, &w, e);
 }
 
@@ -89,18 +125,44 @@ static void answer(struct request *q, const char *id)
 	json_close_object(&w);
 }
 
+static int read_asking(struct asking *out, const struct json_doc *d, struct err *e)
+{
+	const struct json *facts;
+
+	if (json_want_format(d, 1, NULL, e) < 0 || json_may_text(d, d->root, "nonce", 64, &out->nonce, e) < 0 ||
+	    json_want_object(d, d->root, "facts", &facts, e) < 0 || json_may_text(d, facts, "host", CHECKIN_TEXT_MAX, &out->host, e) < 0)
+		return e->code;
+	return nonce_fine(out->nonce) ? 0 : err_set(e, ERR_FORMAT, "nonce: 16 to 64 lower-case hex digits");
+}
+
+static void use_token(struct request *q, const struct search *token, const struct asking *ask)
+{
+	char id[DEVICE_ID_LEN + 1];
+	struct err e = { 0 };
+
+	if (asked_before(q->server, token, ask, id, &e))
+		answer(q, id);
+	else if (!id[0])
+		reply_error(&q->reply, &e);
+	else if (token->expires <= clock_now() || token->uses == 0)
+		reply_problem(&q->reply, PROBLEM_FORBIDDEN, "the enrolment token is %s", token->uses == 0 ? "used up" : "expired");
+	else if (enrol(q, token, id, &e) < 0)
+		reply_error(&q->reply, &e);
+	else
+		answer(q, id);
+}
+
 void device_enrol(struct request *q)
 {
-	static const char *const members[] = { "format", "facts", NULL };
+	static const char *const members[] = { "format", "nonce", "facts", NULL };
 	struct search token = { .found = false };
+	struct asking ask = { "", "" };
 	AUTO(json) struct json_doc *d = handler_body(q, members);
-	char id[DEVICE_ID_LEN + 1];
-	const struct json *facts;
 	struct err e;
 
 	if (!d)
 		return;
-	if (json_want_format(d, 1, NULL, &e) < 0 || json_want_object(d, d->root, "facts", &facts, &e) < 0) {
+	if (read_asking(&ask, d, &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;
 	}
@@ -109,12 +171,8 @@ void device_enrol(struct request *q)
 		reply_error(&q->reply, &e);
 	else if (!token.found)
 		reply_problem(&q->reply, PROBLEM_UNAUTHENTICATED, "the enrolment token is not known");
-	else if (token.expires <= clock_now() || token.uses == 0)
-		reply_problem(&q->reply, PROBLEM_FORBIDDEN, "the enrolment token is %s", token.uses == 0 ? "used up" : "expired");
-	else if (enrol(q, &token, id, &e) < 0)
-		reply_error(&q->reply, &e);
 	else
-		answer(q, id);
+		use_token(q, &token, &ask);
 	free(token.attributes);
 }
 

@@ -20,6 +20,20 @@ static void token_id(char out[DIGEST_HEX_LEN + 1], const struct digest *hash)
 	out[TOKEN_ID_LEN] = '\0';
 }
 
+/* The text of a row is an object, written by us. */
+static void put_attributes(struct json_writer *w, const char *text)
+{
+	AUTO(json) struct json_doc *d = NULL;
+	struct err e;
+
+	if (json_parse(&d, "attributes", text, strlen(text), NULL, &e) == 0) {
+		json_put_value(w, "attributes", d->root);
+		return;
+	}
+	json_open_object(w, "attributes");
+	json_close_object(w);
+}
+
 static int list_enrolment(const struct store_enrolment *n, void *arg, struct err *e)
 {
 	struct handler_page *p = arg;
@@ -33,6 +47,7 @@ static int list_enrolment(const struct store_enrolment *n, void *arg, struct err
 	json_open_object(w, NULL);
 	json_put_text(w, "id", id);
 	json_put_text(w, "name", n->name);
+	put_attributes(w, n->attributes);
 	json_put_text(w, "by", n->by);
 	json_put_time(w, "created", n->created);
 	json_put_time(w, "expires", n->expires);
@@ -88,7 +103,7 @@ static int add_enrolment(struct request *q, const struct json_doc *d, struct err
 	AUTO_FREE char *attributes = NULL;
 	int64_t now = clock_now(), lifetime = LIFETIME_S, uses = 0;
 	struct store_enrolment n = { .by = q->who, .created = now };
-	char token[TOKEN_WORD_MAX];
+	char token[TOKEN_WORD_MAX], id[DIGEST_HEX_LEN + 1];
 
 	if (json_want_text(d, d->root, "name", NAME_LEN_MAX, &n.name, e) < 0 ||
 	    json_may_int(d, d->root, "uses", 0, 100000000, &uses, e) < 0 ||
@@ -104,7 +119,9 @@ static int add_enrolment(struct request *q, const struct json_doc *d, struct err
 	n.expires = now + lifetime;
 	n.uses = uses == 0 ? -1 : uses;
 	server_record(&b, STORE_ENROLMENT)->u.enrolment = n;
-	server_audit(&b, now, q->who, "enrolment-token", n.name, attributes);
+	token_id(id, &n.hash);
+	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = q->who, .action = "enrolment-token", .subject = id, .detail = n.name,
+							    .why = q->why, .becomes = attributes });
 	if (!handler_dry_run(q) && server_write(q->server, &b, e) < 0)
 		return e->code;
 	reply_enrolment(q, &n, handler_dry_run(q) ? NULL : token);
@@ -124,6 +141,8 @@ void operator_add_enrolment(struct request *q)
 struct ended {
 	const char *id;
 	struct digest hash;
+	char name[NAME_LEN_MAX + 1];
+	char attributes[DEVICE_ATTRIBUTES_TEXT + 1];
 	bool found;
 };
 
@@ -137,6 +156,8 @@ static int find_enrolment(const struct store_enrolment *n, void *arg, struct err
 	if (strcmp(id, x->id) != 0)
 		return 0;
 	x->hash = n->hash;
+	snprintf(x->name, sizeof x->name, "%s", n->name);
+	snprintf(x->attributes, sizeof x->attributes, "%s", n->attributes);
 	x->found = true;
 	return 1;
 }
@@ -160,7 +181,8 @@ void operator_end_enrolment(struct request *q)
 	/* Used up and expired: the row stays for the record. */
 	server_record(&b, STORE_ENROLMENT)->u.enrolment = (struct store_enrolment){
 		.hash = x.hash, .name = "", .attributes = "{}", .expires = now, .uses = 0, .by = "" };
-	server_audit(&b, now, q->who, "enrolment-token-end", x.id, "");
+	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = q->who, .action = "enrolment-token-end", .subject = x.id, .detail = x.name,
+							    .why = q->why, .was = x.attributes });
 	if (!handler_dry_run(q) && server_write(q->server, &b, &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;

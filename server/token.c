@@ -47,6 +47,20 @@ void token_device(char out[TOKEN_MAX], const struct token_key *k, const char *id
 	base64url_encode(out + len, mac.bytes, sizeof mac.bytes);
 }
 
+void token_device_id(char out[DEVICE_ID_LEN + 1], const struct token_key *k, const struct digest *enrolment, const char *nonce, const char *host)
+{
+	AUTO(buf) struct buf *text = buf_new(0);
+	char hex[DIGEST_HEX_LEN + 1];
+	struct digest mac = { 0 };
+
+	digest_hex(hex, enrolment);
+	if (text)
+		buf_addf(text, "enrol.%s.%s.%s", hex, nonce, host);
+	if (text && !text->failed)
+		hash_hmac(&mac, k->bytes, sizeof k->bytes, text->data, text->len);
+	hex_encode(out, mac.bytes, DEVICE_ID_LEN / 2);
+}
+
 static bool hex_id(const char *id, size_t len)
 {
 	return len == DEVICE_ID_LEN && strspn(id, "0123456789abcdef") >= len;

@@ -29,6 +29,9 @@ void token_device(char out[TOKEN_MAX], const struct token_key *k, const char *id
 /* False for anything this key did not make. The caller compares the generation. */
 bool token_device_check(const struct token_key *k, const char *token, char id[DEVICE_ID_LEN + 1], uint64_t *generation);
 
+/* Whom an enrolment makes: the same token (by its hash), nonce and host give the same id. */
+void token_device_id(char out[DEVICE_ID_LEN + 1], const struct token_key *k, const struct digest *enrolment, const char *nonce, const char *host);
+
 /* A new random word with this prefix: "rhe_<43 characters>". */
 int token_word(char out[TOKEN_WORD_MAX], const char *prefix, struct err *e) MUST_CHECK;
 void token_hash(struct digest *out, const char *token);

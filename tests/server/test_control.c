@@ -383,6 +383,10 @@ static void a_clone_is_flagged_and_gets_nothing(void **state)
 	assert_false(gets_permit(w, m, &r->bundle.digest));
 	world_reopen(w);
 	assert_true(fleet_find(&w->s->fleet, m->id)->flagged);
+	/* nor the next token: it is not known who would get it */
+	pass_time(31 * 86400);
+	assert_non_null(strstr(checkin(w, m, "", ""), "\"token\":null"));
+	assert_non_null(strstr(checkin(w, machine_of(w, "canary", 1), "", ""), "\"token\":\"rhd1."));
 }
 
 static void every_epoch_that_was_left_tells_a_clone_and_not_only_the_last(void **state)
