@@ -152,7 +152,7 @@ static int admit_enrolment(struct request *q)
 {
 	char address[ROUTE_PEER_MAX];
 
-	return too_often(q, q->server->admission->enrolments, address_of(q, address), "address");
+	return too_often(q, q->server->admission->enrolments, address_of(q, address), LIMIT_ADDRESS);
 }
 
 static int identify_jwt(struct request *q, const char *token, struct identity *who)
