@@ -39,6 +39,8 @@ extern const struct cli_command fleet_commands[];
 extern const size_t fleet_command_count;
 extern const struct cli_command webhook_commands[];
 extern const size_t webhook_command_count;
+extern const struct cli_command audit_commands[];
+extern const size_t audit_command_count;
 extern const struct cli_command token_commands[];
 extern const size_t token_command_count;
 extern const struct cli_command sign_commands[];

@@ -30,6 +30,7 @@ static const struct {
 	{ floor_commands, &floor_command_count },
 	{ fleet_commands, &fleet_command_count },
 	{ rings_commands, &rings_command_count },
+	{ audit_commands, &audit_command_count },
 	{ token_commands, &token_command_count },
 	{ webhook_commands, &webhook_command_count },
 	{ promoter_commands, &promoter_command_count },

@@ -80,7 +80,10 @@ void operator_begin(struct request *q);
 
 /* operator_feed.c */
 void operator_events(struct request *q);
+
+/* operator_audit.c */
 void operator_audit(struct request *q);
+void operator_checkpoints(struct request *q);
 
 /* operator_rings.c */
 void operator_rings_simulate(struct request *q);

@@ -1,4 +1,4 @@
-/* operator_feed: what happened, and who did it. */
+/* operator_feed: what happened. */
 #include "server/handlers.h"
 
 #define PAGE 200
@@ -62,45 +62,6 @@ void operator_events(struct request *q)
 	json_open_object(&p.w, NULL);
 	json_open_array(&p.w, "items");
 	if (store_each_feed(q->server->store, (uint64_t)after, limit, list_event, &p, &e) < 0)
-		reply_error(&q->reply, &e);
-	else
-		end_page(&p);
-}
-
-static int list_audit(const struct store_chain *c, void *arg, struct err *e)
-{
-	struct feed *p = arg;
-
-	(void)e;
-	json_open_object(&p->w, NULL);
-	json_put_int(&p->w, "id", (int64_t)c->id);
-	json_put_int(&p->w, "form", c->form);
-	json_put_time(&p->w, "at", c->a.at);
-	json_put_text(&p->w, "who", c->a.who);
-	json_put_text(&p->w, "action", c->a.action);
-	json_put_text(&p->w, "subject", c->a.subject);
-	json_put_text(&p->w, "detail", c->a.detail);
-	json_put_text(&p->w, "why", c->a.why);
-	json_put_text(&p->w, "was", c->a.was);
-	json_put_text(&p->w, "becomes", c->a.becomes);
-	handler_put_digest(&p->w, "hash", &c->hash);
-	json_close_object(&p->w);
-	p->last = c->id;
-	return 0;
-}
-
-void operator_audit(struct request *q)
-{
-	int64_t after, limit;
-	struct feed p;
-	struct err e;
-
-	if (!page_of(q, &after, &limit))
-		return;
-	p = (struct feed){ q, reply_json(&q->reply, 200), (uint64_t)after };
-	json_open_object(&p.w, NULL);
-	json_open_array(&p.w, "items");
-	if (store_each_audit(q->server->store, &(struct store_audit_filter){ .after = (uint64_t)after, .limit = limit }, list_audit, &p, &e) < 0)
 		reply_error(&q->reply, &e);
 	else
 		end_page(&p);

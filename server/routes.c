@@ -95,6 +95,7 @@ const struct route routes[] = {
 	{ GET,    "/v1/status",                               ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_status, 0 },
 	{ GET,    "/v1/events",                               ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_events, 0 },
 	{ GET,    "/v1/audit",                                AUDITORS,    SCOPE_EVERY,      BODY_NONE, 0, operator_audit, 0 },
+	{ GET,    "/v1/audit/checkpoints",                    AUDITORS,    SCOPE_EVERY,      BODY_NONE, 0, operator_checkpoints, 0 },
 
 	{ GET,    "/healthz",                                 MAY_ANYBODY, SCOPE_NONE,       BODY_NONE, 0, health, 0 },
 	{ GET,    "/metrics",                                 ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, metrics_page, ROUTE_SCRAPED },

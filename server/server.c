@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "server/admit.h"
+#include "server/audit_log.h"
 #include "server/metrics.h"
 #include "server/oidc.h"
 #include "server/webhooks.h"
@@ -253,7 +254,7 @@ static int open_all(struct server *s, struct err *e)
 		return e->code;
 	writer_count(s->writer, s->metrics);
 	if (webhooks_open(s, e) < 0 || desk_keep_count(s->desk, s->store, s->writer, e) < 0 ||
-	    server_import_operators(s, e) < 0)
+	    server_import_operators(s, e) < 0 || audit_log_open(&s->audit_log, s, e) < 0)
 		return e->code;
 	catch_up(s);
 	return 0;
@@ -292,6 +293,9 @@ void server_close(struct server *s)
 		return;
 	if (s->writer && server_fold(s, SIZE_MAX, &e) < 0)
 		log_error("%s", e.msg);
+	if (s->writer && s->audit_log && audit_log_sign(s, clock_now(), &e) < 0)
+		log_error("%s", e.msg);
+	audit_log_close(s->audit_log);
 	writer_stop(s->writer);
 	webhooks_close(s);
 	metrics_free(s->metrics);

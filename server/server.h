@@ -25,6 +25,7 @@ struct ticker;
 struct admission;
 struct oidc;
 struct idempotency;
+struct audit_log;
 struct follow;
 struct metrics;
 struct webhooks;
@@ -46,6 +47,8 @@ struct server {
 	struct ticker *ticker;
 	struct webhooks *webhooks;      /* has locks of its own, taken after all others */
 	struct follow *follow;          /* NULL: no vendor's repository is followed */
+
+	struct audit_log *audit_log;    /* has a lock of its own */
 
 	struct operators *operators;    /* has a lock of its own */
 

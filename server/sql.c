@@ -305,6 +305,8 @@ const char *const sql_text[SQL_COUNT] = {
 		" FROM operator_token ORDER BY created, id",
 	[SQL_ANSWER] =
 		"SELECT who, key, at, request, status, type, etag, location, body FROM answer WHERE who = $1 AND key = $2",
+	[SQL_AUDIT_NEWEST] =
+		"SELECT id, at, who, action, subject, detail, why, was, becomes, form, hash FROM audit ORDER BY id DESC LIMIT 1",
 	[SQL_CHECKPOINTS] =
 		"SELECT count, at, body FROM audit_checkpoint ORDER BY count DESC LIMIT $1",
 	[SQL_WEBHOOK_PUT] =

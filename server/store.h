@@ -389,6 +389,8 @@ int store_each_ring(struct store *s, uint64_t rollout, int (*visit)(const struct
 int store_each_offer(struct store *s, uint64_t rollout, int ring, int (*visit)(const struct store_offer *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;        /* in order of n */
 int store_each_feed(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_feed *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_audit(struct store *s, const struct store_audit_filter *f, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+/* The last one. */
+int store_audit_last(struct store *s, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_checkpoint(struct store *s, int64_t limit, int (*visit)(const struct store_checkpoint *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;     /* newest first; limit 0: none */
 int store_each_rollback(struct store *s, int (*visit)(const struct store_rollback *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;      /* those not done */
 int store_each_reservation(struct store *s, const char *role /* NULL: all */, int (*visit)(const struct store_reservation *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;

@@ -279,6 +279,11 @@ int store_each_audit(struct store *s, const struct store_audit_filter *f, int (*
 		    f->action ? f->action : "", f->subject ? f->subject : "", f->since, f->until);
 }
 
+int store_audit_last(struct store *s, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_audit, &visit, arg, e, SQL_AUDIT_NEWEST, "");
+}
+
 int store_each_checkpoint(struct store *s, int64_t limit, int (*visit)(const struct store_checkpoint *, void *, struct err *), void *arg, struct err *e)
 {
 	return walk(s, row_checkpoint, &visit, arg, e, SQL_CHECKPOINTS, "i", limit ? limit : -1);

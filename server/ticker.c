@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "server/audit_log.h"
 #include "server/control.h"
 #include "server/idempotency.h"
 #include "server/recalls.h"
@@ -25,7 +26,7 @@
 #define PULSE_MS 5000           /* a row is written so often, to see whether rows can be */
 #define SWEEP_MS 3600000
 
-enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD, DUTY_SWEEP, DUTY_UPLOADS, DUTY_ANSWERS, DUTY_REQUESTS, DUTY_BUNDLES, DUTY_PULSE, DUTIES };
+enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD, DUTY_AUDIT, DUTY_SWEEP, DUTY_UPLOADS, DUTY_ANSWERS, DUTY_REQUESTS, DUTY_BUNDLES, DUTY_PULSE, DUTIES };
 
 struct ticker {
 	struct server *server;
@@ -193,6 +194,7 @@ static void tick(struct ticker *t)
 		t->folded = ticks;
 		tell(t, DUTY_FOLD, server_fold(t->server, FOLD_MOST, &e), &e);
 	}
+	tell(t, DUTY_AUDIT, audit_log_tick(t->server, now, &e), &e);
 	if (t->swept == 0 || ticks - t->swept >= SWEEP_MS) {
 		t->swept = ticks;
 		tell(t, DUTY_UPLOADS, requests_sweep_uploads(t->server, time(NULL), &e), &e);
