@@ -10,7 +10,7 @@
 struct fleet_options {
 	struct remote_options remote;
 	struct cli_list attributes;
-	const char *ring, *name;
+	const char *ring, *name, *reason;
 	int64_t uses, lifetime_s, after;
 };
 
@@ -23,10 +23,15 @@ static const struct cli_option device_rows[] = {
 	REMOTE_ROWS(AT(remote)),
 };
 static const struct cli_option enrol_rows[] = {
+	{ "hint", 0, CLI_TEXT, AT(ring), "RING", "the ring that its devices are meant for: the attribute ring" },
 	{ "attribute", 'a', CLI_MANY, AT(attributes), "KEY=VALUE", "assigned to every device that uses it, such as ring=canary" },
 	{ "name", 0, CLI_TEXT, AT(name), "TEXT", "what it is for [enrolment]" },
 	{ "uses", 0, CLI_INT, AT(uses), "N", "how many devices may use it [any number]" },
 	{ "lifetime", 0, CLI_SECONDS, AT(lifetime_s), "TIME", "how long it is good, such as 12h [7d]" },
+	REMOTE_CHANGE_ROWS(AT(remote)),
+};
+static const struct cli_option reason_rows[] = {
+	{ "reason", 0, CLI_TEXT, AT(reason), "TEXT", "why, for the audit log" },
 	REMOTE_CHANGE_ROWS(AT(remote)),
 };
 static const struct cli_option event_rows[] = {
@@ -173,7 +178,7 @@ static int devices_list(int argc, char **argv, const void *options, struct err *
 {
 	static const struct remote_column columns[] = {
 		{ "DEVICE", "device" }, { "RING", "ring" }, { "HOST", "facts.host" }, { "OS", "facts.os" }, { "SENSOR", "facts.sensor_version" },
-		{ "LAST SEEN", "last_seen" }, { "REVOKED", "revoked" }, { "FLAGGED", "flagged" },
+		{ "LAST SEEN", "last_seen" }, { "REVOKED", "revoked" }, { "FLAGGED", "flag" },
 	};
 	const struct fleet_options *o = options;
 	AUTO(remote) struct remote *r = NULL;
@@ -232,16 +237,49 @@ static int devices_show(int argc, char **argv, const void *options, struct err *
 	return on_device(options, "GET", argv[0], "", NULL, e);
 }
 
+/* "DELETE below base", with the reason in the query, as it has no body. */
+static int end_one(const struct fleet_options *o, const char *base, const char *id, struct err *e)
+{
+	AUTO(buf) struct buf *path = NULL;
+
+	if (below(&path, base, id, o->reason ? "?reason=" : "", e) < 0)
+		return e->code;
+	if (o->reason)
+		remote_escape(path, o->reason);
+	if (buf_check(path, e) < 0)
+		return e->code;
+	return call_and_print(&o->remote, "DELETE", path->data, NULL, e);
+}
+
 static int devices_revoke(int argc, char **argv, const void *options, struct err *e)
 {
 	(void)argc;
-	return on_device(options, "DELETE", argv[0], "", NULL, e);
+	return end_one(options, "/v1/devices/", argv[0], e);
+}
+
+static int devices_clear(int argc, char **argv, const void *options, struct err *e)
+{
+	const struct fleet_options *o = options;
+	AUTO(buf) struct buf *body = buf_new(0);
+	struct json_writer w = { .out = body };
+
+	(void)argc;
+	if (!body)
+		return err_memory(e);
+	if (!o->reason)
+		return err_set(e, ERR_USAGE, "--reason TEXT is needed: what tells that it is one machine?");
+	json_open_object(&w, NULL);
+	json_put_text(&w, "reason", o->reason);
+	json_close_object(&w);
+	return on_device(o, "POST", argv[0], "/clear", body, e);
 }
 
 /* {"ring":"canary"} from "ring=canary". */
-static int put_attributes(struct json_writer *w, const char *const *words, size_t count, struct err *e)
+static int put_attributes(struct json_writer *w, const char *ring /* NULL: no hint */, const char *const *words, size_t count, struct err *e)
 {
 	json_open_object(w, "attributes");
+	if (ring)
+		json_put_text(w, "ring", ring);
 	for (size_t i = 0; i < count; i++) {
 		const char *equals = strchr(words[i], '=');
 		char key[128];
@@ -263,13 +301,34 @@ static int devices_assign(int argc, char **argv, const void *options, struct err
 	if (!body)
 		return err_memory(e);
 	json_open_object(&w, NULL);
-	if (put_attributes(&w, (const char *const *)argv + 1, (size_t)argc - 1, e) < 0)
+	if (put_attributes(&w, NULL, (const char *const *)argv + 1, (size_t)argc - 1, e) < 0)
 		return e->code;
 	json_close_object(&w);
 	return on_device(options, "PUT", argv[0], "/attributes", body, e);
 }
 
 /* ---- enrolment ---- */
+
+static int token_enrolments(int argc, char **argv, const void *options, struct err *e)
+{
+	static const struct remote_column columns[] = {
+		{ "ID", "id" }, { "NAME", "name" }, { "RING", "attributes.ring" }, { "USES LEFT", "uses" }, { "EXPIRES", "expires" }, { "BY", "by" },
+	};
+	const struct fleet_options *o = options;
+	AUTO(remote) struct remote *r = NULL;
+
+	(void)argc;
+	(void)argv;
+	if (remote_open(&r, &o->remote, e) < 0)
+		return e->code;
+	return remote_list(r, "/v1/enrolment-tokens", o->remote.json, columns, ARRAY_LEN(columns), e);
+}
+
+static int token_end_enrolment(int argc, char **argv, const void *options, struct err *e)
+{
+	(void)argc;
+	return end_one(options, "/v1/enrolment-tokens/", argv[0], e);
+}
 
 static int token_enrol(int argc, char **argv, const void *options, struct err *e)
 {
@@ -286,7 +345,7 @@ static int token_enrol(int argc, char **argv, const void *options, struct err *e
 		return err_memory(e);
 	json_open_object(&w, NULL);
 	json_put_text(&w, "name", o->name ? o->name : "enrolment");
-	if (put_attributes(&w, o->attributes.items, o->attributes.count, e) < 0)
+	if (put_attributes(&w, o->ring, o->attributes.items, o->attributes.count, e) < 0)
 		return e->code;
 	if (o->uses)
 		json_put_int(&w, "uses", o->uses);
@@ -343,7 +402,10 @@ const struct cli_command fleet_commands[] = {
 	{ .name = "devices list", COMMAND(devices_list, NULL, 0, 0, device_rows, "devices and when they were heard") },
 	{ .name = "devices show", COMMAND(devices_show, "DEVICE", 1, 1, plain_rows, "everything known of one device") },
 	{ .name = "devices assign", COMMAND(devices_assign, "DEVICE KEY=VALUE...", 2, -1, change_rows, "replace a device's attributes") },
-	{ .name = "devices revoke", COMMAND(devices_revoke, "DEVICE", 1, 1, change_rows, "let a device in no more") },
+	{ .name = "devices revoke", COMMAND(devices_revoke, "DEVICE", 1, 1, reason_rows, "let a device in no more") },
+	{ .name = "devices clear", COMMAND(devices_clear, "DEVICE", 1, 1, reason_rows, "a flagged device is one machine after all: what it survived counts again") },
 	{ .name = "token enrol", COMMAND(token_enrol, NULL, 0, 0, enrol_rows, "make the string that enrols endpoints") },
+	{ .name = "token enrolments", COMMAND(token_enrolments, NULL, 0, 0, plain_rows, "what endpoints may enrol with, and how many more") },
+	{ .name = "token end-enrolment", COMMAND(token_end_enrolment, "ID", 1, 1, reason_rows, "let nobody enrol with it any more") },
 };
 const size_t fleet_command_count = ARRAY_LEN(fleet_commands);

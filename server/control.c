@@ -47,12 +47,21 @@ static void settle(struct server *s, struct stage *g, const struct stage *next)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* What an operator can move of a ring; for the audit log. */
+#define STATE_TEXT 160
+static void state_text(char out[STATE_TEXT], const struct stage *g)
+{
+	snprintf(out, STATE_TEXT, "{\"continue_anyway\":%s,\"coverage_approved\":%s,\"operator_hold\":%s,\"state\":\"%s\"}",
+		 g->continue_anyway ? "true" : "false", g->coverage_approved ? "true" : "false", g->operator_hold ? "true" : "false",
+		 state_name(g->state));
+}
+
 static int keep(struct server *s, struct stage *g, const struct stage *next, const char *kind, const struct motive *m, int64_t now,
 		struct err *e)
 {
 	struct server_batch b = { .count = 0 };
 	struct buf previous = { .max = 4096 }, record = { .max = GATE_RECORD_MAX };
-	char subject[NAME_LEN_MAX * 2 + 32], inputs[CONTROL_INPUTS];
+	char subject[NAME_LEN_MAX * 2 + 32], inputs[CONTROL_INPUTS], was[STATE_TEXT], becomes[STATE_TEXT];
 	struct store_record *row = server_record(&b, STORE_RING), *decision = server_record(&b, STORE_DECISION);
 	int got = stage_row(next, &row->u.ring, &previous, e);
 
@@ -62,8 +71,11 @@ static int keep(struct server *s, struct stage *g, const struct stage *next, con
 		decision->u.decision.to = state_name(next->state);
 	}
 	snprintf(subject, sizeof subject, "rollout %llu ring %s", (unsigned long long)g->rollout->id, g->policy->name);
+	state_text(was, g);
+	state_text(becomes, next);
 	if (m->who)
-		server_audit(&b, now, m->who, kind, subject, text(m->sentence));
+		server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = m->who, .action = kind, .subject = subject,
+								    .why = text(m->sentence), .was = was, .becomes = becomes });
 	/* A halt is not put off because its inputs cannot be written down. */
 	if (got == 0 && m->record && control_put_record(&b, m->record, &record, inputs, e) == 0)
 		decision->u.decision.inputs = inputs;
@@ -160,7 +172,7 @@ static int begin(struct server *s, const struct store_bundle *b, const struct po
 {
 	struct server_batch batch = { .count = 0 };
 	struct store_record *bundle = server_record(&batch, STORE_BUNDLE), *row = server_record(&batch, STORE_ROLLOUT), *d;
-	char subject[NAME_LEN_MAX + 32], sentence[256];
+	char subject[NAME_LEN_MAX + 32], sentence[256], hex[DIGEST_HEX_LEN + 1], becomes[DIGEST_HEX_LEN + 60];
 
 	bundle->u.bundle = *b;
 	row->u.rollout = (struct store_rollout){
@@ -183,7 +195,10 @@ static int begin(struct server *s, const struct store_bundle *b, const struct po
 		r->u.ring = (struct store_ring){ .rollout = row->u.rollout.id, .ring = (int)i, .state = RING_QUEUED,
 						 .changed = now, .cause = "", .sentence = "", .previous = "" };
 	}
-	server_audit(&batch, now, b->by, "publish", subject, b->reason);
+	digest_hex(hex, &b->digest);
+	snprintf(becomes, sizeof becomes, "{\"digest\":\"%s\",\"rollout\":%llu}", hex, (unsigned long long)row->u.rollout.id);
+	server_audit_entry(&batch, &(const struct audit_entry){ .at = now, .who = b->by, .action = "publish", .subject = subject, .detail = sentence,
+								.why = b->reason, .becomes = becomes });
 	if (server_write(s, &batch, e) < 0)
 		return e->code;
 	*id = row->u.rollout.id;

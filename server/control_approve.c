@@ -107,7 +107,8 @@ static int keep(struct server *s, struct rollout *r, int ring, enum approval_kin
 		.digest = r->bundle.digest, .from = "", .to = "", .cause = verdict_cause_name(CAUSE_OPERATOR), .sentence = said, .inputs = "",
 	};
 	snprintf(subject, sizeof subject, "rollout %llu%s%s", (unsigned long long)r->id, name[0] ? " ring " : "", name);
-	server_audit(&b, now, m->who, action, subject, m->sentence);
+	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = m->who, .action = action, .subject = subject, .detail = said,
+							    .why = m->sentence, .was = "{\"agreed\":false}", .becomes = "{\"agreed\":true}" });
 	if (server_write(s, &b, e) < 0)
 		return err_wrap(e, "%s", subject);
 	pthread_mutex_lock(&s->lock);

@@ -60,13 +60,19 @@ static int resume(struct server *s, struct stage *g, const struct motive *m, int
 	return control_keep(s, g, &next, "operator", m, now, e);
 }
 
+#define ORDER_TEXT 80
+static void order_text(char out[ORDER_TEXT], uint64_t attempt, bool restored)
+{
+	snprintf(out, ORDER_TEXT, "{\"attempt\":%llu,\"restored\":%s}", (unsigned long long)attempt, restored ? "true" : "false");
+}
+
 /* Keeps what is written into the row of the rollout, with the order. */
 static int keep_rollout(struct server *s, const struct rollout *r, const struct store_rollout *row, const char *action, const struct motive *m,
 			int64_t now, struct err *e)
 {
 	struct server_batch b = { .count = 0 };
 	struct store_record *record = server_record(&b, STORE_ROLLOUT), *decision = server_record(&b, STORE_DECISION);
-	char subject[32];
+	char subject[32], was[ORDER_TEXT], becomes[ORDER_TEXT];
 
 	record->u.rollout = *row;
 	decision->u.decision = (struct store_decision){
@@ -74,7 +80,10 @@ static int keep_rollout(struct server *s, const struct rollout *r, const struct 
 		.digest = r->bundle.digest, .from = "", .to = "", .cause = m->cause, .sentence = m->sentence, .inputs = "",
 	};
 	snprintf(subject, sizeof subject, "rollout %llu", (unsigned long long)r->id);
-	server_audit(&b, now, m->who, action, subject, m->sentence);
+	order_text(was, r->attempt, r->restored);
+	order_text(becomes, row->attempt, row->restored);
+	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = m->who, .action = action, .subject = subject, .why = m->sentence,
+							    .was = was, .becomes = becomes });
 	return server_write(s, &b, e) < 0 ? err_wrap(e, "%s", subject) : 0;
 }
 

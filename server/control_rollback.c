@@ -230,9 +230,14 @@ static int find_target(struct server *s, struct target *t, struct err *e)
 static int record(struct server *s, const struct rollback *r, struct err *e)
 {
 	struct server_batch b = { .count = 0 };
+	char hex[DIGEST_HEX_LEN + 1], was[40], becomes[DIGEST_HEX_LEN + 60];
 
 	row_of(r, false, &server_record(&b, STORE_ROLLBACK)->u.rollback);
-	server_audit(&b, r->at, r->by, "rollback", r->channel, r->reason);
+	digest_hex(hex, &r->bundle.digest);
+	snprintf(becomes, sizeof becomes, "{\"digest\":\"%s\",\"serial\":%" PRIu64 "}", hex, r->bundle.serial);
+	snprintf(was, sizeof was, "{\"serial\":%" PRIu64 "}", r->max_serial);
+	server_audit_entry(&b, &(const struct audit_entry){ .at = r->at, .who = r->by, .action = "rollback", .subject = r->channel, .why = r->reason,
+							    .was = was, .becomes = becomes });
 	server_record(&b, STORE_DECISION)->u.decision = (struct store_decision){
 		.at = r->at, .kind = "rollback", .channel = r->channel, .ring = "", .device = "", .digest = r->bundle.digest,
 		.from = "", .to = "begun", .cause = "operator", .sentence = r->reason, .inputs = "",

@@ -56,7 +56,8 @@ static int note_refusal(struct server *s, const struct incoming *b, const struct
 	server_record(&batch, STORE_DECISION)->u.decision = (struct store_decision){
 		.at = now, .kind = "refused", .channel = b->channel, .ring = "", .device = "", .digest = b->digest, .from = "",
 		.to = "", .cause = "checks", .sentence = sentence, .inputs = "" };
-	server_audit(&batch, now, b->by, "publish-refused", b->channel, sentence);
+	server_audit_entry(&batch, &(const struct audit_entry){ .at = now, .who = b->by, .action = "publish-refused", .subject = b->channel,
+								.detail = sentence, .why = b->reason });
 	return server_write(s, &batch, e);
 }
 
@@ -70,7 +71,8 @@ static int note_overridden(struct server *s, const struct incoming *b, const str
 		return 0;
 	snprintf(subject, sizeof subject, "%s %" PRIu64, b->channel, b->serial);
 	snprintf(detail, sizeof detail, "although refused by %s: %.300s", names, b->reason);
-	server_audit(&batch, now, b->by, "publish-allow-refused", subject, detail);
+	server_audit_entry(&batch, &(const struct audit_entry){ .at = now, .who = b->by, .action = "publish-allow-refused", .subject = subject,
+								.detail = detail, .why = b->reason });
 	return server_write(s, &batch, e);
 }
 

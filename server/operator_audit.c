@@ -9,6 +9,7 @@
 #define PAGE 100
 #define PAGE_MAX 500
 #define SUBJECT_MAX 200
+#define PAGE_BYTES ((size_t)2 << 20)    /* a page that has so much ends: rows may hold whole policies */
 
 struct page {
 	struct json_writer w;
@@ -22,7 +23,7 @@ static int list_row(const struct store_chain *c, void *arg, struct err *e)
 	struct page *p = arg;
 
 	(void)e;
-	if (p->count == p->limit) {
+	if (p->count == p->limit || (p->count > 0 && p->w.out->len > PAGE_BYTES)) {
 		p->more = true;
 		return 1;
 	}

@@ -89,7 +89,7 @@ void operator_register(struct request *q)
 	AUTO(contract) struct contract *c = NULL;
 	struct server_batch b = { .count = 0 };
 	struct wanted wanted = { .q = NULL };
-	char subject[200];
+	char subject[200], hex[DIGEST_HEX_LEN + 1], becomes[DIGEST_HEX_LEN + 20];
 	int64_t now = clock_now();
 	struct json_writer w;
 	struct err e;
@@ -102,7 +102,10 @@ void operator_register(struct request *q)
 	snprintf(subject, sizeof subject, "%s %s", c->sensor, c->version);
 	server_record(&b, STORE_CONTRACT)->u.contract = (struct store_contract){
 		c->digest, c->sensor, c->version, q->body->data, q->body->len, now, q->who };
-	server_audit(&b, now, q->who, "contract", subject, "");
+	digest_hex(hex, &c->digest);
+	snprintf(becomes, sizeof becomes, "{\"digest\":\"%s\"}", hex);
+	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = q->who, .action = "contract", .subject = subject, .why = q->why,
+							    .becomes = becomes });
 	if (store_each_contract(q->server->store, one_contract, &wanted, &e) < 0 ||
 	    (!wanted.found && !handler_dry_run(q) && server_write(q->server, &b, &e) < 0)) {
 		reply_error(&q->reply, &e);

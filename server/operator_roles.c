@@ -80,7 +80,7 @@ void operator_draft(struct request *q)
 
 struct put {
 	struct server *s;
-	const char *role, *who;
+	const char *role, *who, *why;
 	int64_t now;
 	struct buf *envelope;
 	struct desk_file files[TARGETS_MAX];
@@ -178,11 +178,34 @@ static int parse(struct put *p, struct request *q, const struct json_doc *d, str
 	return count_signatures(p, e);
 }
 
+/* Version and hash of a role's file, NULL: as it is published; for the audit log. "" when there is none. */
+#define ROLE_TEXT (DIGEST_HEX_LEN + 60)
+static void role_text(char out[ROLE_TEXT], struct server *s, const char *role, const struct buf *envelope)
+{
+	AUTO(buf) struct buf *published = NULL;
+	char hex[DIGEST_HEX_LEN + 1];
+	struct digest d;
+	struct err e;
+
+	out[0] = '\0';
+	if (!envelope && desk_role(s->desk, role, &published, &e) < 0)
+		return;
+	if (!envelope)
+		envelope = published;
+	hash_bytes(&d, envelope->data, envelope->len);
+	digest_hex(hex, &d);
+	snprintf(out, ROLE_TEXT, "{\"sha256\":\"%s\",\"version\":%lld}", hex, (long long)version_of(role, envelope));
+}
+
 static int publish(struct put *p, struct err *e)
 {
 	struct server_batch b = { .count = 0 };
+	char was[ROLE_TEXT], becomes[ROLE_TEXT];
 
-	server_audit(&b, p->now, p->who, "role", p->role, "");
+	role_text(was, p->s, p->role, NULL);
+	role_text(becomes, p->s, p->role, p->envelope);
+	server_audit_entry(&b, &(const struct audit_entry){ .at = p->now, .who = p->who, .action = "role", .subject = p->role, .why = p->why, .was = was,
+							    .becomes = becomes });
 	if (desk_publish(p->s->desk, p->role, p->envelope->data, p->envelope->len, p->files, p->count, p->now, e) < 0 ||
 	    server_write(p->s, &b, e) < 0)
 		return e->code;
@@ -269,7 +292,7 @@ void operator_put_role(struct request *q)
 {
 	static const char *const known[] = { "role", "targets", NULL };
 	AUTO(json) struct json_doc *d = handler_body(q, known);
-	__attribute__((cleanup(put_release))) struct put p = { .s = q->server, .role = q->params[0], .who = q->who, .now = clock_now() };
+	__attribute__((cleanup(put_release))) struct put p = { .s = q->server, .role = q->params[0], .who = q->who, .why = q->why, .now = clock_now() };
 	static const struct requests_info none;
 	struct requests_info info;
 	bool waits;

@@ -232,20 +232,58 @@ static int new_secret(struct held *h, char token[TOKEN_WORD_MAX], struct err *e)
 	return 0;
 }
 
-/* Store first, then memory; with `tokens`. */
-static int keep(struct server *s, const struct held *h, const char *who, const char *action, int64_t now, struct err *e)
+/* What a token is, but for its secret; for the audit log. */
+static void token_text(struct buf *out, const struct store_token *t)
 {
-	struct server_batch b = { .count = 0 };
-	struct operators_fresh *fresh;
-	char detail[160];
+	struct json_writer w = { .out = out };
 
+	json_open_object(&w, NULL);
+	json_put_text(&w, "channels", t->channels[0] ? t->channels : "all");
+	json_put_time(&w, "expires", t->expires);
+	json_open_array(&w, "roles");
+	for (int r = 0; r < ROLES; r++)
+		if (t->roles & (1u << r))
+			json_put_text(&w, NULL, role_name((enum role)r));
+	json_close_array(&w);
+	handler_put_time(&w, "revoked", t->revoked);
+	json_put_int(&w, "version", (int64_t)t->version);
+	json_close_object(&w);
+}
+
+struct earlier {
+	const char *id;
+	struct buf *text;
+};
+
+static int find_earlier(const struct store_token *t, void *arg, struct err *e)
+{
+	struct earlier *x = arg;
+
+	(void)e;
+	if (strcmp(t->id, x->id) != 0)
+		return 0;
+	token_text(x->text, t);
+	return 1;
+}
+
+/* Store first, then memory; with `tokens`. */
+static int keep(struct request *q, const struct held *h, const char *action, int64_t now, struct err *e)
+{
+	AUTO(buf) struct buf *was = buf_new(0), *becomes = buf_new(0);
+	struct server *s = q->server;
+	struct server_batch b = { .count = 0 };
+	struct earlier old = { .id = h->id, .text = was };
+	struct operators_fresh *fresh;
+
+	if (!was || !becomes)
+		return err_memory(e);
 	/* A token that is revoked in the store must not go on here for want of memory. */
-	if (operators_ready(&fresh, s->operators, &h->row, e) < 0)
+	if (operators_each(s->operators, find_earlier, &old, e) < 0 || operators_ready(&fresh, s->operators, &h->row, e) < 0)
 		return e->code;
-	snprintf(detail, sizeof detail, "%s, version %llu, channels %.100s", h->id, (unsigned long long)h->row.version,
-		 h->channels[0] ? h->channels : "all");
+	token_text(becomes, &h->row);
 	server_record(&b, STORE_TOKEN)->u.token = h->row;
-	server_audit(&b, now, who, action, h->name, detail);
+	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = q->who, .action = action, .subject = h->name, .detail = h->id,
+							    .why = q->why, .was = was->data, .becomes = becomes->data });
 	if (server_write(s, &b, e) < 0) {
 		operators_forget(fresh);
 		return e->code;
@@ -280,7 +318,7 @@ void operator_add_token(struct request *q)
 	if (got == 0)
 		got = new_secret(&h, token, &e);
 	if (got == 0 && !dry)
-		got = keep(s, &h, q->who, "token", now, &e);
+		got = keep(q, &h, "token", now, &e);
 	pthread_mutex_unlock(&s->tokens);
 	if (got < 0)
 		reply_error(&q->reply, &e);
@@ -322,7 +360,7 @@ static void rotate(struct request *q, struct held *h, int64_t overlap, int64_t l
 	h->row.old_until = overlap ? now + overlap : 0;
 	h->row.expires = now + life;
 	h->row.version++;
-	if (new_secret(h, token, &e) < 0 || (!dry && keep(q->server, h, q->who, "token-rotate", now, &e) < 0))
+	if (new_secret(h, token, &e) < 0 || (!dry && keep(q, h, "token-rotate", now, &e) < 0))
 		reply_error(&q->reply, &e);
 	else
 		reply_token(q, 200, &h->row, dry ? NULL : token);
@@ -360,7 +398,7 @@ void operator_end_token(struct request *q)
 	if (open_for_change(q, &h)) {
 		h.row.revoked = now;
 		h.row.version++;
-		if (!handler_dry_run(q) && keep(q->server, &h, q->who, "token-revoke", now, &e) < 0)
+		if (!handler_dry_run(q) && keep(q, &h, "token-revoke", now, &e) < 0)
 			reply_error(&q->reply, &e);
 		else
 			reply_token(q, 200, &h.row, NULL);

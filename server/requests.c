@@ -100,7 +100,7 @@ int requests_keep(struct server *s, const struct sigreq *q, const char *subject,
 {
 	AUTO(buf) struct buf *body = buf_new(0);
 	struct server_batch b = { .count = 0 };
-	char roles[1024], sentence[700];
+	char roles[1024], sentence[700], becomes[80];
 
 	if (!body)
 		return err_memory(e);
@@ -113,7 +113,10 @@ int requests_keep(struct server *s, const struct sigreq *q, const char *subject,
 	server_record(&b, STORE_DECISION)->u.decision = (struct store_decision){
 		.at = now, .kind = "signing-request", .channel = "", .ring = "", .device = "", .from = "", .to = requests_state_name(state),
 		.cause = q->id, .sentence = sentence, .inputs = "" };
-	server_audit(&b, now, who, action, q->id, sentence);
+	snprintf(becomes, sizeof becomes, "{\"drafts\":%zu,\"state\":\"%s\"}", q->draft_count, requests_state_name(state));
+	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = who, .action = action, .subject = q->id, .detail = sentence,
+							    .why = note[0] ? note : q->reason, .becomes = becomes,
+							    .was = strcmp(action, "signing-request") ? "{\"state\":\"open\"}" : "" });
 	return server_write(s, &b, e);
 }
 

@@ -10,7 +10,7 @@
 
 #define TYPE "audit-checkpoint"
 #define SIGNATURE_MAX 256       /* bytes */
-#define TEXT_MAX 65536          /* bytes of one text of a row */
+#define TEXT_MAX ((size_t)4 << 20)      /* bytes of one text of a row */
 
 void audit_checkpoint_signed(struct json_writer *w, const char *key, const struct audit_checkpoint *c)
 {

@@ -180,7 +180,8 @@ static const struct verb looks[] = {
 	{ { "policy", "show", "edr" }, NULL },
 	{ { "devices", "list" }, NULL }, { { "devices", "show", "$device" }, NULL },
 	{ { "contract", "list" }, NULL },
-	{ { "token", "list" }, NULL }, { { "token", "show", "$token" }, NULL }, { { "token", "whoami" }, NULL },
+	{ { "token", "list" }, NULL }, { { "token", "enrolments" }, NULL },
+	{ { "audit", "list" }, NULL }, { { "audit", "verify" }, NULL }, { { "token", "show", "$token" }, NULL }, { { "token", "whoami" }, NULL },
 	{ { "request", "list" }, NULL }, { { "request", "show", "$request" }, NULL },
 };
 
@@ -194,7 +195,7 @@ static const struct verb changes[] = {
 	{ { "policy", "set", "$policy" }, NULL },
 	{ { "rings", "set", "$map" }, "fleet" }, { { "rings", "override", "$device", "pilot" }, "fleet" },
 	{ { "rings", "override", "$device", "--clear" }, "fleet" },
-	{ { "devices", "assign", "$device", "ring=early" }, NULL }, { { "devices", "revoke", "$device" }, NULL },
+	{ { "devices", "assign", "$device", "ring=early" }, NULL }, { { "devices", "revoke", "$device", "--reason", "x y" }, NULL },
 	{ { "contract", "register", "$contract" }, NULL },
 	{ { "token", "enrol", "--name", "lab2" }, NULL }, { { "token", "create", "bob", "--role", "viewer" }, NULL },
 	{ { "token", "rotate", "$token" }, NULL }, { { "token", "revoke", "$token" }, NULL },
