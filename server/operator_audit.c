@@ -7,7 +7,7 @@
 #include "server/handlers.h"
 
 #define PAGE 100
-#define PAGE_MAX 500
+#define PAGE_MAX 1000
 #define SUBJECT_MAX 200
 #define PAGE_BYTES ((size_t)2 << 20)    /* a page that has so much ends: rows may hold whole policies */
 
