@@ -191,6 +191,7 @@ static int put(struct webhooks *all, const struct store_webhook *w, uint64_t ver
 	struct store_record *row = server_record(&b, STORE_WEBHOOK);
 	struct webhook fresh = { .used = false };
 	uint64_t audit;
+	char was[40], becomes[40];
 	struct slot *t;
 
 	pthread_mutex_lock(&all->lock);
@@ -206,7 +207,10 @@ static int put(struct webhooks *all, const struct store_webhook *w, uint64_t ver
 	if (version == 0 && store_heads(all->server->store, &fresh.row.cursor, &audit, e) < 0)
 		return e->code;
 	row->u.webhook = fresh.row;
-	server_audit(&b, now, who, version ? "webhook-change" : "webhook", w->name, w->url);
+	snprintf(was, sizeof was, "{\"version\":%llu}", (unsigned long long)version);
+	snprintf(becomes, sizeof becomes, "{\"version\":%llu}", (unsigned long long)fresh.row.version);
+	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = who, .action = version ? "webhook-change" : "webhook", .subject = w->name,
+							    .detail = w->url, .was = version ? was : "", .becomes = becomes });
 	if (server_write(all->server, &b, e) < 0)
 		return e->code;
 	pthread_mutex_lock(&all->lock);
@@ -248,7 +252,8 @@ int webhooks_end(struct server *s, const char *name, const char *who, int64_t no
 	int got;
 
 	server_record(&b, STORE_WEBHOOK_END)->u.webhook.name = name;
-	server_audit(&b, now, who, "webhook-end", name, "");
+	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = who, .action = "webhook-end", .subject = name, .was = "{\"ended\":false}",
+							    .becomes = "{\"ended\":true}" });
 	pthread_mutex_lock(&all->changing);
 	t = find(all, name);
 	if (!t) {
@@ -309,7 +314,8 @@ int webhooks_test(struct server *s, const char *name, const char *who, int64_t n
 	server_record(&b, STORE_DELIVERY)->u.delivery = (struct store_delivery){
 		.webhook = name, .message = message, .type = "ringhold.webhook.test", .made = now, .due = now, .body = body->data,
 	};
-	server_audit(&b, now, who, "webhook-test", name, "");
+	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = who, .action = "webhook-test", .subject = name, .detail = message,
+							    .becomes = "{\"delivery\":\"due\"}" });
 	return keep(s, name, &b, e);
 }
 
@@ -318,7 +324,9 @@ int webhooks_again(struct server *s, const char *name, const char *message, cons
 	struct server_batch b = { .count = 0 };
 
 	server_record(&b, STORE_DELIVERIES_AGAIN)->u.delivery = (struct store_delivery){ .webhook = name, .message = message, .due = now };
-	server_audit(&b, now, who, "webhook-again", name, message[0] ? message : "all dead letters");
+	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = who, .action = "webhook-again", .subject = name,
+							    .detail = message[0] ? message : "all dead letters", .was = "{\"delivery\":\"dead\"}",
+							    .becomes = "{\"delivery\":\"due\"}" });
 	return keep(s, name, &b, e);
 }
 
