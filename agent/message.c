@@ -78,6 +78,7 @@ static const struct wire_field clause_fields[] = {
 	NAME(clause, channel), TEXT(clause, name), BOOL(clause, holds), TEXT(clause, sentence),
 };
 static const struct wire_field done_fields[] = { I64(done, code), BOOL(done, refreshed), TEXT(done, text) };
+static const struct wire_field identity_fields[] = { RANGE(identity, size, MESSAGE_IDENTITY_MAX) };
 static const struct wire_field server_fields[] = { TEXT(server, server), TEXT(server, pin) };
 static const struct wire_field get_fields[] = {
 	RANGE(get, repo, 7), RANGE(get, plane, PLANES - 1), TEXT(get, path), U64(get, max),
@@ -116,7 +117,7 @@ static const struct wire_field result_fields[] = {
 };
 
 #define CARRIES_FD(t) \
-	((t) == MSG_CALL || (t) == MSG_DOWNLOAD || (t) == MSG_BODY || (t) == MSG_UNPACK || (t) == MSG_OLD)
+	((t) == MSG_IDENTITY || (t) == MSG_CALL || (t) == MSG_DOWNLOAD || (t) == MSG_BODY || (t) == MSG_UNPACK || (t) == MSG_OLD)
 
 static const struct wire_record records[] = {
 #define X(id, member, value) { .type = value, .name = #member, .size = sizeof(struct message_##member), \

@@ -5,7 +5,7 @@
  *   judge -> supervisor    TOKEN, ACKED, POISONED, RESYNC, PERMIT, NEXT, STOP, DROP,
  *                          CLAUSE, VERDICT, DONE
  *   judge -> fetch         GET, CALL            fetch -> judge        ANSWER (body in a memfd)
- *   supervisor -> fetch    SERVER, DOWNLOAD     fetch -> supervisor   ANSWER
+ *   supervisor -> fetch    SERVER, IDENTITY, DOWNLOAD     fetch -> supervisor   ANSWER
  *   supervisor -> unpack   UNPACK, OLD          unpack -> supervisor  FILE, or MEMBER, DATA, END; SAME,
  *                          MEASURED, RESULT
  *   supervisor -> check    TRY or COMPARE       check -> supervisor   RULE, RESULT
@@ -49,6 +49,7 @@
 	X(MSG_DONE, done, 25)                                          \
 	X(MSG_CLAUSE, clause, 26)                                      \
 	X(MSG_SERVER, server, 37)                                      \
+	X(MSG_IDENTITY, identity, 38)   /* with the file */            \
 	X(MSG_GET, get, 32)                                            \
 	X(MSG_CALL, call, 33)                                          \
 	X(MSG_DOWNLOAD, download, 34)                                  \
@@ -268,6 +269,12 @@ struct message_server {
 	char pin[MESSAGE_SHORT];        /* sha256//...; "" none */
 };
 
+struct message_identity {       /* what this host shows its server in TLS: certificate and private key, PEM */
+	uint64_t size;          /* of the file */
+};
+
+#define MESSAGE_IDENTITY_MAX 65536      /* bytes of it */
+
 enum fetch_plane { PLANE_METADATA, PLANE_TARGETS, PLANES };
 
 struct message_get {
@@ -404,6 +411,7 @@ struct message {
 		struct message_done done;
 		struct message_clause clause;
 		struct message_server server;
+		struct message_identity identity;
 		struct message_get get;
 		struct message_call call;
 		struct message_download download;

@@ -26,6 +26,7 @@ struct fetcher {
 	const struct settings *s;
 	int sock;
 	struct message_server server;   /* of the configuration, else of the enrolment */
+	struct buf *identity;           /* certificate and key for the server; NULL: none */
 	struct fetch *clients[PLACES];
 };
 
@@ -114,6 +115,8 @@ static int client_for(struct fetcher *f, enum place place, struct err *e)
 		.ca_file = *ca_file ? ca_file : NULL,
 		.proxy = *s->proxy ? s->proxy : NULL,
 		.agent = "ringhold-agent",
+		.client = place == AT_SERVER && f->identity ? f->identity->data : NULL,
+		.client_len = f->identity ? f->identity->len : 0,
 		.max_rate = s->max_rate,
 	};
 
@@ -223,11 +226,21 @@ static int do_download(struct fetcher *f, const struct message *msg, struct err 
 	return message_send(f->sock, MSG_ANSWER, &a, -1, e);
 }
 
+/* Only the supervisor has it, and it comes before the first request: a second one would be somebody else's. */
+static int take_identity(struct fetcher *f, const struct message *m, struct err *e)
+{
+	if (f->identity || f->clients[AT_SERVER])
+		return err_set(e, ERR_FORMAT, "fetch: an identity out of place");
+	return file_read_fd(&f->identity, m->fd, MESSAGE_IDENTITY_MAX, e);
+}
+
 static int serve(struct fetcher *f, const struct message *m, struct err *e)
 {
 	switch (m->type) {
 	case MSG_GET:
 		return do_get(f, &m->u.get, e);
+	case MSG_IDENTITY:
+		return take_identity(f, m, e);
 	case MSG_CALL:
 		return do_call(f, m, e);
 	default:
@@ -237,7 +250,7 @@ static int serve(struct fetcher *f, const struct message *m, struct err *e)
 
 int role_fetch(const struct settings *s, int sock)
 {
-	static const enum message_type first[] = { MSG_SERVER, 0 }, allowed[] = { MSG_GET, MSG_CALL, MSG_DOWNLOAD, 0 };
+	static const enum message_type first[] = { MSG_SERVER, 0 }, allowed[] = { MSG_IDENTITY, MSG_GET, MSG_CALL, MSG_DOWNLOAD, 0 };
 	static struct message m;
 	struct fetcher f = { .s = s, .sock = sock };
 	struct err e = { 0 };
@@ -254,6 +267,9 @@ int role_fetch(const struct settings *s, int sock)
 	}
 	for (int i = 0; i < PLACES; i++)
 		fetch_free(f.clients[i]);
+	if (f.identity)
+		explicit_bzero(f.identity->data, f.identity->len);
+	buf_free(f.identity);
 	if (rc < 0)
 		log_error("%s", e.msg);
 	return rc < 0;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/channel.h"
+#include "agent/introduce.h"
 #include "agent/quarantine.h"
 #include "base/clock.h"
 #include "base/hex.h"
@@ -50,7 +51,7 @@ static int start_processes(struct round *r, struct err *e)
 		server = &nobody;
 	r->contract_file = r->host->contract_file;
 	if (spawn(&r->fetch, &from, CONFINE_FETCH, -1, e) < 0 ||
-	    message_send(r->fetch.sock, MSG_SERVER, server, -1, e) < 0 ||
+	    introduce(r->fetch.sock, &from, server, e) < 0 ||
 	    spawn(&r->judge, r->host->s, CONFINE_JUDGE, r->fetch.sock, e) < 0) {
 		round_stop(r);
 		return e->code;

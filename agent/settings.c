@@ -15,6 +15,8 @@ static const struct ini_key agent_keys[] = {
 	{ "agent", "server", INI_TEXT, AT(server), "", 0, 0, "https://HOST:PORT; default: from enrolment" },
 	{ "agent", "pin", INI_TEXT, AT(pin), "", 0, 0, "sha256//BASE64 of the server's public key; default: from enrolment" },
 	{ "agent", "ca-file", INI_TEXT, AT(ca_file), "", 0, 0, "PEM file of authorities, when not pinned" },
+	{ "agent", "client-certificate", INI_TEXT, AT(client_certificate), "", 0, 0, "PEM file that this host shows its server in TLS" },
+	{ "agent", "client-key", INI_TEXT, AT(client_key), "", 0, 0, "PEM file of its private key, which nobody else may read" },
 	{ "agent", "proxy", INI_TEXT, AT(proxy), "", 0, 0, "URL of a proxy" },
 	{ "agent", "content-repo", INI_TEXT, AT(content_repo), "content", 0, 0, "name of the vendor's repository" },
 	{ "agent", "content-url", INI_TEXT, AT(content_url), "", 0, 0, "URL above its metadata/ and targets/" },
@@ -209,6 +211,8 @@ static int check(struct settings *s, const char *file, struct err *e)
 		return e->code;
 	if (s->channel_count == 0)
 		return err_set(e, ERR_USAGE, "%s: no [channel NAME] section: nothing to deliver", file);
+	if (!*s->client_certificate != !*s->client_key)
+		return err_set(e, ERR_USAGE, "%s: client-certificate and client-key go together", file);
 	for (size_t i = 0; i < s->channel_count; i++)
 		if (check_channel(&s->channels[i], file, e) < 0)
 			return e->code;

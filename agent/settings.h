@@ -52,6 +52,7 @@ struct settings {
 	char *server;                   /* https://host:port; "": from enrolment; then none: no check-ins */
 	char *pin;                      /* "sha256//..."; "": from enrolment, else the CA store */
 	char *ca_file, *proxy;
+	char *client_certificate, *client_key;  /* PEM files, shown to the server in TLS; "": none */
 	char *content_repo, *rings_repo;        /* names; rings_repo "": the content repository serves both */
 	char *content_url, *rings_url;          /* above metadata/ and targets/; "": <server>/content */
 	char *content_pin, *rings_pin;          /* of these URLs' servers; "": see role_fetch.c */

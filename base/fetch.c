@@ -25,6 +25,8 @@
 struct fetch {
 	CURL *easy;
 	char *pin, *ca_file, *proxy, *agent;    /* owned */
+	char *client;           /* owned; NULL: none */
+	size_t client_len;
 	int64_t connect_ms, total_ms, slow_s, max_rate;
 	bool (*may_connect)(const void *arg, const struct sockaddr *to, bool tls);
 	const void *may_arg;
@@ -79,6 +81,13 @@ int fetch_new(struct fetch **out, const struct fetch_settings *s, struct err *e)
 	f->ca_file = copy(s->ca_file, &failed);
 	f->proxy = copy(s->proxy ? s->proxy : "", &failed);
 	f->agent = copy(s->agent ? s->agent : "ringhold", &failed);
+	if (s->client && s->client_len) {
+		f->client = malloc(s->client_len);
+		failed |= !f->client;
+		if (f->client)
+			memcpy(f->client, s->client, s->client_len);
+		f->client_len = s->client_len;
+	}
 	f->connect_ms = s->connect_ms ? s->connect_ms : CONNECT_MS;
 	f->total_ms = s->total_ms;
 	f->slow_s = s->slow_s ? s->slow_s : SLOW_SECONDS;
@@ -103,6 +112,9 @@ void fetch_free(struct fetch *f)
 	free(f->ca_file);
 	free(f->proxy);
 	free(f->agent);
+	if (f->client)
+		explicit_bzero(f->client, f->client_len);
+	free(f->client);
 	free(f);
 }
 
@@ -344,11 +356,25 @@ static void set_method(CURL *c, const struct fetch_request *r)
 	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method);
 }
 
+/* One text holds both: each is found by its own mark. */
+static void set_client(struct fetch *f)
+{
+	struct curl_blob pem = { .data = f->client, .len = f->client_len, .flags = CURL_BLOB_NOCOPY };
+
+	if (!f->client)
+		return;
+	curl_easy_setopt(f->easy, CURLOPT_SSLCERTTYPE, "PEM");
+	curl_easy_setopt(f->easy, CURLOPT_SSLCERT_BLOB, &pem);
+	curl_easy_setopt(f->easy, CURLOPT_SSLKEYTYPE, "PEM");
+	curl_easy_setopt(f->easy, CURLOPT_SSLKEY_BLOB, &pem);
+}
+
 static void set_trust(struct fetch *f)
 {
 	CURL *c = f->easy;
 
 	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	set_client(f);
 	if (f->ca_file)
 		curl_easy_setopt(c, CURLOPT_CAINFO, f->ca_file);
 	if (!f->pin)

@@ -19,6 +19,8 @@ struct sockaddr;
 struct fetch_settings {
 	const char *pin;        /* "sha256//<base64>" of the server's SPKI: then only it counts, not the CA store; NULL: CA store */
 	const char *ca_file;    /* PEM; NULL: the system's */
+	const char *client;     /* PEM: our certificate and its private key; NULL: none. Copied, and wiped in the end */
+	size_t client_len;
 	const char *proxy;      /* URL; NULL: none */
 	const char *agent;      /* User-Agent */
 	int64_t connect_ms;     /* 0: 10 s */

@@ -14,7 +14,8 @@ if [ "${1:-}" = tests ]; then
   packages="$packages libjansson-dev clang libclang-rt-14-dev strace curl openssl softhsm2 opensc
     bsdiff xdelta3 zstd squid qemu-system-x86 qemu-system-common busybox-static e2fsprogs libelf1
     mmdebstrap kmod systemd ovmf mtools fdisk
-    prometheus clamav spamassassin apache2-bin libapache2-mod-security2 modsecurity-crs libsocket-wrapper"
+    prometheus clamav spamassassin apache2-bin libapache2-mod-security2 modsecurity-crs libsocket-wrapper
+    haproxy"
   # Node.js may have come in another way than from Debian.
   command -v node >/dev/null || packages="$packages nodejs"
   command -v npm >/dev/null || packages="$packages npm"

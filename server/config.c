@@ -10,6 +10,7 @@
 #include "base/ini.h"
 #include "base/name.h"
 #include "base/number.h"
+#include "server/client_cert.h"
 #include "server/oidc.h"
 
 #define AT(member) offsetof(struct config, member)
@@ -23,6 +24,9 @@ static const struct ini_key keys[] = {
 	{ "", "tls", INI_BOOL, AT(tls), "yes", 0, 0, "no: plain HTTP, on a loopback address only" },
 	{ "", "tls-certificate", INI_TEXT, AT(tls_certificate), "", 0, 0, "PEM; DATA/tls.crt, made when absent" },
 	{ "", "tls-key", INI_TEXT, AT(tls_key), "", 0, 0, "PEM; DATA/tls.key, made when absent" },
+	{ "", "client-ca", INI_TEXT, AT(client_ca), "", 0, 0, "PEM file of authorities: every device must show a certificate of theirs" },
+	{ "", "trusted-proxy", INI_LIST, AT(trusted_proxies), "", 0, 0, "addresses or networks of proxies that end TLS and hand the certificate on" },
+	{ "", "client-certificate-header", INI_TEXT, AT(client_header), "client-cert", 0, 0, "in which they do, as RFC 9440 or nginx write it" },
 	{ "", "advertise", INI_TEXT, AT(advertise), "", 0, 0, "host or host:port that devices use; the listen address" },
 	{ "", "checkin", INI_SECONDS, AT(checkin_s), "5m", 1, 86400, "expected interval between check-ins" },
 	{ "", "device-token-life", INI_SECONDS, AT(device_token_s), "30d", 0, 10 * 365 * 86400, "after which a device gets its next token; 0: never" },
@@ -128,6 +132,24 @@ static int check_oidc(const struct config *c, const char *path, struct err *e)
 	return 0;
 }
 
+/* Without a proxy that is named, nobody could show a certificate over plain HTTP. */
+static int check_clients(struct config *c, const char *path, struct err *e)
+{
+	for (char *at = c->client_header; *at; at++) {
+		*at = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
+		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-", *at))
+			return err_set(e, ERR_USAGE, "%s: client-certificate-header: \"%s\" is no name of a header", path, c->client_header);
+	}
+	for (char **one = c->trusted_proxies; one && *one; one++)
+		if (!client_proxy_valid(*one))
+			return err_set(e, ERR_USAGE, "%s: trusted-proxy: \"%s\" is no address or network", path, *one);
+	if (c->trusted_proxies && c->trusted_proxies[0] && !c->client_ca[0])
+		return err_set(e, ERR_USAGE, "%s: trusted-proxy: without client-ca nobody vouches for what it hands on", path);
+	if (c->client_ca[0] && !c->tls && !(c->trusted_proxies && c->trusted_proxies[0]))
+		return err_set(e, ERR_USAGE, "%s: client-ca: with tls = no only a trusted-proxy could show certificates, and none is named", path);
+	return 0;
+}
+
 /* "host:port", "[v6]:port"; the host is an address, so that nothing is looked up. */
 static int split_address(const char *key, const char *text, char host[CONFIG_HOST], int *port, bool *loopback, const char *path, struct err *e)
 {
@@ -213,7 +235,7 @@ int config_read(struct config **out, const char *path, struct err *e)
 	for (size_t i = 0; i < c->follow_count; i++)
 		if (check_follow(c, &c->follows[i], path, e) < 0)
 			return e->code;
-	if (check_oidc(c, path, e) < 0 || check_watching(c, path, e) < 0 || split_listen(c, path, e) < 0)
+	if (check_oidc(c, path, e) < 0 || check_clients(c, path, e) < 0 || check_watching(c, path, e) < 0 || split_listen(c, path, e) < 0)
 		return e->code;
 	if (c->data[0] != '/')
 		return err_set(e, ERR_USAGE, "%s: data: \"%s\" is not an absolute path", path, c->data);

@@ -209,6 +209,17 @@ static void name_peer(struct conn *c, struct request *q)
 		q->peer[0] = '\0';
 }
 
+/* What TLS has verified. A name that says nothing is none. */
+static void name_certificate(const struct conn *c, struct request *q)
+{
+	size_t len = 0;
+	AUTO_FREE unsigned char *der = tls_peer(c->tls, &len);
+	struct err e;
+
+	if (der && client_cert_identity(q->certificate, der, len, &e) < 0)
+		q->certificate[0] = '\0';
+}
+
 static int on_head(void *arg, const struct http_request *h)
 {
 	struct conn *c = arg;
@@ -236,6 +247,8 @@ static int on_head(void *arg, const struct http_request *h)
 		q->params[i] = params[i] ? q->param_text + (params[i] - text) : NULL;
 	q->http = (struct http_request *)(uintptr_t)h;
 	name_peer(c, q);
+	if (c->tls && (route->may == MAY_DEVICE || route->may == MAY_ENROL))
+		name_certificate(c, q);
 	status = s->admit(q);
 	q->http = NULL;         /* the parser's until the request is complete */
 	if (status)

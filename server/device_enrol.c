@@ -60,7 +60,7 @@ static bool nonce_fine(const char *nonce)
  * The id of the device to be. True: it is there already, and was not heard of
  * since: the machine asks again because it never got the answer.
  */
-static bool asked_before(struct server *s, const struct search *token, const struct asking *ask, char id[DEVICE_ID_LEN + 1], struct err *e)
+static bool asked_before(struct server *s, const struct search *token, const char *certificate, const struct asking *ask, char id[DEVICE_ID_LEN + 1], struct err *e)
 {
 	uint8_t bytes[DEVICE_ID_LEN / 2];
 	const struct device *d = NULL;
@@ -70,7 +70,8 @@ static bool asked_before(struct server *s, const struct search *token, const str
 		token_device_id(id, &s->token_key, &token->hash, ask->nonce, ask->host);
 		pthread_mutex_lock(&s->lock);
 		d = fleet_find(&s->fleet, id);
-		waits = d && !d->last_seen && !d->revoked && d->generation == 1;
+		waits = d && !d->last_seen && !d->revoked && d->generation == 1 &&
+			(!d->certificate || client_identity_same(d->certificate, certificate));
 		pthread_mutex_unlock(&s->lock);
 	}
 	if (waits || (ask->nonce[0] && !d))
@@ -92,7 +93,7 @@ static int enrol(struct request *q, const struct search *token, const char *id, 
 	snprintf(sentence, sizeof sentence, "enrolled with the token %s", token->name);
 	records[0].u.enrolment.hash = token->hash;
 	records[1].u.device = (struct store_device){ .id = id, .enrolled = now, .generation = 1, .issued = now, .old_epochs = "",
-						     .attributes = token->attributes };
+						     .attributes = token->attributes, .certificate = q->certificate };
 	records[2].u.decision = (struct store_decision){ .at = now, .kind = "enrolled", .channel = "", .ring = "", .device = id,
 							 .from = "", .to = "", .cause = "", .sentence = sentence, .inputs = "" };
 	records[3].u.audit = (struct audit_entry){ .at = now, .who = "ringholdd", .action = "enrol", .subject = id, .detail = sentence,
@@ -140,7 +141,7 @@ static void use_token(struct request *q, const struct search *token, const struc
 	char id[DEVICE_ID_LEN + 1];
 	struct err e = { 0 };
 
-	if (asked_before(q->server, token, ask, id, &e))
+	if (asked_before(q->server, token, q->certificate, ask, id, &e))
 		answer(q, id);
 	else if (!id[0])
 		reply_error(&q->reply, &e);

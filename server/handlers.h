@@ -15,6 +15,8 @@ void device_self(struct request *q);
 
 /* device_clone.c: is the token the newest of its device? False: the device is flagged, and the reply says why. */
 bool device_current(struct request *q);
+/* device_bind.c: where client certificates are asked for, is it there, and the one of this device? False: the reply says why not. */
+bool device_certificate(struct request *q);
 
 /* operator_publish.c */
 void operator_upload(struct request *q);

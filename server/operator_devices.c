@@ -78,6 +78,7 @@ static void put_device(struct json_writer *w, const struct request *q, const str
 	json_put_bool(w, "revoked", d->revoked);
 	json_put_bool(w, "flagged", d->flagged);
 	handler_put_text(w, "flag", d->flag ? d->flag : "");
+	handler_put_text(w, "certificate", d->certificate ? d->certificate + DIGEST_HEX_LEN + 1 : "");
 	json_open_object(w, "token");
 	json_put_int(w, "generation", (int64_t)d->generation);
 	handler_put_time(w, "since", d->issued);

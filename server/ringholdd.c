@@ -64,7 +64,8 @@ static int open_tls(struct server *s, struct tls_context **tls, struct err *e)
 	if (!file_exists(c->tls_certificate) && cert_make(c->tls_certificate, c->tls_key, host, clock_now(), e) < 0)
 		return e->code;
 	if (tls_context_new(tls, c->tls_certificate, c->tls_key, e) < 0 ||
-	    cert_pin(&s->pin, c->tls_certificate, e) < 0 || cert_expires(&s->certificate_expires, c->tls_certificate, e) < 0)
+	    cert_pin(&s->pin, c->tls_certificate, e) < 0 || cert_expires(&s->certificate_expires, c->tls_certificate, e) < 0 ||
+	    (c->client_ca[0] && tls_ask_clients(*tls, c->client_ca, e) < 0))
 		return e->code;
 	cert_pin_text(pin, &s->pin);
 	return file_replace(pin_path, pin, strlen(pin), 0644, e);

@@ -72,11 +72,16 @@ static bool take_why(struct request *q)
 	return false;
 }
 
+static bool of_devices(const struct route *r)
+{
+	return r->may == MAY_DEVICE || r->may == MAY_ENROL;
+}
+
 void request_run(struct request *q)
 {
 	struct idempotency key;
 
-	if (!check_dry_run(q) || !take_why(q) || (q->route->may == MAY_DEVICE && !device_current(q)) || !idempotency_begin(q, &key))
+	if (!check_dry_run(q) || !take_why(q) || (of_devices(q->route) && !device_certificate(q)) || (q->route->may == MAY_DEVICE && !device_current(q)) || !idempotency_begin(q, &key))
 		return;
 	q->route->run(q);
 	if (q->route->scope == SCOPE_ASKS && !q->scope_asked && q->reply.status < 400) {

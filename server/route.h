@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "server/access.h"
+#include "server/client_cert.h"
 #include "server/http.h"
 #include "server/reply.h"
 
@@ -35,6 +36,7 @@ struct request {
 	char param_text[HTTP_TARGET_MAX + 2];
 	char who[ACCESS_WHO_MAX + 1];   /* the operator, or id of the device */
 	struct identity *identity;      /* owned; of an operator, else NULL */
+	char certificate[CLIENT_IDENTITY_MAX];  /* whom the client certificate of a device names; "": none */
 	char why[ROUTE_WHY_MAX];         /* "reason" of the query: for the audit log */
 	bool scope_asked;               /* handler_may() was called */
 	int64_t began_us;               /* clock_work_us() when its head was complete */

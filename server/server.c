@@ -239,7 +239,7 @@ static int open_all(struct server *s, struct err *e)
 	s->trials = trials;
 	if (!store || !key || !trials)
 		return err_memory(e);
-	if (file_mkdirs(c->data, 0700, e) < 0)
+	if (file_mkdirs(c->data, 0700, e) < 0 || (c->client_ca[0] && client_ca_load(&s->client_ca, c->client_ca, e) < 0))
 		return e->code;
 	/* What a killed server left half made. */
 	if (file_remove_tree(trials, e) < 0)
@@ -296,6 +296,7 @@ void server_close(struct server *s)
 	if (s->writer && s->audit_log && audit_log_sign(s, clock_now(), &e) < 0)
 		log_error("%s", e.msg);
 	audit_log_close(s->audit_log);
+	client_ca_free(s->client_ca);
 	writer_stop(s->writer);
 	webhooks_close(s);
 	metrics_free(s->metrics);

@@ -48,6 +48,7 @@ struct server {
 	struct webhooks *webhooks;      /* has locks of its own, taken after all others */
 	struct follow *follow;          /* NULL: no vendor's repository is followed */
 
+	struct client_ca *client_ca;    /* NULL: devices need no certificate */
 	struct audit_log *audit_log;    /* has a lock of its own */
 
 	struct operators *operators;    /* has a lock of its own */

@@ -2,6 +2,7 @@
 #include "server/tls.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -97,6 +98,36 @@ int tls_context_new(struct tls_context **out, const char *cert_path, const char 
 		return refused(e, key_path);
 	*out = TAKE(c);
 	return 0;
+}
+
+int tls_ask_clients(struct tls_context *c, const char *ca_path, struct err *e)
+{
+	static const unsigned char session[] = "ringholdd";
+	STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(ca_path);
+
+	if (!names || SSL_CTX_load_verify_file(c->ctx, ca_path) != 1) {
+		sk_X509_NAME_pop_free(names, X509_NAME_free);
+		return refused(e, ca_path);
+	}
+	SSL_CTX_set_client_CA_list(c->ctx, names);      /* takes them */
+	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
+	if (SSL_CTX_set_session_id_context(c->ctx, session, sizeof session - 1) != 1)
+		return refused(e, "sessions");
+	return 0;
+}
+
+unsigned char *tls_peer(const struct tls *t, size_t *len)
+{
+	X509 *cert = SSL_get_verify_result(t->ssl) == X509_V_OK ? SSL_get0_peer_certificate(t->ssl) : NULL;
+	unsigned char *der = NULL, *out = NULL;
+	int n = cert ? i2d_X509(cert, &der) : 0;
+
+	if (n > 0 && (out = malloc((size_t)n))) {
+		memcpy(out, der, (size_t)n);
+		*len = (size_t)n;
+	}
+	OPENSSL_free(der);
+	return out;
 }
 
 void tls_context_free(struct tls_context *c)

@@ -1,0 +1,484 @@
+/*
+ * test_client_cert: devices that show a certificate besides their token: in
+ * TLS, through a real proxy that ends TLS, and whatever else is tried.
+ */
+#include "plane.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "server/client_cert.h"
+
+struct pki {
+	struct plane *plane;
+	char dir[256];
+	pid_t proxy;
+};
+
+/* ---- certificates, as an organisation makes them ---- */
+
+static void PRINTF_LIKE(1, 2) shell(const char *fmt, ...)
+{
+	char line[1500];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof line, fmt, args);
+	va_end(args);
+	if (system(line) != 0)
+		fail_msg("%s", line);
+}
+
+#define EC "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+
+static void make_ca(const char *dir, const char *name)
+{
+	shell("openssl req -x509 " EC " -days 30 -subj '/CN=%s' -keyout %s/%s.key -out %s/%s.crt 2>/dev/null", name, dir, name, dir, name);
+}
+
+/* NAME.crt and NAME.key, and both in NAME.pem. */
+static void make_client(const char *dir, const char *ca, const char *name, const char *usage)
+{
+	shell("cd %s && openssl req " EC " -subj '/O=works/CN=%.20s' -keyout %s.key -out %s.csr 2>/dev/null && echo extendedKeyUsage=%s > %s.ext &&"
+	      " openssl x509 -req -in %s.csr -CA %s.crt -CAkey %s.key -CAcreateserial -days 30 -extfile %s.ext -out %s.crt 2>/dev/null &&"
+	      " cat %s.crt %s.key > %s.pem",
+	      dir, strncmp(name, "anna", 4) ? name : "anna", name, name, usage, name, name, ca, ca, name, name, name, name, name);
+}
+
+static struct pki *make(void)
+{
+	struct pki *x = calloc(1, sizeof *x);
+
+	snprintf(x->dir, sizeof x->dir, "/tmp/ringhold-pki-XXXXXX");
+	assert_non_null(mkdtemp(x->dir));
+	if (!test_other_program("openssl"))
+		return x;
+	make_ca(x->dir, "ours");
+	make_ca(x->dir, "theirs");
+	make_client(x->dir, "ours", "anna", "clientAuth");
+	make_client(x->dir, "ours", "anna-renewed", "clientAuth");
+	make_client(x->dir, "ours", "ben", "clientAuth");
+	make_client(x->dir, "ours", "server", "serverAuth");
+	make_client(x->dir, "theirs", "eve", "clientAuth");
+	return x;
+}
+
+static int setup(void **state)
+{
+	struct pki *x = make();
+	char more[500];
+
+	*state = x;
+	if (!test_other_program("openssl"))
+		return 0;
+	snprintf(more, sizeof more, "client-ca = %s/ours.crt\ntrusted-proxy = 192.0.2.1\n", x->dir);
+	x->plane = plane_open(more);
+	return 0;
+}
+
+/* Plain HTTP on this machine, for a proxy on this machine. */
+static int setup_proxied(void **state)
+{
+	struct pki *x = make();
+	char more[500];
+
+	*state = x;
+	if (!test_other_program("openssl"))
+		return 0;
+	snprintf(more, sizeof more, "tls = no\nclient-ca = %s/ours.crt\ntrusted-proxy = 127.0.0.0/8\n", x->dir);
+	x->plane = calloc(1, sizeof *x->plane);
+	x->plane->o = office_open(more);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct pki *x = *state;
+	struct err e;
+
+	if (x->proxy > 0) {
+		kill(x->proxy, SIGKILL);
+		waitpid(x->proxy, NULL, 0);
+	}
+	if (x->plane)
+		plane_close(x->plane);
+	assert_ok(file_remove_tree(x->dir, &e));
+	free(x);
+	return 0;
+}
+
+#define PLACE(x)                                        \
+	struct pki *x = *state;                         \
+	if (!(x)->plane)                                \
+		skip_missing_program("openssl");        \
+	NEED((x)->plane->o)
+
+/* ---- requests ---- */
+
+static char *read_text(const struct pki *x, const char *name)
+{
+	char path[400];
+	AUTO(buf) struct buf *text = NULL;
+	struct err e;
+
+	snprintf(path, sizeof path, "%s/%s", x->dir, name);
+	assert_ok(file_read(&text, path, 65536, &e));
+	return strdup(text->data);
+}
+
+/* From here on with this certificate; NULL: with none. Against the pin, or the proxy's authority. */
+static void come_as(struct pki *x, const char *name)
+{
+	AUTO_FREE char *pin_path = fixture_path(x->plane->o->f, "data/pin"), *pem = NULL, *ca = NULL;
+	AUTO(buf) struct buf *pin = NULL;
+	char file[80];
+	struct err e;
+
+	if (name) {
+		snprintf(file, sizeof file, "%s.pem", name);
+		pem = read_text(x, file);
+	}
+	assert_true(asprintf(&ca, "%s/ours.crt", x->dir) > 0);
+	if (!x->proxy)
+		assert_ok(file_read(&pin, pin_path, 200, &e));
+	fetch_free(x->plane->http);
+	assert_ok(fetch_new(&x->plane->http,
+			    &(const struct fetch_settings){ .agent = "test", .pin = pin ? pin->data : NULL, .ca_file = x->proxy ? ca : NULL, .client = pem,
+							    .client_len = pem ? strlen(pem) : 0 },
+			    &e));
+}
+
+static void enrolment(struct pki *x, char out[80])
+{
+	AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "POST", "/v1/enrolment-tokens", "{\"name\":\"lab\"}");
+
+	assert_int_equal(a.status, 201);
+	snprintf(out, 80, "%s", member(&a, "token"));
+}
+
+static struct answer enrol(struct pki *x, const char *token, const char *header)
+{
+	return ask_with(x->plane, token, "POST", "/device/v1/enrol", "{\"format\":1,\"facts\":{\"os\":\"debian-12\"}}", header);
+}
+
+static struct answer look(struct pki *x, const char *token, const char *header)
+{
+	return ask_with(x->plane, token, "GET", "/device/v1/self", NULL, header);
+}
+
+#define REFUSED(call)                                         \
+	do {                                                  \
+		AUTO_REPLY a_ = call;                         \
+		expect_problem(&a_, 403, "client-certificate"); \
+	} while (0)
+#define TAKEN(call)                                           \
+	do {                                                  \
+		AUTO_REPLY a_ = call;                         \
+		if (a_.status >= 300)                         \
+			fail_msg("%ld %s", a_.status, a_.text->data); \
+	} while (0)
+
+/* "Client-Cert: :BASE64:" of a certificate. */
+static char *header_of(const struct pki *x, const char *name)
+{
+	char file[80];
+	AUTO_FREE char *b64 = NULL, *out = NULL;
+
+	shell("openssl x509 -in %s/%s.crt -outform DER | base64 -w0 > %s/%s.b64", x->dir, name, x->dir, name);
+	snprintf(file, sizeof file, "%s.b64", name);
+	b64 = read_text(x, file);
+	assert_true(asprintf(&out, "Client-Cert: :%s:", b64) > 0);
+	return TAKE(out);
+}
+
+/* ---- in TLS ---- */
+
+static void a_device_is_bound_to_the_certificate_that_it_enrolled_with(void **state)
+{
+	PLACE(x);
+	char word[80], token[200];
+
+	enrolment(x, word);
+	REFUSED(enrol(x, word, NULL));
+	come_as(x, "anna");
+	{
+		AUTO_REPLY a = enrol(x, word, NULL);
+
+		assert_int_equal(a.status, 201);
+		snprintf(token, sizeof token, "%s", member(&a, "token"));
+	}
+	TAKEN(look(x, token, NULL));
+	come_as(x, "ben");
+	REFUSED(look(x, token, NULL));
+	come_as(x, NULL);
+	REFUSED(look(x, token, NULL));
+	/* the same name with another key, as authorities renew them */
+	come_as(x, "anna-renewed");
+	TAKEN(look(x, token, NULL));
+	AUTO_REPLY seen = ask(x->plane, FIXTURE_TOKEN, "GET", "/v1/devices", NULL);
+	assert_non_null(strstr(seen.text->data, "CN=anna,O=works"));
+}
+
+static void a_certificate_of_another_authority_or_for_servers_ends_the_handshake(void **state)
+{
+	static const char *const bad[] = { "eve", "server" };
+	PLACE(x);
+	char url[200];
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct fetch_answer got = { 0 };
+		struct err e;
+
+		come_as(x, bad[i]);
+		snprintf(url, sizeof url, "%s/healthz", x->plane->url);
+		assert_true(fetch_do(x->plane->http, &(const struct fetch_request){ .method = "GET", .url = url, .max = 4096 }, &got, &e) < 0);
+		fetch_answer_release(&got);
+	}
+}
+
+static void a_header_from_an_address_that_is_no_proxy_is_nothing(void **state)
+{
+	PLACE(x);
+	AUTO_FREE char *header = header_of(x, "anna");
+	char word[80];
+
+	enrolment(x, word);
+	REFUSED(enrol(x, word, header));
+	/* and does not stand for the certificate that is there */
+	come_as(x, "ben");
+	{
+		AUTO_REPLY a = enrol(x, word, header);
+
+		assert_int_equal(a.status, 201);
+	}
+	AUTO_REPLY seen = ask(x->plane, FIXTURE_TOKEN, "GET", "/v1/devices", NULL);
+	assert_null(strstr(seen.text->data, "CN=anna"));
+	assert_non_null(strstr(seen.text->data, "CN=ben"));
+}
+
+/* ---- a real host ---- */
+
+/* Runs the agent; what it said, for the caller to free. */
+static char *agent(const struct pki *x, int status, const char *const *words)
+{
+	const char *argv[8] = { "ringhold-agent" };
+	char *env[] = { (char *)"PATH=/usr/bin:/bin", NULL }, root[300], *said;
+	struct proc_run run = { .path = test_program("ringhold-agent"), .argv = (char *const *)argv, .env = env, .stdin_fd = -1, .timeout_ms = LIMIT_MS,
+				.output_max = 1 << 20 };
+	struct proc_result r;
+	struct err e;
+	size_t n = 1;
+
+	snprintf(root, sizeof root, "%s/host", x->dir);
+	while (*words)
+		argv[n++] = *words++;
+	argv[n++] = "--root";
+	argv[n] = root;
+	assert_ok(proc_run(&run, &r, &e));
+	said = strdup(r.output->data ? r.output->data : "");
+	if (r.exit_status != status)
+		fail_msg("exit status %d: %s", r.exit_status, said);
+	proc_result_release(&r);
+	return said;
+}
+
+#define AGENT(x, status, ...) agent(x, status, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void a_host_shows_its_certificate_and_a_key_that_others_may_read_is_not_used(void **state)
+{
+	PLACE(x);
+	AUTO_FREE char *root = fixture_path(x->plane->o->f, "data/repository/metadata/1.root.json");
+	AUTO_FREE char *enrolled = NULL, *good = NULL, *bad = NULL, *kept = NULL;
+
+	shell("cd %s && mkdir -p host/etc/ringhold/trust && cp %s host/etc/ringhold/trust/content.root.json && cp anna.crt host/etc/ringhold/device.crt &&"
+	      " install -m 600 anna.key host/etc/ringhold/device.key && printf '[agent]\ncontract =\nclient-certificate = /etc/ringhold/device.crt\n"
+	      "client-key = /etc/ringhold/device.key\n[channel edr]\n' > host/etc/ringhold/agent.ini",
+	      x->dir, root);
+	{
+		AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "POST", "/v1/enrolment-tokens", "{\"name\":\"lab\"}");
+
+		enrolled = AGENT(x, 0, "enrol", member(&a, "enrolment"));
+	}
+	good = AGENT(x, 0, "run", "--once");
+	{
+		AUTO_REPLY seen = ask(x->plane, FIXTURE_TOKEN, "GET", "/v1/devices", NULL);
+
+		if (!strstr(seen.text->data, "CN=anna,O=works"))
+			fail_msg("%s: %s", seen.text->data, good);
+	}
+	shell("chmod 644 %s/host/etc/ringhold/device.key", x->dir);
+	bad = AGENT(x, 0, "run", "--once");
+	assert_non_null(strstr(bad, "shows its server no certificate"));
+	/* it stays who it is, for the day on which the key is put right */
+	kept = read_text(x, "host/var/lib/ringhold/device.json");
+	assert_non_null(strstr(kept, "rhd1."));
+}
+
+/* ---- behind a proxy ---- */
+
+/* A port that nobody listens on, taken for a moment. */
+static int free_port(struct sockaddr_in *at)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	socklen_t len = sizeof *at;
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)at, sizeof *at), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)at, &len), 0);
+	close(fd);
+	return ntohs(at->sin_port);
+}
+
+static void start_proxy(struct pki *x)
+{
+	AUTO_FREE char *listening = fixture_path(x->plane->o->f, "data/listening");
+	AUTO(buf) struct buf *where = NULL;
+	char config[400];
+	const char *program = "/usr/sbin/haproxy";
+	int64_t until = clock_work_ms() + LIMIT_MS;
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int port = free_port(&at);
+	struct err e;
+
+	assert_ok(file_read(&where, listening, 100, &e));
+	snprintf(config, sizeof config, "%s/haproxy.cfg", x->dir);
+	make_client(x->dir, "ours", "localhost", "serverAuth");
+	AUTO(buf) struct buf *text = buf_new(0);
+	buf_addf(text,
+		 "global\n  log stdout local0\ndefaults\n  mode http\n  timeout connect 10s\n  timeout client 60s\n  timeout server 60s\n"
+		 "frontend devices\n  bind 127.0.0.1:%d ssl crt %s/localhost.pem ca-file %s/ours.crt verify optional\n"
+		 "  http-request del-header Client-Cert\n"
+		 "  http-request set-header Client-Cert :%%[ssl_c_der,base64]: if { ssl_c_used }\n"
+		 "  default_backend ringholdd\nbackend ringholdd\n  server one %.*s\n",
+		 port, x->dir, x->dir, (int)strcspn(where->data, "\n"), where->data);
+	assert_ok(file_replace(config, text->data, text->len, 0600, &e));
+	x->proxy = fork();
+	if (x->proxy == 0) {
+		int log = open("/dev/null", O_RDWR);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(log, 1);
+		dup2(log, 2);
+		execl(program, "haproxy", "-db", "-f", config, (char *)NULL);
+		_exit(127);
+	}
+	for (;;) {
+		int try = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		bool up = connect(try, (struct sockaddr *)&at, sizeof at) == 0;
+
+		close(try);
+		if (up)
+			break;
+		assert_int_equal(waitpid(x->proxy, NULL, WNOHANG), 0);
+		assert_true(clock_work_ms() < until);
+		poll(NULL, 0, 20);
+	}
+	snprintf(x->plane->url, sizeof x->plane->url, "https://localhost:%d", port);
+}
+
+static void a_proxy_that_ends_tls_hands_the_certificate_on(void **state)
+{
+	PLACE(x);
+	AUTO_FREE char *forged = NULL;
+	char word[80], token[200];
+
+	if (access("/usr/sbin/haproxy", X_OK) < 0)
+		skip_missing_program("haproxy");
+	start_proxy(x);
+	come_as(x, "anna");
+	enrolment(x, word);
+	{
+		AUTO_REPLY a = enrol(x, word, NULL);
+
+		if (a.status != 201)
+			fail_msg("%s", a.text->data);
+		snprintf(token, sizeof token, "%s", member(&a, "token"));
+	}
+	TAKEN(look(x, token, NULL));
+	/* what a client writes into the header itself does not come through */
+	forged = header_of(x, "anna");
+	come_as(x, "ben");
+	REFUSED(look(x, token, NULL));
+	REFUSED(look(x, token, forged));
+	come_as(x, NULL);
+	REFUSED(look(x, token, forged));
+}
+
+/* As from a proxy, word by word. */
+static void the_proxys_header_is_read_strictly_and_verified_once_more(void **state)
+{
+	PLACE(x);
+	AUTO_FREE char *listening = fixture_path(x->plane->o->f, "data/listening"), *good = header_of(x, "anna"), *eve = header_of(x, "eve");
+	AUTO_FREE char *server = header_of(x, "server"), *cut = strdup(good), *long_one = NULL, *none = strdup("Client-Cert: ::");
+	AUTO(buf) struct buf *where = NULL;
+	char word[80];
+	struct err e;
+
+	assert_ok(file_read(&where, listening, 100, &e));
+	snprintf(x->plane->url, sizeof x->plane->url, "http://%.*s", (int)strcspn(where->data, "\n"), where->data);
+	assert_ok(fetch_new(&x->plane->http, &(const struct fetch_settings){ .agent = "test" }, &e));
+	enrolment(x, word);
+	REFUSED(enrol(x, word, NULL));
+	REFUSED(enrol(x, word, eve));
+	REFUSED(enrol(x, word, server));
+	REFUSED(enrol(x, word, none));
+	strcpy(cut + strlen(cut) - 5, ":");
+	REFUSED(enrol(x, word, cut));
+	assert_true(asprintf(&long_one, "%.*sAAAA:", (int)strlen(good) - 1, good) > 0);
+	REFUSED(enrol(x, word, long_one));
+	{
+		/* twice: a proxy that adds what it should replace */
+		const char *const headers[] = { good, eve, NULL };
+		struct fetch_answer got = { 0 };
+		char url[200];
+
+		snprintf(url, sizeof url, "%s/device/v1/enrol", x->plane->url);
+		assert_ok(fetch_do(x->plane->http,
+				   &(const struct fetch_request){ .method = "POST", .url = url, .bearer = word, .headers = headers,
+								  .body = "{\"format\":1,\"facts\":{}}", .body_len = 23, .max = 65536 },
+				   &got, &e));
+		assert_int_equal(got.status, 403);
+		fetch_answer_release(&got);
+	}
+	TAKEN(enrol(x, word, good));
+	/* nginx's form of the same */
+	shell("printf 'Client-Cert: ' > %s/esc && sed 's/+/%%2B/g; s/ /%%20/g; s/=/%%3D/g' %s/anna.crt | awk '{printf \"%%s%%%%0A\", $0}' >> %s/esc", x->dir, x->dir,
+	      x->dir);
+	AUTO_FREE char *escaped = read_text(x, "esc");
+	TAKEN(enrol(x, word, escaped));
+}
+
+static void addresses_of_proxies_are_addresses_and_networks(void **state)
+{
+	static char *const nets[] = { (char *)"192.0.2.1", (char *)"10.0.0.0/9", (char *)"2001:db8::/33", NULL };
+	static const struct { const char *address; bool in; } table[] = {
+		{ "192.0.2.1", true }, { "192.0.2.2", false }, { "10.127.255.255", true }, { "10.128.0.0", false }, { "::ffff:10.0.0.1", true },
+		{ "2001:db8:7fff::1", true }, { "2001:db8:8000::1", false }, { "", false }, { "nonsense", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (client_proxy_holds(nets, table[i].address) != table[i].in)
+			fail_msg("%s", table[i].address);
+	assert_false(client_proxy_valid("10.0.0.0/33"));
+	assert_false(client_proxy_valid("10.0.0/8"));
+	assert_false(client_proxy_valid("localhost"));
+	assert_true(client_proxy_valid("::1"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_device_is_bound_to_the_certificate_that_it_enrolled_with, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_certificate_of_another_authority_or_for_servers_ends_the_handshake, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_header_from_an_address_that_is_no_proxy_is_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_host_shows_its_certificate_and_a_key_that_others_may_read_is_not_used, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_proxy_that_ends_tls_hands_the_certificate_on, setup_proxied, teardown),
+		cmocka_unit_test_setup_teardown(the_proxys_header_is_read_strictly_and_verified_once_more, setup_proxied, teardown),
+		cmocka_unit_test(addresses_of_proxies_are_addresses_and_networks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
