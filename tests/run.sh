@@ -60,6 +60,7 @@ tally() {
 drills="agent/test_agent_offline agent/test_agent_probation agent/test_agent_ceilings agent/test_agent_windows agent/test_agent_redrop agent/test_agent_upkeep agent/test_agent_contract agent/test_agent_held agent/test_agent_reload agent/test_hostile agent/test_hostile_content
   agent/test_judge_authorities agent/test_judge_restart agent/test_loaders agent/test_memory agent/test_proxy agent/test_sweep boot/test_guard_faults agent/test_readers content/test_engines
   cli/test_key_commands cli/test_mirror rollout/test_gate_simulation rollout/test_silence_simulation schema/test_ajv server/test_control
+  server/test_audit server/test_client_cert server/test_device_agent server/test_devices
   server/test_gates server/test_life server/test_oidc server/test_openapi server/test_ringholdd server/test_several_keys
   server/test_tokens server/test_observe server/test_webhooks server/test_verbs signing/test_attacks signing/test_repo
   signing/test_repo_life signing/test_seckey agent/test_transfer agent/test_install agent/test_install_authorities"
