@@ -29,7 +29,7 @@ static void test_open(void)
 
 	if (fd < 0)
 		return;
-	at = mmap(NULL, sizeof *test_offset, PROT_READ, MAP_SHARED, fd, 0);
+	at = mmap(NULL, 2 * sizeof *test_offset, PROT_READ, MAP_SHARED, fd, 0);
 	close(fd);
 	if (at != MAP_FAILED)
 		test_offset = at;
@@ -41,6 +41,12 @@ static int64_t shift_ms(void)
 	return test_offset ? *test_offset : 0;
 }
 
+static int64_t set_ms(void)
+{
+	pthread_once(&test_once, test_open);
+	return test_offset ? test_offset[1] : 0;        /* of a shorter file: the zeros that follow it in its page */
+}
+
 int clock_poll_ms(int64_t wait)
 {
 	pthread_once(&test_once, test_open);
@@ -50,6 +56,11 @@ int clock_poll_ms(int64_t wait)
 }
 #else
 static int64_t shift_ms(void)
+{
+	return 0;
+}
+
+static int64_t set_ms(void)
 {
 	return 0;
 }
@@ -70,7 +81,7 @@ static int64_t read_ms(clockid_t id)
 
 int64_t clock_now(void)
 {
-	int64_t now = (read_ms(CLOCK_REALTIME) + shift_ms()) / 1000;
+	int64_t now = (read_ms(CLOCK_REALTIME) + shift_ms() + set_ms()) / 1000;
 
 	return now < RINGHOLD_BUILD_DATE ? RINGHOLD_BUILD_DATE : now;
 }

@@ -5,6 +5,7 @@
  * $RINGHOLD_TEST_CLOCK (one little-endian int64, milliseconds) to clock_now()
  * and clock_ticks_ms(), read afresh on every call, so that a test can advance
  * every process at once; clock_poll_ms() then is short enough that loops notice.
+ * A second int64 in that file is added to clock_now() alone: somebody set the clock.
  * Release builds contain none of this.
  */
 #ifndef BASE_CLOCK_H

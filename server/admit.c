@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "server/limiter.h"
 #include "server/metrics.h"
+#include "server/now.h"
 #include "server/oidc.h"
 
 #define BAD_WINDOW_S 600
@@ -158,7 +158,7 @@ static int admit_enrolment(struct request *q)
 static int identify_jwt(struct request *q, const char *token, struct identity *who)
 {
 	struct err e;
-	int got = oidc_identify(q->server->oidc, token, clock_now(), who, &e);
+	int got = oidc_identify(q->server->oidc, token, server_now(q->server), who, &e);
 
 	if (got == 0)
 		return 0;
@@ -173,7 +173,7 @@ static int identify(struct request *q, const char *token, struct identity *who)
 {
 	if (oidc_token(q->server->oidc, token))
 		return identify_jwt(q, token, who);
-	switch (operators_find(q->server->operators, token, clock_now(), who)) {
+	switch (operators_find(q->server->operators, token, server_now(q->server), who)) {
 	case OPERATORS_FOUND:
 		return 0;
 	case OPERATORS_EXPIRED:

@@ -41,5 +41,5 @@ enum clock_news clockwatch_look(struct clockwatch *w, int64_t now, int64_t ticks
 
 int64_t clockwatch_time(const struct clockwatch *w, int64_t now)
 {
-	return now + w->offset;
+	return far(now - (w->now + w->offset)) ? now + w->offset : now;
 }

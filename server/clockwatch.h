@@ -33,7 +33,7 @@ enum clock_news {
 };
 
 enum clock_news clockwatch_look(struct clockwatch *w, int64_t now, int64_t ticks_ms);
-/* The time to sign by when the clock says now. */
+/* The time to go by when the clock says now, or when somebody goes by it already. */
 int64_t clockwatch_time(const struct clockwatch *w, int64_t now);
 
 #endif

@@ -14,6 +14,9 @@
 /* Everything that is due; trouble is logged and shown by status. */
 void control_tick(struct server *s, int64_t now);
 
+/* The time that the server goes by jumped by so much (now.h): soaks, deadlines and observations stay as long as they are. */
+void control_clock_moved(struct server *s, int64_t by);
+
 /*
  * A published bundle begins its way; b and the audit row are kept with it.
  * ERR_CONFLICT: the serial or digest is known.

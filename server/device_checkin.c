@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "server/device_visit.h"
 #include "server/handlers.h"
+#include "server/now.h"
 #include "server/ticker.h"
 
 /* ---- the message's place among the others ---- */
@@ -366,7 +366,7 @@ void device_checkin(struct request *q)
 		return;
 	}
 	v->s = q->server;
-	v->now = clock_now();
+	v->now = server_now(v->s);
 	v->generation = q->generation;
 	if (checkin_parse(&v->c, q->body->data ? q->body->data : "", q->body->len, &n, &at, &e) < 0) {
 		poisoned_reply(q, n, at, &e);

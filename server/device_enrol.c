@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "server/handlers.h"
+#include "server/now.h"
 
 struct search {
 	struct digest hash;
@@ -84,7 +84,7 @@ static bool asked_before(struct server *s, const struct search *token, const cha
 
 static int enrol(struct request *q, const struct search *token, const char *id, struct err *e)
 {
-	int64_t now = clock_now();
+	int64_t now = server_now(q->server);
 	char sentence[160];
 	struct store_record records[4] = { { .kind = STORE_ENROLMENT_USE }, { .kind = STORE_DEVICE }, { .kind = STORE_DECISION }, { .kind = STORE_AUDIT } };
 	struct write w = { .append = { .records = records, .count = ARRAY_LEN(records) }, .committed = add_device,
@@ -145,7 +145,7 @@ static void use_token(struct request *q, const struct search *token, const struc
 		answer(q, id);
 	else if (!id[0])
 		reply_error(&q->reply, &e);
-	else if (token->expires <= clock_now() || token->uses == 0)
+	else if (token->expires <= server_now(q->server) || token->uses == 0)
 		reply_problem(&q->reply, PROBLEM_FORBIDDEN, "the enrolment token is %s", token->uses == 0 ? "used up" : "expired");
 	else if (enrol(q, token, id, &e) < 0)
 		reply_error(&q->reply, &e);

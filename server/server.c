@@ -17,6 +17,7 @@
 #include "server/admit.h"
 #include "server/audit_log.h"
 #include "server/metrics.h"
+#include "server/now.h"
 #include "server/oidc.h"
 #include "server/webhooks.h"
 
@@ -270,8 +271,9 @@ int server_open(struct server **out, struct config *config, struct err *e)
 	}
 	s->config = config;
 	s->metadata_dir = s->targets_dir = -1;
-	s->started = clock_now();
 	s->metrics = metrics_new();     /* NULL: nothing is counted */
+	pthread_mutex_init(&s->timing, NULL);
+	s->started = server_now(s);
 	pthread_mutex_init(&s->keying, NULL);
 	pthread_mutex_init(&s->tokens, NULL);
 	pthread_mutex_init(&s->publishing, NULL);
@@ -313,6 +315,7 @@ void server_close(struct server *s)
 		close(s->metadata_dir);
 	if (s->targets_dir >= 0)
 		close(s->targets_dir);
+	pthread_mutex_destroy(&s->timing);
 	pthread_mutex_destroy(&s->keying);
 	pthread_mutex_destroy(&s->tokens);
 	pthread_mutex_destroy(&s->publishing);

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 
+#include "server/clockwatch.h"
 #include "server/config.h"
 #include "server/desk.h"
 #include "server/fleet.h"
@@ -43,6 +44,8 @@ struct server {
 	char *trials;                   /* directory where bundles are unpacked to be checked */
 	int metadata_dir, targets_dir;  /* of the repository */
 	int64_t started;
+	pthread_mutex_t timing;
+	struct clockwatch clock;        /* under `timing`: see now.h */
 	struct metrics *metrics;        /* has no lock */
 	struct ticker *ticker;
 	struct webhooks *webhooks;      /* has locks of its own, taken after all others */

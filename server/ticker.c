@@ -15,6 +15,7 @@
 #include "server/audit_log.h"
 #include "server/control.h"
 #include "server/idempotency.h"
+#include "server/now.h"
 #include "server/recalls.h"
 #include "server/requests.h"
 #include "server/requests_bundle.h"
@@ -34,7 +35,7 @@ struct ticker {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stopping, poked;
-	int64_t last;                   /* clock_now() of the last tick */
+	int64_t last;                   /* server_now() of the last tick */
 	int64_t folded, swept, pulsed;  /* clock_ticks_ms() */
 	int64_t timestamp;              /* of the repository when stops and recalls were last looked at */
 	char said[DUTIES][256];         /* the last trouble of each duty, told once */
@@ -73,18 +74,6 @@ static void watch_gap(struct ticker *t, int64_t now)
 	}
 	pthread_mutex_unlock(&s->lock);
 	t->last = now;
-}
-
-/* Clock and ticks of one moment: read apart, a test that moves both would seem to jump. */
-static void read_clocks(int64_t *now, int64_t *ticks)
-{
-	int64_t again;
-
-	do {
-		*now = clock_now();
-		*ticks = clock_ticks_ms();
-		again = clock_now();
-	} while (again - *now > 1 || again < *now);
 }
 
 static void watch_clock(struct ticker *t, int64_t now, int64_t ticks)
@@ -168,14 +157,25 @@ static int pulse(struct ticker *t, int64_t now, struct err *e)
 	return server_write(t->server, &b, e);
 }
 
+/* The time that the server goes by, whose jumps leave soaks and observations as they are. */
+static int64_t look_at_time(struct ticker *t)
+{
+	int64_t by, now = now_look(t->server, &by);
+
+	if (by)
+		control_clock_moved(t->server, by);
+	watch_gap(t, now);
+	return now;
+}
+
 static void tick(struct ticker *t)
 {
 	int64_t now, ticks;
 	struct err e;
 
-	read_clocks(&now, &ticks);
-	watch_gap(t, now);
+	now_read(&now, &ticks);
 	watch_clock(t, now, ticks);
+	now = look_at_time(t);
 	tell(t, DUTY_RINGMAP, server_refresh_ringmap(t->server, &e), &e);
 	tell(t, DUTY_OPERATORS, server_import_operators(t->server, &e), &e);
 	control_tick(t->server, now);
