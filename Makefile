@@ -159,6 +159,8 @@ test-powercut: test-packages
 	@sh tests/run.sh powercut
 test-faults: test-packages
 	@sh tests/run.sh faults
+test-sanitizers: test-packages
+	@sh tests/run.sh sanitizers
 test-system: test-packages
 	@sh tests/run.sh system
 bench: test-packages
@@ -171,5 +173,5 @@ install: all
 	sh deploy/install.sh $(B)/bin $(DESTDIR)
 clean:
 	rm -rf build
-.PHONY: all unit-tests fuzz-targets bins-and-tests system-tests incidents machines powercuts faults benches layers check packages test-packages demo test test-full test-incidents test-vm test-powercut test-faults test-system bench format lint install clean
+.PHONY: all unit-tests fuzz-targets bins-and-tests system-tests incidents machines powercuts faults benches layers check packages test-packages demo test test-full test-incidents test-vm test-powercut test-faults test-sanitizers test-system bench format lint install clean
 .SECONDARY:

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Builds and runs the tests by part, prints the seconds of each, and closes with
 # one line: N passed, N failed, N skipped.
-#   run.sh check | test | full | incidents | vm | powercut | faults | system | demo [DIR...] | bench
+#   run.sh check | test | full | incidents | vm | powercut | faults | sanitizers | system | demo [DIR...] | bench
 set -u
 cd "$(dirname "$0")/.."
-what=${1:?check, test, full, incidents, vm, powercut, faults, system, demo or bench}
+what=${1:?check, test, full, incidents, vm, powercut, faults, sanitizers, system, demo or bench}
 jobs=$(nproc)
 out=$PWD/build/test-output
 passed=0 failed=0 skipped=0
@@ -174,6 +174,26 @@ faults() {
   unset RINGHOLD_KILLS
 }
 
+# sanitized MODE: the server's tests, its faults and whole systems, in a build that stops at the first finding.
+sanitized() {
+  build "$1" all unit-tests faults system-tests || return
+  TSAN_OPTIONS=halt_on_error=1 RINGHOLD_KILLS=20; export TSAN_OPTIONS RINGHOLD_KILLS
+  threaded=""
+  for source in tests/server/test_*.c tests/faults/test_*.c tests/system/test_*.c; do
+    # the other sanitizer has the server's own tests in `make test`
+    [ "$1" = asan ] && [ "${source#tests/server/}" != "$source" ] && continue
+    threaded="$threaded build/$1/${source%.c}"
+  done
+  # shellcheck disable=SC2086 # names of ours hold no blanks
+  programs $threaded "build/$1/tests/system/system"
+  unset TSAN_OPTIONS RINGHOLD_KILLS
+}
+
+sanitizers() {
+  part "systems, TSan" sanitized tsan
+  part "systems, ASan and UBSan" sanitized asan
+}
+
 # Debian with systemd, installed and booted; one machine at a time, each longer than all the others.
 whole_system=tests/vm/test_systemd
 system() {
@@ -215,6 +235,7 @@ test|full)
     part "machines" all_machines
     part "power cuts" power_cuts
     part "faults" faults 200
+    sanitizers
     part "a whole system" system
   fi
   part "build, ASan and UBSan" build asan bins-and-tests
@@ -232,6 +253,9 @@ powercut)
   closing ;;
 faults)
   part "faults" faults 200
+  closing ;;
+sanitizers)
+  sanitizers
   closing ;;
 system)
   part "a whole system" system

@@ -110,6 +110,7 @@ static void refuses_to_write(struct drill *d, long status, const char *words)
 		fail_msg("wanted %ld and \"%s\": %ld %s", status, words, a.status, a.text->data);
 	for (size_t i = 0; i < ARRAY_LEN(reads); i++)
 		expect(d->p, 200, "GET", reads[i], NULL, NULL, 0);
+	expect(d->p, 503, "GET", "/readyz", NULL, NULL, 0);
 }
 
 static void until_refused(struct drill *d)
@@ -160,6 +161,7 @@ static void a_full_disk_is_named_keeps_what_was_promised_and_ends_with_space(voi
 		refuses_to_write(d, 503, "no-space");
 		drain("ballast");
 		load(d, 200);
+		expect(d->p, 200, "GET", "/readyz", NULL, NULL, 0);
 	}
 	settle(d);
 	holds(d, true);
