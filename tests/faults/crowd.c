@@ -54,6 +54,14 @@ static void in_ms(struct timespec *t, int64_t ms)
 
 /* ---- one request ---- */
 
+static void arrived(struct crowd *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->under_way--;
+	pthread_cond_broadcast(&c->news);
+	pthread_mutex_unlock(&c->lock);
+}
+
 /* Waits for a server; false: nobody may wait any longer. */
 static bool find_server(struct crowd_seat *s)
 {
@@ -66,6 +74,7 @@ static bool find_server(struct crowd_seat *s)
 	while (!c->url[0] && !c->trouble[0])
 		pthread_cond_wait(&c->news, &c->lock);
 	found = c->url[0] && !c->trouble[0];
+	c->under_way += found;
 	moved = strcmp(s->url, c->url) != 0;
 	memcpy(s->url, c->url, sizeof s->url);
 	memcpy(pin, c->pin, sizeof pin);
@@ -75,6 +84,7 @@ static bool find_server(struct crowd_seat *s)
 	fetch_free(s->http);
 	s->http = NULL;
 	if (fetch_new(&s->http, &(const struct fetch_settings){ .agent = "crowd", .pin = pin }, &e) < 0) {
+		arrived(c);
 		crowd_trouble(c, "%s", e.msg);
 		return false;
 	}
@@ -126,6 +136,7 @@ static long try(struct crowd_seat *s, const struct ask *a, char **said)
 	snprintf(url, sizeof url, "%s%s", s->url, a->path);
 	snprintf(header, sizeof header, "Idempotency-Key: %s", a->key ? a->key : "");
 	if (fetch_do(s->http, &r, &got, &e) == 0) {
+		arrived(s->crowd);
 		status = got.status;
 		*said = strdup(got.body && got.body->data ? got.body->data : "");
 		fetch_answer_release(&got);
@@ -133,6 +144,7 @@ static long try(struct crowd_seat *s, const struct ask *a, char **said)
 			pause_before(s->crowd, &s->crowd->refused);
 		return status;
 	}
+	arrived(s->crowd);
 	pause_before(s->crowd, &s->crowd->lost);
 	return 0;
 }
@@ -396,6 +408,15 @@ void crowd_part(struct crowd *c)
 {
 	pthread_mutex_lock(&c->lock);
 	c->url[0] = '\0';
+	pthread_mutex_unlock(&c->lock);
+}
+
+void crowd_rest(struct crowd *c)
+{
+	crowd_part(c);
+	pthread_mutex_lock(&c->lock);
+	while (c->under_way > 0)
+		pthread_cond_wait(&c->news, &c->lock);
 	pthread_mutex_unlock(&c->lock);
 }
 

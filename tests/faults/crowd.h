@@ -54,6 +54,7 @@ struct crowd {
 	pthread_cond_t news;
 	char url[128], pin[128];        /* url "": there is no server */
 	bool ending;
+	size_t under_way;               /* requests */
 	uint64_t acks;                  /* answers with success, of all kinds */
 	uint64_t lost;                  /* requests whose answer did not come */
 	uint64_t refused;               /* answers that said "not now" */
@@ -78,6 +79,8 @@ void crowd_begin(struct crowd *c);
 void crowd_meet(struct crowd *c, const char *url, const char *pin);
 /* There is no server any more. Answers that are on their way may still come in. */
 void crowd_part(struct crowd *c);
+/* The same, and none is on its way any more: the server is there, and idle. */
+void crowd_rest(struct crowd *c);
 /* Until one of the counters above rose by so much, or something is wrong; false: it did not within a minute. */
 bool crowd_wait(struct crowd *c, const uint64_t *counter, uint64_t more);
 /* Every client ends what it is about, until it was acknowledged, and leaves. */
