@@ -47,7 +47,7 @@ static void ring_default(struct policy_ring *out, size_t place)
 	out->effects_least = 100;
 	out->effects_cpu_ms_s = 10;
 	out->effects_rss_bytes = 32 << 20;
-	out->effects_load_ms = 100;
+	out->effects_load_ms = 500;      /* wall time: a busy machine stretches it, once a load */
 	out->effects = EFFECTS_HOLD;
 }
 
