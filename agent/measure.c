@@ -27,10 +27,10 @@ bool measure_process(struct measure *m, int64_t pid, uint64_t started)
 	return true;
 }
 
-/* Samples closer together than this stand for one another, so that the window always fits. */
+/* Of three samples within this time the one in the middle goes: neighbours may be half as far apart, and the window still fits. */
 static int64_t spacing(const struct measure *m)
 {
-	return m->window_ms / (MEASURE_SAMPLES - 4);
+	return m->window_ms * 2 / (MEASURE_SAMPLES - 4);
 }
 
 /* The newest one that is a whole window old is the oldest that is needed. */
