@@ -245,11 +245,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define PLACE(p)                                                                                                      \
-	struct plane *p = *state;                                                                                     \
-	NEED((p)->o);                                                                                                 \
-	AUTO_FREE char *kept = fixture_path((p)->o->f, "kept.json"), *file = fixture_path((p)->o->f, "audit.jsonl");  \
-	AUTO_FREE char *db = fixture_path((p)->o->f, "data/store.db")
+#define PLACE(p)                                        \
+	struct plane *p = *state;                       \
+	NEED((p)->o)
+#define IN_PLACE(p, name) fixture_path((p)->o->f, name)
 
 static void do_something(struct plane *p, const char *name)
 {
@@ -275,6 +274,7 @@ static void said(struct office *o, int status, const char *words)
 static void people_check_keep_and_export_it_and_go_on_where_they_were(void **state)
 {
 	PLACE(p);
+	AUTO_FREE char *kept = IN_PLACE(p, "kept.json"), *file = IN_PLACE(p, "audit.jsonl");
 	AUTO(buf) struct buf *once = NULL, *twice = NULL;
 	struct err e;
 
@@ -306,6 +306,8 @@ static void people_check_keep_and_export_it_and_go_on_where_they_were(void **sta
 static void what_was_done_to_the_table_is_told_to_whoever_checks(void **state)
 {
 	PLACE(p);
+	AUTO_FREE char *kept = IN_PLACE(p, "kept.json"), *file = IN_PLACE(p, "audit.jsonl");
+	AUTO_FREE char *db = IN_PLACE(p, "data/store.db");
 
 	do_something(p, "one");
 	do_something(p, "two");
@@ -325,6 +327,7 @@ static void what_was_done_to_the_table_is_told_to_whoever_checks(void **state)
 static void a_server_that_lost_rows_says_so_when_it_starts(void **state)
 {
 	PLACE(p);
+	AUTO_FREE char *db = IN_PLACE(p, "data/store.db");
 	AUTO_FREE char *path = fixture_path(p->o->f, "log");
 	AUTO(buf) struct buf *log = NULL;
 	struct err e;
