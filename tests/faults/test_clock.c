@@ -142,6 +142,14 @@ static void publish_and_offer(struct bench *b)
 		checkin(b, i, NULL, true);
 }
 
+/* As must(), where the answer's status is all there is to it. */
+static void ask_and_see(struct bench *b, int status, const char *token, const char *method, const char *path, const char *body)
+{
+	AUTO_REPLY a = must(b, status, token, method, path, body);
+
+	assert_int_equal(a.status, status);
+}
+
 static int setup(void **state)
 {
 	struct bench *b = calloc(1, sizeof *b);
@@ -153,9 +161,9 @@ static int setup(void **state)
 	if (!b->p->o->pid)
 		return 0;
 	{
-		AUTO_REPLY policy = must(b, 200, FIXTURE_TOKEN, "PUT", "/v1/policies/edr",
-					 "{\"format\":1,\"channel\":\"edr\",\"rings\":[{\"name\":\"canary\",\"soak_s\":7200,\"boots\":0},{\"name\":\"early\"},"
-					 "{\"name\":\"broad\"}]}");
+		ask_and_see(b, 200, FIXTURE_TOKEN, "PUT", "/v1/policies/edr",
+			    "{\"format\":1,\"channel\":\"edr\",\"rings\":[{\"name\":\"canary\",\"soak_s\":7200,\"boots\":0},{\"name\":\"early\"},"
+			    "{\"name\":\"broad\"}]}");
 		AUTO_REPLY token = must(b, 201, FIXTURE_TOKEN, "POST", "/v1/enrolment-tokens",
 					"{\"name\":\"four\",\"attributes\":{\"ring\":\"canary\"},\"uses\":100,\"lifetime_s\":10800}");
 		AUTO_REPLY operator = must(b, 201, FIXTURE_TOKEN, "POST", "/v1/tokens", "{\"name\":\"brief\",\"roles\":[\"viewer\"],\"lifetime_s\":10800}");
@@ -186,9 +194,8 @@ static int teardown(void **state)
 /* Nothing expired: an operator's token and an enrolment token of three hours, a device's, the repository's metadata. */
 static void nothing_expired(struct bench *b)
 {
-	AUTO_REPLY operator = must(b, 200, b->operator, "GET", "/v1/self", NULL);
-	AUTO_REPLY device = must(b, 201, b->enrolment, "POST", "/device/v1/enrol", "{\"format\":1,\"facts\":{}}");
-
+	ask_and_see(b, 200, b->operator, "GET", "/v1/self", NULL);
+	ask_and_see(b, 201, b->enrolment, "POST", "/device/v1/enrol", "{\"format\":1,\"facts\":{}}");
 	all_check_in(b);
 }
 

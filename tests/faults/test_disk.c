@@ -19,7 +19,7 @@ static const char *why_not;
 
 /* ---- disks ---- */
 
-static bool system_ok(const char *fmt, ...)
+PRINTF_LIKE(1, 2) static bool system_ok(const char *fmt, ...)
 {
 	char line[600];
 	va_list args;
