@@ -1,4 +1,4 @@
-/* channel_parts: what the files that watch a running channel share: channel_watch.c, _command.c, _effects.c, _lists.c. */
+/* channel_parts: what the files of a running channel share: channel.c, channel_due.c, _watch.c, _command.c, _effects.c, _lists.c. */
 #ifndef AGENT_CHANNEL_PARTS_H
 #define AGENT_CHANNEL_PARTS_H
 
@@ -7,6 +7,7 @@
 #include "base/proc.h"
 
 #define CHANNEL_COMMAND_MS 30000
+#define TRIES_BEFORE_BLAME 3    /* of what may be the host's fault, or the content's */
 
 /* Every command gets: slot, channel, digest, serial of what runs. argv[0] is path, empty until it is known. */
 struct command_line {
