@@ -1,5 +1,5 @@
 /* mirror: copies a repository, verified, resumable, the timestamp last. */
-#include "cli/mirror.h"
+#include "cli/mirror_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,30 +12,14 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/name.h"
-#include "cli/repo_files.h"
 #include "cli/scratch.h"
 #include "signing/delegation.h"
 #include "signing/driver.h"
 #include "signing/verify.h"
 
-#define FILE_MODE 0644
-#define DIR_MODE 0755
 #define DEPTH_MAX 8             /* of delegations below targets */
 #define STATE ".mirror"
 #define NEW "new"
-#define PART ".part"            /* a target file that is still arriving */
-
-struct work {
-	const struct mirror_plan *plan;
-	struct mirror_report *report;
-	struct repo_files files;
-	char *state, *stage;            /* what is trusted; what is gathered */
-	struct metadata *anchor;
-	struct tuf_client *client;
-	struct buf *targets, *roles, *roots;    /* "metadata/7.stop.json": what the copy consists of, each with its NUL */
-	struct err *e;
-};
 
 static void work_release(struct work *k)
 {
@@ -50,7 +34,7 @@ static void work_release(struct work *k)
 
 /* ---- names and places ---- */
 
-static int add_name(struct work *k, struct buf *list, const char *rel)
+int mirror_add_name(struct work *k, struct buf *list, const char *rel)
 {
 	buf_add(list, rel, strlen(rel) + 1);
 	return buf_check(list, k->e);
@@ -65,7 +49,7 @@ static bool named(const struct buf *list, const char *rel)
 }
 
 /* "metadata/7.stop.json" */
-static int metadata_rel(struct work *k, struct buf *out, int64_t version, const char *role)
+int mirror_metadata_rel(struct work *k, struct buf *out, int64_t version, const char *role)
 {
 	buf_addf(out, "metadata/%" PRId64 ".", version);
 	delegation_quote(out, role, strlen(role));
@@ -73,24 +57,24 @@ static int metadata_rel(struct work *k, struct buf *out, int64_t version, const 
 	return buf_check(out, k->e);
 }
 
-static int make_parent(const char *path, struct err *e)
+int mirror_make_parent(const char *path, struct err *e)
 {
 	AUTO_FREE char *parent = strndup(path, (size_t)(strrchr(path, '/') - path));
 
 	return parent ? file_mkdirs(parent, DIR_MODE, e) : err_memory(e);
 }
 
-static int stage_bytes(struct work *k, const char *rel, const void *bytes, size_t len)
+int mirror_stage(struct work *k, const char *rel, const void *bytes, size_t len)
 {
 	AUTO_FREE char *path = file_join(k->stage, rel);
 
 	if (!path)
 		return err_memory(k->e);
-	return make_parent(path, k->e) < 0 ? k->e->code : file_replace(path, bytes, len, FILE_MODE, k->e);
+	return mirror_make_parent(path, k->e) < 0 ? k->e->code : file_replace(path, bytes, len, FILE_MODE, k->e);
 }
 
 /* The copy has it right: what was gathered under this name is of no use. */
-static int unstage(struct work *k, const char *rel)
+int mirror_unstage(struct work *k, const char *rel)
 {
 	AUTO_FREE char *path = file_join(k->stage, rel);
 
@@ -100,7 +84,7 @@ static int unstage(struct work *k, const char *rel)
 }
 
 /* Metadata that the engine has verified. */
-static int keep(struct work *k, const char *rel, const struct buf *raw)
+int mirror_keep(struct work *k, const char *rel, const struct buf *raw)
 {
 	AUTO_FREE char *path = file_join(k->plan->dir, rel);
 	AUTO(buf) struct buf *have = NULL;
@@ -109,13 +93,13 @@ static int keep(struct work *k, const char *rel, const struct buf *raw)
 	if (!path)
 		return err_memory(k->e);
 	if (file_read(&have, path, METADATA_LISTED_MAX, &why) == 0 && have->len == raw->len && !memcmp(have->data, raw->data, raw->len))
-		return unstage(k, rel);
-	return stage_bytes(k, rel, raw->data, raw->len);
+		return mirror_unstage(k, rel);
+	return mirror_stage(k, rel, raw->data, raw->len);
 }
 
 /* ---- the engine's requests ---- */
 
-static void count(struct work *k, uint64_t bytes)
+void mirror_count(struct work *k, uint64_t bytes)
 {
 	k->report->fetched++;
 	k->report->bytes += bytes;
@@ -128,7 +112,7 @@ static bool is_root(const char *name)
 	return digits > 0 && !strcmp(name + digits, ".root.json");
 }
 
-/* driver_get. The engine keeps only the newest root; the others are gathered here, and held against the chain in copy_roots(). */
+/* driver_get. The engine keeps only the newest root; the others are gathered here, and held against the chain in mirror_copy_roots(). */
 static int get(void *arg, const char *name, size_t max, struct buf **out, struct err *e)
 {
 	struct work *k = arg;
@@ -137,206 +121,14 @@ static int get(void *arg, const char *name, size_t max, struct buf **out, struct
 
 	if (got != 0)
 		return got;
-	count(k, (*out)->len);
+	mirror_count(k, (*out)->len);
 	if (!is_root(name) || snprintf(rel, sizeof rel, "metadata/%s", name) >= (int)sizeof rel)
 		return 0;
-	if (stage_bytes(k, rel, (*out)->data, (*out)->len) == 0)
+	if (mirror_stage(k, rel, (*out)->data, (*out)->len) == 0)
 		return 0;
 	*e = *k->e;
 	buf_free(TAKE(*out));
 	return e->code;
-}
-
-/* ---- roots ---- */
-
-static bool same_text(const struct metadata *a, const struct metadata *b)
-{
-	return a->canonical->len == b->canonical->len && !memcmp(a->canonical->data, b->canonical->data, a->canonical->len);
-}
-
-/* Root `version`, if `next` follows from it: by its own keys, and by these again. */
-static bool root_links(struct work *k, struct metadata **out, int64_t version, const struct metadata *next, const struct buf *bytes)
-{
-	AUTO(metadata) struct metadata *m = NULL;
-	struct authority by;
-	struct err why;
-
-	if (metadata_parse(&m, METADATA_ROOT, "root", bytes->data, bytes->len, &why) < 0 || m->version != version)
-		return false;
-	by = (struct authority){ m, &m->roles[METADATA_ROOT] };
-	if (verify(m, &by, "root", &why) < 0 || verify(next, &by, "root", &why) < 0 ||
-	    (version == k->anchor->version && !same_text(m, k->anchor)))
-		return false;
-	*out = TAKE(m);
-	return true;
-}
-
-static bool root_in(struct work *k, struct metadata **out, const char *dir, const char *rel, int64_t version, const struct metadata *next)
-{
-	AUTO_FREE char *path = file_join(dir, rel);
-	AUTO(buf) struct buf *bytes = NULL;
-	struct err why;
-
-	return path && file_read(&bytes, path, METADATA_ROOT_MAX, &why) == 0 && root_links(k, out, version, next, bytes);
-}
-
-/* 0: *out; 1: there is none to be had. Roots before the one that is trusted can be verified against what follows from them only. */
-static int copy_root(struct work *k, struct metadata **out, const char *rel, int64_t version, const struct metadata *next)
-{
-	AUTO(buf) struct buf *bytes = NULL;
-	int got;
-
-	if (root_in(k, out, k->plan->dir, rel, version, next))
-		return unstage(k, rel);
-	if (root_in(k, out, k->stage, rel, version, next))
-		return 0;
-	if (version == k->anchor->version) {
-		if (!root_links(k, out, version, next, k->anchor->raw))
-			return err_set(k->e, ERR_AUTH, "%s: what %s holds does not follow from this root", k->plan->root, k->plan->dir);
-		return stage_bytes(k, rel, k->anchor->raw->data, k->anchor->raw->len);
-	}
-	got = repo_files_metadata(&k->files, strchr(rel, '/') + 1, METADATA_ROOT_MAX, &bytes, k->e);
-	if (got != 0)
-		return got;
-	count(k, bytes->len);
-	if (!root_links(k, out, version, next, bytes))
-		return version < k->anchor->version ? 1 : err_set(k->e, ERR_AUTH, "%s: root %" PRId64 " does not follow from it", rel, version + 1);
-	return stage_bytes(k, rel, bytes->data, bytes->len);
-}
-
-static int copy_roots(struct work *k)
-{
-	AUTO(metadata) struct metadata *held = NULL;
-	const struct metadata *next = tuf_client_metadata(k->client, "root");
-	AUTO(buf) struct buf *rel = buf_new(0);
-
-	if (!rel)
-		return err_memory(k->e);
-	if (next->version == k->anchor->version && !same_text(next, k->anchor))
-		return err_set(k->e, ERR_AUTH, "%s: %s stands on another root", k->plan->root, k->plan->dir);
-	if (metadata_rel(k, rel, next->version, "root") < 0 || keep(k, rel->data, next->raw) < 0 || add_name(k, k->roots, rel->data) < 0)
-		return k->e->code;
-	for (int64_t version = next->version - 1; version >= 1; version--) {
-		struct metadata *m = NULL;
-		int got;
-
-		buf_clear(rel);
-		if (metadata_rel(k, rel, version, "root") < 0)
-			return k->e->code;
-		got = copy_root(k, &m, rel->data, version, held ? held : next);
-		if (got != 0) {
-			metadata_free(m);
-			return got > 0 ? 0 : got;
-		}
-		metadata_free(held);
-		held = m;
-		if (add_name(k, k->roots, rel->data) < 0)
-			return k->e->code;
-	}
-	return 0;
-}
-
-/* ---- target files ---- */
-
-static bool wanted(const struct work *k, const struct metadata_target *t)
-{
-	const char *path = t->path.text, *end;
-
-	if (!k->plan->channels->count || strncmp(path, "bundles/", 8) != 0)
-		return true;
-	path += 8;
-	end = strchr(path, '/');
-	for (size_t i = 0; end && i < k->plan->channels->count; i++)
-		if (strlen(k->plan->channels->items[i]) == (size_t)(end - path) && !memcmp(k->plan->channels->items[i], path, (size_t)(end - path)))
-			return true;
-	return false;
-}
-
-static bool target_in(const char *dir, const char *rel, const struct metadata_target *t)
-{
-	AUTO_FREE char *path = file_join(dir, rel);
-	AUTO_FD int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
-	struct err why;
-
-	return fd >= 0 && metadata_file_check_fd(&t->file, rel, fd, &why) == 0;
-}
-
-/* Goes on where an earlier run was cut short. 0, or 1: what had arrived before was damaged, begin anew. */
-static int download(struct work *k, const char *url, const char *part, const struct metadata_target *t)
-{
-	AUTO_FD int fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-	uint64_t length = (uint64_t)t->file.length, from;
-	struct stat st;
-	int status = 200;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(k->e, "%s: create", part);
-	from = (uint64_t)st.st_size > length ? 0 : (uint64_t)st.st_size;
-	if (from < length || !from)
-		status = fetch_to_fd(k->files.fetch, url, NULL, fd, from, length, k->e);
-	if (status < 0)
-		return status;
-	if (status != 200 && status != 206) {
-		unlink(part);
-		return err_set(k->e, ERR_NET, "%s: status %d", url, status);
-	}
-	count(k, length - from);
-	if (metadata_file_check_fd(&t->file, t->path.text, fd, k->e) < 0) {
-		unlink(part);
-		return from ? 1 : k->e->code;
-	}
-	return fsync(fd) < 0 ? err_errno(k->e, "%s: write", part) : 0;
-}
-
-static int fetch_target(struct work *k, const char *name, const char *rel, const struct metadata_target *t)
-{
-	AUTO_FREE char *path = file_join(k->stage, rel), *part = NULL;
-	AUTO(buf) struct buf *url = buf_new(0);
-	int rc;
-
-	if (!path || !url)
-		return err_memory(k->e);
-	if (asprintf(&part, "%s" PART, path) < 0) {
-		part = NULL;
-		return err_memory(k->e);
-	}
-	repo_files_target_url(url, &k->files, name);
-	if (buf_check(url, k->e) < 0 || make_parent(path, k->e) < 0)
-		return k->e->code;
-	rc = download(k, url->data, part, t);
-	if (rc > 0)
-		rc = download(k, url->data, part, t);
-	if (rc < 0)
-		return rc;
-	return rename(part, path) < 0 ? err_errno(k->e, "%s: rename", part) : 0;
-}
-
-static int copy_target(struct work *k, const struct metadata_target *t)
-{
-	AUTO(buf) struct buf *name = buf_new(0), *rel = buf_new(0);
-
-	if (!name || !rel)
-		return err_memory(k->e);
-	if (!name_path_valid(t->path.text, t->path.len))
-		return err_set(k->e, ERR_REFUSED, "\"%.100s\" is no path that a plain file can have", t->path.text);
-	if (!wanted(k, t)) {
-		k->report->left_out++;
-		return 0;
-	}
-	if (tuf_client_target_name(k->client, t, name, k->e) < 0)
-		return k->e->code;
-	buf_addf(rel, "targets/%s", name->data);
-	if (buf_check(rel, k->e) < 0 || add_name(k, k->targets, rel->data) < 0)
-		return k->e->code;
-	k->report->targets++;
-	if (target_in(k->plan->dir, rel->data, t))
-		return unstage(k, rel->data);
-	if (target_in(k->stage, rel->data, t))
-		return 0;
-	if (!k->plan->dry)
-		return fetch_target(k, name->data, rel->data, t);
-	count(k, (uint64_t)t->file.length);
-	return 0;
 }
 
 /* ---- delegated roles ---- */
@@ -385,7 +177,7 @@ static int copy_role_file(struct work *k, struct metadata **out, const char *rel
 	int got;
 
 	if (role_in(out, k->plan->dir, rel, role, listed, by))
-		return unstage(k, rel);
+		return mirror_unstage(k, rel);
 	if (role_in(out, k->stage, rel, role, listed, by))
 		return 0;
 	if (max > METADATA_LISTED_MAX)
@@ -395,10 +187,10 @@ static int copy_role_file(struct work *k, struct metadata **out, const char *rel
 		return err_set(k->e, ERR_NOT_FOUND, "%s: is listed and is not there", rel);
 	if (got < 0)
 		return got;
-	count(k, bytes->len);
+	mirror_count(k, bytes->len);
 	if (role_right(out, role, listed, by, bytes, k->e) < 0)
 		return k->e->code;
-	return stage_bytes(k, rel, bytes->data, bytes->len);
+	return mirror_stage(k, rel, bytes->data, bytes->len);
 }
 
 static int copy_delegated(struct work *k, const struct metadata *delegator, int depth);
@@ -413,15 +205,15 @@ static int copy_role(struct work *k, const struct metadata *delegator, const cha
 		return err_memory(k->e);
 	if (!authority_of(&by, delegator, role))
 		return 0;
-	if (metadata_rel(k, rel, listed->version, role) < 0)
+	if (mirror_metadata_rel(k, rel, listed->version, role) < 0)
 		return k->e->code;
 	if (named(k->roles, rel->data))
 		return 0;
-	if (add_name(k, k->roles, rel->data) < 0 || copy_role_file(k, &m, rel->data, role, listed, &by) < 0)
+	if (mirror_add_name(k, k->roles, rel->data) < 0 || copy_role_file(k, &m, rel->data, role, listed, &by) < 0)
 		return k->e->code;
 	k->report->roles++;
 	for (size_t i = 0; i < m->target_count; i++)
-		if (may_speak(delegator, role, &m->targets[i]) && copy_target(k, &m->targets[i]) < 0)
+		if (may_speak(delegator, role, &m->targets[i]) && mirror_copy_target(k, &m->targets[i]) < 0)
 			return k->e->code;
 	return copy_delegated(k, m, depth + 1);
 }
@@ -461,11 +253,11 @@ static int keep_top(struct work *k, const char *role)
 		return err_memory(k->e);
 	if (!strcmp(role, "timestamp"))
 		buf_adds(rel, "metadata/timestamp.json");
-	else if (metadata_rel(k, rel, m->version, role) < 0)
+	else if (mirror_metadata_rel(k, rel, m->version, role) < 0)
 		return k->e->code;
-	if (buf_check(rel, k->e) < 0 || keep(k, rel->data, m->raw) < 0)
+	if (buf_check(rel, k->e) < 0 || mirror_keep(k, rel->data, m->raw) < 0)
 		return k->e->code;
-	return add_name(k, k->roles, rel->data);
+	return mirror_add_name(k, k->roles, rel->data);
 }
 
 static int gather(struct work *k, int64_t now)
@@ -484,7 +276,7 @@ static int gather(struct work *k, int64_t now)
 	k->report->snapshot = tuf_client_metadata(k->client, "snapshot")->version;
 	k->report->timestamp = timestamp->version;
 	k->report->expires = timestamp->expires;
-	if (copy_roots(k) < 0 || copy_delegated(k, tuf_client_metadata(k->client, "targets"), 0) < 0)
+	if (mirror_copy_roots(k) < 0 || copy_delegated(k, tuf_client_metadata(k->client, "targets"), 0) < 0)
 		return k->e->code;
 	/* The end of the list is published last. */
 	return keep_top(k, "targets") < 0 || keep_top(k, "snapshot") < 0 || keep_top(k, "timestamp") < 0 ? k->e->code : 0;
