@@ -56,13 +56,14 @@ tally() {
   passed=$((passed + ok)); failed=$((failed + bad)); skipped=$((skipped + skip))
 }
 
-# Whole programs taken through long stories: `make test` runs them, `make check` does not wait for them.
+# Whole programs taken through long stories, and long sums: `make check` does not wait for them, and with
+# the sanitizers, under which they take twice as long, only `make test-full` does.
 drills="agent/test_agent_offline agent/test_agent_probation agent/test_agent_ceilings agent/test_agent_windows agent/test_agent_redrop agent/test_agent_upkeep agent/test_agent_contract agent/test_agent_held agent/test_agent_reload agent/test_hostile agent/test_hostile_content
   agent/test_judge_authorities agent/test_judge_restart agent/test_loaders agent/test_memory agent/test_proxy agent/test_sweep boot/test_guard_faults agent/test_readers content/test_engines
-  cli/test_key_commands cli/test_mirror rollout/test_gate_simulation rollout/test_silence_simulation schema/test_ajv server/test_control
+  cli/test_key_commands cli/test_mirror rollout/test_gate_simulation rollout/test_silence_simulation rollout/test_gate_exact rollout/test_simulate schema/test_ajv server/test_control
   server/test_audit server/test_client_cert server/test_device_agent server/test_devices
   server/test_gates server/test_life server/test_oidc server/test_openapi server/test_ringholdd server/test_several_keys
-  server/test_tokens server/test_observe server/test_webhooks server/test_verbs signing/test_attacks signing/test_repo
+  server/test_tokens server/test_backup server/test_observe server/test_webhooks server/test_verbs signing/test_attacks signing/test_repo
   signing/test_repo_life signing/test_seckey agent/test_transfer agent/test_install agent/test_install_authorities"
 
 is_drill() {
@@ -73,16 +74,20 @@ is_drill() {
 # unit_tests MODE ROOM...
 unit_tests() {
   mode=$1; shift
-  tests=""
+  short="" long=""
   for room in "$@"; do
     for source in tests/"$room"/test_*.c; do
-      [ "$what" = check ] && is_drill "$source" && continue
-      tests="$tests build/$mode/${source%.c}"
+      if is_drill "$source"; then
+        long="$long build/$mode/${source%.c}"
+      else
+        short="$short build/$mode/${source%.c}"
+      fi
     done
   done
+  case $what,$mode in check,* | test,asan) long="" ;; esac
   at_once=$((jobs * 2))   # many of them wait more than they work
   # shellcheck disable=SC2086 # names of ours hold no blanks
-  programs $tests
+  programs $long $short   # the long ones first, so that none is left over
   at_once=""
 }
 
