@@ -82,14 +82,16 @@ int audit_log_open(struct audit_log **out, struct server *s, struct err *e)
 
 	if (!a)
 		return err_memory(e);
-	*out = a;
 	pthread_mutex_init(&a->lock, NULL);
 	a->path = file_join(s->config->data, "audit-checkpoint.json");
-	if (!a->path)
-		return err_memory(e);
-	if (open_key(a, s->config->data, e) < 0 || store_each_checkpoint(s->store, 1, newest, a, e) < 0)
-		return err_wrap(e, "audit log");
+	if (!a->path || open_key(a, s->config->data, e) < 0 || store_each_checkpoint(s->store, 1, newest, a, e) < 0) {
+		bool memory = !a->path;
+
+		audit_log_close(a);
+		return memory ? err_memory(e) : err_wrap(e, "audit log");
+	}
 	compare(a, s);
+	*out = a;
 	return 0;
 }
 

@@ -20,7 +20,7 @@
 #define KEYS_MAX ((size_t)4 << 20)
 
 /* Of the data directory: what is copied on its own, and what a server makes again. */
-static const char *const left_out[] = { "store.db", "store.db-wal", "store.db-shm", "uploads", "trials", "listening", "metrics-listening", "pin", STAMP,
+static const char *const left_out[] = { "store.db", "store.db-wal", "store.db-shm", "uploads", "trials", "listening", "metrics-listening", "pin", "audit.pem", STAMP,
 					"repository", "keys" };
 static const char *const secrets[] = { "device-token.key", "operator-token", "tls.key", "tls.crt" };
 

@@ -134,6 +134,8 @@ static int order(struct server *s, const char *channel, struct control_drop *w, 
 	control_drop_version(is, a);
 	if (w->dry_run || strcmp(was, is) == 0)
 		return 0;
+	if (!desk_can_assign(s->desk, a->ring))
+		return err_set(e, ERR_CONFLICT, "ring %s: its key is not on this server, so which rules are left out is signed where the key is", a->ring);
 	if (record(s, before, a, w, now, e) < 0)
 		return e->code;
 	log_info("channel %s: %zu rules are left out by %s: %s", channel, a->drop_count, w->who, w->reason);

@@ -16,7 +16,7 @@ struct rollback {
 	uint64_t id, max_serial;
 	char channel[NAME_LEN_MAX + 1];
 	struct bundle_ref bundle;
-	char reason[REASON_LEN_MAX + 1], by[64 + 1];
+	char reason[REASON_LEN_MAX + 1], by[ACCESS_WHO_MAX + 1];
 	int64_t at;
 };
 

@@ -72,7 +72,7 @@ static bool bound(struct request *q)
 		pthread_cond_wait(&s->idle, &s->lock);
 	if (d && d->certificate) {
 		same = client_identity_same(d->certificate, q->certificate);
-	} else if (d) {
+	} else if (d && q->generation >= d->generation) {       /* a token that was replaced binds nothing: device_current() refuses it */
 		d->busy = true;
 		got = bind(s, d, q->certificate, &e);
 		d->busy = false;

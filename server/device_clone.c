@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "server/device_visit.h"
 #include "server/handlers.h"
+#include "server/now.h"
 #include "server/ticker.h"
 
 bool server_token_due(const struct server *s, const struct device *d, int64_t now)
@@ -71,7 +71,7 @@ bool device_current(struct request *q)
 		d->busy = true;
 		snprintf(why, sizeof why, "its token %" PRIu64 " came from %s after token %" PRIu64 " was in use", q->generation,
 			 q->peer[0] ? q->peer : "somewhere", d->generation);
-		device_flag(s, d, clock_now(), why);
+		device_flag(s, d, server_now(s), why);
 		d->busy = false;
 		pthread_cond_broadcast(&s->idle);
 	}

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "server/handlers.h"
+#include "server/now.h"
 
 #define PAGE 100
 #define PAGE_MAX 500
@@ -222,7 +222,7 @@ struct edited {
 static int edit(struct request *q, struct device *d, const struct edit *x, struct edited *out, struct err *e)
 {
 	struct server *s = q->server;
-	int64_t now = clock_now();
+	int64_t now = server_now(q->server);
 
 	put_state(&out->was, d);
 	if (x->run(d, x->arg, e) < 0)

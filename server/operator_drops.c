@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "server/control_parts.h"
 #include "server/handlers.h"
+#include "server/now.h"
 
 /* Endpoints of the ring that run its assigned bundle, and those of them that say they leave out what it says. */
 static void count_devices(struct server *s, const struct assignment *a, const struct digest *list, int64_t *runs, int64_t *follow)
@@ -133,7 +133,7 @@ void operator_drop(struct request *q)
 		return;
 	if (read_rules(d, rules, &w, &e) < 0)
 		reply_error(&q->reply, &e);
-	else if (control_drop(q->server, q->params[0], &w, clock_now(), &e) == 0)
+	else if (control_drop(q->server, q->params[0], &w, server_now(q->server), &e) == 0)
 		reply_drops(q, q->params[0]);
 	else if (w.refused == CONTROL_CHANGED)
 		reply_problem(&q->reply, PROBLEM_PRECONDITION, "%s", e.msg);

@@ -16,12 +16,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "content/bundle.h"
 #include "server/handlers.h"
 #include "server/incoming.h"
+#include "server/now.h"
 #include "server/requests_bundle.h"
 #include "server/trial.h"
 
@@ -382,7 +382,7 @@ void operator_publish(struct request *q)
 {
 	static const char *const members[] = { "channel", "serial", "digest", "role", "archive", "deltas", "reason", "allow_refused", "dry_run",
 						NULL };
-	struct publish p = { .s = q->server, .who = q->who, .now = clock_now(), .doc = handler_body(q, members) };
+	struct publish p = { .s = q->server, .who = q->who, .now = server_now(q->server), .doc = handler_body(q, members) };
 
 	if (!p.doc)
 		return;

@@ -6,6 +6,7 @@
 #include "rollout/assignment.h"
 #include "server/handlers.h"
 #include "server/desk_requests.h"
+#include "server/now.h"
 #include "server/requests.h"
 #include "server/requests_bundle.h"
 #include "signing/change_text.h"
@@ -211,7 +212,7 @@ static void reply_info(struct request *q, const struct requests_info *info)
 /* Whoever brings the last signature of a bundle sees it published. */
 static int go_on(struct request *q, struct requests_info *info, struct err *e)
 {
-	return info->ready ? requests_bundle_finish(q->server, info->id, q->who, clock_now(), info, e) : 0;
+	return info->ready ? requests_bundle_finish(q->server, info->id, q->who, server_now(q->server), info, e) : 0;
 }
 
 /* Each role that it drafts is asked about. */
@@ -236,7 +237,7 @@ void operator_open_request(struct request *q)
 	}
 	if (!may_open(q, asked))
 		return;
-	if (requests_open(q->server, asked, q->who, clock_now(), &info, &e) < 0 || go_on(q, &info, &e) < 0)
+	if (requests_open(q->server, asked, q->who, server_now(q->server), &info, &e) < 0 || go_on(q, &info, &e) < 0)
 		reply_error(&q->reply, &e);
 	else
 		reply_info(q, &info);
@@ -276,7 +277,7 @@ void operator_sign_request(struct request *q)
 	if (!d || !may_touch(q))
 		return;
 	if (take_signatures(d, sigs, &count, &e) < 0 ||
-	    requests_sign(q->server, q->params[0], sigs, count, q->who, clock_now(), &info, &e) < 0 || go_on(q, &info, &e) < 0)
+	    requests_sign(q->server, q->params[0], sigs, count, q->who, server_now(q->server), &info, &e) < 0 || go_on(q, &info, &e) < 0)
 		reply_error(&q->reply, &e);
 	else
 		reply_info(q, &info);

@@ -100,14 +100,15 @@ static void consider_all(struct simulation *x, struct server *s)
 }
 
 /* Rollouts under way go by the rings that their policy pinned. */
-static void put_warnings(struct json_writer *w, struct server *s, const struct ringmap *map)
+static void put_warnings(const struct request *q, struct json_writer *w, const struct ringmap *map)
 {
+	struct server *s = q->server;
 	char text[256];
 
 	json_open_array(w, "warnings");
 	pthread_mutex_lock(&s->lock);
 	for (const struct rollout *r = s->rollouts.newest; r; r = r->older)
-		for (size_t i = 0; rollout_lives(r) && i < r->policy->count; i++)
+		for (size_t i = 0; handler_sees(q, r->channel) && rollout_lives(r) && i < r->policy->count; i++)
 			if (ringmap_position(map, r->policy->rings[i].name) < 0) {
 				snprintf(text, sizeof text, "rollout %llu of channel %s goes through ring %s, which this map does not have",
 					 (unsigned long long)r->id, r->channel, r->policy->rings[i].name);
@@ -163,6 +164,6 @@ void operator_rings_simulate(struct request *q)
 	consider_all(&x, q->server);
 	json_close_array(&x.w);
 	put_rings(&x);
-	put_warnings(&x.w, q->server, map);
+	put_warnings(q, &x.w, map);
 	json_close_object(&x.w);
 }

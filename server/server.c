@@ -129,10 +129,13 @@ int server_import_operators(struct server *s, struct err *e)
 	fd = open(s->config->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, "%s", s->config->data);
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		pthread_mutex_lock(&s->tokens);
 		got = import_file(s, path, e);
-	else
+		pthread_mutex_unlock(&s->tokens);
+	} else {
 		got = errno == EWOULDBLOCK ? 0 : err_errno(e, "%s: lock", s->config->data);     /* busy: at the next look */
+	}
 	close(fd);
 	return got;
 }

@@ -122,7 +122,7 @@ static void *finish_bundles(void *arg)
 	struct ticker *t = arg;
 	struct err e;
 
-	if (requests_bundles_finish(t->server, clock_now(), &e) < 0)
+	if (requests_bundles_finish(t->server, server_now(t->server), &e) < 0)
 		log_error("%s", e.msg);
 	t->finished = true;
 	return NULL;

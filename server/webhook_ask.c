@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "server/now.h"
 #include "server/webhooks_parts.h"
 
 #define FIRST_WAIT_S 30
@@ -149,7 +149,7 @@ static struct ask *next_question(struct slot *t, struct ask *copy)
 	struct ask *found = NULL;
 
 	pthread_mutex_lock(&t->all->lock);
-	for (struct ask *a = t->asks; !found && a < t->asks + ASKS_MAX; a++)
+	for (struct ask *a = t->asks; !found && !t->all->stopping && a < t->asks + ASKS_MAX; a++)
 		if (a->state == ASK_WANTED)
 			found = a;
 	if (found) {
@@ -162,7 +162,7 @@ static struct ask *next_question(struct slot *t, struct ask *copy)
 
 static void take_answer(struct slot *t, struct ask *a, const char *why)
 {
-	int64_t now = clock_now();
+	int64_t now = server_now(t->all->server);
 
 	pthread_mutex_lock(&t->all->lock);
 	if (a->state == ASK_UNDERWAY) { /* else the webhook was removed meanwhile */

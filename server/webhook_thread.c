@@ -44,7 +44,7 @@ int webhook_send(struct slot *t, const char *message, const char *type, const ch
 {
 	const struct store_webhook *w = &t->at_work.row;
 	int64_t now = clock_now();
-	char id[128], at[64], signature[WEBHOOK_SIGNATURES + 32] = "webhook-signature: ";
+	char id[2 * NAME_LEN_MAX + 96], at[64], signature[WEBHOOK_SIGNATURES + 32] = "webhook-signature: ";
 	const char *const headers[] = { id, at, signature, NULL };
 	const struct fetch_request r = { .method = "POST", .url = w->url, .type = type, .headers = headers, .body = body,
 					 .body_len = strlen(body), .max = ANSWER_MAX, .status_only = true };
