@@ -166,6 +166,7 @@ void channel_keeps(const struct channel *c, struct digest keep[JOURNAL_KEEP]);  
 void channel_clean(struct channel *c);          /* slots that nothing names, downloads that nothing wants */
 int channel_keep_drops(const struct channel *c, const struct digest *d, struct err *e) MUST_CHECK;       /* durable, for a sensor that starts first */
 int channel_drops_digest(const struct channel *c, const struct digest *d, struct digest *out, struct err *e) MUST_CHECK;        /* as assignment_drop_digest() */
+bool channel_drops_are(const struct channel *c, const struct digest *list);     /* are those of the verdict to come the list of this digest? */
 void channel_clean_drops(const struct channel *c, const struct digest keep[JOURNAL_KEEP]);
 void channel_stop_job(struct channel *c);       /* whosever it is */
 /* An event about any digest; what is the content's fault is quarantined first. */

@@ -69,6 +69,20 @@ int channel_drops_digest(const struct channel *c, const struct digest *d, struct
 	return 0;
 }
 
+bool channel_drops_are(const struct channel *c, const struct digest *list)
+{
+	AUTO(buf) struct buf *text = buf_new(LIST_MAX);
+	struct digest is = { { 0 } };
+	struct err e;
+
+	for (size_t i = 0; text && i < c->drop_count; i++)
+		if (add_line(text, c->drops[i], &e) < 0)
+			return false;
+	if (text && text->len)
+		hash_bytes(&is, text->data, text->len);
+	return text && digest_equal(&is, list);
+}
+
 static bool named(const char *name, const struct digest *keep)
 {
 	struct digest d;

@@ -272,7 +272,9 @@ static int64_t due(struct channel *c)
 /* Content on trial is watched, whatever else is done about it. */
 static int64_t watching(struct channel *c, int64_t wait)
 {
-	return c->state.phase == PHASE_ACTIVE ? MIN(wait, channel_watch(c)) : wait;
+	int64_t watch = c->state.phase == PHASE_ACTIVE ? channel_watch(c) : wait;       /* once: it judges, and starts probes */
+
+	return MIN(wait, watch);
 }
 
 /* Of the download under way; when it does not suit, what is there by now stays, and is gone on from. */

@@ -32,12 +32,19 @@ void redrop_want(struct channel *c, const struct message_verdict *v)
 	struct digest running = trial_running(&c->boot);
 	struct upkeep *u = &c->upkeep;
 
+	if (v->say == SAY_UNKNOWN)      /* which is no news of the list */
+		return;
 	if (v->say != SAY_NOTHING || digest_is_zero(&running) || !digest_equal(&v->assigned, &running) || digest_equal(&v->drop, told(c))) {
 		u->redrop_of = (struct digest){ { 0 } };
 		return;
 	}
 	if (digest_equal(&u->redrop_of, &running) && digest_equal(&u->redrop_list, &v->drop))
 		return;
+	/* Of a round that began when another list was told: its judge did not send this one. */
+	if (!channel_drops_are(c, &v->drop)) {
+		c->host->round_wanted = true;
+		return;
+	}
 	if (u->task == UPKEEP_REDROP)   /* it is about the list before */
 		channel_stop_job(c);
 	free(u->redrop);

@@ -133,7 +133,7 @@ static int retreat(struct channel *c, const char *reason, const char *evidence, 
 		return 0;
 	if (c->state.last.online_stop && spend_day(c, &running, e) < 0)
 		return e->code;
-	if (trial_leave(&c->boot, digest_equal(to, &baseline) ? &none : to, e) < 0 || redrop_told(c, e) < 0)
+	if (trial_leave(&c->boot, digest_equal(to, &baseline) ? &none : to, e) < 0 || channel_link(c, e) < 0 || redrop_told(c, e) < 0)
 		return e->code;
 	memcpy(event.channel, c->state.name, sizeof event.channel);
 	snprintf(event.kind, sizeof event.kind, "local");

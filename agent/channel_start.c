@@ -127,7 +127,7 @@ static int late_failure(struct channel *c, struct err *e)
 	log_error("channel %s: committed content failed late: %s", c->state.name, evidence);
 	if (channel_blame(c, "late_failure", reason_word(REASON_LATE_BOOT), &failed, evidence, e) < 0)
 		return e->code;
-	return trial_settle(&c->boot, e) < 0 || redrop_told(c, e) < 0 ? e->code : 0;
+	return trial_settle(&c->boot, e) < 0 || redrop_told(c, e) < 0 || channel_store(c, "", "", "", e) < 0 ? e->code : 0;
 }
 
 static void tell_trouble(struct channel *c)

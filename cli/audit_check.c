@@ -127,6 +127,16 @@ int audit_check_kept(struct audit_check *c, const char *path, struct err *e)
 
 	if (file_read(&text, path, AUDIT_CHECKPOINT_MAX, e) < 0 || audit_checkpoint_parse(&p, path, text->data, text->len, e) < 0)
 		return e->code;
+	/* The newest one that is known, until a newer one comes: nobody can put an older one in its place. */
+	if (!c->newest || p.count > c->newest_count) {
+		free(c->newest);
+		c->newest = strndup(text->data, text->len);
+		c->newest_count = p.count;
+	}
+	if (!c->newest) {
+		audit_checkpoint_release(&p);
+		return err_memory(e);
+	}
 	if (add(c, &p, e) < 0)
 		return err_wrap(e, "%s", path);
 	c->trusted = true;

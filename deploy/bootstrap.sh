@@ -45,7 +45,7 @@ if [ -n "$missing" ]; then
     fi
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-    for pair in clamav:clamav-freshclam prometheus:prometheus; do
+    for pair in clamav:clamav-freshclam prometheus:prometheus squid:squid haproxy:haproxy; do
       case " $* " in *" ${pair%:*} "*) ;; *) continue ;; esac
       if [ -d /run/systemd/system ] && systemctl is-enabled -q "${pair#*:}" 2>/dev/null; then
         systemctl disable -q "${pair#*:}"
