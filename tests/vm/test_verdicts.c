@@ -31,7 +31,8 @@ static void a_panic_that_is_only_reported_is_none(void **state)
 	struct vm_report r = { 0 };
 
 	(void)state;
-	vm_read(&r, PANIC("1", "a") HEALTHY_ON("a") "vm: history failed kernel-crash: Kernel panic - not syncing: sysrq triggered crash\r\n",
+	vm_read(&r, PANIC("1", "a") HEALTHY_ON("a") "agent: msg=\"the kernel crashed before this boot: Kernel panic - not syncing: sysrq triggered crash\"\r\n"
+		"vm: history failed kernel-crash: Kernel panic - not syncing: sysrq triggered crash\r\n",
 		VM_END_OFF, "a");
 	assert_int_equal(r.panics, 1);
 	assert_int_equal(r.verdict, VM_HEALTHY);

@@ -103,7 +103,13 @@ static int bound(void *arg)
 	return setrlimit(RLIMIT_CPU, &cpu);
 }
 
-/* Lines with these words; the guest's own, which may quote a kernel that died, or the kernel's. */
+/* What a kernel that died said may be quoted by the script of the guest, and by its agent. */
+static bool is_kernels(const char *line)
+{
+	return strncmp(line, "vm: ", 4) != 0 && strncmp(line, "agent: ", 7) != 0;
+}
+
+/* Lines with these words: the guest's script's, or the kernel's. */
 static unsigned count(const char *text, const char *what, bool guest)
 {
 	unsigned n = 0;
@@ -113,7 +119,7 @@ static unsigned count(const char *text, const char *what, bool guest)
 
 		while (line > text && line[-1] != '\n')
 			line--;
-		n += guest == !strncmp(line, "vm: ", 4);
+		n += guest ? !strncmp(line, "vm: ", 4) : is_kernels(line);
 	}
 	return n;
 }
