@@ -167,4 +167,7 @@ int json_canonical(struct buf *out, const struct json *v, struct err *e) MUST_CH
 
 AUTO_DEFINE(json, struct json_doc *, json_free);
 
+/* Bytes of the well-formed UTF-8 character at text; 0: none, and a document shows U+FFFD for that byte. len > 0. */
+size_t json_character(const char *text, size_t len);
+
 #endif

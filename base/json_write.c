@@ -9,11 +9,12 @@
 #include "base/clock.h"
 #include "base/json_parts.h"
 
-/* Bytes of the character at `text`, which is no ASCII; 0: no well-formed UTF-8. */
-static size_t wide_at(const char *text, size_t len)
+size_t json_character(const char *text, size_t len)
 {
 	char four[5] = "";
 
+	if ((unsigned char)text[0] < 0x80)
+		return 1;
 	memcpy(four, text, MIN(len, sizeof four - 1));
 	return json_utf8_len(four);
 }
@@ -27,7 +28,7 @@ static void put_string(struct buf *b, const char *text, size_t len)
 	buf_addc(b, '"');
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
-		size_t wide = c < 0x80 ? 1 : wide_at(text + i, len - i);
+		size_t wide = json_character(text + i, len - i);
 
 		if (wide && c >= 0x20 && c != '"' && c != '\\') {
 			i += wide - 1;

@@ -5,9 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
+
+/* A byte that is no UTF-8, of a text that was cut to fit, counts as what every document shows of it. */
 static void add_text(struct hash *h, const char *text)
 {
-	hash_add(h, text ? text : "", text ? strlen(text) + 1 : 1);
+	size_t len = text ? strlen(text) : 0, wide;
+
+	for (size_t at = 0; at < len; at += wide ? wide : 1) {
+		wide = json_character(text + at, len - at);
+		hash_add(h, wide ? text + at : "\xef\xbf\xbd", wide ? wide : 3);
+	}
+	hash_add(h, "", 1);
 }
 
 static void add_number(struct hash *h, int64_t n)

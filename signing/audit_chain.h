@@ -28,7 +28,8 @@ struct audit_entry {
  * this one: SHA-256 of
  *   form 1: head, then at who action subject detail
  *   form 2: head, then "2" id at who action subject detail why was becomes
- * where each text and each decimal number ends with a NUL. ERR_MEMORY.
+ * where each text and each decimal number ends with a NUL, and a byte that is
+ * no UTF-8 counts as U+FFFD. ERR_MEMORY.
  */
 int audit_chain_next(struct digest *head, int form, uint64_t id, const struct audit_entry *a, struct err *e) MUST_CHECK;
 
