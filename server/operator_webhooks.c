@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/number.h"
 #include "server/handlers.h"
 #include "server/webhook_message.h"
 #include "server/webhooks.h"
@@ -371,6 +372,23 @@ static int list_message(const struct store_delivery *m, void *arg, struct err *e
 	return 0;
 }
 
+/* A message that is delivered meanwhile is gone from the list: the page goes on behind its number. */
+static void messages(struct request *q, struct handler_page *page, bool dead)
+{
+	int64_t after = 0;
+	struct err e;
+
+	if (page->cursor[0] && (!number_parse(&after, page->cursor) || after < 0)) {
+		reply_problem(&q->reply, PROBLEM_MALFORMED, "the cursor is none of this list");
+		return;
+	}
+	page->found = true;
+	if (store_each_delivery(q->server->store, q->params[0], dead, (uint64_t)after, page->limit + 1, list_message, page, &e) < 0)
+		reply_error(&q->reply, &e);
+	else
+		handler_page_end(q, page);
+}
+
 void operator_webhook_messages(struct request *q)
 {
 	struct handler_page page;
@@ -385,10 +403,8 @@ void operator_webhook_messages(struct request *q)
 		reply_error(&q->reply, &e);
 	else if (!handler_page_begin(q, &page, PAGE, PAGE_MAX))
 		return;
-	else if (store_each_delivery(q->server->store, q->params[0], strcmp(state, "dead") == 0, 0, INT64_MAX, list_message, &page, &e) < 0)
-		reply_error(&q->reply, &e);
 	else
-		handler_page_end(q, &page);
+		messages(q, &page, strcmp(state, "dead") == 0);
 }
 
 void operator_redeliver(struct request *q)
