@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/home.h"
@@ -47,6 +48,26 @@ static int say_identity(int sock, const struct settings *s, struct err *e)
 		return err_errno(e, "seal the client certificate");
 	m.size = (uint64_t)size;
 	return message_send(sock, MSG_IDENTITY, &m, fd, e);
+}
+
+static void look(struct introduce_file *out, const struct settings *s, const char *file)
+{
+	char path[HOME_PATH_MAX];
+	struct stat st;
+	struct err e;
+
+	if (home_path(path, s->root, file, &e) < 0 || stat(path, &st) < 0)
+		return;
+	*out = (struct introduce_file){ st.st_dev, st.st_ino, st.st_size, st.st_ctim.tv_sec, st.st_ctim.tv_nsec };
+}
+
+void introduce_look(struct introduce_seen *out, const struct settings *s)
+{
+	memset(out, 0, sizeof *out);
+	if (!*s->client_key)
+		return;
+	look(&out->certificate, s, s->client_certificate);
+	look(&out->key, s, s->client_key);
 }
 
 int introduce(int sock, const struct settings *s, const struct message_server *server, struct err *e)

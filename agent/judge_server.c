@@ -368,14 +368,15 @@ static bool problem_is(const struct buf *body, const char *slug)
 
 /*
  * An unknown device enrols again by itself; one that people revoked does not,
- * and neither does one that was configured with the wrong certificate.
+ * and neither does one that was configured with the wrong certificate, or that
+ * met somebody on the way who is no ringholdd: a proxy with an error of its own.
  */
 static int not_let_in(struct judge *j, const struct buf *body, struct err *e)
 {
-	if (problem_is(body, "client-certificate"))
-		return 0;
 	if (problem_is(body, "device-revoked"))
 		return say_token(j, j->begin.token, true, e);
+	if (!problem_is(body, "unauthenticated") && !problem_is(body, "token-replaced"))
+		return 0;
 	j->begin.token[0] = 0;
 	return say_token(j, "", false, e);
 }

@@ -40,9 +40,12 @@ static int start_processes(struct round *r, struct err *e)
 	static const struct message_server nobody;
 	const struct message_server *server = &r->host->credentials.server;
 	struct settings from = *r->host->s;
+	struct introduce_seen identity;
 
-	/* A judge sees the files that were there when it started, and no others. */
-	if (r->judge.pid && memcmp(&r->contract_file, &r->host->contract_file, sizeof r->contract_file) != 0)
+	/* A judge sees the files that were there when it started, and no others; a certificate is renewed. */
+	introduce_look(&identity, r->host->s);
+	if (r->judge.pid && (memcmp(&r->contract_file, &r->host->contract_file, sizeof r->contract_file) != 0 ||
+			     memcmp(&r->identity, &identity, sizeof identity) != 0))
 		round_stop(r);
 	if (r->judge.pid)
 		return 0;
@@ -50,6 +53,7 @@ static int start_processes(struct round *r, struct err *e)
 	if (r->mirror)
 		server = &nobody;
 	r->contract_file = r->host->contract_file;
+	r->identity = identity;
 	if (spawn(&r->fetch, &from, CONFINE_FETCH, -1, e) < 0 ||
 	    introduce(r->fetch.sock, &from, server, e) < 0 ||
 	    spawn(&r->judge, r->host->s, CONFINE_JUDGE, r->fetch.sock, e) < 0) {

@@ -8,12 +8,14 @@
 #define AGENT_ROUND_H
 
 #include "agent/host.h"
+#include "agent/introduce.h"
 #include "agent/spawn.h"
 
 struct round {
 	struct host *host;
 	struct spawned judge, fetch;
 	struct stat contract_file;      /* the one that this judge may read */
+	struct introduce_seen identity; /* the one that this fetch process shows */
 	bool open;                      /* a round is under way */
 	bool brief;
 	int64_t deadline;               /* clock_work_ms() */

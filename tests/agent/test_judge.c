@@ -230,20 +230,41 @@ static void a_400_that_names_nothing_loses_nothing(void **state)
 
 static void an_unknown_device_forgets_its_token_and_nothing_else(void **state)
 {
-	static const long statuses[] = { 401, 403 };
+	static const char *const slugs[] = { "unauthenticated", "token-replaced" };
+	char body[200];
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(slugs); i++) {
 		struct court c;
 
 		open_court(&c);
 		begin(&c, "t", "", 1);
-		answer(&c, statuses[i], -1, "{\"detail\":\"who are you?\"}");
+		snprintf(body, sizeof body, "{\"type\":\"urn:ringhold:problem:%s\",\"detail\":\"who are you?\"}", slugs[i]);
+		answer(&c, 401, -1, body);
 		assert_string_equal(hear(&c, MSG_TOKEN)->u.token.token, "");
 		const struct message *m = hear(&c, MSG_DONE);
 
 		assert_int_equal(m->u.done.code, ERR_AUTH);
 		assert_non_null(strstr(m->u.done.text, "who are you?"));
+		close_court(&c);
+	}
+}
+
+static void who_is_no_server_makes_nobody_forget_a_token(void **state)
+{
+	static const struct { long status; const char *body; } others[] = {
+		{ 403, "<html>Access denied by the proxy</html>" }, { 401, "" }, { 403, "{\"detail\":\"who are you?\"}" },
+		{ 403, "{\"type\":\"urn:ringhold:problem:client-certificate\",\"detail\":\"another one\"}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		struct court c;
+
+		open_court(&c);
+		begin(&c, "t", "", 1);
+		answer(&c, others[i].status, -1, others[i].body);
+		assert_int_equal(hear(&c, MSG_DONE)->u.done.code, ERR_AUTH);
 		close_court(&c);
 	}
 }
@@ -463,6 +484,7 @@ int main(void)
 		cmocka_unit_test(a_poisoned_event_is_named_by_number_or_by_place),
 		cmocka_unit_test(a_400_that_names_nothing_loses_nothing),
 		cmocka_unit_test(an_unknown_device_forgets_its_token_and_nothing_else),
+		cmocka_unit_test(who_is_no_server_makes_nobody_forget_a_token),
 		cmocka_unit_test(a_lost_place_asks_for_a_new_epoch),
 		cmocka_unit_test(a_busy_server_is_left_alone_as_long_as_it_wants),
 		cmocka_unit_test(too_much_is_split_until_it_fits),
