@@ -353,6 +353,7 @@ int store_begin(struct store *s, struct err *e) MUST_CHECK;
 void append_batch(struct store *s, struct store_append *const *batch, size_t count);
 int offer_batch(struct store *s, struct store_offer *const *batch, size_t count, struct err *e) MUST_CHECK;
 int store_commit(struct store *s, struct err *e) MUST_CHECK;
+int64_t store_changes(struct store *s);         /* rows changed since it was opened: a group that changed none asked nothing of the disk */
 void store_abandon(struct store *s);
 
 /* ---- reading: a visit's non-zero answer ends the walk and is returned ---- */

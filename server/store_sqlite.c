@@ -488,6 +488,11 @@ int store_commit(struct store *s, struct err *e)
 	return run_text(s->db, "COMMIT", e);
 }
 
+int64_t store_changes(struct store *s)
+{
+	return sqlite3_total_changes64(s->db);
+}
+
 void store_abandon(struct store *s)
 {
 	struct err e = { 0 };

@@ -17,7 +17,7 @@ struct writer {
 	struct write *first, **last;    /* waiting, in order */
 	bool stopping;
 	uint64_t commits, jobs;
-	struct err trouble;             /* of the last group; code 0: none */
+	struct err trouble;             /* of the last group that changed something; code 0: none */
 	struct metrics *metrics;
 };
 
@@ -73,7 +73,7 @@ static bool of_the_store(int code)
 
 static void run_group(struct writer *w, struct write *group[], size_t count)
 {
-	int64_t began = clock_work_us();
+	int64_t began = clock_work_us(), changes = store_changes(w->store);
 	struct err e = { 0 };
 
 	if (transact(w, group, count, &e) < 0) {
@@ -91,7 +91,9 @@ static void run_group(struct writer *w, struct write *group[], size_t count)
 	pthread_mutex_lock(&w->lock);
 	for (size_t i = 0; i < count; i++)
 		group[i]->done = true;
-	w->trouble = e;
+	/* A group without a change says nothing of the disk, bad or good. */
+	if (e.code != 0 || store_changes(w->store) != changes)
+		w->trouble = e;
 	w->commits++;
 	w->jobs += count;
 	pthread_cond_broadcast(&w->done);
