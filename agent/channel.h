@@ -76,6 +76,7 @@ struct channel {
 	bool hook_urgent;               /* and how urgent that was */
 	bool hook_go;                   /* its last answer */
 	struct errand telling;          /* reload */
+	bool tell_owed;                 /* an agent was killed before the sensor had been told */
 	bool tell_again;                /* other content took its place meanwhile: once more when this is over */
 	char tell_failed[200];          /* why the last one went wrong; "" it did not */
 	bool switching;                 /* ARMED: the link is right, and the sensor is being told */

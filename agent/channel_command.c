@@ -10,6 +10,7 @@
 #include "agent/slots.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/number.h"
 #include "base/proc.h"
 
@@ -43,12 +44,21 @@ int channel_command_prepare(struct command_line *out, struct proc_run *run, cons
 	return 0;
 }
 
+/* On record until the sensor was told: the link is right then, and a new agent would see nothing to do. */
+static int owe(struct channel *c, bool owed, struct err *e)
+{
+	char key[128];
+
+	snprintf(key, sizeof key, CHANNEL_TELLING, c->state.name);
+	return journal_set(c->host->journal, key, owed ? "1" : "", e);
+}
+
 static int start_reload(struct channel *c, struct err *e)
 {
 	struct command_line line;
 	struct proc_run run;
 
-	c->tell_again = false;
+	c->tell_again = c->tell_owed = false;
 	c->tell_failed[0] = '\0';
 	if (channel_command_prepare(&line, &run, c, c->cfg->reload, e) < 0 || errand_start(&c->telling, &run, e) < 0)
 		return err_wrap(e, "reload");
@@ -67,11 +77,14 @@ static void failed(struct channel *c, const char *why)
 static void reloaded(struct channel *c, const struct errand_result *r)
 {
 	char why[sizeof c->tell_failed];
+	struct err e;
 
 	c->down_since = clock_work_ms();
 	snprintf(why, sizeof why, "reload: %.60s: %s", c->cfg->reload, r->words);
 	if (!r->passed)
 		failed(c, why);
+	else if (owe(c, false, &e) < 0)
+		log_warn("channel %s: %s", c->state.name, e.msg);
 }
 
 bool channel_telling(struct channel *c)
@@ -85,6 +98,8 @@ bool channel_telling(struct channel *c)
 		else if (start_reload(c, &e) < 0)
 			failed(c, e.msg);
 	}
+	if (c->tell_owed && !c->telling.pid && start_reload(c, &e) < 0)
+		failed(c, e.msg);
 	return c->telling.pid;
 }
 
@@ -92,6 +107,8 @@ static int reload(struct channel *c, struct err *e)
 {
 	struct errand_result r;
 
+	if (owe(c, true, e) < 0)
+		return e->code;
 	/* Cut short it might leave the sensor with half of either. */
 	if (c->telling.pid) {
 		c->tell_again = true;

@@ -7,6 +7,7 @@
 #include "base/proc.h"
 
 #define CHANNEL_COMMAND_MS 30000
+#define CHANNEL_TELLING "telling.%s"    /* key of the journal: a reload that may have been cut short */
 #define TRIES_BEFORE_BLAME 3    /* of what may be the host's fault, or the content's */
 
 /* Every command gets: slot, channel, digest, serial of what runs. argv[0] is path, empty until it is known. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/channel.h"
+#include "agent/channel_parts.h"
 #include "agent/home.h"
 #include "agent/quarantine.h"
 #include "base/clock.h"
@@ -141,6 +141,18 @@ static void tell_trouble(struct channel *c)
 		log_error("channel %s: %s", c->state.name, e.msg);
 }
 
+/* The loop tells the sensor first of all; `reload` may have been changed for the signal meanwhile. */
+static int still_owed(struct channel *c, struct err *e)
+{
+	char key[128], value[4];
+	int got;
+
+	snprintf(key, sizeof key, CHANNEL_TELLING, c->state.name);
+	got = journal_get(c->host->journal, key, value, sizeof value, e);
+	c->tell_owed = got == 1 && *value && *c->cfg->reload;
+	return got < 0 ? got : 0;
+}
+
 int channel_reconcile(struct channel *c, struct err *e)
 {
 	struct digest running;
@@ -170,7 +182,7 @@ int channel_reconcile(struct channel *c, struct err *e)
 	rc = channel_link(c, e);
 	if (rc == 1)
 		channel_log(c, "the link did not match the boot record, and does now");
-	return rc < 0 ? rc : 0;
+	return rc < 0 || still_owed(c, e) < 0 ? e->code : 0;
 }
 
 /* The highest serial ever committed survives the loss of the boot record too. */

@@ -167,6 +167,34 @@ static void a_reload_that_fails_ends_the_trial(void **state)
 	assert_true(endpoint_has_history(p, "reload: /etc/ringhold/reload: exit status 3"));
 }
 
+/* The link is right by then: only a record says that the sensor does not know. */
+static void an_agent_that_is_killed_under_a_reload_tells_the_sensor_when_it_is_back(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	one = first(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 10, 0);
+	until_told(p, 2);
+	let_go(p, "0\n");
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	endpoint_stop(p, &two);
+	until_told(p, 3);
+	endpoint_until(p, "the stop is obeyed", off, &two, 1000);
+	endpoint_agent_end(p, SIGKILL);
+	endpoint_agent_start(p);
+	until_told(p, 4);
+	assert_told(p, 4, &one.digest);
+	let_go(p, "0\n");
+	assert_int_equal(endpoint_agent_end(p, SIGTERM), 0);
+	/* and no more than once */
+	endpoint_agent_start(p);
+	endpoint_until(p, "the agent is idle", idle_on, &one, 1000);
+	assert_told(p, 4, &one.digest);
+}
+
 /* A goodbye in the middle does not cut it short. */
 static void an_agent_that_is_stopped_lets_the_reload_end(void **state)
 {
@@ -197,6 +225,7 @@ int main(void)
 		ENDPOINT_TEST(people_are_answered_while_a_reload_takes_its_time, setup),
 		ENDPOINT_TEST(a_stop_is_obeyed_under_a_reload_and_the_sensor_told_again, setup),
 		ENDPOINT_TEST(a_reload_that_fails_ends_the_trial, setup),
+		ENDPOINT_TEST(an_agent_that_is_killed_under_a_reload_tells_the_sensor_when_it_is_back, setup),
 		ENDPOINT_TEST(an_agent_that_is_stopped_lets_the_reload_end, setup),
 	};
 
