@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/introduce.h"
 #include "agent/slots.h"
 #include "base/clock.h"
 #include "schema/reason.h"
@@ -57,7 +58,7 @@ int job_download(struct job *j, const struct settings *s, const struct message_s
 
 	if (start(j, s, JOB_DOWNLOAD, CONFINE_FETCH, DOWNLOAD_MS, e) < 0)
 		return e->code;
-	rc = message_send(j->child.sock, MSG_SERVER, server, -1, e);
+	rc = introduce(j->child.sock, s, server, e);
 	if (rc == 0)
 		rc = message_send(j->child.sock, MSG_DOWNLOAD, m, file, e);
 	return begun(j, rc);
