@@ -208,23 +208,22 @@ int audit_check_keep(const struct audit_check *c, const char *path, struct err *
 	return c->newest ? file_replace(path, c->newest, strlen(c->newest), 0644, e) : 0;
 }
 
-/* The number of a row; 0: a checkpoint. */
-static int number_of(const char *name, const char *line, size_t len, uint64_t *out, struct err *e)
+static int pass_line(struct audit_export *x, const char *name, const char *line, size_t len, struct err *e)
 {
 	AUTO(json) struct json_doc *d = NULL;
-	int64_t id = 0;
+	const struct json *what;
+	int64_t n;
 
 	if (json_parse(&d, name, line, len, NULL, e) < 0)
 		return e->code;
-	if (d->root->type == JSON_OBJECT && json_get(d->root, "signed"))
-		return 0;
-	if (json_want_int(d, d->root, "id", 1, INT64_MAX, &id, e) < 0)
+	what = d->root->type == JSON_OBJECT ? json_get(d->root, "signed") : NULL;
+	if (json_want_int(d, what ? what : d->root, what ? "count" : "id", 1, INT64_MAX, &n, e) < 0)
 		return e->code;
-	*out = (uint64_t)id;
+	*(what ? &x->sealed : &x->last) = (uint64_t)n;
 	return 0;
 }
 
-int audit_check_resume(int fd, const char *name, uint64_t *last, struct err *e)
+int audit_check_resume(int fd, const char *name, struct audit_export *out, struct err *e)
 {
 	FILE *f = fdopen(dup(fd), "r");
 	off_t whole = 0;
@@ -235,8 +234,9 @@ int audit_check_resume(int fd, const char *name, uint64_t *last, struct err *e)
 
 	if (!f)
 		return err_errno(e, "%s", name);
+	*out = (struct audit_export){ .last = 0 };
 	while (got == 0 && (len = getline(&line, &cap, f)) > 0 && line[len - 1] == '\n') {
-		got = number_of(name, line, (size_t)len - 1, last, e);
+		got = pass_line(out, name, line, (size_t)len - 1, e);
 		whole += len;
 	}
 	free(line);

@@ -36,8 +36,14 @@ int audit_check_file(struct audit_check *c, const char *path, struct err *e) MUS
 /* Keeps the newest checkpoint, when there is one. */
 int audit_check_keep(const struct audit_check *c, const char *path, struct err *e) MUST_CHECK;
 
-/* Where an export goes on: the number of its last row; what follows its last whole line is cut off, and fd stands there. */
-int audit_check_resume(int fd, const char *name, uint64_t *last, struct err *e) MUST_CHECK;
+/* How far an export came. */
+struct audit_export {
+	uint64_t last;          /* number of its last row; 0: it has none */
+	uint64_t sealed;        /* the row that its newest checkpoint speaks of; 0: it has none */
+};
+
+/* Where an export goes on: what follows its last whole line is cut off, and fd stands there. */
+int audit_check_resume(int fd, const char *name, struct audit_export *out, struct err *e) MUST_CHECK;
 
 AUTO_DEFINE(audit_check, struct audit_check *, audit_check_free);
 

@@ -279,14 +279,14 @@ static int newest_checkpoint(struct remote *r, struct export *x, struct remote_a
 }
 
 /* After a whole line: what a run that was killed left half written is cut off. */
-static int open_output(struct export *x, const char *path, uint64_t *after, struct err *e)
+static int open_output(struct export *x, const char *path, struct audit_export *so_far, struct err *e)
 {
 	AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	x->name = path;
 	if (fd < 0)
 		return err_errno(e, "%s", path);
-	if (audit_check_resume(fd, path, after, e) < 0)
+	if (audit_check_resume(fd, path, so_far, e) < 0)
 		return e->code;
 	x->out = fdopen(fd, "a");
 	if (!x->out)
@@ -295,13 +295,21 @@ static int open_output(struct export *x, const char *path, uint64_t *after, stru
 	return 0;
 }
 
-static int export_to(const struct audit_options *o, struct export *x, uint64_t after, struct err *e)
+/* The row that it speaks of may have come in a run before, which did not know of it or was killed between the two. */
+static int seal_what_is_there(struct export *x, const struct audit_export *so_far, struct err *e)
+{
+	bool due = x->checkpoint && (uint64_t)x->count == so_far->last && so_far->sealed < so_far->last;
+
+	return due ? write_line(x, x->checkpoint, e) : 0;
+}
+
+static int export_to(const struct audit_options *o, struct export *x, const struct audit_export *so_far, struct err *e)
 {
 	AUTO(remote) struct remote *r = NULL;
 	AUTO_ANSWER answer = { 0 };
 
-	if (remote_open(&r, &o->remote, e) < 0 || newest_checkpoint(r, x, &answer, e) < 0 ||
-	    each_row(r, &(const struct audit_options){ .after = 0 }, after, export_row, x, e) < 0)
+	if (remote_open(&r, &o->remote, e) < 0 || newest_checkpoint(r, x, &answer, e) < 0 || seal_what_is_there(x, so_far, e) < 0 ||
+	    each_row(r, &(const struct audit_options){ .after = 0 }, so_far->last, export_row, x, e) < 0)
 		return e->code;
 	if (fflush(x->out) != 0 || (x->out != stdout && fsync(fileno(x->out)) < 0))
 		return err_errno(e, "%s", x->name);
@@ -312,14 +320,14 @@ static int export(int argc, char **argv, const void *options, struct err *e)
 {
 	const struct audit_options *o = options;
 	struct export x = { .out = stdout, .name = "standard output" };
-	uint64_t after = (uint64_t)o->after;
+	struct audit_export so_far = { .last = (uint64_t)o->after };
 	int got;
 
 	(void)argc;
 	(void)argv;
-	if (o->output && open_output(&x, o->output, &after, e) < 0)
+	if (o->output && open_output(&x, o->output, &so_far, e) < 0)
 		return e->code;
-	got = export_to(o, &x, after, e);
+	got = export_to(o, &x, &so_far, e);
 	if (o->output && fclose(x.out) != 0 && got == 0)
 		got = err_errno(e, "%s", x.name);
 	return got;

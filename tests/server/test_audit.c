@@ -303,6 +303,29 @@ static void people_check_keep_and_export_it_and_go_on_where_they_were(void **sta
 	SAYS(1, "is not what was written", "audit", "verify", "--export", file, "--checkpoint", kept);
 }
 
+/* Killed between its last row and the checkpoint: the next run has no new row, and the end must not stay open. */
+static void an_export_ends_with_a_checkpoint_though_its_rows_came_in_an_earlier_run(void **state)
+{
+	PLACE(p);
+	AUTO_FREE char *file = IN_PLACE(p, "audit.jsonl");
+	AUTO(buf) struct buf *once = NULL, *twice = NULL;
+	const char *checkpoint;
+	struct err e;
+
+	do_something(p, "one");
+	SAYS(0, "", "audit", "export", "--output", file);
+	assert_ok(file_read(&once, file, 1 << 20, &e));
+	checkpoint = strstr(once->data, "{\"format\":");
+	assert_non_null(checkpoint);
+	for (off_t cut = checkpoint - once->data; cut < (off_t)once->len; cut += 40) {
+		assert_int_equal(truncate(file, cut), 0);
+		SAYS(0, "", "audit", "export", "--output", file);
+		buf_free(TAKE(twice));
+		assert_ok(file_read(&twice, file, 1 << 20, &e));
+		assert_string_equal(twice->data, once->data);
+	}
+}
+
 static void what_was_done_to_the_table_is_told_to_whoever_checks(void **state)
 {
 	PLACE(p);
@@ -374,6 +397,7 @@ int main(void)
 		T(a_log_that_was_written_anew_is_found_by_what_was_kept),
 		T(a_checkpoint_says_what_was_signed_and_nothing_else),
 		S(people_check_keep_and_export_it_and_go_on_where_they_were),
+		S(an_export_ends_with_a_checkpoint_though_its_rows_came_in_an_earlier_run),
 		S(what_was_done_to_the_table_is_told_to_whoever_checks),
 		S(a_server_that_lost_rows_says_so_when_it_starts),
 		S(auditors_read_it_by_what_they_look_for_and_others_do_not),
