@@ -4,10 +4,11 @@
  *   {"format":1,"signed":{"_type":"audit-checkpoint","server":"content","count":4711,
  *    "head":"<64 hex>","at":"2026-01-31T12:00:00Z"},"key":{...},"signature":"<hex>"}
  *
- * It says how many rows there are and what hash the last one has, signed over
- * the canonical form of "signed" with a key of the server that signs nothing
- * else. The key in it proves only that the document is whole: whoever checks
- * one compares the key with the one of a checkpoint that was kept before.
+ * (schema/audit-checkpoint.schema.json). It says how many rows there are and
+ * what hash the last one has, signed over the canonical form of "signed" with
+ * a key of the server that signs nothing else. The key in it proves only that
+ * the document is whole: whoever checks one compares the key with the one of a
+ * checkpoint that was kept before.
  */
 #ifndef SIGNING_AUDIT_CHECKPOINT_H
 #define SIGNING_AUDIT_CHECKPOINT_H
