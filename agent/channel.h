@@ -45,6 +45,9 @@ struct upkeep {
 	size_t redrop_count;
 	struct digest redrop_of, redrop_list;   /* content and digest of the list; zero content: none is wanted */
 	bool redrop_refused;            /* the canary refused it: not tried again by this process */
+	bool redrop_kept;               /* it is on record, and lies where the sensor looks; */
+	bool redrop_telling;            /* and the sensor is being told */
+	char redrop_words[160];         /* what to say when it was */
 	int64_t redrop_at;
 	uint64_t redrop_tries, redrop_suspected;
 	/* what a hold leaves out */
@@ -76,7 +79,9 @@ struct channel {
 	bool hook_urgent;               /* and how urgent that was */
 	bool hook_go;                   /* its last answer */
 	struct errand telling;          /* reload */
-	bool tell_owed;                 /* an agent was killed before the sensor had been told */
+	bool tell_owed;                 /* an agent was killed before the sensor had been told, or the last try failed */
+	int64_t tell_at;                /* clock_ticks_ms(): not before */
+	uint64_t tell_tries;            /* that failed */
 	bool tell_again;                /* other content took its place meanwhile: once more when this is over */
 	char tell_failed[200];          /* why the last one went wrong; "" it did not */
 	bool switching;                 /* ARMED: the link is right, and the sensor is being told */
@@ -154,8 +159,9 @@ int channel_novel_keep(struct channel *c, struct err *e) MUST_CHECK;    /* it ac
 bool channel_novel_stale(const struct channel *c);                      /* other content runs now than when they were found */
 /*
  * Reload command or signal. The command runs beside the supervisor's loop, and
- * how it went is known when channel_telling() says no; in a command, which has
- * no loop, it is waited for.
+ * how it went is known when channel_telling() says no: one that failed is tried
+ * again, for ever, by channel_telling(). In a command, which has no loop, it is
+ * waited for, and the next agent tries again.
  */
 int channel_tell_sensor(struct channel *c, struct err *e) MUST_CHECK;
 bool channel_telling(struct channel *c);
@@ -199,6 +205,7 @@ bool prove_again(const struct channel *c);      /* the trial is of content that 
 void redrop_want(struct channel *c, const struct message_verdict *v);  /* the assignment leaves other rules out of what runs */
 int64_t redrop_look(struct channel *c);         /* load it so in the canary; then the list is kept, and the sensor told */
 void redrop_tried(struct channel *c, const struct job_result *r);
+void redrop_turn(struct channel *c);           /* tell the sensor, and store that it was told */
 int redrop_told(struct channel *c, struct err *e) MUST_CHECK;   /* the sensor was told of other content: of its list too */
 
 void missed_note(struct channel *c, const struct message_verdict *v);

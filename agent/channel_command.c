@@ -7,14 +7,18 @@
 
 #include "agent/channel_parts.h"
 #include "agent/home.h"
+#include "agent/schedule.h"
 #include "agent/slots.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/number.h"
 #include "base/proc.h"
 
 #define COMMAND_OUTPUT 4096
+#define TELL_FIRST_S 5          /* from one failed reload to the next: at first, */
+#define TELL_MOST_S 900         /* and in the end */
 
 int channel_command_line(struct command_line *out, const struct channel *c, struct err *e)
 {
@@ -68,23 +72,41 @@ static int start_reload(struct channel *c, struct err *e)
 static void failed(struct channel *c, const char *why)
 {
 	struct digest running = trial_running(&c->boot);
+	uint64_t chance = 0;
+	struct err ignored;
 
 	snprintf(c->tell_failed, sizeof c->tell_failed, "%s", why);
-	channel_line(c, "reload", &running, "%s", why);
+	if (c->tell_tries++ == 0)
+		channel_line(c, "reload", &running, "%s", why);
+	else
+		log_warn("channel %s: %s (try %" PRIu64 ")", c->state.name, why, c->tell_tries);
+	(void)!random_bytes(&chance, sizeof chance, &ignored);
+	c->tell_at = clock_ticks_ms() + schedule_backoff_ms(c->tell_tries, TELL_FIRST_S, TELL_MOST_S, chance);
+	c->tell_owed = true;
 }
 
-/* How long the sensor may take is counted from when it knows. */
+static void passed(struct channel *c)
+{
+	struct digest running = trial_running(&c->boot);
+	struct err e;
+
+	c->down_since = clock_work_ms();        /* how long the sensor may take is counted from when it knows */
+	if (c->tell_tries)
+		channel_line(c, "reload", &running, "passed after it failed, %" PRIu64 " times", c->tell_tries);
+	c->tell_tries = 0;
+	if (owe(c, false, &e) < 0)
+		log_warn("channel %s: %s", c->state.name, e.msg);
+}
+
 static void reloaded(struct channel *c, const struct errand_result *r)
 {
 	char why[sizeof c->tell_failed];
-	struct err e;
 
-	c->down_since = clock_work_ms();
 	snprintf(why, sizeof why, "reload: %.60s: %s", c->cfg->reload, r->words);
-	if (!r->passed)
+	if (r->passed)
+		passed(c);
+	else
 		failed(c, why);
-	else if (owe(c, false, &e) < 0)
-		log_warn("channel %s: %s", c->state.name, e.msg);
 }
 
 bool channel_telling(struct channel *c)
@@ -98,7 +120,7 @@ bool channel_telling(struct channel *c)
 		else if (start_reload(c, &e) < 0)
 			failed(c, e.msg);
 	}
-	if (c->tell_owed && !c->telling.pid && start_reload(c, &e) < 0)
+	if (c->tell_owed && !c->telling.pid && clock_ticks_ms() >= c->tell_at && start_reload(c, &e) < 0)
 		failed(c, e.msg);
 	return c->telling.pid;
 }
@@ -109,13 +131,16 @@ static int reload(struct channel *c, struct err *e)
 
 	if (owe(c, true, e) < 0)
 		return e->code;
+	c->tell_tries = 0;
 	/* Cut short it might leave the sensor with half of either. */
 	if (c->telling.pid) {
 		c->tell_again = true;
 		return 0;
 	}
-	if (start_reload(c, e) < 0)
-		return e->code;
+	if (start_reload(c, e) < 0) {
+		failed(c, e->msg);
+		return c->host->round ? 0 : e->code;
+	}
 	if (c->host->round)
 		return 0;
 	errand_wait(&c->telling, &r);

@@ -296,6 +296,7 @@ int64_t channel_tick(struct channel *c)
 
 	channel_look(c);
 	(void)channel_telling(c);
+	redrop_turn(c);
 	if (c->job.kind != JOB_NONE) {
 		if (job_turn(&c->job, &r) == 1) {
 			if (c->upkeep.task != UPKEEP_NONE)

@@ -3,9 +3,10 @@
  *
  * No other bundle, and no trial: what runs is loaded by the canary without
  * them first, its self-tests of what remains included; then the list is kept,
- * lies where the sensor looks, and the sensor is told. An order that is taken
- * back comes the same way. Level-triggered: while the sensor was not told of
- * the list that is assigned, every verdict brings the list again.
+ * lies where the sensor looks, and the sensor is told: as often as it takes,
+ * and only then agent.db says so. An order that is taken back comes the same
+ * way. Level-triggered: while the sensor was not told of the list that is
+ * assigned, every verdict brings the list again.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -27,6 +28,26 @@ static struct digest *told(struct channel *c)
 	return phase_on_trial(c->state.phase) ? &c->state.offer.drop : &c->state.drop;
 }
 
+/* A digest that no list has. */
+static const struct digest neither = { { [0 ... DIGEST_LEN - 1] = 0xff } };
+
+static int store_told(struct channel *c, const struct digest *list, struct err *e)
+{
+	struct digest before = *told(c);
+
+	*told(c) = *list;
+	if (channel_store(c, "", "", "", e) == 0)
+		return 0;
+	*told(c) = before;
+	return e->code;
+}
+
+static void settled(struct upkeep *u)
+{
+	u->redrop_of = (struct digest){ { 0 } };
+	u->redrop_kept = u->redrop_telling = false;
+}
+
 void redrop_want(struct channel *c, const struct message_verdict *v)
 {
 	struct digest running = trial_running(&c->boot);
@@ -35,7 +56,7 @@ void redrop_want(struct channel *c, const struct message_verdict *v)
 	if (v->say == SAY_UNKNOWN)      /* which is no news of the list */
 		return;
 	if (v->say != SAY_NOTHING || digest_is_zero(&running) || !digest_equal(&v->assigned, &running) || digest_equal(&v->drop, told(c))) {
-		u->redrop_of = (struct digest){ { 0 } };
+		settled(u);
 		return;
 	}
 	if (digest_equal(&u->redrop_of, &running) && digest_equal(&u->redrop_list, &v->drop))
@@ -53,7 +74,7 @@ void redrop_want(struct channel *c, const struct message_verdict *v)
 	u->redrop_of = running;
 	u->redrop_list = v->drop;
 	u->redrop_at = 0;
-	u->redrop_refused = false;
+	u->redrop_refused = u->redrop_kept = u->redrop_telling = false;
 	u->redrop_tries = u->redrop_suspected = 0;
 }
 
@@ -80,21 +101,17 @@ static void later(struct channel *c, const char *why)
 
 /* ---- the canary took it ---- */
 
-/* Killed in between, the sensor may not know what agent.db says: then all of it comes again. */
-static int take_over(struct channel *c, struct err *e)
+/* From the first step on the sensor may know either list: until it was told, agent.db and check-ins name neither. */
+static int keep(struct channel *c, struct err *e)
 {
-	struct journal *j = c->host->journal;
 	struct upkeep *u = &c->upkeep;
-	struct digest before = *told(c);
 
-	if (journal_drop_set(j, c->state.name, &u->redrop_of, (const char (*)[256])u->redrop, u->redrop_count, e) < 0 ||
-	    channel_keep_drops(c, &u->redrop_of, e) < 0 || channel_link(c, e) < 0 || channel_tell_sensor(c, e) < 0)
+	if (store_told(c, &neither, e) < 0)
 		return e->code;
-	*told(c) = u->redrop_list;
-	if (channel_store(c, "", "", "", e) == 0)
-		return 0;
-	*told(c) = before;
-	return e->code;
+	if (journal_drop_set(c->host->journal, c->state.name, &u->redrop_of, (const char (*)[256])u->redrop, u->redrop_count, e) < 0 ||
+	    channel_keep_drops(c, &u->redrop_of, e) < 0 || channel_link(c, e) < 0)
+		return e->code;
+	return 0;
 }
 
 static void accepted(struct channel *c, const struct job_result *r)
@@ -103,18 +120,45 @@ static void accepted(struct channel *c, const struct job_result *r)
 	uint64_t unmet = u->redrop_count - MIN(r->record.dropped, u->redrop_count);
 	struct err e;
 
-	if (take_over(c, &e) < 0) {
+	if (keep(c, &e) < 0) {
 		later(c, e.msg);
 		return;
 	}
+	u->redrop_kept = true;
+	u->redrop_at = 0;
+	u->redrop_tries = 0;
 	if (u->redrop_count == 0)
-		tell(c, "no rule is left out any more: %" PRIu64 " load", r->record.rules);
+		snprintf(u->redrop_words, sizeof u->redrop_words, "no rule is left out any more: %" PRIu64 " load", r->record.rules);
 	else if (unmet == 0)
-		tell(c, "%zu rules are left out, %" PRIu64 " load", u->redrop_count, r->record.rules);
+		snprintf(u->redrop_words, sizeof u->redrop_words, "%zu rules are left out, %" PRIu64 " load", u->redrop_count, r->record.rules);
 	else    /* content of a command is loaded whole, by the sensor's own engine */
-		tell(c, "%" PRIu64 " of %zu rules cannot be left out here: they are not in this content, or in files that the sensor's own command loads",
-		     unmet, u->redrop_count);
-	u->redrop_of = (struct digest){ { 0 } };
+		snprintf(u->redrop_words, sizeof u->redrop_words,
+			 "%" PRIu64 " of %zu rules cannot be left out here: they are not in this content, or in files that the sensor's own command loads",
+			 unmet, u->redrop_count);
+}
+
+void redrop_turn(struct channel *c)
+{
+	struct upkeep *u = &c->upkeep;
+	struct digest running = trial_running(&c->boot);
+	struct err e;
+
+	if (!u->redrop_kept || clock_now() < u->redrop_at || c->telling.pid)
+		return;
+	if (!digest_equal(&running, &u->redrop_of)) {   /* which came with a list of its own */
+		settled(u);
+	} else if (!u->redrop_telling) {
+		u->redrop_telling = channel_tell_sensor(c, &e) == 0;
+		if (!u->redrop_telling)
+			later(c, e.msg);
+	} else if (c->tell_owed) {
+		return;         /* it failed, and is tried again */
+	} else if (store_told(c, &u->redrop_list, &e) < 0) {
+		later(c, e.msg);
+	} else {
+		tell(c, "%s", u->redrop_words);
+		settled(u);
+	}
 }
 
 int redrop_told(struct channel *c, struct err *e)
@@ -150,7 +194,8 @@ int64_t redrop_look(struct channel *c)
 	struct digest running = trial_running(&c->boot);
 	struct err e;
 
-	if (digest_is_zero(&u->redrop_of) || !digest_equal(&u->redrop_of, &running) || u->redrop_refused || clock_now() < u->redrop_at)
+	if (digest_is_zero(&u->redrop_of) || !digest_equal(&u->redrop_of, &running) || u->redrop_refused || u->redrop_kept ||
+	    clock_now() < u->redrop_at)
 		return -1;
 	u->task = UPKEEP_REDROP;
 	if (upkeep_canary_without(c, &running, (const char (*)[256])u->redrop, u->redrop_count, &e) < 0) {

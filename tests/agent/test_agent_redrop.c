@@ -1,5 +1,5 @@
 /* test_agent_redrop: single rules leave content that runs, and come back, without another bundle; the real agent and canary. */
-#include "endpoint.h"
+#include "endpoint_drops.h"
 #include "program.h"
 
 #include <sys/prctl.h>
@@ -12,30 +12,6 @@
 		if (access((p)->bin, X_OK) < 0)                                  \
 			skip_named("%s is not built", (p)->bin);                 \
 	} while (0)
-
-/* ---- what the ring is assigned ---- */
-
-static void assign_without(struct endpoint *p, const struct published *b, const char *const *rules, size_t count, int64_t probation_s)
-{
-	struct assignment a = { .channel = "edr", .ring = "canary", .attempt = 1, .issued = clock_now(), .reason = "test", .probation_s = probation_s };
-	struct assignment_drop drops[4] = { 0 };
-	AUTO(buf) struct buf *text = buf_new(0);
-	struct err e;
-
-	memcpy(a.bundle.path, b->path, sizeof a.bundle.path);
-	a.bundle.serial = b->serial;
-	snprintf(a.bundle.version, sizeof a.bundle.version, "1");
-	a.bundle.digest = b->digest;
-	for (size_t i = 0; i < count; i++) {
-		snprintf(drops[i].rule, sizeof drops[i].rule, "%s", rules[i]);
-		snprintf(drops[i].reason, sizeof drops[i].reason, "false positives");
-	}
-	a.drops = drops;
-	a.drop_count = count;
-	assert_ok(assignment_write(text, &a, &e));
-	endpoint_put(p, "ring-canary", "rings/canary/edr.json", text, NULL);
-	endpoint_publish(p);
-}
 
 /* ---- what the sensor is told ---- */
 
@@ -90,7 +66,7 @@ static struct published committed(struct endpoint *p, const char *dir)
 
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
-	assign_without(p, &b, NULL, 0, 10);
+	endpoint_assign_without(p, &b, NULL, 0, 10);
 	endpoint_until(p, "the bundle is committed", endpoint_runs_committed, &b, 1000);
 	return b;
 }
@@ -117,15 +93,15 @@ static void a_rule_leaves_what_runs_without_another_bundle_and_comes_back_when_t
 	NEED_AGENT(p);
 	b = committed(p, GOOD);
 	high_water = endpoint_look(p).record.high_water;
-	assign_without(p, &b, both, 2, 10);
+	endpoint_assign_without(p, &b, both, 2, 10);
 	until_told(p, RULE ";ipc-0002;", 2);
 	assert_says(p, "status", "left out by the assignment: " RULE, true);
 	assert_says(p, "explain", "left out by the assignment: " RULE, true);
 	assert_true(endpoint_has_history(p, "2 rules are left out"));
-	assign_without(p, &b, both, 1, 10);
+	endpoint_assign_without(p, &b, both, 1, 10);
 	until_told(p, RULE ";", 1);
 	assert_says(p, "status", "ipc-0002", false);
-	assign_without(p, &b, NULL, 0, 10);
+	endpoint_assign_without(p, &b, NULL, 0, 10);
 	until_told(p, "", 0);
 	assert_says(p, "status", "left out", false);
 	assert_true(endpoint_has_history(p, "no rule is left out any more"));
@@ -151,9 +127,9 @@ static void content_on_trial_goes_on_with_its_trial_without_the_rule(void **stat
 	b = endpoint_bundle(p, GOOD, 110, NULL);
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
-	assign_without(p, &b, NULL, 0, 10000);
+	endpoint_assign_without(p, &b, NULL, 0, 10000);
 	endpoint_until(p, "it is on trial", armed, NULL, 1000);
-	assign_without(p, &b, one, 1, 10000);
+	endpoint_assign_without(p, &b, one, 1, 10000);
 	until_told(p, RULE ";", 1);
 	endpoint_until(p, "the trial ends well", endpoint_runs_committed, &b, 20000);
 	assert_true(sensor_told(NULL, &(struct told){ p, RULE ";" }));
@@ -176,7 +152,7 @@ static void what_cannot_be_left_out_is_said(void **state)
 
 	NEED_AGENT(p);
 	b = committed(p, GOOD);
-	assign_without(p, &b, typo, 2, 10);
+	endpoint_assign_without(p, &b, typo, 2, 10);
 	endpoint_until(p, "it says what it cannot leave out", told_refused, p, 1000);
 	assert_true(endpoint_has_history(p, "1 of 2 rules cannot be left out here"));
 	until_told(p, RULE ";no-such-rule;", 2);
@@ -195,7 +171,7 @@ static void killed_at_any_moment_the_host_ends_with_the_list_that_is_assigned(vo
 	for (int i = 0; i < 6; i++) {
 		bool drop = i % 2 == 0;
 
-		assign_without(p, &b, one, drop ? 1 : 0, 10);
+		endpoint_assign_without(p, &b, one, drop ? 1 : 0, 10);
 		*p->clock_ms += 3600 * 1000;    /* a round is due */
 		for (int k = 0; k <= i; k++)
 			poll(NULL, 0, 40);
@@ -285,13 +261,13 @@ static void drop_and_undo_with(struct endpoint *p, const char *dir, const char *
 	struct program s;
 
 	endpoint_agent_start(p);
-	assign_without(p, &b, NULL, 0, 10);
+	endpoint_assign_without(p, &b, NULL, 0, 10);
 	s = start_sensor(p);
 	endpoint_until(p, "the bundle is committed", endpoint_runs_committed, &b, 1000);
 	until_answers(p, &s, event, "\"verdict\":\"alert\"");
-	assign_without(p, &b, one, 1, 10);
+	endpoint_assign_without(p, &b, one, 1, 10);
 	until_answers(p, &s, event, "\"verdict\":\"none\"");
-	assign_without(p, &b, NULL, 0, 10);
+	endpoint_assign_without(p, &b, NULL, 0, 10);
 	until_answers(p, &s, event, "\"verdict\":\"alert\"");
 	assert_int_equal(endpoint_history_count(p, "armed"), 1);
 	stop_sensor(&s);
@@ -360,7 +336,7 @@ static void content_that_only_the_sensors_own_command_loads_is_left_whole_and_th
 	endpoint_write(p, "/etc/ringhold/contract.json",
 		       "{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"own\":{\"versions\":[1]}}}", 0644);
 	b = committed(p, dir);
-	assign_without(p, &b, one, 1, 10);
+	endpoint_assign_without(p, &b, one, 1, 10);
 	endpoint_until(p, "it says what it cannot leave out", told_refused, p, 1000);
 	assert_true(endpoint_has_history(p, "1 of 1 rules cannot be left out here"));
 }

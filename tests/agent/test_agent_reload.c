@@ -1,4 +1,5 @@
 /* test_agent_reload: a reload command that takes its time, with the real agent, which goes on meanwhile. */
+#include "endpoint_drops.h"
 #include "endpoint_story.h"
 
 /* Each call writes down the digest it was given, and waits until it may go on. */
@@ -195,6 +196,100 @@ static void an_agent_that_is_killed_under_a_reload_tells_the_sensor_when_it_is_b
 	assert_told(p, 4, &one.digest);
 }
 
+/* ---- other than for a trial ---- */
+
+static const char *const one_rule[] = { "ipc-0001" };
+
+static bool without_rule(const struct seen *s, const void *arg)
+{
+	(void)arg;
+	return s->state.drop.bytes[0] != 0 && !digest_equal(&s->state.drop, &(struct digest){ { [0 ... DIGEST_LEN - 1] = 0xff } });
+}
+
+static bool known_to_fail(const struct seen *s, const void *arg)
+{
+	(void)s;
+	return endpoint_history_count((struct endpoint *)arg, "exit status 3") > 0;
+}
+
+static void a_reload_that_fails_for_a_list_of_rules_is_tried_until_it_passes_and_only_then_the_list_counts_as_told(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one;
+	struct seen after;
+
+	NEED_AGENT(p);
+	one = first(p);
+	endpoint_assign_without(p, &one, one_rule, 1, 10);
+	until_told(p, 2);
+	let_go(p, "3\n");
+	endpoint_until(p, "the failure is known", known_to_fail, p, 0);
+	after = endpoint_look(p);
+	assert_false(without_rule(&after, NULL));
+	endpoint_until(p, "the sensor is told again", told_times, &(struct telling){ p, 3 }, 1000);
+	let_go(p, "3\n");
+	endpoint_until(p, "and again", told_times, &(struct telling){ p, 4 }, 1000);
+	let_go(p, "0\n");
+	endpoint_until(p, "the list counts as told", without_rule, NULL, 1000);
+	assert_true(endpoint_has_history(p, "1 rules are left out"));
+	assert_true(endpoint_has_history(p, "passed after it failed, 2 times"));
+	assert_int_equal(endpoint_history_count(p, "exit status 3"), 1);        /* not once for every try */
+	assert_int_equal(endpoint_history_count(p, "armed"), 1);
+	assert_told(p, 4, &one.digest);
+}
+
+/* How many calls there are depends on what comes first, a try again or the list of before: all of them pass. */
+static bool back_to_all(const struct seen *s, const void *arg)
+{
+	struct endpoint *p = (struct endpoint *)arg;
+	AUTO_FREE char *gate = file_join(p->root, "etc/ringhold/gate");
+	AUTO_FD int fd = open(gate, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+	(void)s;
+	if (fd >= 0)
+		assert_int_equal(write(fd, "0\n", 2), 2);
+	return endpoint_history_count(p, "no rule is left out any more") > 0;
+}
+
+static void an_order_taken_back_while_the_reload_fails_leaves_the_old_list_told(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one;
+	struct seen after;
+
+	NEED_AGENT(p);
+	one = first(p);
+	endpoint_assign_without(p, &one, one_rule, 1, 10);
+	until_told(p, 2);
+	let_go(p, "3\n");
+	endpoint_until(p, "the failure is known", known_to_fail, p, 0);
+	endpoint_assign(p, &one, NULL, 1, 10, 0);
+	endpoint_until(p, "the sensor is told of the old list", back_to_all, p, 1000);
+	after = endpoint_look(p);
+	assert_true(digest_is_zero(&after.state.drop));
+}
+
+static void content_that_was_taken_back_is_told_of_until_the_sensor_takes_it(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	one = first(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 10, 0);
+	until_told(p, 2);
+	let_go(p, "0\n");
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	endpoint_stop(p, &two);
+	endpoint_until(p, "the stop is obeyed", told_times, &(struct telling){ p, 3 }, 1000);
+	let_go(p, "3\n");
+	endpoint_until(p, "the sensor is told again", told_times, &(struct telling){ p, 4 }, 1000);
+	assert_told(p, 4, &one.digest);
+	let_go(p, "0\n");
+	endpoint_until(p, "the agent is idle", idle_on, &one, 1000);
+}
+
 /* A goodbye in the middle does not cut it short. */
 static void an_agent_that_is_stopped_lets_the_reload_end(void **state)
 {
@@ -226,6 +321,9 @@ int main(void)
 		ENDPOINT_TEST(a_stop_is_obeyed_under_a_reload_and_the_sensor_told_again, setup),
 		ENDPOINT_TEST(a_reload_that_fails_ends_the_trial, setup),
 		ENDPOINT_TEST(an_agent_that_is_killed_under_a_reload_tells_the_sensor_when_it_is_back, setup),
+		ENDPOINT_TEST(a_reload_that_fails_for_a_list_of_rules_is_tried_until_it_passes_and_only_then_the_list_counts_as_told, setup),
+		ENDPOINT_TEST(an_order_taken_back_while_the_reload_fails_leaves_the_old_list_told, setup),
+		ENDPOINT_TEST(content_that_was_taken_back_is_told_of_until_the_sensor_takes_it, setup),
 		ENDPOINT_TEST(an_agent_that_is_stopped_lets_the_reload_end, setup),
 	};
 

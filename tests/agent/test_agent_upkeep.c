@@ -1,5 +1,6 @@
 /* test_agent_upkeep: damaged slots and the lists of dropped rules, with the real agent. */
 #include "endpoint_delta.h"
+#include "endpoint_drops.h"
 #include "endpoint_story.h"
 
 #define WEEK_MS ((int64_t)7 * 86400 * 1000)
@@ -143,25 +144,6 @@ static void the_baseline_shares_no_file_and_its_damage_is_reported(void **state)
 
 /* ---- rules left out ---- */
 
-static void assign_without(struct endpoint *p, const struct published *b, const char *rule)
-{
-	struct assignment a = { .channel = "edr", .ring = "canary", .attempt = 1, .issued = clock_now(), .reason = "test", .probation_s = 10 };
-	struct assignment_drop drop = { .reason = "false positives" };
-	AUTO(buf) struct buf *text = buf_new(0);
-	struct err e;
-
-	memcpy(a.bundle.path, b->path, sizeof a.bundle.path);
-	a.bundle.serial = b->serial;
-	snprintf(a.bundle.version, sizeof a.bundle.version, "1");
-	a.bundle.digest = b->digest;
-	snprintf(drop.rule, sizeof drop.rule, "%s", rule);
-	a.drops = &drop;
-	a.drop_count = 1;
-	assert_ok(assignment_write(text, &a, &e));
-	endpoint_put(p, "ring-canary", "rings/canary/edr.json", text, NULL);
-	endpoint_publish(p);
-}
-
 static bool kept_list(const struct endpoint *p, const struct published *b)
 {
 	AUTO(buf) struct buf *text = NULL;
@@ -195,7 +177,7 @@ static void the_list_of_dropped_rules_is_on_disk_before_the_boot_record_names_th
 
 	NEED_AGENT(p);
 	one = endpoint_bundle(p, GOOD, 110, NULL);
-	assign_without(p, &one, "ipc-0001");
+	endpoint_assign_without(p, &one, (const char *const[]){ "ipc-0001" }, 1, 10);
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
 	endpoint_until(p, "it is armed", armed, NULL, 1000);
