@@ -28,6 +28,7 @@ struct authority_options {
 	KEYS_ROWS(AT(keys)),                                                                                                   \
 	{ "adopt", 0, CLI_FLAG, AT(adopt), NULL, "sign although none of these keys signed what is published now" },            \
 	{ "dry-run", 'n', CLI_FLAG, AT(dry_run), NULL, "show and sign, but send nothing" },                                    \
+	REMOTE_MATCH_ROW(AT(remote)),                                                                                          \
 	REMOTE_ROWS(AT(remote))
 
 static const struct cli_option recall_rows[] = {
@@ -43,7 +44,7 @@ static const struct cli_option approve_rows[] = {
 
 static const struct cli_option start_rows[] = {
 	{ "reason", 'r', CLI_TEXT, AT(reason), "TEXT", "why; it is kept and shown" },
-	REMOTE_ROWS(AT(remote)),
+	REMOTE_CHANGE_ROWS(AT(remote)),
 };
 static const struct cli_option plain_rows[] = { REMOTE_ROWS(AT(remote)) };
 
@@ -219,6 +220,10 @@ static int start(int argc, char **argv, const void *options, struct err *e)
 		return e->code;
 	if (o->remote.json)
 		return remote_print(answer.doc->root, e);
+	if (o->remote.dry_run) {
+		printf("channel %s, serial %" PRId64 ": its rollout would begin\n", argv[0], serial);
+		return 0;
+	}
 	remote_text(answer.doc->root, "rollout", rollout, sizeof rollout);
 	printf("channel %s, serial %" PRId64 ": rollout %s\n", argv[0], serial, rollout);
 	return 0;

@@ -17,7 +17,7 @@ struct fleet_options {
 #define AT(field) offsetof(struct fleet_options, field)
 
 static const struct cli_option plain_rows[] = { REMOTE_ROWS(AT(remote)) };
-static const struct cli_option change_rows[] = { REMOTE_CHANGE_ROWS(AT(remote)) };
+static const struct cli_option assign_rows[] = { REMOTE_MATCH_ROW(AT(remote)), REMOTE_CHANGE_ROWS(AT(remote)) };
 static const struct cli_option device_rows[] = {
 	{ "ring", 0, CLI_TEXT, AT(ring), "NAME", "of this ring only" },
 	REMOTE_ROWS(AT(remote)),
@@ -30,8 +30,11 @@ static const struct cli_option enrol_rows[] = {
 	{ "lifetime", 0, CLI_SECONDS, AT(lifetime_s), "TIME", "how long it is good, such as 12h [7d]" },
 	REMOTE_CHANGE_ROWS(AT(remote)),
 };
-static const struct cli_option reason_rows[] = {
-	{ "reason", 0, CLI_TEXT, AT(reason), "TEXT", "why, for the audit log" },
+#define REASON_ROW { "reason", 0, CLI_TEXT, AT(reason), "TEXT", "why, for the audit log" }
+static const struct cli_option reason_rows[] = { REASON_ROW, REMOTE_CHANGE_ROWS(AT(remote)) };
+static const struct cli_option device_change_rows[] = {
+	REASON_ROW,
+	REMOTE_MATCH_ROW(AT(remote)),
 	REMOTE_CHANGE_ROWS(AT(remote)),
 };
 static const struct cli_option event_rows[] = {
@@ -401,9 +404,9 @@ const struct cli_command fleet_commands[] = {
 	{ .name = "rings show", COMMAND(rings_show, NULL, 0, 0, plain_rows, "which content each ring is assigned and runs") },
 	{ .name = "devices list", COMMAND(devices_list, NULL, 0, 0, device_rows, "devices and when they were heard") },
 	{ .name = "devices show", COMMAND(devices_show, "DEVICE", 1, 1, plain_rows, "everything known of one device") },
-	{ .name = "devices assign", COMMAND(devices_assign, "DEVICE KEY=VALUE...", 2, -1, change_rows, "replace a device's attributes") },
-	{ .name = "devices revoke", COMMAND(devices_revoke, "DEVICE", 1, 1, reason_rows, "let a device in no more") },
-	{ .name = "devices clear", COMMAND(devices_clear, "DEVICE", 1, 1, reason_rows, "a flagged device is one machine after all: what it survived counts again") },
+	{ .name = "devices assign", COMMAND(devices_assign, "DEVICE KEY=VALUE...", 2, -1, assign_rows, "replace a device's attributes") },
+	{ .name = "devices revoke", COMMAND(devices_revoke, "DEVICE", 1, 1, device_change_rows, "let a device in no more") },
+	{ .name = "devices clear", COMMAND(devices_clear, "DEVICE", 1, 1, device_change_rows, "a flagged device is one machine after all: what it survived counts again") },
 	{ .name = "token enrol", COMMAND(token_enrol, NULL, 0, 0, enrol_rows, "make the string that enrols endpoints") },
 	{ .name = "token enrolments", COMMAND(token_enrolments, NULL, 0, 0, plain_rows, "what endpoints may enrol with, and how many more") },
 	{ .name = "token end-enrolment", COMMAND(token_end_enrolment, "ID", 1, 1, reason_rows, "let nobody enrol with it any more") },

@@ -84,6 +84,7 @@ static const struct cli_option rows[] = {
 	KEYS_ROWS(AT(keys)),
 	{ "adopt", 0, CLI_FLAG, AT(adopt), NULL, "sign although none of these keys signed what is published now" },
 	{ "dry-run", 'n', CLI_FLAG, AT(dry_run), NULL, "show and sign, but send nothing" },
+	REMOTE_MATCH_ROW(AT(remote)),
 	REMOTE_ROWS(AT(remote)),
 };
 

@@ -22,6 +22,7 @@ struct rings_options {
 	KEYS_ROWS(AT(keys)),                                                                                            \
 	{ "adopt", 0, CLI_FLAG, AT(adopt), NULL, "sign although none of these keys signed what is published now" },     \
 	{ "dry-run", 0, CLI_FLAG, AT(remote.dry_run), NULL, "show who would move, sign and send nothing" },             \
+	REMOTE_MATCH_ROW(AT(remote)),                                                                                   \
 	REMOTE_ROWS(AT(remote))
 
 static const struct cli_option look_rows[] = { REMOTE_ROWS(AT(remote)) };

@@ -34,12 +34,13 @@ static const struct cli_option approve_rows[] = {
 	REASON_ROW,
 	{ "ring", 0, CLI_TEXT, AT(ring), "NAME", "this ring only [wherever it applies]" },
 	{ "emergency", 0, CLI_FLAG, AT(emergency), NULL, "to the emergency lane that was asked for" },
+	REMOTE_MATCH_ROW(AT(remote)),
 	REMOTE_CHANGE_ROWS(AT(remote)),
 };
-static const struct cli_option emergency_rows[] = { REASON_ROW, REMOTE_CHANGE_ROWS(AT(remote)) };
 static const struct cli_option rollback_rows[] = {
 	{ "to", 0, CLI_TEXT, AT(to), "SERIAL|DIGEST", "which bundle, none that is stopped or below the floor [previous]" },
 	REASON_ROW,
+	REMOTE_ROW(AT(remote), "if-match", CLI_TEXT, match, "VERSION", "only while the channel's newest rollout is at the version that was looked at"),
 	REMOTE_CHANGE_ROWS(AT(remote)),
 };
 static const struct cli_option drop_rows[] = {
@@ -48,7 +49,7 @@ static const struct cli_option drop_rows[] = {
 	REMOTE_MATCH_ROW(AT(remote)),
 	REMOTE_CHANGE_ROWS(AT(remote)),
 };
-static const struct cli_option stop_rows[] = { REASON_ROW, REMOTE_MATCH_ROW(AT(remote)), REMOTE_CHANGE_ROWS(AT(remote)) };
+static const struct cli_option reason_rows[] = { REASON_ROW, REMOTE_MATCH_ROW(AT(remote)), REMOTE_CHANGE_ROWS(AT(remote)) };
 
 static int need_reason(const struct rollout_options *o, struct err *e)
 {
@@ -393,7 +394,7 @@ const struct cli_command rollout_commands[] = {
 	{ .name = "rollout halt", COMMAND(order_halt, "ID", 1, move_rows, "stop the digest and go back: final") },
 	{ .name = "rollout abort", COMMAND(order_abort, "ID", 1, move_rows, "give a held rollout up; what runs it keeps it") },
 	{ .name = "rollout retry", COMMAND(order_retry, "ID", 1, move_rows, "another attempt: endpoints that put the bundle aside try it again") },
-	{ .name = "rollout emergency", COMMAND(order_emergency, "ID", 1, emergency_rows, "ask for the emergency lane"),
+	{ .name = "rollout emergency", COMMAND(order_emergency, "ID", 1, reason_rows, "ask for the emergency lane"),
 	  .more = "It opens when as many people as the policy says agree with `rollout approve --emergency`: neither who published nor who asked.\n"
 		  "It shortens the soak and waits for no window, freeze, lag or other bundle; validation, canary load, the first ring and\n"
 		  "every gate stay. Each use is counted and shown in `status`." },
@@ -401,6 +402,6 @@ const struct cli_command rollout_commands[] = {
 	{ .name = "rollout drop", COMMAND_TO(drop, "CHANNEL [RULE...]", 1, -1, drop_rows, "leave single rules out, without a new bundle; without rules: show which are"),
 	  .more = "Rules stay out of this bundle and of later ones until the order is taken back with --undo.\n"
 		  "The first ring follows at once; the others when their keys have signed (ringhold sign list)." },
-	{ .name = "stop", COMMAND(stop, "CHANNEL DIGEST", 2, stop_rows, "stop a digest everywhere, at once and for ever") },
+	{ .name = "stop", COMMAND(stop, "CHANNEL DIGEST", 2, reason_rows, "stop a digest everywhere, at once and for ever") },
 };
 const size_t rollout_command_count = ARRAY_LEN(rollout_commands);

@@ -25,10 +25,11 @@ static const struct cli_option create_rows[] = {
 static const struct cli_option rotate_rows[] = {
 	{ "overlap", 0, CLI_SECONDS, AT(overlap_s), "TIME", "how long the old one is good as well, such as 1h [not at all]" },
 	LIFETIME_ROW,
+	REMOTE_MATCH_ROW(AT(remote)),
 	REMOTE_CHANGE_ROWS(AT(remote)),
 };
 static const struct cli_option show_rows[] = { REMOTE_ROWS(AT(remote)) };
-static const struct cli_option revoke_rows[] = { REMOTE_CHANGE_ROWS(AT(remote)) };
+static const struct cli_option revoke_rows[] = { REMOTE_MATCH_ROW(AT(remote)), REMOTE_CHANGE_ROWS(AT(remote)) };
 
 static void put_list(struct json_writer *w, const char *key, const struct cli_list *words)
 {

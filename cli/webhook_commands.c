@@ -23,14 +23,17 @@ static const struct cli_option set_rows[] = {
 	{ "ring", 0, CLI_MANY, AT(rings), "RING", "about this ring only; may be given again [every ring; of --before-ring: every one but the first]" },
 	{ "timeout", 0, CLI_SECONDS, AT(timeout_s), "TIME", "how long an answer may take [10s]" },
 	{ "paused", 0, CLI_FLAG, AT(paused), NULL, "send nothing for now: it is made up for later" },
+	REMOTE_MATCH_ROW(AT(remote)),
 	REMOTE_CHANGE_ROWS(AT(remote)),
 };
 static const struct cli_option rotate_rows[] = {
 	{ "overlap", 0, CLI_SECONDS, AT(overlap_s), "TIME", "how long messages are signed with the old secret as well [24h]" },
-	REMOTE_ROWS(AT(remote)),
+	REMOTE_MATCH_ROW(AT(remote)),
+	REMOTE_CHANGE_ROWS(AT(remote)),
 };
 static const struct cli_option show_rows[] = { REMOTE_ROWS(AT(remote)) };
-static const struct cli_option remove_rows[] = { REMOTE_CHANGE_ROWS(AT(remote)) };
+static const struct cli_option send_rows[] = { REMOTE_CHANGE_ROWS(AT(remote)) };
+static const struct cli_option remove_rows[] = { REMOTE_MATCH_ROW(AT(remote)), REMOTE_CHANGE_ROWS(AT(remote)) };
 
 static void put_list(struct json_writer *w, const char *key, const struct cli_list *words)
 {
@@ -240,10 +243,10 @@ const struct cli_command webhook_commands[] = {
 	{ .name = "webhooks list", COMMAND(list, NULL, 0, 0, show_rows, "webhooks, and how their last attempt went") },
 	{ .name = "webhooks show", COMMAND(show, "NAME", 1, 1, show_rows, "one webhook") },
 	{ .name = "webhooks remove", COMMAND(end, "NAME", 1, 1, remove_rows, "remove a webhook and its messages") },
-	{ .name = "webhooks test", COMMAND(test, "NAME", 1, 1, show_rows, "send a message that says nothing happened") },
+	{ .name = "webhooks test", COMMAND(test, "NAME", 1, 1, send_rows, "send a message that says nothing happened") },
 	{ .name = "webhooks rotate", COMMAND(rotate, "NAME", 1, 1, rotate_rows, "a new secret; messages have both signatures for a while") },
 	{ .name = "webhooks queue", COMMAND(queue, "NAME", 1, 1, show_rows, "messages that wait") },
 	{ .name = "webhooks dead", COMMAND(dead, "NAME", 1, 1, show_rows, "messages that were given up, and why") },
-	{ .name = "webhooks redeliver", COMMAND(redeliver, "NAME [MESSAGE]", 1, 2, show_rows, "send dead letters again") },
+	{ .name = "webhooks redeliver", COMMAND(redeliver, "NAME [MESSAGE]", 1, 2, send_rows, "send dead letters again") },
 };
 const size_t webhook_command_count = ARRAY_LEN(webhook_commands);

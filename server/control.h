@@ -58,13 +58,16 @@ int control_wish(struct server *s, uint64_t rollout, struct control_wish *w, int
  * Older bytes for every ring of a channel: rollouts under way are aborted, and
  * assignments with a grant name the bundle. Goes on after a restart. Where to
  * is the bundle before, or any that is neither stopped nor below the channel's
- * floor (ERR_CONFLICT). With dry_run nothing is done.
+ * floor (ERR_CONFLICT). With `match` only while the channel's newest rollout is
+ * as the person saw it (ERR_CONFLICT, CONTROL_CHANGED). With dry_run nothing is done.
  */
 struct control_back {
 	struct digest to;               /* zero, and serial 0: the bundle before */
 	uint64_t serial;                /* 0: not by serial */
 	const char *who, *reason;
+	const char *match;              /* of an If-Match header; NULL: as it may be */
 	bool dry_run;
+	enum control_refusal refused;   /* set on failure */
 	struct bundle_ref found;        /* filled in: where it goes */
 };
 int control_rollback(struct server *s, const char *channel, struct control_back *b, int64_t now, struct err *e) MUST_CHECK;

@@ -258,6 +258,26 @@ static int begin(struct server *s, struct rollback *r, struct err *e)
 	return go_on(s, r, r->at, e);
 }
 
+/* What people look at before they go back is the newest rollout. */
+static int check(struct server *s, const char *channel, struct control_back *b, struct err *e)
+{
+	char version[ROLLOUT_VERSION_MAX];
+	const struct rollout *r;
+
+	b->refused = CONTROL_NO_REFUSAL;
+	if (!b->match)
+		return 0;
+	pthread_mutex_lock(&s->lock);
+	r = newest_of(s, channel);
+	if (r)
+		rollout_version(r, version);
+	pthread_mutex_unlock(&s->lock);
+	if (!r || http_tag_matches(b->match, version))
+		return 0;
+	b->refused = CONTROL_CHANGED;
+	return err_set(e, ERR_CONFLICT, "channel %s: its newest rollout, %" PRIu64 ", is at version \"%s\" now: look at it again", channel, r->id, version);
+}
+
 int control_rollback(struct server *s, const char *channel, struct control_back *b, int64_t now, struct err *e)
 {
 	struct target t = { .s = s, .channel = channel, .want = b->to, .serial = b->serial };
@@ -265,7 +285,9 @@ int control_rollback(struct server *s, const char *channel, struct control_back 
 	int got;
 
 	pthread_mutex_lock(&s->control);
-	got = find_target(s, &t, e);
+	got = check(s, channel, b, e);
+	if (got == 0)
+		got = find_target(s, &t, e);
 	if (got == 0 && !b->dry_run)
 		got = random_bytes(&r.id, sizeof r.id, e);
 	if (got == 0)

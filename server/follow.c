@@ -331,8 +331,8 @@ static struct followed *find(struct follow *f, const char *channel, const struct
 }
 
 /* With `publishing` held: the thread takes nothing in meanwhile. */
-static int begin(struct server *s, struct followed *at, const struct follow_repo *r, const char *channel, uint64_t serial, const char *who,
-		 const char *reason, int64_t now, struct followed *b, struct err *e)
+static int begin(struct server *s, struct followed *at, const struct follow_repo *r, const char *channel, uint64_t serial,
+		 const struct follow_order *o, int64_t now, struct followed *b, struct err *e)
 {
 	AUTO_FREE char *archive = NULL;
 
@@ -347,11 +347,11 @@ static int begin(struct server *s, struct followed *at, const struct follow_repo
 	archive = follow_repo_path(r, b);
 	if (!archive)
 		return err_memory(e);
-	return try_bundle(s, b, archive, true, who, reason, now, e);
+	return try_bundle(s, b, archive, !o->dry_run, o->who, o->reason, now, e);
 }
 
-int follow_begin(struct server *s, const char *channel, uint64_t serial, const char *who, const char *reason, int64_t now,
-		 uint64_t *rollout, struct err *e)
+int follow_begin(struct server *s, const char *channel, uint64_t serial, const struct follow_order *o, int64_t now, uint64_t *rollout,
+		 struct err *e)
 {
 	const struct follow_repo *r;
 	struct followed *at = find(s->follow, channel, &r), b;
@@ -360,8 +360,8 @@ int follow_begin(struct server *s, const char *channel, uint64_t serial, const c
 	if (!at)
 		return err_set(e, ERR_NOT_FOUND, "channel %s is followed from no vendor's repository", channel);
 	pthread_mutex_lock(&s->publishing);
-	rc = begin(s, at, r, channel, serial, who, reason, now, &b, e);
-	if (rc == 0)
+	rc = begin(s, at, r, channel, serial, o, now, &b, e);
+	if (rc == 0 && !o->dry_run)
 		keep(s->follow, at, &b);
 	pthread_mutex_unlock(&s->publishing);
 	if (rc < 0)

@@ -22,9 +22,17 @@ int follow_start(struct server *s, struct err *e) MUST_CHECK;   /* nothing when 
 void follow_stop(struct server *s);     /* waits for the request under way, which is bounded */
 void follow_poke(struct server *s);     /* look now */
 
-/* Begins the rollout of a bundle that waits. ERR_NOT_FOUND, ERR_CONFLICT; ERR_REFUSED: contracts or self-tests say no now. */
-int follow_begin(struct server *s, const char *channel, uint64_t serial, const char *who, const char *reason, int64_t now,
-		 uint64_t *rollout, struct err *e) MUST_CHECK;
+/*
+ * Begins the rollout of a bundle that waits. ERR_NOT_FOUND, ERR_CONFLICT;
+ * ERR_REFUSED: contracts or self-tests say no now. With dry_run it is put to
+ * them and nothing is done; *rollout is 0 then.
+ */
+struct follow_order {
+	const char *who, *reason;
+	bool dry_run;
+};
+int follow_begin(struct server *s, const char *channel, uint64_t serial, const struct follow_order *o, int64_t now, uint64_t *rollout,
+		 struct err *e) MUST_CHECK;
 
 /* How each followed repository is; texts are borrowed for the call, which must not wait. */
 struct follow_state_of {

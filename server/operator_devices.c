@@ -64,13 +64,46 @@ static void put_channel(struct json_writer *w, const struct server *s, const str
 	json_close_object(w);
 }
 
+/* What operators can change about one, as it is. */
+static void put_state(struct buf *out, const struct device *d)
+{
+	struct json_writer w = { .out = out };
+
+	json_open_object(&w, NULL);
+	json_open_array(&w, "attributes");
+	for (size_t i = 0; i < d->attribute_count; i++)
+		json_put_text(&w, NULL, d->attributes[i]);
+	json_close_array(&w);
+	handler_put_text(&w, "flag", d->flag ? d->flag : "");
+	json_put_bool(&w, "revoked", d->revoked);
+	json_close_object(&w);
+}
+
+#define VERSION_LEN 16
+
+/* Of that alone: a check-in makes no other version of a device. */
+static void version_of(const struct device *d, char out[DIGEST_HEX_LEN + 1])
+{
+	struct buf state = { .max = CHECKIN_MAX };
+	struct digest hash;
+
+	put_state(&state, d);
+	hash_bytes(&hash, state.data, state.len);
+	digest_hex(out, &hash);
+	out[VERSION_LEN] = '\0';
+	buf_release(&state);
+}
+
 /* Of a channel that who asks does not see nothing is said. */
 static void put_device(struct json_writer *w, const struct request *q, const struct device *d)
 {
 	const struct server *s = q->server;
+	char version[DIGEST_HEX_LEN + 1];
 
+	version_of(d, version);
 	json_open_object(w, NULL);
 	json_put_text(w, "device", d->id);
+	json_put_text(w, "etag", version);
 	json_put_text(w, "ring", d->ring);
 	json_put_time(w, "enrolled", d->enrolled);
 	handler_put_time(w, "last_seen", d->last_seen);
@@ -122,8 +155,11 @@ static void reply_device(struct request *q, const char *id)
 	d = fleet_find(&s->fleet, id);
 	if (d) {
 		struct json_writer w = reply_json(&q->reply, 200);
+		char version[DIGEST_HEX_LEN + 1];
 
 		put_device(&w, q, d);
+		version_of(d, version);
+		handler_etag(q, "%s", version);
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (!d)
@@ -191,23 +227,9 @@ void operator_devices(struct request *q)
 
 /* ---- changing one ---- */
 
-/* What operators can change about one, as it is; for the audit log. */
-static void put_state(struct buf *out, const struct device *d)
-{
-	struct json_writer w = { .out = out };
-
-	json_open_object(&w, NULL);
-	json_open_array(&w, "attributes");
-	for (size_t i = 0; i < d->attribute_count; i++)
-		json_put_text(&w, NULL, d->attributes[i]);
-	json_close_array(&w);
-	handler_put_text(&w, "flag", d->flag ? d->flag : "");
-	json_put_bool(&w, "revoked", d->revoked);
-	json_close_object(&w);
-}
-
 struct edit {
 	const char *action, *why;
+	int (*check)(const struct device *, struct err *);      /* NULL: always possible */
 	int (*run)(struct device *, const void *, struct err *);        /* in memory; changes nothing when it fails */
 	const void *arg;
 };
@@ -238,26 +260,47 @@ static int edit(struct request *q, struct device *d, const struct edit *x, struc
 	return 0;
 }
 
+/* With `lock`: the device in the address, when it is as who asks saw it and may be changed so; NULL: the reply says why not. */
+static struct device *open_for_change(struct request *q, const struct edit *x)
+{
+	struct device *d = fleet_find(&q->server->fleet, q->params[0]);
+	char version[DIGEST_HEX_LEN + 1];
+	struct err e;
+
+	if (!d) {
+		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "no device has this id");
+		return NULL;
+	}
+	version_of(d, version);
+	if (!handler_if_match(q, version))
+		return NULL;
+	if (x->check && x->check(d, &e) < 0) {
+		reply_error(&q->reply, &e);
+		return NULL;
+	}
+	return d;
+}
+
+/* Waits until nothing of the device is being written; it may be another one by then. With `lock`. */
+static struct device *open_idle(struct request *q, const struct edit *x)
+{
+	struct server *s = q->server;
+	struct device *d = open_for_change(q, x);
+
+	while (d && d->busy) {
+		pthread_cond_wait(&s->idle, &s->lock);
+		d = open_for_change(q, x);
+	}
+	return d;
+}
+
 /* Changes a device's row, without a check-in of it in between, and keeps that with an audit row. */
-static int change_device(struct request *q, const struct edit *x, struct err *e)
+static int write_change(struct request *q, struct device *d, const struct edit *x, struct err *e)
 {
 	struct server *s = q->server;
 	struct edited to = { .said = { .max = 2 * CHECKIN_MAX }, .was = { .max = CHECKIN_MAX }, .becomes = { .max = CHECKIN_MAX } };
-	struct device *d;
 	int got;
 
-	pthread_mutex_lock(&s->lock);
-	d = fleet_find(&s->fleet, q->params[0]);
-	if (!d) {
-		pthread_mutex_unlock(&s->lock);
-		return err_set(e, ERR_NOT_FOUND, "no device has this id");
-	}
-	if (handler_dry_run(q)) {
-		pthread_mutex_unlock(&s->lock);
-		return 0;
-	}
-	while (d->busy)
-		pthread_cond_wait(&s->idle, &s->lock);
 	d->busy = true;
 	got = edit(q, d, x, &to, e);
 	pthread_mutex_unlock(&s->lock);
@@ -267,11 +310,29 @@ static int change_device(struct request *q, const struct edit *x, struct err *e)
 	d->busy = false;
 	d->unsaved = d->unsaved || got < 0;
 	pthread_cond_broadcast(&s->idle);
-	pthread_mutex_unlock(&s->lock);
 	buf_release(&to.said);
 	buf_release(&to.was);
 	buf_release(&to.becomes);
 	return got;
+}
+
+/* The device in the address, changed, or tried; the reply is the device, or why not. */
+static void change_device(struct request *q, const struct edit *x)
+{
+	struct server *s = q->server;
+	struct device *d;
+	struct err e;
+	int got = 0;
+
+	pthread_mutex_lock(&s->lock);
+	d = open_idle(q, x);
+	if (d && !handler_dry_run(q))
+		got = write_change(q, d, x, &e);
+	pthread_mutex_unlock(&s->lock);
+	if (got < 0)
+		reply_error(&q->reply, &e);
+	else if (d)
+		reply_device(q, q->params[0]);
 }
 
 static int set_attributes(struct device *d, const void *arg, struct err *e)
@@ -314,10 +375,10 @@ void operator_attributes(struct request *q)
 	if (!d)
 		return;
 	text = handler_attributes(d, true, &e);
-	if (!text || change_device(q, &(const struct edit){ "attributes", q->why, set_attributes, text }, &e) < 0)
-		reply_error(&q->reply, &e);
+	if (text)
+		change_device(q, &(const struct edit){ "attributes", q->why, NULL, set_attributes, text });
 	else
-		reply_device(q, q->params[0]);
+		reply_error(&q->reply, &e);
 }
 
 static int revoke(struct device *d, const void *arg, struct err *e)
@@ -330,47 +391,26 @@ static int revoke(struct device *d, const void *arg, struct err *e)
 
 void operator_revoke(struct request *q)
 {
-	struct err e;
+	change_device(q, &(const struct edit){ "revoke", q->why, NULL, revoke, NULL });
+}
 
-	if (change_device(q, &(const struct edit){ "revoke", q->why, revoke, NULL }, &e) < 0)
-		reply_error(&q->reply, &e);
-	else
-		reply_device(q, q->params[0]);
+static int is_flagged(const struct device *d, struct err *e)
+{
+	return d->flagged ? 0 : err_set(e, ERR_CONFLICT, "the device is not flagged");
 }
 
 /* A person looked and found one machine: from here on it is as if no other had been seen. */
 static int clear(struct device *d, const void *arg, struct err *e)
 {
-	const bool *dry = arg;
-
-	if (!d->flagged)
-		return err_set(e, ERR_CONFLICT, "the device is not flagged");
-	if (!*dry)
-		(void)!device_set_flag(d, NULL);
+	(void)arg;
+	(void)e;
+	(void)!device_set_flag(d, NULL);
 	return 0;
-}
-
-static void try_clear(struct request *q, struct err *e)
-{
-	struct server *s = q->server;
-	static const bool dry = true;
-	struct device *d;
-	int got;
-
-	pthread_mutex_lock(&s->lock);
-	d = fleet_find(&s->fleet, q->params[0]);
-	got = d ? clear(d, &dry, e) : err_set(e, ERR_NOT_FOUND, "no device has this id");
-	pthread_mutex_unlock(&s->lock);
-	if (got < 0)
-		reply_error(&q->reply, e);
-	else
-		reply_device(q, q->params[0]);
 }
 
 void operator_clear(struct request *q)
 {
 	static const char *const members[] = { "reason", NULL };
-	static const bool really = false;
 	AUTO(json) struct json_doc *d = handler_body(q, members);
 	const char *reason;
 	struct err e;
@@ -379,10 +419,6 @@ void operator_clear(struct request *q)
 		return;
 	if (json_want_text(d, d->root, "reason", REASON_LEN_MAX, &reason, &e) < 0)
 		reply_error(&q->reply, &e);
-	else if (handler_dry_run(q))
-		try_clear(q, &e);
-	else if (change_device(q, &(const struct edit){ "clear", reason, clear, &really }, &e) < 0)
-		reply_error(&q->reply, &e);
 	else
-		reply_device(q, q->params[0]);
+		change_device(q, &(const struct edit){ "clear", reason, is_flagged, clear, NULL });
 }

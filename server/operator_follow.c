@@ -21,7 +21,7 @@ void operator_begin(struct request *q)
 {
 	static const char *const members[] = { "serial", "reason", NULL };
 	AUTO(json) struct json_doc *d = handler_body(q, members);
-	const char *reason = "";
+	struct follow_order o = { .who = q->who, .reason = "", .dry_run = handler_dry_run(q) };
 	struct json_writer w;
 	uint64_t rollout = 0;
 	int64_t serial;
@@ -30,15 +30,18 @@ void operator_begin(struct request *q)
 	if (!d)
 		return;
 	if (json_want_int(d, d->root, "serial", 1, INT64_MAX, &serial, &e) < 0 ||
-	    json_may_text(d, d->root, "reason", REASON_LEN_MAX, &reason, &e) < 0 ||
-	    follow_begin(q->server, q->params[0], (uint64_t)serial, q->who, reason, clock_now(), &rollout, &e) < 0) {
+	    json_may_text(d, d->root, "reason", REASON_LEN_MAX, &o.reason, &e) < 0 ||
+	    follow_begin(q->server, q->params[0], (uint64_t)serial, &o, clock_now(), &rollout, &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;
 	}
-	w = reply_json(&q->reply, 201);
+	w = reply_json(&q->reply, o.dry_run ? 200 : 201);
 	json_open_object(&w, NULL);
 	json_put_text(&w, "channel", q->params[0]);
 	json_put_int(&w, "serial", serial);
-	json_put_int(&w, "rollout", (int64_t)rollout);
+	if (o.dry_run)
+		json_put_null(&w, "rollout");
+	else
+		json_put_int(&w, "rollout", (int64_t)rollout);
 	json_close_object(&w);
 }

@@ -415,7 +415,7 @@ void operator_rollback(struct request *q)
 {
 	static const char *const members[] = { "to", "reason", NULL };
 	AUTO(json) struct json_doc *d = handler_body(q, members);
-	struct control_back b = { .who = q->who, .dry_run = handler_dry_run(q) };
+	struct control_back b = { .who = q->who, .match = http_header(q->http, "if-match"), .dry_run = handler_dry_run(q) };
 	const char *text;
 	struct json_writer w;
 	struct err e;
@@ -432,7 +432,10 @@ void operator_rollback(struct request *q)
 		return;
 	}
 	if (control_rollback(q->server, q->params[0], &b, server_now(q->server), &e) < 0) {
-		reply_error(&q->reply, &e);
+		if (b.refused == CONTROL_CHANGED)
+			reply_problem(&q->reply, PROBLEM_PRECONDITION, "%s", e.msg);
+		else
+			reply_error(&q->reply, &e);
 		return;
 	}
 	w = reply_json(&q->reply, 200);

@@ -77,8 +77,12 @@ static const char *state_of(const struct store_token *t, int64_t now)
 /* token NULL: not the moment it is shown. */
 static void put_token(struct json_writer *w, const struct store_token *t, int64_t now, const char *token)
 {
+	char version[24];
+
+	snprintf(version, sizeof version, "%llu", (unsigned long long)t->version);
 	json_open_object(w, NULL);
 	json_put_text(w, "id", t->id);
+	json_put_text(w, "etag", version);
 	json_put_text(w, "name", t->name);
 	if (token)
 		json_put_text(w, "token", token);

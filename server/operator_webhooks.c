@@ -16,6 +16,8 @@
 #define MESSAGE_NAME_MAX 160
 #define LIST_ITEMS_MAX 32
 
+#define BY(q, at) (&(const struct webhooks_by){ (q)->who, (q)->why, at })
+
 /* A row with room for its own texts, while it is looked at or changed. */
 struct held {
 	struct store_webhook row;
@@ -68,6 +70,14 @@ struct showing {
 	int64_t now;
 };
 
+static void put_version(struct json_writer *w, uint64_t version)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%llu", (unsigned long long)version);
+	json_put_text(w, "etag", text);
+}
+
 static int put_webhook(const struct webhook_view *v, void *arg, struct err *e)
 {
 	struct showing *s = arg;
@@ -77,6 +87,7 @@ static int put_webhook(const struct webhook_view *v, void *arg, struct err *e)
 	(void)e;
 	json_open_object(w, NULL);
 	json_put_text(w, "name", row->name);
+	put_version(w, row->version);
 	json_put_text(w, "kind", webhook_kind_name((enum webhook_kind)row->kind));
 	json_put_text(w, "url", row->url);
 	put_words(w, "types", row->types);
@@ -240,6 +251,16 @@ static bool matches(struct request *q, const struct held *h)
 	return handler_if_match(q, version);
 }
 
+/* What it would be. */
+static void reply_tried(struct request *q, const struct held *h, int64_t now)
+{
+	struct json_writer w = reply_json(&q->reply, 200);
+	struct showing s = { q, &w, NULL, now };
+	struct err e;
+
+	(void)!put_webhook(&(const struct webhook_view){ &h->row, 0, 0, 0, "" }, &s, &e);
+}
+
 void operator_put_webhook(struct request *q)
 {
 	static const char *const members[] = { "url", "kind", "types", "channels", "rings", "timeout_s", "paused", NULL };
@@ -256,17 +277,18 @@ void operator_put_webhook(struct request *q)
 		return;
 	}
 	there = is_there(q, &before);
+	if (!there && http_header(q->http, "if-match")) {
+		reply_problem(&q->reply, PROBLEM_PRECONDITION, "there is no webhook %s", q->params[0]);
+		return;
+	}
 	if (there && !matches(q, &before))
 		return;
 	begin(&h, there ? &before : NULL, q->params[0], q->who, now);
 	if (take_body(d, &h, &e) < 0 || (!there && webhook_secret(h.secret, &e) < 0)) {
 		reply_error(&q->reply, &e);
 	} else if (handler_dry_run(q)) {
-		struct json_writer w = reply_json(&q->reply, 200);
-		struct showing s = { q, &w, NULL, now };
-
-		(void)!put_webhook(&(const struct webhook_view){ &h.row, 0, 0, 0, "" }, &s, &e);
-	} else if (webhooks_put(q->server, &h.row, there ? before.row.version : 0, q->who, now, &e) < 0) {
+		reply_tried(q, &h, now);
+	} else if (webhooks_put(q->server, &h.row, there ? before.row.version : 0, BY(q, now), &e) < 0) {
 		reply_error(&q->reply, &e);
 	} else {
 		reply_webhook(q, there ? 200 : 201, h.name, there ? NULL : h.secret);
@@ -301,7 +323,9 @@ void operator_rotate_webhook(struct request *q)
 	memcpy(h.rings, before.rings, sizeof h.rings);
 	memcpy(h.old_secret, before.secret, sizeof h.old_secret);
 	h.row.old_until = now + overlap;
-	if (webhook_secret(h.secret, &e) < 0 || webhooks_put(q->server, &h.row, before.row.version, q->who, now, &e) < 0)
+	if (handler_dry_run(q))
+		reply_tried(q, &h, now);
+	else if (webhook_secret(h.secret, &e) < 0 || webhooks_put(q->server, &h.row, before.row.version, BY(q, now), &e) < 0)
 		reply_error(&q->reply, &e);
 	else
 		reply_webhook(q, 200, h.name, h.secret);
@@ -336,14 +360,28 @@ void operator_end_webhook(struct request *q)
 			return;
 		}
 	}
-	reply_done(q, webhooks_end(q->server, q->params[0], q->who, clock_now(), &e), &e);
+	reply_done(q, webhooks_end(q->server, q->params[0], BY(q, clock_now()), &e), &e);
+}
+
+static int look_only(const struct webhook_view *v, void *arg, struct err *e)
+{
+	(void)v;
+	(void)arg;
+	(void)e;
+	return 0;
+}
+
+/* A dry run asks for a webhook that is there. */
+static int is_known(struct request *q, struct err *e)
+{
+	return webhooks_get(q->server, q->params[0], look_only, NULL, e);
 }
 
 void operator_test_webhook(struct request *q)
 {
 	struct err e;
 
-	reply_done(q, webhooks_test(q->server, q->params[0], q->who, clock_now(), &e), &e);
+	reply_done(q, handler_dry_run(q) ? is_known(q, &e) : webhooks_test(q->server, q->params[0], BY(q, clock_now()), &e), &e);
 }
 
 /* ---- messages ---- */
@@ -419,5 +457,5 @@ void operator_redeliver(struct request *q)
 	if (json_may_text(d, d->root, "message", MESSAGE_NAME_MAX, &message, &e) < 0)
 		reply_error(&q->reply, &e);
 	else
-		reply_done(q, webhooks_again(q->server, q->params[0], message, q->who, clock_now(), &e), &e);
+		reply_done(q, handler_dry_run(q) ? is_known(q, &e) : webhooks_again(q->server, q->params[0], message, BY(q, clock_now()), &e), &e);
 }

@@ -95,16 +95,39 @@ static void join_roles(const struct sigreq *q, char *out, size_t cap)
 		len += (size_t)snprintf(out + len, cap - len, "%s%s", i ? " " : "", q->drafts[i].role);
 }
 
+#define STATE_TEXT 120
+static void state_text(char out[STATE_TEXT], const struct sigreq *q, enum requests_state state)
+{
+	size_t signatures = 0;
+
+	for (size_t i = 0; i < q->draft_count; i++)
+		signatures += q->drafts[i].draft->signature_count;
+	snprintf(out, STATE_TEXT, "{\"drafts\":%zu,\"signatures\":%zu,\"state\":\"%s\"}", q->draft_count, signatures, requests_state_name(state));
+}
+
+/* As it is in the store; "" when it is new. */
+static int state_before(struct server *s, const char *id, char out[STATE_TEXT], struct err *e)
+{
+	AUTO(sigreq) struct sigreq *q = NULL;
+	AUTO_ROW row = { 0 };
+	int got = requests_load(s, id, &row, &q, e);
+
+	out[0] = '\0';
+	if (got == 0)
+		state_text(out, q, row.state);
+	return got == ERR_NOT_FOUND ? 0 : got;
+}
+
 int requests_keep(struct server *s, const struct sigreq *q, const char *subject, enum requests_state state, const char *note,
 		  const char *who, const char *action, int64_t now, struct err *e)
 {
 	AUTO(buf) struct buf *body = buf_new(0);
 	struct server_batch b = { .count = 0 };
-	char roles[1024], sentence[700], becomes[80];
+	char roles[1024], sentence[700], was[STATE_TEXT], becomes[STATE_TEXT];
 
 	if (!body)
 		return err_memory(e);
-	if (sigreq_write(body, q, e) < 0)
+	if (sigreq_write(body, q, e) < 0 || state_before(s, q->id, was, e) < 0)
 		return e->code;
 	join_roles(q, roles, sizeof roles);
 	snprintf(sentence, sizeof sentence, "%.600s%s%.60s", note[0] ? note : q->reason, note[0] ? "" : "; roles ", note[0] ? "" : roles);
@@ -113,10 +136,9 @@ int requests_keep(struct server *s, const struct sigreq *q, const char *subject,
 	server_record(&b, STORE_DECISION)->u.decision = (struct store_decision){
 		.at = now, .kind = "signing-request", .channel = "", .ring = "", .device = "", .from = "", .to = requests_state_name(state),
 		.cause = q->id, .sentence = sentence, .inputs = "" };
-	snprintf(becomes, sizeof becomes, "{\"drafts\":%zu,\"state\":\"%s\"}", q->draft_count, requests_state_name(state));
+	state_text(becomes, q, state);
 	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = who, .action = action, .subject = q->id, .detail = sentence,
-							    .why = note[0] ? note : q->reason, .becomes = becomes,
-							    .was = strcmp(action, "signing-request") ? "{\"state\":\"open\"}" : "" });
+							    .why = note[0] ? note : q->reason, .was = was, .becomes = becomes });
 	return server_write(s, &b, e);
 }
 

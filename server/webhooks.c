@@ -185,32 +185,65 @@ static int absent(const char *name, struct err *e)
 	return err_set(e, ERR_NOT_FOUND, "there is no webhook %.80s", name);
 }
 
-static int put(struct webhooks *all, const struct store_webhook *w, uint64_t version, const char *who, int64_t now, struct err *e)
+/* What one is, but for its secrets; for the audit log. */
+static void describe(struct buf *out, const struct store_webhook *w)
 {
+	struct json_writer j = { .out = out };
+
+	json_open_object(&j, NULL);
+	json_put_text(&j, "channels", w->channels);
+	json_put_text(&j, "kind", webhook_kind_name((enum webhook_kind)w->kind));
+	json_put_bool(&j, "paused", w->paused);
+	json_put_text(&j, "rings", w->rings);
+	json_put_int(&j, "timeout_s", w->timeout_s);
+	json_put_text(&j, "types", w->types);
+	json_put_text(&j, "url", w->url);
+	json_put_int(&j, "version", (int64_t)w->version);
+	json_close_object(&j);
+}
+
+static void audit(struct server_batch *b, const struct webhooks_by *by, const char *action, const struct audit_entry *what)
+{
+	struct audit_entry a = *what;
+
+	a.at = by->now;
+	a.who = by->who;
+	a.why = by->why;
+	a.action = action;
+	server_audit_entry(b, &a);
+}
+
+static int put(struct webhooks *all, const struct store_webhook *w, uint64_t version, const struct webhooks_by *by, struct err *e)
+{
+	AUTO(buf) struct buf *was = buf_new(0), *becomes = buf_new(0);
 	struct server_batch b = { .count = 0 };
 	struct store_record *row = server_record(&b, STORE_WEBHOOK);
 	struct webhook fresh = { .used = false };
-	uint64_t audit;
-	char was[40], becomes[40];
+	uint64_t rows;
 	struct slot *t;
 
+	if (!was || !becomes)
+		return err_memory(e);
 	pthread_mutex_lock(&all->lock);
 	t = slot_of(all, w->name);
 	if ((t ? t->hook.row.version : 0) != version)
 		err_set(e, ERR_CONFLICT, "webhook %s was changed meanwhile", w->name);
 	else if (!t && !(t = free_slot(all)))
 		err_set(e, ERR_LIMIT, "there are %d webhooks: remove one first", WEBHOOKS_MAX);
+	else if (version)
+		describe(was, &t->hook.row);
 	pthread_mutex_unlock(&all->lock);
 	if (e->code || webhook_take(&fresh, w, e) < 0)
 		return e->code;
 	/* What happened before it was made is not told. */
-	if (version == 0 && store_heads(all->server->store, &fresh.row.cursor, &audit, e) < 0)
+	if (version == 0 && store_heads(all->server->store, &fresh.row.cursor, &rows, e) < 0)
 		return e->code;
 	row->u.webhook = fresh.row;
-	snprintf(was, sizeof was, "{\"version\":%llu}", (unsigned long long)version);
-	snprintf(becomes, sizeof becomes, "{\"version\":%llu}", (unsigned long long)fresh.row.version);
-	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = who, .action = version ? "webhook-change" : "webhook", .subject = w->name,
-							    .detail = w->url, .was = version ? was : "", .becomes = becomes });
+	describe(becomes, &fresh.row);
+	if (buf_check(was, e) < 0 || buf_check(becomes, e) < 0)
+		return e->code;
+	audit(&b, by, version ? "webhook-change" : "webhook",
+	      &(const struct audit_entry){ .subject = w->name, .detail = w->url, .was = version ? was->data : "", .becomes = becomes->data });
 	if (server_write(all->server, &b, e) < 0)
 		return e->code;
 	pthread_mutex_lock(&all->lock);
@@ -222,13 +255,13 @@ static int put(struct webhooks *all, const struct store_webhook *w, uint64_t ver
 	return start_thread(t, e);
 }
 
-int webhooks_put(struct server *s, const struct store_webhook *w, uint64_t version, const char *who, int64_t now, struct err *e)
+int webhooks_put(struct server *s, const struct store_webhook *w, uint64_t version, const struct webhooks_by *by, struct err *e)
 {
 	int got;
 
 	e->code = 0;
 	pthread_mutex_lock(&s->webhooks->changing);
-	got = put(s->webhooks, w, version, who, now, e);
+	got = put(s->webhooks, w, version, by, e);
 	pthread_mutex_unlock(&s->webhooks->changing);
 	return got;
 }
@@ -244,16 +277,16 @@ static struct slot *find(struct webhooks *all, const char *name)
 	return t;
 }
 
-int webhooks_end(struct server *s, const char *name, const char *who, int64_t now, struct err *e)
+int webhooks_end(struct server *s, const char *name, const struct webhooks_by *by, struct err *e)
 {
+	AUTO(buf) struct buf *was = buf_new(0);
 	struct webhooks *all = s->webhooks;
 	struct server_batch b = { .count = 0 };
 	struct slot *t;
 	int got;
 
-	server_record(&b, STORE_WEBHOOK_END)->u.webhook.name = name;
-	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = who, .action = "webhook-end", .subject = name, .was = "{\"ended\":false}",
-							    .becomes = "{\"ended\":true}" });
+	if (!was)
+		return err_memory(e);
 	pthread_mutex_lock(&all->changing);
 	t = find(all, name);
 	if (!t) {
@@ -262,7 +295,10 @@ int webhooks_end(struct server *s, const char *name, const char *who, int64_t no
 	}
 	/* Its thread makes no more messages of it. */
 	pthread_mutex_lock(&t->working);
-	got = server_write(s, &b, e);
+	describe(was, &t->hook.row);
+	server_record(&b, STORE_WEBHOOK_END)->u.webhook.name = name;
+	audit(&b, by, "webhook-end", &(const struct audit_entry){ .subject = name, .was = was->data });
+	got = buf_check(was, e) < 0 ? e->code : server_write(s, &b, e);
 	if (got == 0) {
 		pthread_mutex_lock(&all->lock);
 		memset(&t->hook, 0, sizeof t->hook);
@@ -295,9 +331,9 @@ static int keep(struct server *s, const char *name, struct server_batch *b, stru
 	return got;
 }
 
-int webhooks_test(struct server *s, const char *name, const char *who, int64_t now, struct err *e)
+int webhooks_test(struct server *s, const char *name, const struct webhooks_by *by, struct err *e)
 {
-	const struct store_feed test = { 0, { .at = now, .kind = "test", .channel = "", .ring = "", .device = "", .from = "", .to = "",
+	const struct store_feed test = { 0, { .at = by->now, .kind = "test", .channel = "", .ring = "", .device = "", .from = "", .to = "",
 					      .cause = "", .sentence = "somebody looks whether messages arrive", .inputs = "" } };
 	AUTO(buf) struct buf *body = buf_new(WEBHOOK_MESSAGE_MAX);
 	struct server_batch b = { .count = 0 };
@@ -312,21 +348,19 @@ int webhooks_test(struct server *s, const char *name, const char *who, int64_t n
 	hex_encode(hex, salt, sizeof salt);
 	snprintf(message, sizeof message, "%s-test-%s", name, hex);
 	server_record(&b, STORE_DELIVERY)->u.delivery = (struct store_delivery){
-		.webhook = name, .message = message, .type = "ringhold.webhook.test", .made = now, .due = now, .body = body->data,
+		.webhook = name, .message = message, .type = "ringhold.webhook.test", .made = by->now, .due = by->now, .body = body->data,
 	};
-	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = who, .action = "webhook-test", .subject = name, .detail = message,
-							    .becomes = "{\"delivery\":\"due\"}" });
+	audit(&b, by, "webhook-test", &(const struct audit_entry){ .subject = name, .detail = message, .becomes = "{\"delivery\":\"due\"}" });
 	return keep(s, name, &b, e);
 }
 
-int webhooks_again(struct server *s, const char *name, const char *message, const char *who, int64_t now, struct err *e)
+int webhooks_again(struct server *s, const char *name, const char *message, const struct webhooks_by *by, struct err *e)
 {
 	struct server_batch b = { .count = 0 };
 
-	server_record(&b, STORE_DELIVERIES_AGAIN)->u.delivery = (struct store_delivery){ .webhook = name, .message = message, .due = now };
-	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = who, .action = "webhook-again", .subject = name,
-							    .detail = message[0] ? message : "all dead letters", .was = "{\"delivery\":\"dead\"}",
-							    .becomes = "{\"delivery\":\"due\"}" });
+	server_record(&b, STORE_DELIVERIES_AGAIN)->u.delivery = (struct store_delivery){ .webhook = name, .message = message, .due = by->now };
+	audit(&b, by, "webhook-again", &(const struct audit_entry){ .subject = name, .detail = message[0] ? message : "all dead letters",
+								    .was = "{\"delivery\":\"dead\"}", .becomes = "{\"delivery\":\"due\"}" });
 	return keep(s, name, &b, e);
 }
 

@@ -43,12 +43,16 @@ void webhooks_close(struct server *s);
  * when there are too many, ERR_CONFLICT when `version` (of the one before; 0:
  * there is none) is no longer so. end, again: ERR_NOT_FOUND.
  */
-int webhooks_put(struct server *s, const struct store_webhook *w, uint64_t version, const char *who, int64_t now, struct err *e) MUST_CHECK;
-int webhooks_end(struct server *s, const char *name, const char *who, int64_t now, struct err *e) MUST_CHECK;
+struct webhooks_by {
+	const char *who, *why;
+	int64_t now;
+};
+int webhooks_put(struct server *s, const struct store_webhook *w, uint64_t version, const struct webhooks_by *by, struct err *e) MUST_CHECK;
+int webhooks_end(struct server *s, const char *name, const struct webhooks_by *by, struct err *e) MUST_CHECK;
 /* A message that tests the way. */
-int webhooks_test(struct server *s, const char *name, const char *who, int64_t now, struct err *e) MUST_CHECK;
+int webhooks_test(struct server *s, const char *name, const struct webhooks_by *by, struct err *e) MUST_CHECK;
 /* Dead letters are due at once; message "": all of them. */
-int webhooks_again(struct server *s, const char *name, const char *message, const char *who, int64_t now, struct err *e) MUST_CHECK;
+int webhooks_again(struct server *s, const char *name, const char *message, const struct webhooks_by *by, struct err *e) MUST_CHECK;
 
 /* One, or each by name; texts are borrowed for the call, which must not wait. ERR_NOT_FOUND. */
 struct webhook_view {
