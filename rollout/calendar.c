@@ -261,6 +261,21 @@ int64_t calendar_closed(const struct calendar *c, int64_t from, int64_t to)
 	return closed;
 }
 
+int64_t calendar_after(const struct calendar *c, int64_t from, int64_t seconds)
+{
+	for (;;) {
+		struct calendar_state s = calendar_at(c, from);
+		int64_t room = s.open ? s.until == CALENDAR_NEVER ? INT64_MAX : s.until - from : 0;
+
+		if (seconds < room)
+			return from + seconds;
+		if (s.until == CALENDAR_NEVER)
+			return CALENDAR_NEVER;
+		seconds -= room;
+		from = s.until;
+	}
+}
+
 int64_t calendar_paced(const struct calendar *c, int64_t from, int64_t count, int64_t each)
 {
 	int64_t at = from;

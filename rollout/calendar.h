@@ -55,6 +55,8 @@ struct calendar_state calendar_at(const struct calendar *c, int64_t now);
 int64_t calendar_next(const struct calendar *c, int64_t at);
 /* Seconds of [from, to) in which it is closed. */
 int64_t calendar_closed(const struct calendar *c, int64_t from, int64_t to);
+/* When so many open seconds have gone by since `from`; CALENDAR_NEVER. */
+int64_t calendar_after(const struct calendar *c, int64_t from, int64_t seconds);
 /*
  * When the last of `count` things can begin that each begin while it is open,
  * `each` seconds or more after the one before; CALENDAR_NEVER: not within ten

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #define SILENCE_RATIOS 3        /* hazard ratios 3, 10 and 30 */
+#define SILENCE_EVENTS_MAX 100000       /* of one ring and bundle; then the test is over, and unarmed */
 
 struct silence {
 	long double w[SILENCE_RATIOS];

@@ -31,10 +31,11 @@ static void put_worst(struct json_writer *w, const struct simulate_plan *p, cons
 	put_time(w, "halt_s", r->halt_s);
 	put_time(w, "cover_s", r->cover_s);
 	json_put_text(w, "sentence", r->sentence);
-	json_open_array(w, "passed");
+	json_open_array(w, "rings");
 	for (size_t i = 0; i < p->policy->count; i++) {
 		json_open_object(w, NULL);
 		json_put_text(w, "ring", p->policy->rings[i].name);
+		put_time(w, "entered_s", r->entered_s[i]);
 		put_time(w, "passed_s", r->passed_s[i]);
 		json_close_object(w);
 	}

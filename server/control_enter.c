@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "rollout/move.h"
 #include "server/control_parts.h"
 
 static bool awaits(enum ring_state s)
@@ -32,11 +33,9 @@ static int64_t newer_passed(const struct server *s, const struct stage *g)
 /* A ring may stay behind the one before it; an emergency does not. */
 static bool lags(const struct server *s, const struct stage *g, int64_t now)
 {
-	const struct policy_ring *ring = g->policy;
-
 	if (g->position == 0 || rollout_emergency(g->rollout))
 		return false;
-	return now < (g - 1)->passed_at + ring->lag_hours * 3600 || (ring->lag_bundles > 0 && newer_passed(s, g) < ring->lag_bundles);
+	return move_lags(g->policy, (g - 1)->passed_at, newer_passed(s, g), now);
 }
 
 /* Its turn in this ring, as far as its own way goes. */

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "rollout/gate_background.h"
+#include "rollout/move.h"
 #include "server/background.h"
 #include "server/control_parts.h"
 
-#define ARMED_AFTER_PASS (7 * 86400)    /* seconds the halt test stays armed */
 #define LOST_AT_ONCE 256                /* outcomes kept in one submission */
 #define MOVES_MAX 4                     /* of one stage in one look */
 #define HEARD_INTERVALS 2
@@ -162,42 +162,17 @@ static void gather(struct look *l)
 
 /* ---- moving ---- */
 
-/* A hold ends by itself only when its cause does; people end the others. */
-static bool resumes(const struct stage *g)
-{
-	int cause = verdict_cause_parse(g->cause);
-
-	if (cause == CAUSE_OPERATOR)
-		return !g->operator_hold;
-	if (cause == CAUSE_COVERAGE_APPROVE)
-		return control_coverage_approved(g);
-	return g->continue_anyway || cause < 0 || verdict_cause_ends_itself((enum verdict_cause)cause);
-}
-
 /* The event that this verdict means in this state; -1: none. */
 static int event_of(const struct look *l)
 {
-	enum ring_state at = l->g->state;
+	const struct stage *g = l->g;
+	struct move_held held = { .cause = verdict_cause_parse(g->cause), .operator_hold = g->operator_hold,
+				  .coverage_approved = control_coverage_approved(g), .continue_anyway = g->continue_anyway };
 
 	/* What is known may be older than what happened: only the worst of it is acted on. */
-	if (l->g->rollout->restored && l->result.verdict != VERDICT_HALT)
+	if (g->rollout->restored && l->result.verdict != VERDICT_HALT)
 		return -1;
-	switch (l->result.verdict) {
-	case VERDICT_HALT:
-		return RING_HALT;
-	case VERDICT_HOLD:
-		return at == RING_OFFERING || at == RING_BAKING ? (int)RING_HOLD : -1;
-	case VERDICT_CONTINUE:
-	case VERDICT_PASS:
-		if (state_held(at))
-			return resumes(l->g) ? (int)RING_RESUME : -1;
-		if (at == RING_OFFERING && l->result.bound_reached)
-			return RING_BOUND;
-		if (at == RING_BAKING && !l->result.bound_reached)
-			return RING_REOPEN;
-		return at == RING_BAKING && l->result.verdict == VERDICT_PASS ? (int)RING_PASS : -1;
-	}
-	return -1;
+	return move_by_verdict(g->state, &l->result, &held);
 }
 
 /* Held already, but for another reason now. */
@@ -231,7 +206,7 @@ int control_look(struct server *s, struct stage *g, int64_t now, struct err *e)
 {
 	struct look l = { .s = s, .g = g, .now = now, .silence_s = policy_silence_s(g->rollout->policy) };
 
-	if (g->state == RING_PASSED && now - g->passed_at > ARMED_AFTER_PASS)
+	if (g->state == RING_PASSED && now - g->passed_at > MOVE_ARMED_S)
 		return 0;
 	if (outcomes(&l, e) < 0 || control_silence(s, g, now, e) < 0)
 		return e->code;

@@ -7,7 +7,6 @@
 
 #define LOOKS_PER_INTERVAL 10
 #define AT_ONCE 512             /* kept in one submission */
-#define EVENTS_MOST 100000      /* of one ring and bundle; then the test is over, and unarmed */
 
 struct search {
 	struct server *s;
@@ -77,7 +76,7 @@ static void note_sides(struct search *x)
 	struct stage *g = x->g;
 
 	g->at_risk = g->compared = 0;
-	for (uint32_t i = 0; i < strata_count(g->strata) && g->silenced_count < EVENTS_MOST; i++)
+	for (uint32_t i = 0; i < strata_count(g->strata) && g->silenced_count < SILENCE_EVENTS_MAX; i++)
 		if (x->at_risk[i] && x->waiting[i]) {
 			g->at_risk += x->at_risk[i];
 			g->compared += x->waiting[i];
@@ -142,10 +141,10 @@ static int search(struct search *x, struct err *e)
 	pthread_mutex_unlock(&x->s->lock);
 	if (got < 0)
 		return got;
-	room = EVENTS_MOST - MIN(x->g->silenced_count, EVENTS_MOST);
+	room = SILENCE_EVENTS_MAX - MIN(x->g->silenced_count, SILENCE_EVENTS_MAX);
 	if (x->count > room)
 		log_warn("channel %s serial %llu ring %s: %d endpoints fell silent: silence is compared no more", x->g->rollout->channel,
-			 (unsigned long long)x->g->rollout->bundle.serial, x->g->policy->name, EVENTS_MOST);
+			 (unsigned long long)x->g->rollout->bundle.serial, x->g->policy->name, SILENCE_EVENTS_MAX);
 	x->count = MIN(x->count, room);
 	for (size_t i = 0; i < x->count; i += AT_ONCE)
 		if (keep_some(x, x->found + i, MIN(x->count - i, AT_ONCE), e) < 0)
@@ -161,7 +160,7 @@ int control_silence(struct server *s, struct stage *g, int64_t now, struct err *
 	/* within a second or two of the due time unless the clock was set back */
 	if (!g->strata || now < s->quiet_until || (now < g->silence_due && now > g->silence_due - s->config->checkin_s))
 		return 0;
-	if (g->silenced_count >= EVENTS_MOST) {
+	if (g->silenced_count >= SILENCE_EVENTS_MAX) {
 		g->at_risk = g->compared = 0;
 		return 0;
 	}

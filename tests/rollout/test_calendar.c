@@ -97,6 +97,27 @@ static void closed_seconds_add_up_to_what_the_state_says_minute_by_minute(void *
 	calendar_release(&c);
 }
 
+/* The other way round of closed seconds: what is left of a span is what was open of it. */
+static void so_many_open_seconds_are_over_when_the_closed_ones_are_left_out(void **state)
+{
+	int64_t from = at("2026-12-14T12:00:00Z");
+	struct calendar c;
+
+	(void)state;
+	take(&c, "{" NIGHTS "," YEAR_END "}");
+	for (int64_t s = 0; s < 10 * 86400; s += 1237) {
+		int64_t to = calendar_after(&c, from, s);
+
+		assert_int_equal(to - from - calendar_closed(&c, from, to), s);
+		assert_true(calendar_at(&c, to).open);
+	}
+	calendar_release(&c);
+	take(&c, "{\"freezes\":[{\"from\":\"2026-12-21\",\"to\":\"2099-01-03\",\"zone\":\"UTC\"}]}");
+	assert_int_equal(calendar_after(&c, from, 3600), from + 3600);
+	assert_true(calendar_after(&c, from, 30 * 86400) > at("2099-01-01T00:00:00Z"));
+	calendar_release(&c);
+}
+
 static void what_is_paced_begins_only_while_it_is_open(void **state)
 {
 	int64_t monday = at("2026-06-01T00:00:00Z");
@@ -141,6 +162,7 @@ int main(void)
 		cmocka_unit_test(a_freeze_is_whole_days_of_its_zone_and_wins_over_windows),
 		cmocka_unit_test(overlapping_freezes_are_one),
 		cmocka_unit_test(closed_seconds_add_up_to_what_the_state_says_minute_by_minute),
+		cmocka_unit_test(so_many_open_seconds_are_over_when_the_closed_ones_are_left_out),
 		cmocka_unit_test(what_is_paced_begins_only_while_it_is_open),
 		cmocka_unit_test(a_zone_that_is_not_there_is_named_and_never_open),
 	};
