@@ -4,15 +4,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "cli/commands.h"
 #include "rollout/simulate.h"
 
-#define RUNS 200
-#define OFFERS ((uint64_t)25000000)     /* of all runs together: what a minute allows */
+#define DAY_S ((int64_t)86400)
 
 struct plan_options {
-	const char *policy, *defect, *trace, *way, *svg;
+	const char *policy, *defect, *trace, *way, *svg, *at;
 	int64_t fleet, runs, seed;
 	bool json;
 };
@@ -25,6 +25,7 @@ static const struct cli_option rows[] = {
 	{ "defect", 'd', CLI_TEXT, AT(defect), "RATE[,STRATUM]", "share of the loads that fail, in one stratum or everywhere [0]" },
 	{ "way", 'w', CLI_TEXT, AT(way), "crash|fail|silent", "how they fail [crash]" },
 	{ "trace", 't', CLI_TEXT, AT(trace), "FILE", "how the fleet behaves: hours, boots, strata, rings [built in]" },
+	{ "at", 'a', CLI_TEXT, AT(at), "TIME", "when it is published, such as 2026-12-18T12:00:00Z: windows and freezes count from there [the coming Monday, 9:00 UTC]" },
 	{ "runs", 'r', CLI_INT, AT(runs), "N", "as many as 25,000,000 offers allow, at most [200]" },
 	{ "seed", 0, CLI_INT, AT(seed), "N", "the same seed gives the same runs [1]" },
 	{ "json", 0, CLI_FLAG, AT(json), NULL, "for programs" },
@@ -38,9 +39,9 @@ static int read_policy(struct policy **out, const char *path, struct err *e)
 
 	if (!path)
 		return policy_default(out, "default", names, ARRAY_LEN(names), e);
-	if (file_read(&text, path, POLICY_MAX, e) < 0)
+	if (file_read(&text, path, POLICY_MAX, e) < 0 || policy_parse(out, path, text->len ? text->data : "", text->len, e) < 0)
 		return e->code;
-	return policy_parse(out, path, text->len ? text->data : "", text->len, e);
+	return policy_resolve(*out, e);
 }
 
 static int read_trace(struct simulate_trace *out, const struct policy *p, const char *path, struct err *e)
@@ -73,6 +74,17 @@ static int parse_defect(struct simulate_plan *plan, const char *text, struct err
 			plan->stratum = (int)i;
 	return plan->stratum >= 0 ? 0 : err_set(e, ERR_USAGE, "--defect: the fleet has no stratum %.80s; one is %s", end + 1,
 						 plan->trace->strata[0].name);
+}
+
+/* What is not told begins on a working morning: the same whenever it is asked, but for dated freezes. */
+static int parse_at(struct simulate_plan *plan, const char *text, struct err *e)
+{
+	int64_t today = clock_now() / DAY_S;
+
+	plan->begins = (today + 7 - (today + 3) % 7) * DAY_S + 9 * 3600;       /* 1970-01-01 was a Thursday */
+	if (text && (!clock_parse(&plan->begins, text, strlen(text)) || plan->begins <= 0))
+		return err_set(e, ERR_USAGE, "--at %.40s: a time after 1970, such as 2026-12-18T12:00:00Z", text);
+	return 0;
 }
 
 static int parse_way(enum simulate_way *out, const char *text, struct err *e)
@@ -113,7 +125,7 @@ static void print_text(const struct simulate_plan *p, const struct simulate_repo
 {
 	static const char *const titles[] = { "", "MEDIAN", "95 %", "WORST" };
 	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
-	char hit[3][32], when[32];
+	char hit[3][32], when[32], then[32];
 
 	if (!t)
 		return;
@@ -128,14 +140,16 @@ static void print_text(const struct simulate_plan *p, const struct simulate_repo
 	cli_table_print(t, stdout);
 	cli_table_free(t);
 	printf("\nworst run: %u hit of %u; the first ring begins with %u in flight\n", r->worst.hit, p->fleet, r->first_limit);
-	for (size_t i = 0; i < p->policy->count; i++)
-		if (r->worst.passed_s[i] >= 0)
-			printf("  %s passed after %s\n", p->policy->rings[i].name, time_text(when, r->worst.passed_s[i]));
+	for (size_t i = 0; i < p->policy->count && r->worst.entered_s[i] >= 0; i++)
+		printf("  %s begins after %s, %s%s\n", p->policy->rings[i].name, time_text(when, r->worst.entered_s[i]),
+		       r->worst.passed_s[i] < 0 ? "does not pass" : "passes after ", r->worst.passed_s[i] < 0 ? "" : time_text(then, r->worst.passed_s[i]));
 	if (r->worst.halt_s >= 0)
 		printf("  %s %s after %s: %s\n", p->policy->rings[r->worst.ring].name, simulate_end_name(r->worst.end),
 		       time_text(when, r->worst.halt_s), r->worst.sentence);
+	else if (r->worst.end == SIMULATE_UNFINISHED)
+		printf("  after %d days it is not through: %s\n", SIMULATE_DAYS, r->worst.sentence[0] ? r->worst.sentence : "a ring did not take it");
 	if (r->worst.asked)
-		printf("  a person was asked %u times and let it go on\n", r->worst.asked);
+		printf("  people were asked %u times, and let it go on\n", r->worst.asked);
 }
 
 static int print_json(const struct simulate_plan *p, const struct simulate_report *r, struct err *e)
@@ -169,33 +183,44 @@ static int check_numbers(const struct plan_options *o, struct err *e)
 	return 0;
 }
 
+static int play(struct simulate_plan *plan, const struct plan_options *o, struct err *e)
+{
+	struct simulate_report report;
+
+	if (parse_defect(plan, o->defect, e) < 0 || parse_way(&plan->way, o->way, e) < 0 ||
+	    simulate(&report, plan, o->runs ? (uint32_t)o->runs : SIMULATE_RUNS, SIMULATE_OFFERS, e) < 0 || (o->svg && draw(o->svg, plan, &report, e) < 0))
+		return e->code;
+	if (o->json)
+		return print_json(plan, &report, e);
+	print_text(plan, &report);
+	return 0;
+}
+
 static int plan_simulate(int argc, char **argv, const void *options, struct err *e)
 {
 	const struct plan_options *o = options;
 	AUTO(policy) struct policy *policy = NULL;
 	struct simulate_trace trace;
-	struct simulate_report report;
+	int got;
 	struct simulate_plan plan = { .trace = &trace, .fleet = (uint32_t)o->fleet, .seed = o->seed ? (uint64_t)o->seed : 1 };
 
 	(void)argc;
 	(void)argv;
-	if (check_numbers(o, e) < 0 || read_policy(&policy, o->policy, e) < 0 || read_trace(&trace, policy, o->trace, e) < 0 ||
-	    parse_defect(&plan, o->defect, e) < 0 || parse_way(&plan.way, o->way, e) < 0)
+	if (check_numbers(o, e) < 0 || parse_at(&plan, o->at, e) < 0 || read_policy(&policy, o->policy, e) < 0 ||
+	    read_trace(&trace, policy, o->trace, e) < 0)
 		return e->code;
 	plan.policy = policy;
-	if (simulate(&report, &plan, o->runs ? (uint32_t)o->runs : RUNS, OFFERS, e) < 0 || (o->svg && draw(o->svg, &plan, &report, e) < 0))
-		return e->code;
-	if (o->json)
-		return print_json(&plan, &report, e);
-	print_text(&plan, &report);
-	return 0;
+	got = play(&plan, o, e);
+	simulate_trace_release(&trace);
+	return got;
 }
 
 const struct cli_command plan_commands[] = {
 	{ .name = "plan simulate", .help = "let a made-up fleet meet a bad bundle, judged by these gates", .run = plan_simulate, .options = rows,
 	  .option_count = ARRAY_LEN(rows), .options_size = sizeof(struct plan_options),
 	  .more = "Counts endpoints hit when the canary process notices nothing.\n"
-		  "A trace is {\"format\":1,\"kinds\":[{\"name\",\"share\",\"online\":[24 shares],\"boot_s\"}],\n"
-		  "\"strata\":[{\"name\",\"share\"}],\"rings\":[{\"name\",\"share\",\"lag_s\"}]}; what it leaves out is as built in." },
+		  "A trace is {\"format\":1,\"kinds\":[{\"name\",\"share\",\"online\":[24 shares],\"boot_s\",\"silent_a_day\",\"silent_s\"}],\n"
+		  "\"strata\":[{\"name\",\"share\"}],\"rings\":[{\"name\",\"share\",\"lag_s\"}],\"people\":{\"answer_s\",\"windows\",\"freezes\"},\n"
+		  "\"bundle_every_s\",\"placebos\"}; what it leaves out is as built in (docs/gates.md)." },
 };
 const size_t plan_command_count = ARRAY_LEN(plan_commands);

@@ -3,6 +3,8 @@
 #include "rollout/verdict.h"
 #include "tests/test.h"
 
+#define MONDAY 1748854800       /* 2025-06-02T09:00:00Z */
+
 struct fixture {
 	struct policy *policy;
 	struct simulate_trace trace;
@@ -19,7 +21,7 @@ static int setup(void **state)
 	if (!f || policy_default(&f->policy, "edr", names, 3, &e) < 0)
 		return -1;
 	simulate_trace_default(&f->trace, f->policy);
-	f->plan = (struct simulate_plan){ .policy = f->policy, .trace = &f->trace, .fleet = 100000, .stratum = -1, .way = SIMULATE_CRASH, .seed = 1 };
+	f->plan = (struct simulate_plan){ .policy = f->policy, .begins = MONDAY, .trace = &f->trace, .fleet = 100000, .stratum = -1, .way = SIMULATE_CRASH, .seed = 1 };
 	*state = f;
 	return 0;
 }
