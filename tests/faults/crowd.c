@@ -113,6 +113,7 @@ static void pause_before(struct crowd *c, uint64_t *counter)
 
 	pthread_mutex_lock(&c->lock);
 	++*counter;
+	c->vain++;
 	pthread_cond_broadcast(&c->news);
 	in_ms(&until, AGAIN_MS);
 	pthread_cond_timedwait(&c->news, &c->lock, &until);

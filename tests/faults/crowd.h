@@ -58,6 +58,7 @@ struct crowd {
 	uint64_t acks;                  /* answers with success, of all kinds */
 	uint64_t lost;                  /* requests whose answer did not come */
 	uint64_t refused;               /* answers that said "not now" */
+	uint64_t vain;                  /* tries that were refused or lost */
 	uint64_t enrolments_lost;       /* of those: devices that may be there, and that nobody is */
 	char trouble[512];              /* the first answer that should not have been; "": none */
 	struct crowd_device *devices;

@@ -33,6 +33,44 @@ static inline void expect(struct plane *p, long status, const char *method, cons
 		snprintf(out, cap, "%s", member(&a, "token"));
 }
 
+/*
+ * From here on tests/faults/preload/NAME.c, too, stands between whatever is
+ * started and its libraries; false: it cannot be made. preload_end() ends that.
+ */
+static inline bool preload(const char *name, const char *library)
+{
+	AUTO_FREE char *source = NULL, *all = NULL;
+	const char *before = getenv("LD_PRELOAD");
+	char *argv[] = { (char *)"cc", (char *)"-D_GNU_SOURCE", (char *)"-O1", (char *)"-shared", (char *)"-fPIC", (char *)"-I.", (char *)"-o",
+			 (char *)library, NULL, NULL };
+	struct proc_run how = { .path = "/usr/bin/cc", .argv = argv, .stdin_fd = -1, .timeout_ms = LIMIT_MS, .output_max = 4096 };
+	struct proc_result got = { .exit_status = -1 };
+	struct err e;
+	bool made;
+
+	assert_true(asprintf(&source, "tests/faults/preload/%s.c", name) > 0);
+	argv[8] = source;
+	made = proc_run(&how, &got, &e) == 0 && got.exit_status == 0;
+	proc_result_release(&got);
+	if (made && before)
+		assert_true(asprintf(&all, "%s:%s", library, before) > 0);
+	if (made)
+		setenv("LD_PRELOAD", all ? all : library, 1);
+	return made;
+}
+
+static inline void preload_end(void)
+{
+	unsetenv("LD_PRELOAD");
+}
+
+/* A sanitizer's runtime must be loaded first. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define PRELOADS false
+#else
+#define PRELOADS true
+#endif
+
 /* more: further lines of the server's configuration. */
 static inline int drill_open(void **state, const char *more)
 {
@@ -106,14 +144,21 @@ static inline void settle(struct drill *d)
 	d->begun = false;
 }
 
-static inline void put_down(struct drill *d)
+/* Kills the server, if it has not ended before; the signal that ended it. */
+static inline int end_it(struct drill *d)
 {
 	int status;
 
 	kill(d->p->o->pid, SIGKILL);
 	assert_int_equal(waitpid(d->p->o->pid, &status, 0), d->p->o->pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	d->p->o->pid = 0;
 	crowd_part(&d->c);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static inline void put_down(struct drill *d)
+{
+	assert_int_equal(end_it(d), SIGKILL);
 }
 
 /* ---- what the server itself says ---- */

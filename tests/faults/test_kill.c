@@ -141,37 +141,22 @@ static void a_client_that_orders_again_with_a_new_key_is_noticed(void **state)
 }
 
 /* preload/hasty.c between the server and its database. */
-static bool make_hasty(struct drill *d, struct err *e)
-{
-	AUTO_FREE char *library = fixture_path(d->p->o->f, "hasty.so"), *file = fixture_path(d->p->o->f, "hasty");
-	char *argv[] = { (char *)"cc", (char *)"-D_GNU_SOURCE", (char *)"-O1", (char *)"-shared", (char *)"-fPIC", (char *)"-o", library,
-			 (char *)"tests/faults/preload/hasty.c", NULL };
-	struct proc_run how = { .path = "/usr/bin/cc", .argv = argv, .stdin_fd = -1, .timeout_ms = LIMIT_MS, .output_max = 4096 };
-	struct proc_result got = { .exit_status = -1 };
-	bool made = proc_run(&how, &got, e) == 0 && got.exit_status == 0;
-
-	proc_result_release(&got);
-	setenv("LD_PRELOAD", library, 1);
-	setenv("HASTY_FILE", file, 1);
-	fixture_write(d->p->o->f, "hasty", "");
-	return made;
-}
-
 static void a_server_that_answers_before_it_has_committed_is_noticed(void **state)
 {
 	struct drill *d = *state;
-	struct err e;
+	AUTO_FREE char *library = fixture_path(d->p->o->f, "hasty.so"), *file = fixture_path(d->p->o->f, "hasty");
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	skip_named("a sanitizer's runtime must be loaded first");
-#endif
+	if (!PRELOADS)
+		skip_named("a sanitizer's runtime must be loaded first");
 	NEED(d->p->o);
-	if (!make_hasty(d, &e))
+	if (!preload("hasty", library))
 		skip_missing_program("cc with the headers of SQLite");
+	setenv("HASTY_FILE", file, 1);
+	fixture_write(d->p->o->f, "hasty", "");
 	plane_restart(d->p, SIGTERM);
 	begin(d, CROWD_AGENTS);
 	is_noticed(d, 10, "");
-	unsetenv("LD_PRELOAD");
+	preload_end();
 }
 
 int main(void)
