@@ -140,6 +140,7 @@ struct target {
 	struct digest want;             /* zero: the newest that is neither stopped nor the one assigned */
 	uint64_t serial;                /* wanted instead; 0: none */
 	struct digest assigned;
+	uint64_t below;                 /* those from here on are stopped; 0: not asked yet */
 	struct bundle_ref found;
 	uint64_t greatest;              /* serial ever published */
 };
@@ -156,8 +157,7 @@ static int choose(const struct store_bundle *b, void *arg, struct err *e)
 	else if (!digest_is_zero(&t->want))
 		fits = digest_equal(&t->want, &b->digest);
 	else
-		fits = digest_is_zero(&t->found.digest) && !digest_equal(&b->digest, &t->assigned) &&
-		       !desk_stopped(t->s->desk, t->channel, &b->digest);
+		fits = digest_is_zero(&t->found.digest) && !digest_equal(&b->digest, &t->assigned) && (!t->below || b->serial < t->below);
 	if (!fits)
 		return 0;
 	t->found.serial = b->serial;
@@ -165,6 +165,20 @@ static int choose(const struct store_bundle *b, void *arg, struct err *e)
 	snprintf(t->found.path, sizeof t->found.path, "%s", b->path);
 	snprintf(t->found.version, sizeof t->found.version, "%s", b->version);
 	return 0;
+}
+
+/* Row by row: the desk must not be asked in a visit, for it reads the store itself. */
+static int choose_bundle(struct target *t, struct err *e)
+{
+	bool named = t->serial || !digest_is_zero(&t->want);
+
+	for (;; t->below = t->found.serial) {
+		t->found = (struct bundle_ref){ .serial = 0 };
+		if (store_each_bundle(t->s->store, t->channel, choose, t, e) < 0)
+			return e->code;
+		if (named || digest_is_zero(&t->found.digest) || !desk_stopped(t->s->desk, t->channel, &t->found.digest))
+			return 0;
+	}
 }
 
 /* What the first ring has, which is the newest any ring has. */
@@ -210,7 +224,7 @@ static int find_target(struct server *s, struct target *t, struct err *e)
 	t->assigned = now->bundle.digest;
 	if (!t->serial && digest_is_zero(&t->want))
 		t->want = now->previous.digest;
-	if (store_each_bundle(s->store, t->channel, choose, t, e) < 0)
+	if (choose_bundle(t, e) < 0)
 		return e->code;
 	if (digest_is_zero(&t->found.digest))
 		return err_set(e, ERR_NOT_FOUND, "channel %s: there is no such bundle to go back to", t->channel);

@@ -356,7 +356,11 @@ int store_commit(struct store *s, struct err *e) MUST_CHECK;
 int64_t store_changes(struct store *s);         /* rows changed since it was opened: a group that changed none asked nothing of the disk */
 void store_abandon(struct store *s);
 
-/* ---- reading: a visit's non-zero answer ends the walk and is returned ---- */
+/*
+ * ---- reading: a visit's non-zero answer ends the walk and is returned ----
+ * Whoever reads holds up all others who read: a visit asks nobody, least of all
+ * the desk, which reads the store while its own lock is held.
+ */
 
 struct store_feed {             /* one line of what happened: a decision or a device's event */
 	uint64_t id;

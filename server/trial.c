@@ -120,20 +120,44 @@ static int unpack(struct trial *t, const char *archive, const char *channel, uin
 	return 0;
 }
 
-/* The newest bundle of the channel below this one, as far as its archive is still here. */
-static int take_previous(const struct store_bundle *b, void *arg, struct err *e)
+struct older {
+	uint64_t below;
+	uint64_t serial;                /* 0: none found */
+	char path[PATH_LEN_MAX + 1];
+};
+
+static int next_older(const struct store_bundle *b, void *arg, struct err *e)
 {
-	struct trial *t = arg;
-	AUTO_FREE char *archive = NULL;
-	struct digest digest;
-	uint64_t size;
-	struct err why;
+	struct older *o = arg;
 
 	(void)e;
-	if (t->previous || b->serial >= t->manifest->serial || desk_target_file(t->s->desk, b->path, &archive, &why) < 0)
+	if (b->serial >= o->below)
 		return 0;
-	if (bundle_check(archive, NULL, &t->previous, &digest, &size, &why) < 0)
-		log_warn("bundle %llu of %s, to compare sizes with: %s", (unsigned long long)b->serial, b->channel, why.msg);
+	o->serial = b->serial;
+	snprintf(o->path, sizeof o->path, "%s", b->path);
+	return 1;
+}
+
+/* The newest bundle of the channel below this one, as far as its archive is still here. */
+static int take_previous(struct trial *t, struct err *e)
+{
+	struct older o = { .below = t->manifest->serial };
+
+	/* Row by row: the desk must not be asked in a visit, for it reads the store itself. */
+	for (; !t->previous; o.below = o.serial) {
+		AUTO_FREE char *archive = NULL;
+		struct digest digest;
+		uint64_t size;
+		struct err why;
+
+		o.serial = 0;
+		if (store_each_bundle(t->s->store, t->manifest->channel, next_older, &o, e) < 0)
+			return e->code;
+		if (o.serial == 0)
+			return 0;
+		if (desk_target_file(t->s->desk, o.path, &archive, &why) == 0 && bundle_check(archive, NULL, &t->previous, &digest, &size, &why) < 0)
+			log_warn("bundle %llu of %s, to compare sizes with: %s", (unsigned long long)o.serial, t->manifest->channel, why.msg);
+	}
 	return 0;
 }
 
@@ -254,7 +278,7 @@ static int run(struct trial *t, const struct trial_override *override, struct er
 
 	if (dir < 0)
 		return err_errno(e, "%s: open", t->tree);
-	if (open_corpora(t, e) < 0 || store_each_bundle(t->s->store, t->manifest->channel, take_previous, t, e) < 0 ||
+	if (open_corpora(t, e) < 0 || take_previous(t, e) < 0 ||
 	    store_each_contract(t->s->store, collect, t, e) < 0)
 		return e->code;
 	if (t->count == 0 && add_opinion(t, NULL, 0, e) < 0)
