@@ -42,6 +42,7 @@ void access_log(enum access_log which, const struct request *q, int64_t us)
 		{ "seconds", took },
 		{ "who", text(q->who) },
 		{ "peer", text(q->peer) },
+		{ "client", strcmp(q->client, q->peer) != 0 ? text(q->client) : NULL },
 	};
 
 	if (!wanted(which, q))

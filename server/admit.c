@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "server/forwarded.h"
 #include "server/limiter.h"
 #include "server/metrics.h"
 #include "server/now.h"
@@ -70,10 +71,10 @@ static const char *address_of(const struct request *q, char out[ROUTE_PEER_MAX])
 {
 	struct in6_addr six;
 
-	if (inet_pton(AF_INET6, q->peer, &six) != 1 || IN6_IS_ADDR_V4MAPPED(&six))
-		return q->peer;
+	if (inet_pton(AF_INET6, q->client, &six) != 1 || IN6_IS_ADDR_V4MAPPED(&six))
+		return q->client;
 	memset(&six.s6_addr[8], 0, 8);
-	return inet_ntop(AF_INET6, &six, out, ROUTE_PEER_MAX) ? out : q->peer;
+	return inet_ntop(AF_INET6, &six, out, ROUTE_PEER_MAX) ? out : q->client;
 }
 
 static int too_often(struct request *q, struct limiter *l, const char *key, enum metrics_limit limit)
@@ -93,7 +94,7 @@ static int lock_out(struct request *q, int64_t left_ms)
 {
 	int64_t seconds = left_ms / 1000 + 1;
 
-	reply_problem(&q->reply, PROBLEM_LOCKED_OUT, "too many bad tokens came from %s: no other is looked at for %lld s", q->peer, (long long)seconds);
+	reply_problem(&q->reply, PROBLEM_LOCKED_OUT, "too many bad tokens came from %s: no other is looked at for %lld s", q->client, (long long)seconds);
 	q->reply.retry_after = seconds;
 	metrics_refused(q->server->metrics, LIMIT_BAD_TOKENS);
 	return q->reply.status;
@@ -231,9 +232,11 @@ static int admit_operator(struct request *q, const char *token)
 
 int server_admit(struct request *q)
 {
+	const struct config *c = q->server->config;
 	const char *token = token_bearer(q->http);
 
-	if (q->route->may == MAY_ANYBODY || ((q->route->flags & ROUTE_SCRAPED) && q->server->config->metrics_open))
+	forwarded_client(q->client, q->http, c->address_header, c->trusted_proxies, q->peer);
+	if (q->route->may == MAY_ANYBODY || ((q->route->flags & ROUTE_SCRAPED) && c->metrics_open))
 		return 0;
 	if (!token)
 		return refuse(q, PROBLEM_UNAUTHENTICATED, "a bearer token is needed");

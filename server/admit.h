@@ -10,7 +10,9 @@
  * the address out, which means that whoever shows a bad token there hears 429
  * instead of 401 for a while. A token that is good is let in all the same: its
  * 256 bits are guessed by nobody, and behind one NAT or proxy no stranger
- * shuts out colleagues or devices. An IPv6 address counts by its /64.
+ * shuts out colleagues or devices. An IPv6 address counts by its /64. The address
+ * is the one that a trusted proxy names, where the configuration says in which
+ * header (forwarded.h).
  */
 #ifndef SERVER_ADMIT_H
 #define SERVER_ADMIT_H

@@ -25,8 +25,9 @@ static const struct ini_key keys[] = {
 	{ "", "tls-certificate", INI_TEXT, AT(tls_certificate), "", 0, 0, "PEM; DATA/tls.crt, made when absent" },
 	{ "", "tls-key", INI_TEXT, AT(tls_key), "", 0, 0, "PEM; DATA/tls.key, made when absent" },
 	{ "", "client-ca", INI_TEXT, AT(client_ca), "", 0, 0, "PEM file of authorities: every device must show a certificate of theirs" },
-	{ "", "trusted-proxy", INI_LIST, AT(trusted_proxies), "", 0, 0, "addresses or networks of proxies that end TLS and hand the certificate on" },
+	{ "", "trusted-proxy", INI_LIST, AT(trusted_proxies), "", 0, 0, "addresses or networks of proxies whose word counts about who asks" },
 	{ "", "client-certificate-header", INI_TEXT, AT(client_header), "client-cert", 0, 0, "in which they do, as RFC 9440 or nginx write it" },
+	{ "", "client-address-header", INI_TEXT, AT(address_header), "", 0, 0, "in which they name the address they speak for: X-Forwarded-For, or Forwarded" },
 	{ "", "advertise", INI_TEXT, AT(advertise), "", 0, 0, "host or host:port that devices use; the listen address" },
 	{ "", "checkin", INI_SECONDS, AT(checkin_s), "5m", 1, 86400, "expected interval between check-ins" },
 	{ "", "device-token-life", INI_SECONDS, AT(device_token_s), "30d", 0, 10 * 365 * 86400, "after which a device gets its next token; 0: never" },
@@ -132,20 +133,33 @@ static int check_oidc(const struct config *c, const char *path, struct err *e)
 	return 0;
 }
 
+/* The name of a header, made lower-case as requests have it. */
+static int check_header(char *name, const char *key, const char *path, struct err *e)
+{
+	for (char *at = name; *at; at++) {
+		*at = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
+		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-", *at))
+			return err_set(e, ERR_USAGE, "%s: %s: \"%s\" is no name of a header", path, key, name);
+	}
+	return 0;
+}
+
 /* Without a proxy that is named, nobody could show a certificate over plain HTTP. */
 static int check_clients(struct config *c, const char *path, struct err *e)
 {
-	for (char *at = c->client_header; *at; at++) {
-		*at = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
-		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-", *at))
-			return err_set(e, ERR_USAGE, "%s: client-certificate-header: \"%s\" is no name of a header", path, c->client_header);
-	}
+	bool proxies = c->trusted_proxies && c->trusted_proxies[0];
+
+	if (check_header(c->client_header, "client-certificate-header", path, e) < 0 ||
+	    check_header(c->address_header, "client-address-header", path, e) < 0)
+		return e->code;
 	for (char **one = c->trusted_proxies; one && *one; one++)
 		if (!client_proxy_valid(*one))
 			return err_set(e, ERR_USAGE, "%s: trusted-proxy: \"%s\" is no address or network", path, *one);
-	if (c->trusted_proxies && c->trusted_proxies[0] && !c->client_ca[0])
-		return err_set(e, ERR_USAGE, "%s: trusted-proxy: without client-ca nobody vouches for what it hands on", path);
-	if (c->client_ca[0] && !c->tls && !(c->trusted_proxies && c->trusted_proxies[0]))
+	if (proxies && !c->client_ca[0] && !c->address_header[0])
+		return err_set(e, ERR_USAGE, "%s: trusted-proxy: neither client-ca nor client-address-header says what it hands on", path);
+	if (c->address_header[0] && !proxies)
+		return err_set(e, ERR_USAGE, "%s: client-address-header: it counts only from a trusted-proxy, and none is named", path);
+	if (c->client_ca[0] && !c->tls && !proxies)
 		return err_set(e, ERR_USAGE, "%s: client-ca: with tls = no only a trusted-proxy could show certificates, and none is named", path);
 	return 0;
 }

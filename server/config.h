@@ -34,6 +34,7 @@ struct config {
 	char *client_ca;        /* PEM; "": devices need no certificate of their own */
 	char **trusted_proxies; /* addresses and networks whose header counts */
 	char *client_header;    /* its name, in lower case */
+	char *address_header;   /* in which they name the address that they speak for, in lower case; "": they do not */
 	char *advertise;        /* host or host:port that devices shall use; "": the listen address */
 	int64_t device_token_s; /* after which a device gets its next token; 0: it keeps its first */
 	int64_t checkin_s;      /* what devices are told when no policy says otherwise */

@@ -41,6 +41,7 @@ struct request {
 	bool scope_asked;               /* handler_may() was called */
 	int64_t began_us;               /* clock_work_us() when its head was complete */
 	char peer[ROUTE_PEER_MAX];      /* address the connection comes from; "": not known */
+	char client[ROUTE_PEER_MAX];    /* address that asks: of the peer, or whom a trusted proxy names; from server_admit() on */
 	uint64_t generation;            /* of a device's token */
 	struct buf *body;               /* owned; BODY_JSON */
 	int body_fd;                    /* BODY_FILE: the file, else -1 */

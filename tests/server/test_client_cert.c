@@ -4,16 +4,13 @@
  */
 #include "plane.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
+#include "proxy.h"
 #include "server/client_cert.h"
 
 struct pki {
 	struct plane *plane;
 	char dir[256];
-	pid_t proxy;
+	struct proxy proxy;
 };
 
 /* ---- certificates, as an organisation makes them ---- */
@@ -97,10 +94,7 @@ static int teardown(void **state)
 	struct pki *x = *state;
 	struct err e;
 
-	if (x->proxy > 0) {
-		kill(x->proxy, SIGKILL);
-		waitpid(x->proxy, NULL, 0);
-	}
+	proxy_stop(&x->proxy);
 	if (x->plane)
 		plane_close(x->plane);
 	assert_ok(file_remove_tree(x->dir, &e));
@@ -140,11 +134,11 @@ static void come_as(struct pki *x, const char *name)
 		pem = read_text(x, file);
 	}
 	assert_true(asprintf(&ca, "%s/ours.crt", x->dir) > 0);
-	if (!x->proxy)
+	if (!x->proxy.pid)
 		assert_ok(file_read(&pin, pin_path, 200, &e));
 	fetch_free(x->plane->http);
 	assert_ok(fetch_new(&x->plane->http,
-			    &(const struct fetch_settings){ .agent = "test", .pin = pin ? pin->data : NULL, .ca_file = x->proxy ? ca : NULL, .client = pem,
+			    &(const struct fetch_settings){ .agent = "test", .pin = pin ? pin->data : NULL, .ca_file = x->proxy.pid ? ca : NULL, .client = pem,
 							    .client_len = pem ? strlen(pem) : 0 },
 			    &e));
 }
@@ -317,65 +311,16 @@ static void a_host_shows_its_certificate_and_a_key_that_others_may_read_is_not_u
 
 /* ---- behind a proxy ---- */
 
-/* A port that nobody listens on, taken for a moment. */
-static int free_port(struct sockaddr_in *at)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
-	socklen_t len = sizeof *at;
-
-	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)at, sizeof *at), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)at, &len), 0);
-	close(fd);
-	return ntohs(at->sin_port);
-}
-
 static void start_proxy(struct pki *x)
 {
-	AUTO_FREE char *listening = fixture_path(x->plane->o->f, "data/listening");
-	AUTO(buf) struct buf *where = NULL;
-	char config[400];
-	const char *program = "/usr/sbin/haproxy";
-	int64_t until = clock_work_ms() + LIMIT_MS;
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int port = free_port(&at);
-	struct err e;
+	char more[700];
 
-	assert_ok(file_read(&where, listening, 100, &e));
-	snprintf(config, sizeof config, "%s/haproxy.cfg", x->dir);
 	make_client(x->dir, "ours", "localhost", "serverAuth");
-	AUTO(buf) struct buf *text = buf_new(0);
-	buf_addf(text,
-		 "global\n  log stdout local0\ndefaults\n  mode http\n  timeout connect 10s\n  timeout client 60s\n  timeout server 60s\n"
-		 "frontend devices\n  bind 127.0.0.1:%d ssl crt %s/localhost.pem ca-file %s/ours.crt verify optional\n"
-		 "  http-request del-header Client-Cert\n"
-		 "  http-request set-header Client-Cert :%%[ssl_c_der,base64]: if { ssl_c_used }\n"
-		 "  default_backend ringholdd\nbackend ringholdd\n  server one %.*s\n",
-		 port, x->dir, x->dir, (int)strcspn(where->data, "\n"), where->data);
-	assert_ok(file_replace(config, text->data, text->len, 0600, &e));
-	x->proxy = fork();
-	if (x->proxy == 0) {
-		int log = open("/dev/null", O_RDWR);
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(log, 1);
-		dup2(log, 2);
-		execl(program, "haproxy", "-db", "-f", config, (char *)NULL);
-		_exit(127);
-	}
-	for (;;) {
-		int try = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		bool up = connect(try, (struct sockaddr *)&at, sizeof at) == 0;
-
-		close(try);
-		if (up)
-			break;
-		assert_int_equal(waitpid(x->proxy, NULL, WNOHANG), 0);
-		assert_true(clock_work_ms() < until);
-		poll(NULL, 0, 20);
-	}
-	snprintf(x->plane->url, sizeof x->plane->url, "https://localhost:%d", port);
+	snprintf(more, sizeof more, " ssl crt %s/localhost.pem ca-file %s/ours.crt verify optional", x->dir, x->dir);
+	proxy_start(&x->proxy, x->plane->o, more,
+		    "  http-request del-header Client-Cert\n"
+		    "  http-request set-header Client-Cert :%[ssl_c_der,base64]: if { ssl_c_used }\n");
+	snprintf(x->plane->url, sizeof x->plane->url, "https://localhost:%d", ntohs(x->proxy.at.sin_port));
 }
 
 static void a_proxy_that_ends_tls_hands_the_certificate_on(void **state)
@@ -384,8 +329,7 @@ static void a_proxy_that_ends_tls_hands_the_certificate_on(void **state)
 	AUTO_FREE char *forged = NULL;
 	char word[80], token[200];
 
-	if (access("/usr/sbin/haproxy", X_OK) < 0)
-		skip_missing_program("haproxy");
+	NEED_PROXY();
 	start_proxy(x);
 	come_as(x, "anna");
 	enrolment(x, word);
