@@ -68,7 +68,7 @@ static void no_trouble(struct server *s, struct stage *g)
 
 /* ---- a ring gets the bundle ---- */
 
-static void describe(const struct stage *g, int64_t now, struct assignment *a)
+void control_describe(const struct stage *g, int64_t now, struct assignment *a)
 {
 	const struct rollout *r = g->rollout;
 
@@ -127,7 +127,7 @@ static int issue(struct server *s, struct stage *g, int64_t now, struct err *e)
 	if (!evidence)
 		return err_memory(e);
 	if (!assigned(s, g)) {
-		describe(g, now, &a);
+		control_describe(g, now, &a);
 		if (control_leave_out(s, &a, &first, e) < 0 || control_evidence(s, g, evidence, e) < 0)
 			return e->code;
 		got = control_assign(s, &a, evidence->data, now, &info, e);
@@ -143,60 +143,6 @@ static int issue(struct server *s, struct stage *g, int64_t now, struct err *e)
 
 /* ---- a ring loses it again ---- */
 
-static int stop(struct server *s, struct stage *g, int64_t now, struct err *e)
-{
-	struct stop_entry entry = { .digest = g->rollout->bundle.digest, .serial = g->rollout->bundle.serial, .at = now };
-
-	if (desk_stopped(s->desk, g->rollout->channel, &entry.digest))
-		return 0;
-	snprintf(entry.reason, sizeof entry.reason, "%.255s", g->sentence);
-	if (desk_stop(s->desk, g->rollout->channel, &entry, now, e) < 0)
-		return e->code;
-	log_info("channel %s serial %llu: stopped", g->rollout->channel, (unsigned long long)entry.serial);
-	return control_note(s, "stop", g, NULL, entry.reason, now, e);
-}
-
-static int unassign(struct server *s, const struct stage *g, int64_t now, struct requests_info *info, struct err *e)
-{
-	const char *ring = g->policy->name, *channel = g->rollout->channel;
-
-	if (desk_can_assign(s->desk, ring))
-		return desk_unassign(s->desk, ring, channel, now, e);
-	return requests_unassign(s, ring, channel, g->sentence, now, info, e);
-}
-
-/* The ring's assignment before this bundle, again, with a grant for hosts that committed it. 1: it waits for signatures. */
-static int take_back(struct server *s, struct stage *g, int64_t now, struct requests_info *info, struct err *e)
-{
-	AUTO(assignment) struct assignment *current = NULL;
-	const struct rollout *before;
-	struct assignment a;
-	int got = desk_assignment(s->desk, g->policy->name, g->rollout->channel, &current, e);
-
-	if (got == ERR_NOT_FOUND)
-		return 0;
-	if (got < 0)
-		return got;
-	if (!digest_equal(&current->bundle.digest, &g->rollout->bundle.digest))
-		return 0;
-	if (digest_is_zero(&g->previous.digest))
-		return unassign(s, g, now, info, e);
-	describe(g, now, &a);
-	before = rollouts_of(&s->rollouts, g->rollout->channel, &g->previous.digest);
-	a.bundle = g->previous;
-	a.previous = (struct bundle_ref){ 0 };
-	a.attempt = before ? before->attempt : 1;
-	a.permit_required = false;
-	a.granted = true;
-	a.grant_max_serial = g->rollout->bundle.serial;
-	snprintf(a.grant_reason, sizeof a.grant_reason, "serial %llu was halted", (unsigned long long)a.grant_max_serial);
-	snprintf(a.reason, sizeof a.reason, "%.255s", g->sentence);
-	/* What is signed for this ring already: nobody has to think about the way back. */
-	a.drops = current->drops;
-	a.drop_count = current->drop_count;
-	return control_assign(s, &a, NULL, now, info, e);
-}
-
 static int undo(struct server *s, struct stage *g, int64_t now, struct err *e)
 {
 	char cause[sizeof g->cause], sentence[sizeof g->sentence];
@@ -204,9 +150,10 @@ static int undo(struct server *s, struct stage *g, int64_t now, struct err *e)
 	struct requests_info info;
 	int got;
 
-	if (stop(s, g, now, e) < 0)
+	got = control_sign_stop(s, g->rollout, g->sentence, now, e);
+	if (got < 0 || (got > 0 && control_note(s, "stop", g, NULL, g->sentence, now, e) < 0))
 		return err_wrap(e, "stop");
-	got = take_back(s, g, now, &info, e);
+	got = control_take_back(s, g, g->sentence, now, &info, e);
 	if (got < 0)
 		return err_wrap(e, "previous assignment");
 	if (got > 0) {

@@ -193,6 +193,8 @@ static int apply(struct server *s, struct rollout *r, struct control_wish *w, co
 			return 0;
 		return !w->dry_run && retry(s, r, m, now, e) < 0 ? e->code : 1;
 	}
+	if (w->order == ORDER_HALT && !(w->ring && w->ring[0]) && control_can_stop(s, r))
+		return !w->dry_run && control_stop(s, r, m, now, e) < 0 ? e->code : 1;
 	if (w->order == ORDER_RESUME && r->restored)
 		return !w->dry_run && resume_restored(s, r, m, now, e) < 0 ? e->code : 1;
 	for (size_t i = 0; i < r->policy->count; i++) {

@@ -71,7 +71,18 @@ int control_evidence(struct server *s, const struct stage *g, struct buf *out, s
 /* Publishes an assignment, or asks for the signatures it lacks: 1 when it waits for them, then *info names the request. */
 int control_assign(struct server *s, const struct assignment *a, const char *evidence, int64_t now, struct requests_info *info, struct err *e) MUST_CHECK;
 void control_act(struct server *s, struct stage *g, int64_t now);
-/* control_reissue.c: rings that shall leave other rules out, or try again. */
+/* The assignment of a ring's bundle, as its rollout asks for it. */
+void control_describe(const struct stage *g, int64_t now, struct assignment *a);
+/* control_stop.c: 1: it is stopped from now on; 0: it was already, or is recalled. */
+int control_sign_stop(struct server *s, const struct rollout *r, const char *why, int64_t now, struct err *e) MUST_CHECK;
+/* Where the ring is assigned this bundle, what it had before, or nothing. 1: it waits for signatures. */
+int control_take_back(struct server *s, struct stage *g, const char *why, int64_t now, struct requests_info *info, struct err *e) MUST_CHECK;
+/* Takes what is stopped or recalled out of every assignment of the channel, whose rings are those of this rollout. 1: that waits. */
+int control_clear_stopped(struct server *s, const struct rollout *rings, int64_t now, struct err *e) MUST_CHECK;
+/* A bundle that no ring can halt, and that endpoints may run: its rollout was superseded, was given up, or waits. */
+bool control_can_stop(const struct server *s, const struct rollout *r);
+int control_stop(struct server *s, struct rollout *r, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
+/* control_reissue.c: rings that shall leave other rules out, or try again, or whose bundle is stopped. */
 int control_reissue(struct server *s, int64_t now, struct err *e) MUST_CHECK;
 /* The first ring's published assignment; ERR_NOT_FOUND. The caller frees. */
 int control_first(struct server *s, const char *channel, struct assignment **out, struct err *e) MUST_CHECK;

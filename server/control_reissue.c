@@ -1,6 +1,6 @@
 /*
  * control_reissue: an assignment says something else about the same bundle:
- * other rules to leave out, or another attempt.
+ * other rules to leave out, or another attempt. Or its bundle was stopped.
  *
  * Which rules a channel leaves out is what the published assignment of its
  * first ring leaves out: signed, in the backup with everything else, and in
@@ -106,8 +106,12 @@ static int ring(struct server *s, const char *channel, const char *name, const s
 static int channel(struct server *s, const struct rollout *newest, int64_t now, bool *agreed, struct err *e)
 {
 	AUTO(assignment) struct assignment *first = NULL;
-	int got = control_first(s, newest->channel, &first, e);
+	int got = control_clear_stopped(s, newest, now, e);
 
+	if (got < 0)
+		return got;
+	*agreed = *agreed && got == 0;
+	got = control_first(s, newest->channel, &first, e);
 	if (got < 0)    /* nothing to agree with */
 		return got == ERR_NOT_FOUND ? 0 : got;
 	got = store_each_rollback(s->store, is_of, (void *)newest->channel, e);

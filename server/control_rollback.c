@@ -91,15 +91,16 @@ static int assign(struct server *s, const struct rollback *r, const char *ring, 
 	return got < 0 ? err_wrap(e, "ring %s", ring) : got;
 }
 
-/* Every ring whose keys are here gets it at once; the others keep the rollback open. */
+/* Every ring whose keys are here gets it at once; the others keep the rollback open, unless it is stopped meanwhile. */
 static int go_on(struct server *s, const struct rollback *r, int64_t now, struct err *e)
 {
 	const struct rollout *rings = newest_of(s, r->channel);
+	bool stopped = desk_stopped(s->desk, r->channel, &r->bundle.digest);
 	struct server_batch b = { .count = 0 };
 	struct err first = { 0 };
 	bool waits = false;
 
-	for (size_t i = 0; rings && i < rings->policy->count; i++) {
+	for (size_t i = 0; rings && !stopped && i < rings->policy->count; i++) {
 		int got = assign(s, r, rings->policy->rings[i].name, now, e);
 
 		if (got < 0 && !first.code)
@@ -115,7 +116,8 @@ static int go_on(struct server *s, const struct rollback *r, int64_t now, struct
 	row_of(r, true, &server_record(&b, STORE_ROLLBACK)->u.rollback);
 	server_record(&b, STORE_DECISION)->u.decision = (struct store_decision){
 		.at = now, .kind = "rollback", .channel = r->channel, .ring = "", .device = "", .digest = r->bundle.digest,
-		.from = "", .to = "done", .cause = "operator", .sentence = r->reason, .inputs = "",
+		.from = "", .to = stopped ? "ended" : "done", .cause = "operator",
+		.sentence = stopped ? "it was stopped meanwhile" : r->reason, .inputs = "",
 	};
 	return server_write(s, &b, e);
 }
