@@ -30,7 +30,7 @@ static const struct ini_key keys[] = {
 	{ "", "client-address-header", INI_TEXT, AT(address_header), "", 0, 0, "in which they name the address they speak for: X-Forwarded-For, or Forwarded" },
 	{ "", "advertise", INI_TEXT, AT(advertise), "", 0, 0, "host or host:port that devices use; the listen address" },
 	{ "", "checkin", INI_SECONDS, AT(checkin_s), "5m", 1, 86400, "expected interval between check-ins" },
-	{ "", "device-token-life", INI_SECONDS, AT(device_token_s), "30d", 0, 10 * 365 * 86400, "after which a device gets its next token; 0: never" },
+	{ "", "device-token-life", INI_SECONDS, AT(device_token_s), "1d", 0, 10 * 365 * 86400, "after which a device gets its next token; 0: never" },
 	{ "", "threads", INI_INT, AT(threads), "16", 2, 256, "threads that answer requests" },
 	{ "", "connections", INI_INT, AT(connections), "10000", 4, 1000000, "open at once" },
 	{ "", "upload-max", INI_BYTES, AT(upload_max), "1G", 4096, (int64_t)1 << 40, "bytes of one upload" },
