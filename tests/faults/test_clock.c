@@ -233,6 +233,21 @@ static void a_clock_that_is_set_matures_no_observation_and_expires_nothing(void 
 	}
 }
 
+/* Only the clock that everything goes by: three hours, and what lives for three hours has ended. */
+static void time_that_really_passes_ends_what_lives_so_long(void **state)
+{
+	struct bench *b = *state;
+
+	NEED(b->p->o);
+	pass(b, 3 * HOUR - 4 * STEP);
+	nothing_expired(b);
+	pass(b, 4 * STEP);
+	AUTO_REPLY enrol = must(b, 403, b->enrolment, "POST", "/device/v1/enrol", "{\"format\":1,\"facts\":{}}");
+	has(&enrol, "the enrolment token is expired");
+	ask_and_see(b, 401, b->operator, "GET", "/v1/self", NULL);
+	all_check_in(b);
+}
+
 /* Two hours of soak have begun: they stay two hours. */
 static void a_clock_that_stays_where_it_was_set_ends_no_soak_and_calls_nobody_lost(void **state)
 {
@@ -262,6 +277,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_clock_that_is_set_matures_no_observation_and_expires_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(time_that_really_passes_ends_what_lives_so_long, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_clock_that_stays_where_it_was_set_ends_no_soak_and_calls_nobody_lost, setup, teardown),
 	};
 	char path[] = "/tmp/ringhold-clock-XXXXXX";
