@@ -141,17 +141,28 @@ static void note_retry_after(struct transfer *t, const char *value)
 	t->answer.retry_after = MIN(MAX(seconds, 0), RETRY_AFTER_MAX);
 }
 
-static void note_etag(struct transfer *t, const char *value)
+/* Visible characters and what `also` names; anything else, or one that is too long, counts as absent. */
+static void note_text(char *out, size_t cap, const char *value, char also)
 {
 	size_t len = strlen(value);
 
-	t->answer.etag[0] = '\0';
-	if (len >= sizeof t->answer.etag)
+	out[0] = '\0';
+	if (len >= cap)
 		return;
 	for (size_t i = 0; i < len; i++)
-		if (value[i] < 0x21 || value[i] > 0x7e)
+		if ((value[i] < 0x21 || value[i] > 0x7e) && value[i] != also)
 			return;
-	memcpy(t->answer.etag, value, len + 1);
+	memcpy(out, value, len + 1);
+}
+
+static void note_etag(struct transfer *t, const char *value)
+{
+	note_text(t->answer.etag, sizeof t->answer.etag, value, '\0');
+}
+
+static void note_type(struct transfer *t, const char *value)
+{
+	note_text(t->answer.type, sizeof t->answer.type, value, ' ');
 }
 
 static void note_range(struct transfer *t, const char *value)
@@ -168,13 +179,14 @@ static const struct {
 } noted[] = {
 	{ "Retry-After:", note_retry_after },
 	{ "ETag:", note_etag },
+	{ "Content-Type:", note_type },
 	{ "Content-Range:", note_range },
 };
 
 static void forget_headers(struct transfer *t)
 {
 	t->answer.retry_after = -1;
-	t->answer.etag[0] = '\0';
+	t->answer.etag[0] = t->answer.type[0] = '\0';
 	t->range_first = -1;
 }
 

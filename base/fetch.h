@@ -58,6 +58,7 @@ struct fetch_answer {
 	int64_t retry_after;    /* seconds from Retry-After, -1 when absent */
 	bool not_modified;
 	char etag[128];         /* "" when absent */
+	char type[64];          /* Content-Type as it came; "" when absent or longer */
 };
 
 /* ERR_NET, ERR_TIMEOUT, ERR_LIMIT; any HTTP status is success here. The caller releases the answer. */

@@ -138,6 +138,9 @@ static inline struct answer call(struct place *x, const struct call *c)
 	if (c->slug)
 		expect_problem(&a, c->status, c->slug);
 	schema = spec_schema(&x->spec, op, a.status, &type);
+	/* without its parameters */
+	if (strcspn(a.type, ";") != strlen(type) || strncmp(a.type, type, strlen(type)) != 0)
+		fail_msg("%s: its content is %s, and the file says %s", what, a.type, type);
 	if (strstr(type, "json")) {
 		if (!a.doc || !schema)
 			fail_msg("%s: no JSON, or no schema for it", what);

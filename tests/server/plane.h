@@ -58,7 +58,7 @@ static inline void plane_restart(struct plane *p, int sig)
 struct answer {
 	long status;
 	int64_t retry_after;
-	char etag[128];
+	char etag[128], type[64];
 	struct buf *text;
 	struct json_doc *doc;           /* NULL: no JSON */
 };
@@ -88,6 +88,7 @@ static inline struct answer ask_with(struct plane *p, const char *token, const c
 	a.status = got.status;
 	a.retry_after = got.retry_after;
 	snprintf(a.etag, sizeof a.etag, "%s", got.etag);
+	snprintf(a.type, sizeof a.type, "%s", got.type);
 	a.text = got.body;
 	got.body = NULL;
 	fetch_answer_release(&got);

@@ -48,6 +48,26 @@ static void call_unauthenticated(struct place *x)
 	}
 }
 
+/* Does the operation tell of this parameter? */
+static bool takes(const struct place *x, const struct json *op, const char *parameter)
+{
+	const struct json *all = json_get(op, "parameters");
+
+	for (uint32_t i = 0; all && i < all->count; i++) {
+		const struct json *name = json_get(spec_follow(&x->spec, &all->u.items[i]), "name");
+
+		if (name && json_is(name, parameter))
+			return true;
+	}
+	return false;
+}
+
+/* Is an answer of this route kept for who asks again with the same key? */
+static bool repeats(const struct route *r)
+{
+	return r->method != HTTP_METHOD_GET && r->body != BODY_FILE && strncmp(r->pattern, "/v1/", 4) == 0;
+}
+
 static void the_file_and_the_routes_have_the_same_operations(void **state)
 {
 	struct place *x = *state;
@@ -65,18 +85,10 @@ static void the_file_and_the_routes_have_the_same_operations(void **state)
 		if (!op)
 			fail_msg("%s %s is not in " SPEC_FILE, http_method_name(routes[r].method), routes[r].pattern);
 		/* and what it says of trying and of repeating is so */
-		if (routes[r].flags & ROUTE_DRY) {
-			const struct json *parameters = json_get(op, "parameters");
-			bool told = false;
-
-			for (uint32_t k = 0; parameters && k < parameters->count; k++) {
-				const struct json *name = json_get(spec_follow(&x->spec, &parameters->u.items[k]), "name");
-
-				told = told || (name && json_is(name, "dry_run"));
-			}
-			if (!told)
-				fail_msg("%s says nothing of dry_run", routes[r].pattern);
-		}
+		if ((routes[r].flags & ROUTE_DRY) && !takes(x, op, "dry_run"))
+			fail_msg("%s says nothing of dry_run", routes[r].pattern);
+		if (repeats(&routes[r]) != takes(x, op, "Idempotency-Key"))
+			fail_msg("%s %s: what it says of Idempotency-Key is not so", http_method_name(routes[r].method), routes[r].pattern);
 	}
 	for (uint32_t i = 0; i < paths->count; i++)
 		for (size_t m = 0; m < ARRAY_LEN(spec_methods); m++)
