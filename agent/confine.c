@@ -144,8 +144,9 @@ int confine(const struct settings *s, enum confine_role role, unsigned *in_force
 	char missing[160];
 	int rc;
 
-	confine_paths_open(&paths, s, role);
-	rc = steps(s, role, &paths, &got, e);
+	rc = confine_paths_open(&paths, s, role, e);
+	if (rc == 0)
+		rc = steps(s, role, &paths, &got, e);
 	confine_paths_close(&paths);
 	if (rc < 0)
 		return rc;

@@ -1,6 +1,7 @@
 /* confine_access: the tables of paths and system calls per role. */
 #include "agent/confine_access.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
 #include <stdarg.h>
@@ -25,6 +26,8 @@ static void add(struct confine_paths *p, const char *path, unsigned rights)
 {
 	int fd = *path ? open(path, O_PATH | O_CLOEXEC) : -1;
 
+	if (fd < 0 && *path && errno != ENOENT && errno != ENOTDIR && !p->why.code)
+		err_errno(&p->why, "%s: open", path);
 	if (fd < 0)
 		return;
 	if (p->count == CONFINE_PATHS_MAX) {
@@ -138,10 +141,11 @@ static void open_canary(struct confine_paths *p, const struct settings *s)
 		open_commands(p, s);
 }
 
-void confine_paths_open(struct confine_paths *p, const struct settings *s, enum confine_role role)
+int confine_paths_open(struct confine_paths *p, const struct settings *s, enum confine_role role, struct err *e)
 {
 	p->count = 0;
 	p->full = false;
+	p->why.code = 0;
 	switch (role) {
 	case CONFINE_FETCH:
 		open_fetch(p, s);
@@ -159,6 +163,7 @@ void confine_paths_open(struct confine_paths *p, const struct settings *s, enum 
 	default:
 		open_canary(p, s);
 	}
+	return p->why.code ? err_set(e, p->why.code, "%s", p->why.msg) : 0;
 }
 
 void confine_paths_close(struct confine_paths *p)

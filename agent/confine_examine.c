@@ -60,8 +60,12 @@ int confine_examine_all(const struct settings *s, struct err *e)
 
 	for (int role = 0; role <= CONFINE_ROLES; role++) {
 		want = role == CONFINE_ROLES ? CONFINE_SUPERVISOR : CONFINE_ALL;
-		if (confine_examine(s, (enum confine_role)role, &got, e) < 0)
-			return e->code;
+		if (confine_examine(s, (enum confine_role)role, &got, e) < 0) {
+			if (e->code != ERR_IO)
+				return e->code;
+			log_warn("%s", e->msg); /* of this time: each process says for itself whether it can begin */
+			continue;
+		}
 		if (!(want & ~got))
 			continue;
 		confine_words(want & ~got, missing, sizeof missing);

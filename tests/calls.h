@@ -66,9 +66,15 @@ static inline void calls_stage(char stage[16], const char *line)
 		snprintf(stage, 16, "%.*s", (int)strspn(at + 4, "abcdefghijklmnopqrstuvwxyz"), at + 4);
 }
 
+static inline bool calls_alike(const struct call *a, const struct call *b)
+{
+	return !strcmp(a->name, b->name) && !strcmp(a->text, b->text) && !strcmp(a->stage, b->stage);
+}
+
 /*
  * trace: of strace -y. most: how many calls of one name about one thing count
- * (0: all); what is looked at again and again fails so often. False: unreadable.
+ * in one stage (0: all); what is looked at again and again fails so often.
+ * False: unreadable, or more than there is room for.
  */
 static inline bool calls_read(struct calls *out, const char *trace, const char *dir, unsigned most)
 {
@@ -92,7 +98,7 @@ static inline bool calls_read(struct calls *out, const char *trace, const char *
 		memcpy(c.stage, stage, sizeof c.stage);
 		calls_text(c.text, sizeof c.text, line, dir);
 		for (size_t i = 0; i < out->count; i++)
-			same += !strcmp(out->list[i].name, c.name) && !strcmp(out->list[i].text, c.text);
+			same += calls_alike(&out->list[i], &c);
 		if (!most || same < most)
 			out->list[out->count++] = c;
 	}

@@ -1,10 +1,11 @@
 /*
- * sweep: one system call of the supervisor goes wrong, then another one.
+ * sweep: one system call of a process goes wrong, then another one.
  *
  * A host with one committed bundle and another one assigned is prepared once
- * and kept. For each call that the supervisor makes on its way to the second
- * bundle's end, the host is put back, the agent runs with that call made to
- * fail, and then another agent, whole, has to bring the host to the same end.
+ * and kept. For each call that the supervisor (or the judge: sweep_judge.h)
+ * makes on the way to the second bundle's end, the host is put back, the agent
+ * runs with that call made to fail, and then another agent, whole, has to bring
+ * the host to the same end.
  */
 #ifndef TESTS_AGENT_SWEEP_H
 #define TESTS_AGENT_SWEEP_H
@@ -13,11 +14,12 @@
 #include "endpoint.h"
 
 #define SWEEP_GOOD "deploy/demo/edr-good"
-#define SWEEP_LOOKS 3                   /* of one call on one file: what is read again and again */
+#define SWEEP_LOOKS 4                   /* of one call on one file in one phase: what is read again and again */
 #define SWEEP_RUN_MS 3000               /* real time for an agent with a lasting fault, which may well have to stand still */
 
 struct sweep {
 	struct endpoint *p;
+	void (*start)(struct endpoint *p, const char *option, const char *trace);       /* an agent, one of whose processes is traced */
 	bool refuses;                   /* the sensor says no to the second bundle, and the trial is reverted */
 	struct published one, two;
 	int64_t clock_ms;               /* of the kept host */
@@ -41,6 +43,28 @@ static inline bool sweep_strace_works(void)
 	return system(CALLS_STRACE " -qq -o /dev/null true 2>/dev/null") == 0;
 }
 
+/* ---- an agent that is traced ---- */
+
+/* The agent under strace, which is no parent of it: whoever ends the agent ends both. */
+static inline void sweep_agent_start(struct endpoint *p, const char *option, const char *trace)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char log[256];
+		int fd;
+
+		snprintf(log, sizeof log, "%s/agent.log", p->dir);
+		fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+		dup2(fd, STDERR_FILENO);
+		setenv("ASAN_OPTIONS", "detect_leaks=0", 1);    /* which cannot be done under a tracer */
+		execl(CALLS_STRACE, "strace", "-D", "-qq", "-y", "-s", "200", "-o", trace, "-e", option, p->bin, "run", "--root", p->root, (char *)NULL);
+		_exit(127);
+	}
+	p->agent = pid;
+}
+
 /* ---- the host, kept and put back ---- */
 
 static inline void sweep_prepare(struct sweep *s, struct endpoint *p, bool refuses)
@@ -49,6 +73,7 @@ static inline void sweep_prepare(struct sweep *s, struct endpoint *p, bool refus
 
 	memset(s, 0, sizeof *s);
 	s->p = p;
+	s->start = sweep_agent_start;
 	s->refuses = refuses;
 	s->one = endpoint_bundle(p, SWEEP_GOOD, 110, NULL);
 	endpoint_assign(p, &s->one, NULL, 1, 10, 0);
@@ -77,26 +102,6 @@ static inline void sweep_put_back(struct sweep *s)
 }
 
 /* ---- runs ---- */
-
-/* The agent under strace, which is no parent of it: whoever ends the agent ends both. */
-static inline void sweep_agent_start(struct endpoint *p, const char *option, const char *trace)
-{
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		char log[256];
-		int fd;
-
-		snprintf(log, sizeof log, "%s/agent.log", p->dir);
-		fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
-		dup2(fd, STDERR_FILENO);
-		setenv("ASAN_OPTIONS", "detect_leaks=0", 1);    /* which cannot be done under a tracer */
-		execl(CALLS_STRACE, "strace", "-D", "-qq", "-y", "-s", "200", "-o", trace, "-e", option, p->bin, "run", "--root", p->root, (char *)NULL);
-		_exit(127);
-	}
-	p->agent = pid;
-}
 
 static inline void sweep_turn(struct endpoint *p, const struct sweep *s)
 {
@@ -199,6 +204,30 @@ static inline void sweep_told(struct sweep *s, const char *when)
 
 /* ---- the sweep ---- */
 
+static inline unsigned sweep_calls(const struct sweep *s, const char *stage, const char *name, const char *what)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < s->calls.count; i++) {
+		const struct call *c = &s->calls.list[i];
+
+		n += !strcmp(c->stage, stage) && !strcmp(c->name, name) && strstr(c->text, what);
+	}
+	return n;
+}
+
+/* A sweep that leaves a phase out shows nothing of it. */
+static inline void sweep_has_every_phase(const struct sweep *s)
+{
+	for (int at = 0; at < PHASES; at++)
+		if (!sweep_calls(s, phase_name((enum phase)at), "fdatasync", "/agent.db-wal>"))
+			fail_msg("no sync of the journal in phase %s is in the sweep", phase_name((enum phase)at));
+	assert_true(sweep_calls(s, "start", "fdatasync", "/agent.db-wal>"));
+	assert_int_equal(sweep_calls(s, phase_name(PHASE_ARMED), "fsync", "/channels/edr/boot>"), 1);
+	assert_int_equal(sweep_calls(s, phase_name(PHASE_IDLE), "fsync", "/channels/edr/boot>"), 1);    /* commit, or revert */
+	assert_int_equal(sweep_calls(s, phase_name(PHASE_IDLE), "fsync", "/channels/edr/quarantine.d>"), s->refuses);
+}
+
 /* Which calls there are: one whole run. */
 static inline void sweep_count(struct sweep *s)
 {
@@ -206,11 +235,15 @@ static inline void sweep_count(struct sweep *s)
 
 	snprintf(trace, sizeof trace, "%s/trace", s->p->dir);
 	sweep_put_back(s);
-	sweep_agent_start(s->p, "trace=" CALLS_NAMES, trace);
+	s->start(s->p, "trace=" CALLS_NAMES, trace);
 	if (!sweep_run(s, ENDPOINT_LIMIT_MS))
 		fail_msg("no end under strace");
 	endpoint_agent_end(s->p, SIGKILL);
 	assert_true(calls_read(&s->calls, trace, s->p->root, SWEEP_LOOKS));
+	if (s->start == sweep_agent_start)
+		sweep_has_every_phase(s);
+	else
+		assert_int_equal(sweep_calls(s, "start", "fsync", ""), 2 * sweep_calls(s, "start", "renameat", ""));
 }
 
 /* fault: "signal=KILL", "error=EIO"; lasting: all further calls of this name too. */
@@ -222,7 +255,7 @@ static inline void sweep_one(struct sweep *s, const struct call *c, const char *
 	snprintf(option, sizeof option, "inject=%s:%s:when=%u%s", c->name, fault, c->when, lasting ? "+" : "");
 	snprintf(when, sizeof when, "%s (%s)", option, c->text);
 	sweep_put_back(s);
-	sweep_agent_start(s->p, option, "/dev/null");
+	s->start(s->p, option, "/dev/null");
 	/* It may end over a fault; but if it lives it goes on, once the fault is over. */
 	if (!sweep_run(s, lasting ? SWEEP_RUN_MS : ENDPOINT_LIMIT_MS) && s->p->agent && !lasting) {
 		endpoint_print_log(s->p);

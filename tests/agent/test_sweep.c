@@ -1,5 +1,5 @@
 /* test_sweep: a seeded sample of the sweep; all of it is tests/powercut/test_sweep.c. */
-#include "sweep.h"
+#include "sweep_judge.h"
 
 #define SAMPLE 3
 
@@ -69,6 +69,33 @@ static void an_agent_whose_disk_failed_once_goes_on_by_itself(void **state)
 	assert_true(synced >= 3 && opened && shared && read && armed);
 }
 
+/*
+ * Once it went on for good without what the disk had not given when it confined
+ * itself; and of what it keeps, one file in two halves.
+ */
+static void a_judge_whose_disk_failed_once_goes_on_or_makes_room_for_another(void **state)
+{
+	static struct sweep s;
+	unsigned trust = 0, kept = 0;
+
+	if (access(CALLS_STRACE, X_OK) < 0)
+		skip_missing_program("strace");
+	if (!sweep_strace_works())
+		skip_named("strace cannot trace here");
+	sweep_prepare(&s, *state, false);
+	s.start = sweep_judge_start;
+	sweep_count(&s);
+	for (size_t i = 0; i < s.calls.count; i++) {
+		const struct call *c = &s.calls.list[i];
+
+		if (is_about(c, "openat", "/etc/ringhold/trust>") && trust++ == 0)
+			sweep_one(&s, c, "error=EIO", false);
+		else if (is_about(c, "fsync", "/.ring-canary.json.new>") && kept++ == 0)
+			sweep_one(&s, c, "signal=KILL", false);
+	}
+	assert_true(trust && kept);
+}
+
 static void plant(struct endpoint *p, const char *name)
 {
 	char path[200];
@@ -111,14 +138,16 @@ static void what_a_dead_agent_left_half_done_goes_when_the_next_one_starts(void 
 
 #define SWEEP_TEST(name) cmocka_unit_test_setup_teardown(name, endpoint_setup, endpoint_teardown)
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		SWEEP_TEST(whichever_call_goes_wrong_good_content_is_committed_in_the_end),
 		SWEEP_TEST(whichever_call_goes_wrong_bad_content_is_left_in_the_end),
 		SWEEP_TEST(an_agent_whose_disk_failed_once_goes_on_by_itself),
+		SWEEP_TEST(a_judge_whose_disk_failed_once_goes_on_or_makes_room_for_another),
 		SWEEP_TEST(what_a_dead_agent_left_half_done_goes_when_the_next_one_starts),
 	};
 
+	sweep_judge_stand_in(argc, argv);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

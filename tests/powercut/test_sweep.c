@@ -1,9 +1,10 @@
 /*
  * test_sweep: SIGKILL, EIO and ENOSPC at every call by which the supervisor
  * touches its disk, from the offer of a bundle to its commit, and to its
- * revert; ENOSPC also from that call on, as of a disk that is full.
+ * revert, and at every call by which the judge touches what it keeps; ENOSPC
+ * also from that call on, as of a disk that is full.
  */
-#include "agent/sweep.h"
+#include "agent/sweep_judge.h"
 
 #include <sys/wait.h>
 
@@ -15,18 +16,24 @@ static const struct fault { const char *what; bool lasting; } faults[] = {
 	{ "signal=KILL", false }, { "error=EIO", false }, { "error=ENOSPC", false }, { "error=ENOSPC", true },
 };
 
+static const char *words(const struct sweep *s)
+{
+	if (s->start == sweep_judge_start)
+		return "the judge's calls";
+	return s->refuses ? "a bundle that is reverted" : "a bundle that is committed";
+}
+
 static void print_stages(const struct sweep *s)
 {
 	for (size_t i = 0, n = 1; i < s->calls.count; i++, n++) {
 		if (i + 1 < s->calls.count && !strcmp(s->calls.list[i].stage, s->calls.list[i + 1].stage))
 			continue;
-		fprintf(stderr, "sweep, %s: %zu calls in %s\n", s->refuses ? "a bundle that is reverted" : "a bundle that is committed", n,
-			s->calls.list[i].stage);
+		fprintf(stderr, "sweep, %s: %zu calls in %s\n", words(s), n, s->calls.list[i].stage);
 		n = 0;
 	}
 }
 
-static void all(struct endpoint *p, bool refuses)
+static void all(struct endpoint *p, bool refuses, bool judge)
 {
 	static struct sweep s;
 	unsigned n = 0;
@@ -36,6 +43,8 @@ static void all(struct endpoint *p, bool refuses)
 	if (!sweep_strace_works())
 		skip_named("strace cannot trace here");
 	sweep_prepare(&s, p, refuses);
+	if (judge)
+		s.start = sweep_judge_start;
 	sweep_count(&s);
 	if (shard == 0)
 		print_stages(&s);
@@ -48,18 +57,22 @@ static void all(struct endpoint *p, bool refuses)
 		sweep_one(&s, c, f->what, f->lasting);
 		n++;
 	}
-	fprintf(stderr, "sweep, %s: %u faults, shard %zu of %d\n", refuses ? "a bundle that is reverted" : "a bundle that is committed", n, shard + 1,
-		SHARDS);
+	fprintf(stderr, "sweep, %s: %u faults, shard %zu of %d\n", words(&s), n, shard + 1, SHARDS);
 }
 
 static void whichever_call_goes_wrong_good_content_is_committed_in_the_end(void **state)
 {
-	all(*state, false);
+	all(*state, false, false);
 }
 
 static void whichever_call_goes_wrong_bad_content_is_left_in_the_end(void **state)
 {
-	all(*state, true);
+	all(*state, true, false);
+}
+
+static void whichever_call_of_the_judge_goes_wrong_good_content_is_committed_in_the_end(void **state)
+{
+	all(*state, false, true);
 }
 
 #define SWEEP_TEST(name) cmocka_unit_test_setup_teardown(name, endpoint_setup, endpoint_teardown)
@@ -69,6 +82,7 @@ static int run_shard(void)
 	const struct CMUnitTest tests[] = {
 		SWEEP_TEST(whichever_call_goes_wrong_good_content_is_committed_in_the_end),
 		SWEEP_TEST(whichever_call_goes_wrong_bad_content_is_left_in_the_end),
+		SWEEP_TEST(whichever_call_of_the_judge_goes_wrong_good_content_is_committed_in_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
@@ -89,6 +103,7 @@ int main(int argc, char **argv)
 	struct { pid_t pid; FILE *out; } shards[SHARDS];
 	int status, failed = 0;
 
+	sweep_judge_stand_in(argc, argv);
 	if (argc > 1)   /* the ones whose names match */
 		cmocka_set_test_filter(argv[1]);
 	for (shard = 0; shard < SHARDS; shard++) {
