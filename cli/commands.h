@@ -29,6 +29,8 @@ extern const struct cli_command rollout_commands[];
 extern const size_t rollout_command_count;
 extern const struct cli_command policy_commands[];
 extern const size_t policy_command_count;
+extern const struct cli_command policy_suggest_commands[];
+extern const size_t policy_suggest_command_count;
 extern const struct cli_command policy_version_commands[];
 extern const size_t policy_version_command_count;
 extern const struct cli_command plan_commands[];

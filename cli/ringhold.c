@@ -20,6 +20,7 @@ static const struct {
 	{ rollout_commands, &rollout_command_count },
 	{ policy_version_commands, &policy_version_command_count },
 	{ policy_commands, &policy_command_count },
+	{ policy_suggest_commands, &policy_suggest_command_count },
 	{ plan_commands, &plan_command_count },
 	{ trust_commands, &trust_command_count },
 	{ sign_commands, &sign_command_count },

@@ -88,6 +88,7 @@ void operator_audit(struct request *q);
 void operator_checkpoints(struct request *q);
 
 /* operator_rings.c */
+void operator_rings(struct request *q);
 void operator_rings_simulate(struct request *q);
 
 /* operator_drops.c */
@@ -135,6 +136,9 @@ bool handler_sees_roles(const struct request *q, const char *roles);
 
 /* The member "attributes" of a body as its own text, checked; absent and not required: "{}". NULL: e says why. The caller frees. */
 char *handler_attributes(const struct json_doc *d, bool required, struct err *e);
+
+/* How many devices the ring map puts in a ring; those that were revoked are none. */
+int64_t handler_members(struct server *s, const char *ring);
 
 /* The ETag of the answer: a version in quotes. */
 void handler_etag(struct request *q, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -116,21 +116,9 @@ void operator_policy_versions(struct request *q)
 
 /* ---- setting ---- */
 
-/* How many devices the map puts in a ring. */
-static int64_t members(struct server *s, const char *ring)
-{
-	int64_t count = 0;
-
-	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->fleet.count; i++)
-		count += s->fleet.items[i]->ring && strcmp(s->fleet.items[i]->ring, ring) == 0;
-	pthread_mutex_unlock(&s->lock);
-	return count;
-}
-
 static void put_exposure(struct request *q, struct json_writer *w, const struct policy *p, size_t ring, int64_t now)
 {
-	int64_t count = members(q->server, p->rings[ring].name);
+	int64_t count = handler_members(q->server, p->rings[ring].name);
 	struct policy_exposure x;
 	struct err e;
 

@@ -1,4 +1,4 @@
-/* operator_rings: which devices a ring map would move, before it is signed. */
+/* operator_rings: who is in which ring, and which devices a ring map would move, before it is signed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,4 +166,43 @@ void operator_rings_simulate(struct request *q)
 	put_rings(&x);
 	put_warnings(q, &x.w, map);
 	json_close_object(&x.w);
+}
+
+/* ---- as it is ---- */
+
+int64_t handler_members(struct server *s, const char *ring)
+{
+	int64_t count = 0;
+
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->fleet.count; i++) {
+		const struct device *d = s->fleet.items[i];
+
+		count += !d->revoked && d->ring && strcmp(d->ring, ring) == 0;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return count;
+}
+
+void operator_rings(struct request *q)
+{
+	AUTO(ringmap) struct ringmap *map = NULL;
+	struct json_writer w;
+	struct err e;
+
+	if (desk_ringmap(q->server->desk, &map, &e) < 0) {
+		reply_error(&q->reply, &e);
+		return;
+	}
+	w = reply_json(&q->reply, 200);
+	json_open_object(&w, NULL);
+	json_open_array(&w, "items");
+	for (size_t i = 0; i < ringmap_rings(map); i++) {
+		json_open_object(&w, NULL);
+		json_put_text(&w, "ring", ringmap_ring(map, i));
+		json_put_int(&w, "members", handler_members(q->server, ringmap_ring(map, i)));
+		json_close_object(&w);
+	}
+	json_close_array(&w);
+	json_close_object(&w);
 }

@@ -69,6 +69,7 @@ const struct route routes[] = {
 	{ GET,    "/v1/followed",                             ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_follows, 0 },
 	{ GET,    "/v1/gate-records",                         ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_gate_records, 0 },
 	{ GET,    "/v1/gate-records/{sha256}",                ANYONE,      SCOPE_ASKS,       BODY_NONE, 0, operator_gate_record, 0 },
+	{ GET,    "/v1/rings",                                ANYONE,      SCOPE_NONE,       BODY_NONE, 0, operator_rings, 0 },
 	{ POST,   "/v1/rings/simulate",                       ANYONE,      SCOPE_NONE,       BODY_JSON, RINGMAP_MAX, operator_rings_simulate, 0 },
 	{ GET,    "/v1/devices",                              ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_devices, 0 },
 	{ GET,    "/v1/devices/{device}",                     ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_device, 0 },

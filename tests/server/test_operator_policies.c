@@ -1,5 +1,5 @@
 /* test_operator_policies: policies as people put, read and compare them with `ringhold`, on a real server. */
-#include "office.h"
+#include "plane.h"
 
 #define RINGS "\"rings\":[{\"name\":\"canary\"%s},{\"name\":\"early\"},{\"name\":\"broad\"}]}"
 
@@ -79,10 +79,43 @@ static void the_published_schema_and_the_time_zones_are_asked_on_the_server(void
 	expect_said(o, "422");
 }
 
+/* Of a fleet of one in its first ring; without a server, or when they are named, nobody is asked. */
+static void a_check_asks_the_server_how_many_endpoints_each_ring_has(void **state)
+{
+	struct office *o = *state;
+	AUTO_FREE char *file = NULL;
+	struct plane p = { .o = o };
+	const char *offline[] = { o->tool, "policy", "check", NULL, "--json", NULL };
+
+	NEED(o);
+	plane_connect(&p);
+	{
+		AUTO_REPLY a = ask(&p, FIXTURE_TOKEN, "POST", "/v1/enrolment-tokens", "{\"name\":\"lab\",\"attributes\":{\"ring\":\"canary\"}}");
+		AUTO_REPLY d = ask(&p, member(&a, "token"), "POST", "/device/v1/enrol", "{\"format\":1,\"facts\":{\"os\":\"debian-12\"}}");
+
+		AUTO_REPLY c = ask(&p, member(&d, "token"), "POST", "/device/v1/checkin",
+				   "{\"format\":1,\"epoch\":\"0123456789abcdef\",\"seq\":1,\"sent\":1,\"boot_id\":\"b\",\"facts\":{\"os\":\"debian-12\"},"
+				   "\"channels\":[],\"events\":[],\"want\":[]}");
+
+		assert_int_equal(c.status, 200);
+	}
+	fetch_free(p.http);
+	file = policy_file(o, "");
+	(void)TOOL(o, "", "policy", "check", file, "--json");
+	expect_said(o, "\"members\": 1");
+	offline[3] = file;
+	assert_int_equal(run_tool(o, offline), 0);
+	assert_null(strstr(o->said, "\"members\""));
+	assert_int_equal(TOOL(o, "", "policy", "check", file, "--json", "--members", "5000"), 0);
+	assert_null(strstr(o->said, "\"members\": 1,"));
+	expect_said(o, "\"members\": 5000");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_version_is_kept_with_who_when_and_why, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_check_asks_the_server_how_many_endpoints_each_ring_has, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_policy_is_put_over_the_version_that_was_seen_and_dry_runs_change_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_published_schema_and_the_time_zones_are_asked_on_the_server, setup, teardown),
 	};
