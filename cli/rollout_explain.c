@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/number.h"
 #include "rollout/replay.h"
 
@@ -13,8 +14,10 @@ struct explaining {
 	struct remote *remote;
 	int64_t rollout;
 	struct json_writer *json;       /* NULL: for people */
-	unsigned shown, wrong;
+	unsigned shown, wrong, hooks;
 };
+
+static const char *const hook_members[] = { "at", "kind", "ring", "sentence" };
 
 static int get_record(struct remote *r, const char *hex, struct gate_record **out, struct err *e)
 {
@@ -124,6 +127,59 @@ static int explain_page(struct explaining *x, int64_t *after, struct err *e)
 	return items->count == PAGE;
 }
 
+/* ---- hooks: no gate, and nothing to replay: what each said that held a ring, and who passed it over ---- */
+
+static int show_hook(struct explaining *x, const struct json *event, struct err *e)
+{
+	AUTO(buf) struct buf *line = buf_new(0);
+	const struct json *sentence = json_get(event, "sentence");
+	char kind[16], ring[80], at[CLOCK_TEXT_LEN + 1];
+
+	remote_text(event, "kind", kind, sizeof kind);
+	if (strcmp(kind, "hook") != 0 && strcmp(kind, "hook-passed") != 0)
+		return 0;
+	if (x->json) {
+		json_open_object(x->json, NULL);
+		for (size_t i = 0; i < ARRAY_LEN(hook_members); i++)
+			json_put_value(x->json, hook_members[i], json_get(event, hook_members[i]));
+		json_close_object(x->json);
+		return 0;
+	}
+	if (!line)
+		return err_memory(e);
+	remote_text(event, "ring", ring, sizeof ring);
+	remote_text(event, "at", at, sizeof at);
+	if (sentence && sentence->type == JSON_STRING)
+		log_escape(line, sentence->u.text, sentence->count);
+	if (buf_check(line, e) < 0)
+		return e->code;
+	printf("%s  %-8s %-8s %s\n", at, ring, "hook", line->len ? line->data : "");
+	x->hooks++;
+	return 0;
+}
+
+static int explain_hooks(struct explaining *x, struct err *e)
+{
+	int64_t after = 0;
+
+	for (bool more = true; more;) {
+		AUTO_ANSWER answer = { 0 };
+		const struct json *items;
+		char path[96];
+
+		snprintf(path, sizeof path, "/v1/events?rollout=%lld&after=%lld&limit=%d", (long long)x->rollout, (long long)after, PAGE);
+		if (remote_call(x->remote, "GET", path, NULL, &answer, e) < 0 ||
+		    json_want_array(answer.doc, answer.doc->root, "items", PAGE, &items, e) < 0 ||
+		    json_want_int(answer.doc, answer.doc->root, "last", 0, INT64_MAX, &after, e) < 0)
+			return e->code;
+		for (uint32_t i = 0; i < items->count; i++)
+			if (items->u.items[i].type == JSON_OBJECT && show_hook(x, &items->u.items[i], e) < 0)
+				return e->code;
+		more = items->count == PAGE;
+	}
+	return 0;
+}
+
 static int explain_all(struct explaining *x, struct err *e)
 {
 	int64_t after = 0;
@@ -146,6 +202,12 @@ int rollout_explain(struct remote *r, const char *id, bool json, struct err *e)
 		return err_set(e, ERR_USAGE, "\"%.40s\" is no rollout's number", id);
 	if (json) {
 		json_open_object(&w, NULL);
+		json_open_array(&w, "hooks");
+	}
+	if (explain_hooks(&x, e) < 0)
+		return e->code;
+	if (json) {
+		json_close_array(&w);
 		json_open_array(&w, "items");
 	}
 	if (explain_all(&x, e) < 0)

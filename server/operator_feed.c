@@ -52,16 +52,20 @@ static void end_page(struct feed *p)
 
 void operator_events(struct request *q)
 {
-	int64_t after, limit;
+	struct store *store = q->server->store;
+	int64_t after, limit, rollout;
 	struct feed p;
 	struct err e;
+	int got;
 
-	if (!page_of(q, &after, &limit))
+	if (!page_of(q, &after, &limit) || !handler_query_int(q, "rollout", 0, INT64_MAX, &rollout))
 		return;
 	p = (struct feed){ q, reply_json(&q->reply, 200), (uint64_t)after };
 	json_open_object(&p.w, NULL);
 	json_open_array(&p.w, "items");
-	if (store_each_feed(q->server->store, (uint64_t)after, limit, list_event, &p, &e) < 0)
+	got = rollout ? store_each_feed_of(store, (uint64_t)rollout, (uint64_t)after, limit, list_event, &p, &e) :
+			store_each_feed(store, (uint64_t)after, limit, list_event, &p, &e);
+	if (got < 0)
 		reply_error(&q->reply, &e);
 	else
 		end_page(&p);

@@ -271,6 +271,9 @@ const char *const sql_text[SQL_COUNT] = {
 		" inputs FROM decision WHERE id > $1 ORDER BY id LIMIT $2)"
 		" UNION ALL SELECT * FROM (SELECT id, received, kind, channel, '', device, attempt, digest, '', '', reason,"
 		" detail, NULL FROM event WHERE id > $1 ORDER BY id LIMIT $2) ORDER BY 1 LIMIT $2",
+	[SQL_FEED_OF] =
+		"SELECT id, at, kind, channel, ring, device, rollout, digest, was, becomes, cause, sentence, inputs FROM decision"
+		" WHERE id > $1 AND rollout = $3 ORDER BY id LIMIT $2",
 	[SQL_AUDIT] =
 		"SELECT id, at, who, action, subject, detail, why, was, becomes, form, hash FROM audit WHERE id > $1"
 		" AND ($3 = '' OR who = $3) AND ($4 = '' OR action = $4) AND ($5 = '' OR subject = $5) AND at >= $6"

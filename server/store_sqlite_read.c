@@ -273,6 +273,11 @@ int store_each_feed(struct store *s, uint64_t after, int64_t limit, int (*visit)
 	return walk(s, row_feed, &visit, arg, e, SQL_FEED, "ii", (int64_t)after, limit);
 }
 
+int store_each_feed_of(struct store *s, uint64_t rollout, uint64_t after, int64_t limit, int (*visit)(const struct store_feed *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_feed, &visit, arg, e, SQL_FEED_OF, "iii", (int64_t)after, limit, (int64_t)rollout);
+}
+
 int store_each_audit(struct store *s, const struct store_audit_filter *f, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e)
 {
 	return walk(s, row_audit, &visit, arg, e, SQL_AUDIT, "iitttii", (int64_t)f->after, f->limit ? f->limit : -1, f->who ? f->who : "",

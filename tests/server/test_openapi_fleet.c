@@ -79,6 +79,7 @@ static void call_rings(struct place *x)
 {
 	static const char path[] = "/v1/rings/simulate";
 
+	GOOD("GET", "/v1/rings", NULL, NULL);
 	GOOD("POST", path, path,
 	     "{\"format\":1,\"salt\":\"00112233445566778899aabbccddeeff\",\"rings\":[\"canary\",\"rest\"],\"rules\":[]}");
 	BAD("POST", path, path, "{\"format\":1}", 400, "malformed");
@@ -155,6 +156,7 @@ static void call_status(struct place *x)
 {
 	GOOD("GET", "/v1/status", NULL, NULL);
 	GOOD("GET", "/v1/events", NULL, NULL);
+	GOOD("GET", "/v1/events", "/v1/events?rollout=1", NULL);
 	BAD("GET", "/v1/events", "/v1/events?limit=x", NULL, 400, "malformed");
 	GOOD("GET", "/v1/audit", NULL, NULL);
 	GOOD("GET", "/v1/audit", "/v1/audit?action=policy&since=2026-01-01T00:00:00Z&limit=1", NULL);
