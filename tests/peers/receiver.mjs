@@ -1,6 +1,8 @@
 // receiver.mjs: a receiver of webhooks: standardwebhooks verifies each message, cloudevents reads it.
-// Prints its port. POST /control takes {"secrets":[..],"mode":..}; GET /got answers what came to /hook.
-import { createServer } from "node:http";
+// Prints its port. With the names of two PEM files, a key and a certificate, it speaks TLS. POST /control takes {"secrets":[..],"mode":..}; GET /got answers what came to /hook.
+import { readFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
 import { Webhook } from "standardwebhooks";
 import { HTTP } from "cloudevents";
 
@@ -31,7 +33,7 @@ const answers = {
   hang: () => {},
 };
 
-const server = createServer((req, res) => {
+const answer = (req, res) => {
   const pieces = [];
 
   req.on("data", (piece) => pieces.push(piece));
@@ -50,6 +52,9 @@ const server = createServer((req, res) => {
                signatures: (req.headers["webhook-signature"] ?? "").split(" ").length, ...read(body, req.headers) });
     return answers[mode](res);
   });
-});
+};
+
+const [key, cert] = process.argv.slice(2);
+const server = key ? https.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, answer) : http.createServer(answer);
 
 server.listen(0, "127.0.0.1", () => console.log(server.address().port));

@@ -4,6 +4,7 @@
  */
 #include "plane.h"
 
+#include "pki.h"
 #include "proxy.h"
 #include "server/client_cert.h"
 
@@ -13,34 +14,10 @@ struct pki {
 	struct proxy proxy;
 };
 
-/* ---- certificates, as an organisation makes them ---- */
-
-static void PRINTF_LIKE(1, 2) shell(const char *fmt, ...)
-{
-	char line[1500];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(line, sizeof line, fmt, args);
-	va_end(args);
-	if (system(line) != 0)
-		fail_msg("%s", line);
-}
-
-#define EC "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
-
-static void make_ca(const char *dir, const char *name)
-{
-	shell("openssl req -x509 " EC " -days 30 -subj '/CN=%s' -keyout %s/%s.key -out %s/%s.crt 2>/dev/null", name, dir, name, dir, name);
-}
-
-/* NAME.crt and NAME.key, and both in NAME.pem. */
 static void make_client(const char *dir, const char *ca, const char *name, const char *usage)
 {
-	shell("cd %s && openssl req " EC " -subj '/O=works/CN=%.20s' -keyout %s.key -out %s.csr 2>/dev/null && echo extendedKeyUsage=%s > %s.ext &&"
-	      " openssl x509 -req -in %s.csr -CA %s.crt -CAkey %s.key -CAcreateserial -days 30 -extfile %s.ext -out %s.crt 2>/dev/null &&"
-	      " cat %s.crt %s.key > %s.pem",
-	      dir, strncmp(name, "anna", 4) ? name : "anna", name, name, usage, name, name, ca, ca, name, name, name, name, name);
+	pki_shell("echo extendedKeyUsage=%s > %s/%s.ext", usage, dir, name);
+	pki_certificate(dir, ca, name, strncmp(name, "anna", 4) ? name : "anna");
 }
 
 static struct pki *make(void)
@@ -51,8 +28,8 @@ static struct pki *make(void)
 	assert_non_null(mkdtemp(x->dir));
 	if (!test_other_program("openssl"))
 		return x;
-	make_ca(x->dir, "ours");
-	make_ca(x->dir, "theirs");
+	pki_authority(x->dir, "ours");
+	pki_authority(x->dir, "theirs");
 	make_client(x->dir, "ours", "anna", "clientAuth");
 	make_client(x->dir, "ours", "anna-renewed", "clientAuth");
 	make_client(x->dir, "ours", "ben", "clientAuth");
@@ -179,7 +156,7 @@ static char *header_of(const struct pki *x, const char *name)
 	char file[80];
 	AUTO_FREE char *b64 = NULL, *out = NULL;
 
-	shell("openssl x509 -in %s/%s.crt -outform DER | base64 -w0 > %s/%s.b64", x->dir, name, x->dir, name);
+	pki_shell("openssl x509 -in %s/%s.crt -outform DER | base64 -w0 > %s/%s.b64", x->dir, name, x->dir, name);
 	snprintf(file, sizeof file, "%s.b64", name);
 	b64 = read_text(x, file);
 	assert_true(asprintf(&out, "Client-Cert: :%s:", b64) > 0);
@@ -285,7 +262,7 @@ static void a_host_shows_its_certificate_and_a_key_that_others_may_read_is_not_u
 	AUTO_FREE char *root = fixture_path(x->plane->o->f, "data/repository/metadata/1.root.json");
 	AUTO_FREE char *enrolled = NULL, *good = NULL, *bad = NULL, *kept = NULL;
 
-	shell("cd %s && mkdir -p host/etc/ringhold/trust && cp %s host/etc/ringhold/trust/content.root.json && cp anna.crt host/etc/ringhold/device.crt &&"
+	pki_shell("cd %s && mkdir -p host/etc/ringhold/trust && cp %s host/etc/ringhold/trust/content.root.json && cp anna.crt host/etc/ringhold/device.crt &&"
 	      " install -m 600 anna.key host/etc/ringhold/device.key && printf '[agent]\ncontract =\nclient-certificate = /etc/ringhold/device.crt\n"
 	      "client-key = /etc/ringhold/device.key\n[channel edr]\n' > host/etc/ringhold/agent.ini",
 	      x->dir, root);
@@ -301,7 +278,7 @@ static void a_host_shows_its_certificate_and_a_key_that_others_may_read_is_not_u
 		if (!strstr(seen.text->data, "CN=anna,O=works"))
 			fail_msg("%s: %s", seen.text->data, good);
 	}
-	shell("chmod 644 %s/host/etc/ringhold/device.key", x->dir);
+	pki_shell("chmod 644 %s/host/etc/ringhold/device.key", x->dir);
 	bad = AGENT(x, 0, "run", "--once");
 	assert_non_null(strstr(bad, "shows its server no certificate"));
 	/* it stays who it is, for the day on which the key is put right */
@@ -388,7 +365,7 @@ static void the_proxys_header_is_read_strictly_and_verified_once_more(void **sta
 	}
 	TAKEN(enrol(x, word, good));
 	/* nginx's form of the same */
-	shell("printf 'Client-Cert: ' > %s/esc && sed 's/+/%%2B/g; s/ /%%20/g; s/=/%%3D/g' %s/anna.crt | awk '{printf \"%%s%%%%0A\", $0}' >> %s/esc", x->dir, x->dir,
+	pki_shell("printf 'Client-Cert: ' > %s/esc && sed 's/+/%%2B/g; s/ /%%20/g; s/=/%%3D/g' %s/anna.crt | awk '{printf \"%%s%%%%0A\", $0}' >> %s/esc", x->dir, x->dir,
 	      x->dir);
 	AUTO_FREE char *escaped = read_text(x, "esc");
 	TAKEN(enrol(x, word, escaped));
