@@ -62,8 +62,9 @@ bool ringhold_switched(struct ringhold_sensor *s);
  * Rules of this content that are to be treated otherwise: left out, or, while
  * it is on trial, observed where they would block or quarantine. Calls `rule`
  * with each id, which lives for the call only; "*" on a list to observe means
- * every rule, "PATH:*" every rule of that file. The number of rules, 0 none, -1 when the list cannot be read or
- * `rule` answered other than 0. A change of a list is told as a switch is;
+ * every rule, "PATH:*" every rule of that file, "PATH:NAME" one rule of a file
+ * of YARA rules. The number of rules, 0 none, -1 when the list cannot be read
+ * or `rule` answered other than 0. A change of a list is told as a switch is;
  * the content may be the same then.
  */
 enum ringhold_list { RINGHOLD_DROP, RINGHOLD_OBSERVE };

@@ -1,14 +1,16 @@
 /* detections: two sorted lists of names, each with a hash of what stands behind it. */
 #include "content/detections.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "base/name.h"
 #include "content/loader.h"
 #include "content/tree.h"
+#include "content/yara_text.h"
 
-#define RULES_TYPE "rules"
 #define RULES_BYTES_MAX ((size_t)16 << 20)
 
 struct item {
@@ -84,6 +86,31 @@ static int add_rules(struct detections *d, const char *path, const struct buf *t
 	return 0;
 }
 
+/* Each file has names of its own. */
+static int add_yara(struct detections *d, const char *path, const struct buf *text, struct err *e)
+{
+	AUTO(yara_text) struct yara_text *t = NULL;
+	char name[PATH_LEN_MAX + 1 + YARA_NAME_MAX + 1];
+
+	if (yara_text_read(&t, text->data ? text->data : "", text->len, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < t->count; i++) {
+		snprintf(name, sizeof name, "%s:%s", path, t->rules[i].name);
+		if (add(d, name, &t->rules[i].sense, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+typedef int add_rules_of(struct detections *d, const char *path, const struct buf *text, struct err *e);
+
+static add_rules_of *find_reader(const char *type)
+{
+	if (!strcmp(type, loader_rules.type))
+		return add_rules;
+	return strcmp(type, loader_yara.type) == 0 ? add_yara : NULL;
+}
+
 /* What cannot be told apart is one thing: the file. */
 static void forget_from(struct detections *d, size_t count)
 {
@@ -101,16 +128,16 @@ static int keep_bytes(void *arg, const void *bytes, size_t len, struct err *e)
 
 static int add_file(struct detections *d, int dir, const struct manifest_file *f, struct err *e)
 {
-	bool rules = !strcmp(f->type, RULES_TYPE) && f->size <= RULES_BYTES_MAX;
-	AUTO(buf) struct buf *text = rules ? buf_new(RULES_BYTES_MAX) : NULL;
+	add_rules_of *named = f->size <= RULES_BYTES_MAX ? find_reader(f->type) : NULL;
+	AUTO(buf) struct buf *text = named ? buf_new(RULES_BYTES_MAX) : NULL;
 	size_t before = d->count;
 	struct err why;
 
-	if (rules && !text)
+	if (named && !text)
 		return err_memory(e);
-	if (tree_read_file(dir, f, rules ? keep_bytes : NULL, text, e) < 0)
+	if (tree_read_file(dir, f, named ? keep_bytes : NULL, text, e) < 0)
 		return e->code;
-	if (rules && add_rules(d, f->path, text, &why) == 0)
+	if (named && named(d, f->path, text, &why) == 0)
 		return 0;
 	forget_from(d, before);
 	return add(d, f->path, &f->sha256, e);

@@ -1,9 +1,9 @@
 /*
  * detections: what a bundle detects, by name, and what another one has more.
  *
- * Of rules files each instance by its id; of files of other engines, and of
- * rules files that cannot be read, the file by its path. Nothing is compiled
- * or loaded. The tree's bytes may be hostile: for a confined process.
+ * Of rules files each instance by its id, of YARA files each rule as
+ * "PATH:NAME"; of files of other engines, and of those that cannot be read, the
+ * file by its path. Nothing is compiled or loaded. The tree's bytes may be hostile: for a confined process.
  */
 #ifndef CONTENT_DETECTIONS_H
 #define CONTENT_DETECTIONS_H

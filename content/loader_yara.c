@@ -267,7 +267,7 @@ static int on_scan(YR_SCAN_CONTEXT *context, int message, void *data, void *arg)
 		return CALLBACK_CONTINUE;
 	y->found->matches++;
 	/* The namespace is the file's path. */
-	if (observe_has_file(observed, rule->ns->name))
+	if (observe_has_of_file(observed, rule->ns->name, rule->identifier))
 		observed = &observe_every;
 	observe_take(observed, y->found, action_of(rule), rule->identifier);
 	return CALLBACK_CONTINUE;

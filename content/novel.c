@@ -9,6 +9,10 @@
 #include "content/observe.h"
 #include "content/rules_model.h"
 #include "content/tree.h"
+#include "content/yara_text.h"
+
+#define YARA_BYTES_MAX ((size_t)256 << 20)
+#define YARA_NAMED_MAX 1000     /* rules of one file */
 
 /* The destructive rules of one tree, with what each matches. */
 struct acting {
@@ -17,6 +21,7 @@ struct acting {
 		struct digest match;
 	} *rules;
 	size_t count;
+	int slot;                       /* borrowed; -1: there is none */
 	struct manifest *manifest;      /* owned */
 };
 
@@ -83,7 +88,7 @@ static int read_acting(struct acting *a, int slot, struct err *e)
 	AUTO(rules_model) struct rules_model *m = NULL;
 	struct rules_limits limits;
 
-	*a = (struct acting){ .rules = NULL };
+	*a = (struct acting){ .slot = slot };
 	if (slot < 0)
 		return 0;
 	rules_limits_default(&limits);
@@ -112,27 +117,95 @@ static int read_acting(struct acting *a, int slot, struct err *e)
 
 /* ---- content that is not read here ---- */
 
-static bool has_same(const struct manifest *m, const struct manifest_file *want)
+static const struct manifest_file *find_same(const struct manifest *m, const struct manifest_file *want)
 {
 	for (size_t i = 0; m && i < m->file_count; i++)
 		if (!strcmp(m->files[i].path, want->path) && !strcmp(m->files[i].type, want->type))
-			return digest_equal(&m->files[i].sha256, &want->sha256);
-	return false;
+			return &m->files[i];
+	return NULL;
 }
 
-/* A file of YARA rules stands alone, in a namespace of its own: what did not change in it matches as before. */
-static int visit_yara(const struct manifest *now, const struct manifest *then, novel_visit *visit, void *arg, struct err *e)
+static bool has_same(const struct manifest *m, const struct manifest_file *want)
+{
+	const struct manifest_file *f = find_same(m, want);
+
+	return f && digest_equal(&f->sha256, &want->sha256);
+}
+
+static int read_yara(struct yara_text **out, int slot, const struct manifest_file *f, struct err *e)
+{
+	AUTO(buf) struct buf *text = NULL;
+
+	if (file_readat(&text, slot, f->path, YARA_BYTES_MAX, e) < 0)
+		return e->code;
+	return yara_text_read(out, text->data ? text->data : "", text->len, e);
+}
+
+static bool is_novel(const struct yara_rule *r, const struct yara_text *then)
+{
+	const struct yara_rule *old = yara_text_find(then, r->name);
+
+	return r->acts && !(old && digest_equal(&old->sense, &r->sense));
+}
+
+/* Whether they can be named one by one, and are worth it: else the file is. */
+static bool can_name(const struct manifest_file *f, const struct yara_text *now, const struct yara_text *then)
+{
+	size_t novel = 0;
+
+	for (size_t i = 0; i < now->count; i++) {
+		if (!is_novel(&now->rules[i], then))
+			continue;
+		if (++novel > YARA_NAMED_MAX || strlen(f->path) + 1 + strlen(now->rules[i].name) > NOVEL_ID_MAX)
+			return false;
+	}
+	return true;
+}
+
+static int visit_file(const struct manifest_file *f, novel_visit *visit, void *arg, struct err *e)
 {
 	char id[PATH_LEN_MAX + sizeof(OBSERVE_FILE)];
 
-	for (size_t i = 0; i < now->file_count; i++) {
-		const struct manifest_file *f = &now->files[i];
+	snprintf(id, sizeof(id), "%s" OBSERVE_FILE, f->path);
+	return visit(arg, id, e);
+}
 
-		if (strcmp(f->type, loader_yara.type) != 0 || has_same(then, f))
+/* A file of YARA rules stands alone, in a namespace of its own: what did not change in it matches as before. */
+static int visit_changed(const struct acting *now, const struct acting *then, const struct manifest_file *f, const struct manifest_file *old,
+			 novel_visit *visit, void *arg, struct err *e)
+{
+	AUTO(yara_text) struct yara_text *is = NULL;
+	AUTO(yara_text) struct yara_text *was = NULL;
+	char id[NOVEL_ID_MAX + 1];
+
+	if (read_yara(&is, now->slot, f, e) < 0 || read_yara(&was, then->slot, old, e) < 0)
+		return e->code == ERR_FORMAT || e->code == ERR_LIMIT ? visit_file(f, visit, arg, e) : e->code;
+	if (!can_name(f, is, was))
+		return visit_file(f, visit, arg, e);
+	for (size_t i = 0; i < is->count; i++) {
+		if (!is_novel(&is->rules[i], was))
 			continue;
-		snprintf(id, sizeof(id), "%s" OBSERVE_FILE, f->path);
+		snprintf(id, sizeof(id), "%s" OBSERVE_OF_FILE "%s", f->path, is->rules[i].name);
 		if (visit(arg, id, e) < 0)
 			return e->code;
+	}
+	return 0;
+}
+
+static int visit_yara(const struct acting *now, const struct acting *then, novel_visit *visit, void *arg, struct err *e)
+{
+	for (size_t i = 0; i < now->manifest->file_count; i++) {
+		const struct manifest_file *f = &now->manifest->files[i], *old = find_same(then->manifest, f);
+		int rc = 0;
+
+		if (strcmp(f->type, loader_yara.type) != 0)
+			continue;
+		if (!old)
+			rc = visit_file(f, visit, arg, e);
+		else if (!digest_equal(&old->sha256, &f->sha256))
+			rc = visit_changed(now, then, f, old, visit, arg, e);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
@@ -153,7 +226,7 @@ static int visit_novel(const struct acting *now, const struct acting *then, nove
 {
 	if (!same_besides(now->manifest, then->manifest) || !same_besides(then->manifest, now->manifest))
 		return visit(arg, OBSERVE_ALL, e);
-	if (visit_yara(now->manifest, then->manifest, visit, arg, e) < 0)
+	if (visit_yara(now, then, visit, arg, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < now->count; i++) {
 		const struct acting_rule *r = &now->rules[i];

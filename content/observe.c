@@ -54,11 +54,15 @@ bool observe_has(const struct observe *o, const char *id)
 	return o && (o->all || bsearch(&id, o->ids, o->count, sizeof(*o->ids), by_id));
 }
 
-bool observe_has_file(const struct observe *o, const char *path)
+bool observe_has_of_file(const struct observe *o, const char *path, const char *name)
 {
-	char id[PATH_LEN_MAX + sizeof(OBSERVE_FILE)];
+	char id[PATH_LEN_MAX + sizeof(OBSERVE_OF_FILE) + DETECTION_RULE_MAX];
 
-	return o && (size_t)snprintf(id, sizeof(id), "%s" OBSERVE_FILE, path) < sizeof(id) && observe_has(o, id);
+	if (!o || (size_t)snprintf(id, sizeof(id), "%s" OBSERVE_FILE, path) >= sizeof(id))
+		return false;
+	if (observe_has(o, id))
+		return true;
+	return (size_t)snprintf(id, sizeof(id), "%s" OBSERVE_OF_FILE "%s", path, name) < sizeof(id) && observe_has(o, id);
 }
 
 static void keep(enum detection_action *strongest, char rule[DETECTION_RULE_MAX + 1], enum detection_action action, const char *id)

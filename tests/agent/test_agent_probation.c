@@ -257,12 +257,13 @@ static void new_rules_only_observe_on_trial_are_counted_and_act_once_committed(v
 	assert_false(file_exists(list));
 }
 
-/* A bundle of YARA rules that block, a file for each word. */
-static void make_yara(const struct endpoint *p, const char *name, const char *const *words, size_t count, char dir[300])
+/* A bundle of YARA rules that block: for each word a file, or all of them in one. */
+static void make_yara(const struct endpoint *p, const char *name, const char *const *words, size_t count, bool together, char dir[300])
 {
 	static const char recipe[] = "{\"format\":1,\"channel\":\"edr\",\"created\":\"2026-02-01T08:00:00Z\","
 				     "\"types\":[{\"match\":\"*.yar\",\"type\":\"yara\"}]}";
-	char path[400], rule[300];
+	AUTO(buf) struct buf *rules = buf_new(0);
+	char path[400];
 	struct err e;
 
 	snprintf(dir, 300, "%s/%s", p->dir, name);
@@ -270,21 +271,21 @@ static void make_yara(const struct endpoint *p, const char *name, const char *co
 	snprintf(path, sizeof path, "%s/bundle.json", dir);
 	assert_ok(file_replace(path, recipe, strlen(recipe), 0644, &e));
 	for (size_t i = 0; i < count; i++) {
-		snprintf(path, sizeof path, "%s/%s.yar", dir, words[i]);
-		snprintf(rule, sizeof rule, "rule r_%s { meta: verdict = \"block\" strings: $a = \"%s\" condition: $a }\n", words[i], words[i]);
-		assert_ok(file_replace(path, rule, strlen(rule), 0644, &e));
+		if (!together)
+			buf_clear(rules);
+		buf_addf(rules, "rule r_%s { meta: verdict = \"block\" strings: $a = \"%s\" condition: $a }\n", words[i], words[i]);
+		snprintf(path, sizeof path, "%s/%s.yar", dir, together ? "all" : words[i]);
+		assert_ok(file_replace(path, rules->data, rules->len, 0644, &e));
 	}
 }
 
-static void of_yara_a_new_file_only_observes_and_an_old_one_goes_on(void **state)
+static void audit_yara(struct endpoint *p, bool together)
 {
-	struct endpoint *p = *state;
 	struct published one, two;
 	char before[300], after[300];
 
-	NEED_PROGRAMS(p);
-	make_yara(p, "before", (const char *const[]){ "OLDTHREAT" }, 1, before);
-	make_yara(p, "after", (const char *const[]){ "OLDTHREAT", "NEWTHREAT" }, 2, after);
+	make_yara(p, "before", (const char *const[]){ "OLDTHREAT" }, 1, together, before);
+	make_yara(p, "after", (const char *const[]){ "OLDTHREAT", "NEWTHREAT" }, 2, together, after);
 	one = endpoint_bundle(p, before, 110, NULL);
 	endpoint_assign(p, &one, NULL, 1, 30, 0);
 	sensor_start(p);
@@ -295,9 +296,22 @@ static void of_yara_a_new_file_only_observes_and_an_old_one_goes_on(void **state
 	assert_true(verdict_is(judged("{\"text\":\"an OLDTHREAT\"}\n"), "block"));
 	assert_non_null(strstr(judged("{\"text\":\"a NEWTHREAT\"}\n"), "\"would\":\"block\""));
 	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	assert_true(endpoint_has_history(p, "its new rules would have blocked 1 and quarantined 0 of 2 events"));
 	for (int64_t until = clock_work_ms() + ENDPOINT_LIMIT_MS; strstr(judged("{\"text\":\"a NEWTHREAT\"}\n"), "\"would\""); poll(NULL, 0, 20))
 		if (clock_work_ms() > until)
 			fail_msg("the new rules do not act");
+}
+
+static void of_yara_a_new_file_only_observes_and_an_old_one_goes_on(void **state)
+{
+	NEED_PROGRAMS((struct endpoint *)*state);
+	audit_yara(*state, false);
+}
+
+static void of_a_changed_yara_file_the_new_rule_only_observes_and_the_old_one_goes_on(void **state)
+{
+	NEED_PROGRAMS((struct endpoint *)*state);
+	audit_yara(*state, true);
 }
 
 int main(int argc, char **argv)
@@ -315,6 +329,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_trial_under_a_new_contract_counts_nothing_that_was_found_before, setup_contract, sensor_teardown),
 		T(new_rules_only_observe_on_trial_are_counted_and_act_once_committed),
 		T(of_yara_a_new_file_only_observes_and_an_old_one_goes_on),
+		T(of_a_changed_yara_file_the_new_rule_only_observes_and_the_old_one_goes_on),
 	};
 
 	if (argc > 1)

@@ -47,6 +47,21 @@ static void rules_are_told_apart_by_id_and_by_what_they_say(void **state)
 	assert_difference(NULL, new, "+changes +comes +stays ");
 }
 
+static void yara_rules_are_told_apart_within_their_file(void **state)
+{
+	const struct content_file old[] = {
+		{ "a.yar", "yara", "rule stays { condition: true } rule changes { condition: true } rule goes { condition: true }" },
+		{ "odd.yar", "yara", "rule a { condition: 10and true }" }, { 0 }
+	};
+	const struct content_file new[] = {
+		{ "a.yar", "yara", "rule comes { condition: true } rule stays { condition: true } rule changes { condition: false }" },
+		{ "b.yar", "yara", "rule stays { condition: true }" }, { "odd.yar", "yara", "rule a { condition: 11and true }" }, { 0 }
+	};
+
+	(void)state;
+	assert_difference(old, new, "~a.yar:changes +a.yar:comes -a.yar:goes +b.yar:stays ~odd.yar ");
+}
+
 static void files_of_other_engines_are_named_and_those_of_no_engine_are_not(void **state)
 {
 	const struct content_file old[] = {
@@ -58,7 +73,7 @@ static void files_of_other_engines_are_named_and_those_of_no_engine_are_not(void
 	};
 
 	(void)state;
-	assert_difference(old, new, "+clam/b.ndb ~yara/a.yar ");
+	assert_difference(old, new, "+clam/b.ndb ~yara/a.yar:a ");
 }
 
 static void a_rules_file_that_cannot_be_read_counts_as_one(void **state)
@@ -89,6 +104,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_are_told_apart_by_id_and_by_what_they_say),
+		cmocka_unit_test(yara_rules_are_told_apart_within_their_file),
 		cmocka_unit_test(files_of_other_engines_are_named_and_those_of_no_engine_are_not),
 		cmocka_unit_test(a_rules_file_that_cannot_be_read_counts_as_one),
 		cmocka_unit_test(a_damaged_tree_is_not_read),

@@ -69,18 +69,46 @@ static const char *novel_of(const struct content_file *now, const struct content
 	return seen;
 }
 
-static void of_yara_the_files_are_novel_that_are_new_or_changed(void **state)
+#define BLOCKS(name, condition) "rule " name " { meta: verdict = \"block\" condition: " condition " }\n"
+
+static void of_yara_a_new_file_is_novel_and_of_a_changed_one_the_rules_that_act_and_are_new_or_changed(void **state)
 {
-	const struct content_file now[] = { { "a.yar", "yara", "rule a { condition: true }" }, { "b.yar", "yara", "rule b { condition: true }" },
-					    { "c.yar", "yara", "rule c { condition: true }" }, { "rules/a.json", "rules", FILE_OF(RULE("b", "block", "/a")) },
-					    { 0 } };
-	const struct content_file before[] = { { "a.yar", "yara", "rule a { condition: true }" }, { "b.yar", "yara", "rule b { condition: false }" },
-					       { "gone.yar", "yara", "rule g { condition: true }" }, { 0 } };
+	const struct content_file now[] = {
+		{ "a.yar", "yara", BLOCKS("a", "true") }, { "c.yar", "yara", BLOCKS("c", "true") },
+		{ "b.yar", "yara", BLOCKS("changed", "false") BLOCKS("same", "true") BLOCKS("new", "true") "rule calm { condition: true }" BLOCKS("harder", "true") },
+		{ "rules/a.json", "rules", FILE_OF(RULE("b", "block", "/a")) }, { 0 }
+	};
+	const struct content_file before[] = {
+		{ "a.yar", "yara", BLOCKS("a", "true") }, { "gone.yar", "yara", BLOCKS("c", "true") },
+		{ "b.yar", "yara", "// of yesterday\n" BLOCKS("gone", "true") BLOCKS("same", "true") BLOCKS("changed", "true") "rule harder { condition: true }" }, { 0 }
+	};
 
 	(void)state;
 	assert_string_equal(novel_of(now, now), "");
-	assert_string_equal(novel_of(now, before), "b.yar:*,c.yar:*,b,");
+	assert_string_equal(novel_of(now, before), "b.yar:changed,b.yar:harder,b.yar:new,c.yar:*,b,");
 	assert_string_equal(novel_of(now, NULL), "a.yar:*,b.yar:*,c.yar:*,b,");
+}
+
+static void a_changed_yara_file_is_novel_as_a_whole_when_its_rules_cannot_be_told_apart(void **state)
+{
+	static char many[100000], long_path[240 + 1];
+	const struct content_file odd[] = { { "b.yar", "yara", BLOCKS("a", "10and true") }, { 0 } };
+	const struct content_file fine[] = { { "b.yar", "yara", BLOCKS("a", "true") }, { 0 } };
+	const struct content_file crowd[] = { { "b.yar", "yara", many }, { 0 } };
+	const struct content_file far[] = { { long_path, "yara", BLOCKS("a_name_that_is_long", "true") }, { 0 } };
+	const struct content_file far_before[] = { { long_path, "yara", BLOCKS("b", "true") }, { 0 } };
+	char want[300];
+
+	(void)state;
+	assert_string_equal(novel_of(odd, fine), "b.yar:*,");
+	assert_string_equal(novel_of(fine, odd), "b.yar:*,");
+	for (int i = 0; i < 1001; i++)
+		snprintf(many + strlen(many), sizeof many - strlen(many), BLOCKS("r%d", "true"), i);
+	assert_string_equal(novel_of(crowd, fine), "b.yar:*,");
+	memset(long_path, 'x', 238);
+	long_path[149] = '/';
+	snprintf(want, sizeof want, "%s:*,", long_path);
+	assert_string_equal(novel_of(far, far_before), want);
 }
 
 static void of_another_engine_all_is_novel_when_any_file_of_it_differs(void **state)
@@ -113,7 +141,8 @@ int main(void)
 		cmocka_unit_test(a_rule_is_novel_when_it_acts_and_is_new_changed_or_was_harmless),
 		cmocka_unit_test(without_content_before_every_rule_that_acts_is_novel),
 		cmocka_unit_test(nothing_is_novel_in_the_same_content),
-		cmocka_unit_test(of_yara_the_files_are_novel_that_are_new_or_changed),
+		cmocka_unit_test(of_yara_a_new_file_is_novel_and_of_a_changed_one_the_rules_that_act_and_are_new_or_changed),
+		cmocka_unit_test(a_changed_yara_file_is_novel_as_a_whole_when_its_rules_cannot_be_told_apart),
 		cmocka_unit_test(of_another_engine_all_is_novel_when_any_file_of_it_differs),
 		cmocka_unit_test(content_that_cannot_be_read_is_an_error),
 	};

@@ -101,6 +101,10 @@ static void yara_rules_are_observed_too(void **state)
 	match(s, "{\"text\":\"EVIL\"}", DETECTION_OBSERVE, "evil", DETECTION_QUARANTINE, "evil");
 	observed(s, (const char *const[]){ "b.yar:*" }, 1);
 	match(s, "{\"text\":\"EVIL\"}", DETECTION_QUARANTINE, "evil", DETECTION_NONE, "");
+	observed(s, (const char *const[]){ "b.yar:evil", "a.yar:evi", "a.yar:evil2" }, 3);
+	match(s, "{\"text\":\"EVIL\"}", DETECTION_QUARANTINE, "evil", DETECTION_NONE, "");
+	observed(s, (const char *const[]){ "a.yar:evil" }, 1);
+	match(s, "{\"text\":\"EVIL\"}", DETECTION_OBSERVE, "evil", DETECTION_QUARANTINE, "evil");
 	observed(s, (const char *const[]){ "a.yar:*" }, 1);
 	match(s, "{\"text\":\"EVIL\"}", DETECTION_OBSERVE, "evil", DETECTION_QUARANTINE, "evil");
 }
