@@ -77,22 +77,39 @@ int boot_run_open(const char *root, const char *channel, bool create, struct boo
 	return open_dir(root, BOOT_RUN_DIR, channel, why);
 }
 
-bool boot_slot_exists(int channel_dir, const uint8_t digest[BOOT_DIGEST_LEN])
+enum slot { SLOT_GONE, SLOT_THERE, SLOT_UNKNOWN };
+
+static enum slot look_at_slot(int channel_dir, const uint8_t digest[BOOT_DIGEST_LEN])
 {
 	char path[sizeof "slots/" + BOOT_DIGEST_HEX_LEN] = "slots/";
 	struct stat st;
 
 	boot_digest_hex(path + strlen(path), digest);
-	return fstatat(channel_dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	if (fstatat(channel_dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return S_ISDIR(st.st_mode) ? SLOT_THERE : SLOT_GONE;
+	return errno == ENOENT || errno == ENOTDIR ? SLOT_GONE : SLOT_UNKNOWN;
 }
 
-unsigned boot_slots_usable(int channel_dir, const struct boot_record *r)
+bool boot_slot_exists(int channel_dir, const uint8_t digest[BOOT_DIGEST_LEN])
+{
+	return look_at_slot(channel_dir, digest) == SLOT_THERE;
+}
+
+unsigned boot_slots_usable(int channel_dir, const struct boot_record *r, struct boot_report *why)
 {
 	unsigned usable = 0;
 
-	for (unsigned rung = 0; rung < BOOT_DIGESTS; rung++)
-		if (boot_slot_exists(channel_dir, r->digest[rung]))
-			usable |= 1u << rung;
+	for (unsigned rung = 0; rung < BOOT_DIGESTS; rung++) {
+		enum slot found;
+
+		if (boot_digest_empty(r->digest[rung]))
+			continue;
+		found = look_at_slot(channel_dir, r->digest[rung]);
+		if (found == SLOT_UNKNOWN)
+			report_errno(why, "slot of %s: look", boot_rung_name(rung));
+		if (found != SLOT_GONE)
+			usable |= BOOT_USABLE(rung);
+	}
 	return usable;
 }
 

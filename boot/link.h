@@ -11,7 +11,7 @@
 #ifndef BOOT_LINK_H
 #define BOOT_LINK_H
 
-#include "boot/record.h"
+#include "boot/ladder.h"
 
 #define BOOT_PATH_MAX 1024
 #define BOOT_CHANNELS_DIR "/var/lib/ringhold/channels"
@@ -26,7 +26,12 @@ int boot_run_open(const char *root, const char *channel, bool create, struct boo
 
 /* Slots are complete or absent: a directory under the digest's name is one. channel_dir from boot_channel_open(). */
 bool boot_slot_exists(int channel_dir, const uint8_t digest[BOOT_DIGEST_LEN]);
-unsigned boot_slots_usable(int channel_dir, const struct boot_record *r);       /* for boot_decide() */
+/*
+ * For boot_decide(). Only what is known to be gone is left out: a slot that the
+ * disk does not let us look at may be there all the same, and a rung is left for
+ * good. `why` is about the last of those, and untouched when there is none.
+ */
+unsigned boot_slots_usable(int channel_dir, const struct boot_record *r, struct boot_report *why);
 
 /*
  * Points `current` at the digest's slot, or removes it for NULL, in one atomic

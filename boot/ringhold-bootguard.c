@@ -107,6 +107,7 @@ static void fill(struct boot_status *s, const struct boot_record *r,
 	s->tries_left = r->tries_left;
 	s->reason = d->reason;
 	s->left = d->left;
+	s->left_for = d->left == RUNG_NONE ? BOOT_COUNTED : d->reason;
 	memcpy(s->failed, d->failed, sizeof s->failed);
 	s->late_failure = d->late_failure;
 }
@@ -114,7 +115,7 @@ static void fill(struct boot_status *s, const struct boot_record *r,
 /* Counts and decides; the record is durable before this returns, or the trial is not run. */
 static void decide(struct boot_status *s, int channel_dir)
 {
-	struct boot_report why = { "" };
+	struct boot_report why = { "" }, slots = { "" };
 	struct boot_decision d;
 	struct boot_record r;
 	enum boot_read got = boot_record_read(&r, channel_dir, &why);
@@ -127,11 +128,14 @@ static void decide(struct boot_status *s, int channel_dir)
 		s->reason = BOOT_NO_RECORD;
 		return;
 	}
-	usable = boot_slots_usable(channel_dir, &r);
+	usable = boot_slots_usable(channel_dir, &r, &slots);
+	if (*slots.text)
+		add_trouble(s, slots.text);
 	d = boot_decide(&r, s->boot_id, usable);
 	if (d.write && boot_record_write(&r, channel_dir, &why) < 0) {
 		add_trouble(s, why.text);
 		d = boot_decide_unwritten(&r, &d, usable);
+		s->uncounted = true;
 	}
 	fill(s, &r, &d);
 }
@@ -146,8 +150,10 @@ static void keep_step(struct boot_status *s, int run_dir)
 	    memcmp(first.boot_id, s->boot_id, BOOT_ID_LEN) != 0)
 		return;
 	s->left = first.left;
+	s->left_for = first.left_for;
 	memcpy(s->failed, first.failed, sizeof s->failed);
 	s->late_failure = first.late_failure;
+	s->uncounted = first.uncounted;
 }
 
 static void publish(struct boot_status *s, const char *root, const char *channel)

@@ -51,8 +51,10 @@ int boot_status_write(int run_dir, const struct boot_status *s, struct boot_repo
 	text_add_number(&t, "tries_left", s->tries_left);
 	text_add(&t, "reason", boot_reason_name(s->reason));
 	text_add(&t, "left", boot_rung_name(s->left));
+	text_add(&t, "left_for", boot_reason_name(s->left_for));
 	text_add_digest(&t, "failed", s->failed);
 	text_add(&t, "late_failure", yes_no(s->late_failure));
+	text_add(&t, "uncounted", yes_no(s->uncounted));
 	text_add(&t, "boot_id", id);
 	text_add(&t, "report", s->report);
 	return text_write(&t, run_dir, STATUS_NAME, why);
@@ -62,7 +64,7 @@ int boot_status_read(struct boot_status *out, int run_dir, struct boot_report *w
 {
 	char id[2 * BOOT_ID_LEN + 1];
 	struct boot_status s = { 0 };
-	unsigned mode, rung, reason, left, trial, late;
+	unsigned mode, rung, reason, left, left_for, trial, late, uncounted;
 	struct text t;
 	int64_t tries;
 	int got = text_read(&t, run_dir, STATUS_NAME, why);
@@ -73,6 +75,8 @@ int boot_status_read(struct boot_status *out, int run_dir, struct boot_report *w
 	    !text_get_name(&t, "rung", boot_rung_name, BOOT_RUNGS, &rung) ||
 	    !text_get_name(&t, "reason", boot_reason_name, BOOT_REASONS, &reason) ||
 	    !text_get_name(&t, "left", boot_rung_name, BOOT_RUNGS, &left) ||
+	    !text_get_name(&t, "left_for", boot_reason_name, BOOT_REASONS, &left_for) ||
+	    !text_get_name(&t, "uncounted", yes_no, 2, &uncounted) ||
 	    !text_get_name(&t, "trial", yes_no, 2, &trial) ||
 	    !text_get_name(&t, "late_failure", yes_no, 2, &late) ||
 	    !text_get_digest(&t, "digest", s.digest) || !text_get_digest(&t, "failed", s.failed) ||
@@ -84,7 +88,9 @@ int boot_status_read(struct boot_status *out, int run_dir, struct boot_report *w
 	s.rung = rung;
 	s.reason = reason;
 	s.left = left;
+	s.left_for = left_for;
 	s.trial = trial;
+	s.uncounted = uncounted;
 	s.late_failure = late;
 	s.tries_left = (unsigned)tries;
 	*out = s;

@@ -17,8 +17,10 @@ struct boot_status {
 	bool trial;                     /* this boot is on trial */
 	enum boot_reason reason;
 	enum boot_rung left;            /* stepped down from; RUNG_NONE: no step */
+	enum boot_reason left_for;      /* ... because: BOOT_STEPPED or BOOT_SLOT_MISSING */
 	uint8_t failed[BOOT_DIGEST_LEN];/* its digest */
 	bool late_failure;
+	bool uncounted;                 /* the guard could not write the record of this boot */
 	uint8_t boot_id[BOOT_ID_LEN];   /* the boot this is about; zero: unknown */
 	char report[sizeof((struct boot_report *)0)->text];     /* trouble the guard met, or "" */
 };
