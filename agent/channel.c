@@ -286,7 +286,7 @@ void channel_event(struct channel *c, enum phase_event on, const char *reason, c
 	}
 	if (c->state.phase == PHASE_CANARIED) {
 		c->clear_after = clock_now();
-		c->told_no_sensor = c->told_window = false;
+		c->told_no_sensor = c->told_wait = false;
 		c->host->refresh_wanted = c->host->round_wanted = true;
 	}
 	if (c->state.phase == PHASE_VALIDATED && before.phase != PHASE_VALIDATED && c->state.offer.permit)

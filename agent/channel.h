@@ -71,7 +71,7 @@ struct channel {
 	int64_t clear_after;            /* seconds: a verdict must be this fresh before ARM */
 	int64_t asked_at;               /* seconds: when a fresh verdict was last asked for */
 	bool told_no_sensor;            /* reported once per offer */
-	bool told_window;               /* ... that the window closed under an open permit */
+	bool told_wait;                 /* ... why nothing comes of an open permit yet */
 	bool window_shut;               /* seen while the permit could have been asked for */
 	struct errand hook;             /* transfer-hook */
 	int64_t hook_asked;             /* clock_ticks_ms(); 0: never */

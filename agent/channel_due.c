@@ -120,7 +120,7 @@ static int64_t try_load(struct channel *c)
 
 bool channel_wants_permit(const struct channel *c)
 {
-	return c->state.phase == PHASE_VALIDATED && c->state.offer.permit && c->state.permit_until <= clock_now() &&
+	return c->state.phase == PHASE_VALIDATED && !trial_uncounted(&c->boot) && c->state.offer.permit && c->state.permit_until <= clock_now() &&
 	       c->job.kind == JOB_NONE && channel_window(c).open;
 }
 
@@ -136,17 +136,17 @@ static void tell_no_sensor(struct channel *c)
 		log_warn("channel %s: %s", c->state.name, e.msg);
 }
 
-/* Nor when the window closed under it. */
-static void tell_window(struct channel *c)
+/* Nor when the window closed under it, or a boot came that was not counted. */
+static void tell_wait(struct channel *c, enum reason reason)
 {
 	char words[200];
 	struct err e;
 
-	if (c->told_window || !c->state.permit_until)
+	if (c->told_wait || !c->state.permit_until)
 		return;
-	c->told_window = true;
+	c->told_wait = true;
 	channel_waits(c, words, sizeof words);
-	if (channel_store(c, "env", reason_word(REASON_WINDOW), words, &e) < 0)
+	if (channel_store(c, "env", reason_word(reason), words, &e) < 0)
 		log_warn("channel %s: %s", c->state.name, e.msg);
 }
 
@@ -168,8 +168,12 @@ static const char *not_clear(struct channel *c)
 		return "the other channel's trial";
 	if (trial_on(&c->boot) || c->boot.record.mode != BOOT_COMMITTED)
 		return "the boot record to be free";
+	if (trial_uncounted(&c->boot)) {
+		tell_wait(c, REASON_DISK_BAD);
+		return "a boot that the guard can count";
+	}
 	if (!channel_window(c).open) {
-		tell_window(c);
+		tell_wait(c, REASON_WINDOW);
 		return "the window";
 	}
 	channel_look(c);
@@ -246,7 +250,7 @@ static int64_t due(struct channel *c)
 		return validate(c);
 	case PHASE_VALIDATED:
 		/* A permit starts the server's clock, and a canary load so early would say nothing about then. */
-		if (window_shut(c))
+		if (window_shut(c) || trial_uncounted(&c->boot))
 			return TICK_MS;
 		if (c->state.offer.permit && c->state.permit_until <= clock_now())
 			return -1;

@@ -183,7 +183,7 @@ static int arm(struct channel *c, const struct digest *d, struct err *e)
 	return channel_store(c, "", "", "", e);
 }
 
-/* 1: it waits for the other channel's trial. */
+/* 1: it waits for the other channel's trial, or for a boot that the guard can count. */
 static int put_on_trial(struct channel *c, const struct digest *d)
 {
 	struct err e;
@@ -201,7 +201,7 @@ static int put_on_trial(struct channel *c, const struct digest *d)
 		channel_line(c, "contract-changed", d, "accepted");
 		return 0;
 	}
-	if (host_other_trial(c->host, c))
+	if (host_other_trial(c->host, c) || trial_uncounted(&c->boot))
 		return 1;
 	if (arm(c, d, &e) < 0) {
 		log_error("channel %s: %s", c->state.name, e.msg);

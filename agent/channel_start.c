@@ -9,6 +9,7 @@
 #include "agent/home.h"
 #include "agent/quarantine.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "schema/reason.h"
 
@@ -40,9 +41,11 @@ static void step_evidence(const struct channel *c, char *out, size_t cap)
 {
 	const struct boot_status *s = &c->boot.status;
 
-	if (c->boot.guarded && s->left != RUNG_NONE)
+	if (trial_uncounted(&c->boot) && trial_on(&c->boot))
+		snprintf(out, cap, "the boot guard could not count this boot, which runs %s: %s", boot_rung_name(s->rung), s->report);
+	else if (c->boot.guarded && s->left != RUNG_NONE)
 		snprintf(out, cap, "the boot guard left %s for %s (%s)%s%s", boot_rung_name(s->left), boot_rung_name(s->rung),
-			 boot_reason_name(s->reason), *s->report ? ": " : "", s->report);
+			 boot_reason_name(s->left_for), *s->report ? ": " : "", s->report);
 	else
 		snprintf(out, cap, "the boot guard left it for %s", boot_rung_name(c->boot.record.rung));
 	if (!c->host->crash.found)
@@ -51,9 +54,21 @@ static void step_evidence(const struct channel *c, char *out, size_t cap)
 	c->host->crash.attached = true;
 }
 
-/* A kernel that left evidence crashed; else all that is known is that boots did not end well. */
-static const char *step_reason(const struct channel *c)
+/* Its slot was gone: no boot failed. The guard says so of this boot; of an earlier one, that nobody reported, the disk does. */
+static bool slot_gone(const struct channel *c, const struct digest *left)
 {
+	const struct boot_status *s = &c->boot.status;
+
+	if (c->boot.guarded && s->left != RUNG_NONE && !memcmp(s->failed, left->bytes, DIGEST_LEN))
+		return s->left_for == BOOT_SLOT_MISSING;
+	return !boot_slot_exists(c->boot.dir, left->bytes);
+}
+
+/* A kernel that left evidence crashed; else all that is known is that boots did not end well. */
+static const char *step_reason(const struct channel *c, const struct digest *left)
+{
+	if (slot_gone(c, left))
+		return reason_word(REASON_DISK_BAD);
 	return reason_word(c->host->crash.found ? REASON_KERNEL : REASON_BOOT);
 }
 
@@ -85,6 +100,29 @@ static int on_trial(struct channel *c, struct err *e)
 	return channel_adopt(c, e) < 0 ? e->code : 0;
 }
 
+/*
+ * The guard could not count this boot, so it runs committed content, to its end.
+ * The trial is given up: kept, a machine that dies of it would come back to it
+ * for ever, as long as its guard can write nothing.
+ */
+static int uncounted_trial(struct channel *c, struct err *e)
+{
+	struct digest trial = trial_at(&c->boot, RUNG_TRIAL);
+	char reason[sizeof c->state.reason], evidence[400];
+
+	if (!digest_equal(&trial, &c->state.offer.digest))
+		return on_trial(c, e);
+	snprintf(reason, sizeof reason, "%s", reason_word(c->host->crash.found ? REASON_KERNEL : REASON_DISK_BAD));
+	step_evidence(c, evidence, sizeof evidence);
+	if (*c->state.ending && *c->state.reason) {     /* a revert was under way: it is repeated with its own reason */
+		memcpy(reason, c->state.reason, sizeof reason);
+		snprintf(evidence, sizeof evidence, "%.399s", c->state.evidence);
+	}
+	c->state.phase = PHASE_ACTIVE;
+	channel_event(c, ON_STEPPED_DOWN, reason, evidence);
+	return trial_on(&c->boot) ? err_set(e, ERR_IO, "channel %s: the trial that this boot must not run could not be given up", c->state.name) : 0;
+}
+
 /* The guard stepped off a trial; its digest waits in the record as evidence. */
 static int left_trial(struct channel *c, struct err *e)
 {
@@ -96,10 +134,10 @@ static int left_trial(struct channel *c, struct err *e)
 		if (*c->state.ending)
 			return 0;       /* a revert was under way: it is repeated with its own reason */
 		c->state.phase = PHASE_ACTIVE;
-		channel_event(c, ON_STEPPED_DOWN, step_reason(c), evidence);
+		channel_event(c, ON_STEPPED_DOWN, step_reason(c, &trial), evidence);
 		return 0;
 	}
-	if (channel_blame(c, "failed", step_reason(c), &trial, evidence, e) < 0)
+	if (channel_blame(c, "failed", step_reason(c, &trial), &trial, evidence, e) < 0)
 		return e->code;
 	return trial_revert(&c->boot, e);
 }
@@ -123,22 +161,54 @@ static int late_failure(struct channel *c, struct err *e)
 	struct digest failed = trial_at(&c->boot, RUNG_CURRENT);
 	char evidence[400];
 
+	bool gone = slot_gone(c, &failed);
+
 	step_evidence(c, evidence, sizeof evidence);
-	log_error("channel %s: committed content failed late: %s", c->state.name, evidence);
-	if (channel_blame(c, "late_failure", reason_word(REASON_LATE_BOOT), &failed, evidence, e) < 0)
+	log_error("channel %s: committed content %s: %s", c->state.name, gone ? "is gone" : "failed late", evidence);
+	if (channel_blame(c, gone ? "env" : "late_failure", reason_word(gone ? REASON_DISK_BAD : REASON_LATE_BOOT), &failed, evidence, e) < 0)
 		return e->code;
 	return trial_settle(&c->boot, e) < 0 || redrop_told(c, e) < 0 || channel_store(c, "", "", "", e) < 0 ? e->code : 0;
 }
 
-static void tell_trouble(struct channel *c)
+static int tell(struct channel *c, const char *words)
 {
 	struct err e;
+	int rc;
 
-	if (!*c->boot.trouble)
-		return;
-	log_error("channel %s: %s", c->state.name, c->boot.trouble);
-	if (host_event(c->host, c->state.name, "env", reason_word(REASON_DISK_BAD), c->boot.trouble, &e) < 0)
+	log_error("channel %s: %s", c->state.name, words);
+	rc = host_event(c->host, c->state.name, "env", reason_word(REASON_DISK_BAD), words, &e);
+	if (rc < 0)
 		log_error("channel %s: %s", c->state.name, e.msg);
+	return rc;
+}
+
+/* What troubled the guard in this boot, which its own write may have put right: told once, however often the agent starts. */
+static void tell_guards_trouble(struct channel *c)
+{
+	const struct boot_status *s = &c->boot.status;
+	char key[128], known[400], now[400], words[400];
+	struct err e;
+
+	snprintf(key, sizeof key, "guard_told.%s", c->state.name);
+	hex_encode(now, s->boot_id, BOOT_ID_LEN);
+	snprintf(now + strlen(now), sizeof now - strlen(now), " %s", s->report);
+	if (journal_get(c->host->journal, key, known, sizeof known, &e) == 1 && !strcmp(known, now))
+		return;
+	snprintf(words, sizeof words, "the boot guard met: %s", s->report);
+	if (tell(c, words) == 0 && journal_set(c->host->journal, key, now, &e) < 0)
+		log_warn("channel %s: %s", c->state.name, e.msg);
+}
+
+/* The guard's words, the agent's, or both; a record that is not there is a new host's, or the agent knows better. */
+static void tell_trouble(struct channel *c)
+{
+	const struct boot_status *s = &c->boot.status;
+	bool guards = c->boot.guarded && *s->report && !(s->reason == BOOT_NO_RECORD && c->boot.record.seq == 0);
+
+	if (guards)
+		tell_guards_trouble(c);
+	if (*c->boot.trouble && !(guards && strstr(s->report, c->boot.trouble)))
+		(void)tell(c, c->boot.trouble);
 }
 
 /* The loop tells the sensor first of all; `reload` may have been changed for the signal meanwhile. */
@@ -159,7 +229,7 @@ int channel_reconcile(struct channel *c, struct err *e)
 	int rc = 0;
 
 	tell_trouble(c);
-	if (trial_sync(&c->boot, e) < 0)
+	if (trial_sync(&c->boot, e) < 0 || trial_count(&c->boot, e) < 0)
 		return e->code;
 	if (trial_mark_running(&c->boot, e) < 0)
 		log_warn("channel %s: %s", c->state.name, e->msg);
@@ -167,7 +237,7 @@ int channel_reconcile(struct channel *c, struct err *e)
 	if (c->state.phase == PHASE_IDLE && !trial_on(&c->boot) && !trial_left(&c->boot))
 		memset(&c->state.offer, 0, sizeof c->state.offer);
 	if (trial_on(&c->boot))
-		rc = on_trial(c, e);
+		rc = trial_uncounted(&c->boot) ? uncounted_trial(c, e) : on_trial(c, e);
 	else if (trial_left(&c->boot))
 		rc = left_trial(c, e);
 	else if (phase_on_trial(c->state.phase))

@@ -122,7 +122,11 @@ void channel_waits(const struct channel *c, char *out, size_t cap)
 		(void)!journal_get(c->host->journal, key, said, sizeof said, &ignored);
 		if (*c->host->s->transfer_hook && *said)
 			snprintf(out, cap, "the download waits: %s", said);
-	} else if ((c->state.phase == PHASE_VALIDATED || c->state.phase == PHASE_CANARIED) && !s.open) {
+	} else if (c->state.phase != PHASE_VALIDATED && c->state.phase != PHASE_CANARIED) {
+		return;
+	} else if (trial_uncounted(&c->boot)) {
+		snprintf(out, cap, "waits for the next boot: the boot guard could not count this one");
+	} else if (!s.open) {
 		clock_text(when, s.until);
 		if (s.until == INT64_MAX)
 			snprintf(out, cap, "its window is over");

@@ -110,7 +110,8 @@ static void channel(struct examination *x, struct channel *c)
 	    *c->boot.trouble ? c->boot.trouble : boot_mode_name(c->boot.record.mode));
 	say(x, rc >= 0 && !memcmp(linked, running.bytes, DIGEST_LEN), c->state.name, "link %s",
 	    rc < 0 ? why.text : memcmp(linked, running.bytes, DIGEST_LEN) ? "does not match the boot record" : "matches the boot record");
-	say(x, true, c->state.name, "boot guard %s", c->boot.guarded ? "ran" : "did not run since this directory was made");
+	say(x, !*c->boot.status.report, c->state.name, "boot guard %s%s%s",
+	    c->boot.guarded ? "ran" : "did not run since this directory was made", *c->boot.status.report ? ": " : "", c->boot.status.report);
 	channel_look(c);
 	if (c->cfg->watch)
 		say(x, c->sensor_known && c->sensor.alive, c->state.name, "sensor %s",

@@ -133,6 +133,26 @@ bool trial_late(const struct trial *t)
 	       !boot_digest_empty(t->record.digest[RUNG_CURRENT]);
 }
 
+bool trial_uncounted(const struct trial *t)
+{
+	return t->guarded && t->status.uncounted;
+}
+
+int trial_count(struct trial *t, struct err *e)
+{
+	struct boot_report why = { "" };
+	struct boot_record r = t->record;
+	struct boot_decision d;
+
+	if (!trial_uncounted(t) || r.seq == 0 || memcmp(r.boot_id, t->boot_id, BOOT_ID_LEN) == 0)
+		return 0;
+	d = boot_decide(&r, t->boot_id, boot_slots_usable(t->dir, &r, &why));
+	if (d.write && boot_record_write(&r, t->dir, &why) < 0)
+		return failed(e, t, &why);
+	t->record = r;
+	return 0;
+}
+
 int trial_link(struct trial *t, struct err *e)
 {
 	struct boot_report why = { "" };

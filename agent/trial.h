@@ -40,6 +40,14 @@ bool trial_on(const struct trial *t);                           /* some digest i
 bool trial_left(const struct trial *t);                         /* the ladder left a trial: evidence waits for trial_revert() */
 bool trial_late(const struct trial *t);                         /* the ladder left committed content */
 
+/*
+ * The guard could not write down that it counted this boot: what was on trial
+ * before does not run in it, and nothing new goes on trial in it.
+ */
+bool trial_uncounted(const struct trial *t);
+/* At start: what the guard decided then is made durable here, before anything is built on the record. Not the link. */
+int trial_count(struct trial *t, struct err *e) MUST_CHECK;
+
 /* ERR_CONFLICT when the record's state does not allow it. */
 int trial_arm(struct trial *t, const struct digest *d, uint64_t attempt, struct err *e) MUST_CHECK;
 int trial_commit(struct trial *t, uint64_t serial, struct err *e) MUST_CHECK;

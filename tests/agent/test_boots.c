@@ -3,13 +3,55 @@
 
 #define GOOD "deploy/demo/edr-good"
 
-static void the_guard_runs(struct endpoint *p, const char *boot_id)
+/* Beneath a shell prefix, which may hold the root for a %s. */
+static void the_guard_runs_under(struct endpoint *p, const char *prefix, const char *boot_id)
 {
 	char line[1024];
 
 	endpoint_write(p, "/proc/sys/kernel/random/boot_id", boot_id, 0644);
-	snprintf(line, sizeof line, "%.*s/ringhold-bootguard --root %s >/dev/null", (int)(strrchr(p->bin, '/') - p->bin), p->bin, p->root);
+	snprintf(line, sizeof line, "%s%.*s/ringhold-bootguard --root %s >/dev/null", prefix, (int)(strrchr(p->bin, '/') - p->bin), p->bin,
+		 p->root);
 	assert_int_equal(system(line), 0);
+}
+
+static void the_guard_runs(struct endpoint *p, const char *boot_id)
+{
+	the_guard_runs_under(p, "", boot_id);
+}
+
+/* As the next boot finds it: /run is empty, and the sensor's link with it. */
+static void power_is_cut(struct endpoint *p)
+{
+	char line[512];
+
+	endpoint_agent_end(p, SIGKILL);
+	endpoint_sensor_stop(p);
+	snprintf(line, sizeof line, "rm -rf %s/run", p->root);
+	assert_int_equal(system(line), 0);
+}
+
+static bool linked_to(struct endpoint *p, const struct published *b)
+{
+	uint8_t digest[BOOT_DIGEST_LEN];
+	struct boot_report why;
+	int dir = boot_run_open(p->root, "edr", false, &why);
+	bool same = boot_link_get(dir, digest, &why) == 1 && !memcmp(digest, b->digest.bytes, sizeof digest);
+
+	close(dir);
+	return same;
+}
+
+static int quarantined(struct endpoint *p)
+{
+	char line[512];
+
+	snprintf(line, sizeof line, "ls %s" HOME_CHANNELS "/edr/quarantine.d 2>/dev/null | grep -q .", p->root);
+	return system(line) == 0;
+}
+
+static bool in_phase(const struct seen *s, const void *arg)
+{
+	return s->state.phase == *(const enum phase *)arg;
 }
 
 static bool marked_clean(struct endpoint *p)
@@ -113,6 +155,130 @@ static void a_record_that_is_gone_is_reported_and_the_content_comes_back(void **
 	loses_its_record(*state, "rm boot", "the boot record is gone");
 }
 
+static void a_record_damaged_in_one_place_is_reported_once(void **state)
+{
+	struct endpoint *p = *state;
+	int64_t since;
+
+	(void)settled(p);
+	power_is_cut(p);
+	/* The guard's own count puts it right, so that the agent finds nothing. */
+	damage(p, "dd if=/dev/zero of=boot bs=4096 count=1 conv=notrunc 2>/dev/null");
+	the_guard_runs(p, "00000002-aaaa-bbbb-cccc-dddddddddddd\n");
+	endpoint_sensor_start(p);
+	for (int start = 0; start < 2; start++) {
+		since = endpoint_look(p).state.last.evaluated;
+		endpoint_agent_start(p);
+		endpoint_until(p, "the agent is up", agent_is_up, &since, 1000);
+		assert_int_equal(endpoint_history_count(p, "the boot guard met: boot record: damaged in one place"), 1);
+		endpoint_agent_end(p, SIGKILL);
+	}
+	assert_false(quarantined(p));
+}
+
+/* ---- a slot that is lost ---- */
+
+static void committed_content_whose_slot_is_gone_is_nobodys_late_failure_and_comes_back(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one = settled(p);
+	char how[160], hex[DIGEST_HEX_LEN + 1];
+
+	digest_hex(hex, &one.digest);
+	snprintf(how, sizeof how, "rm -rf slots/%s", hex);
+	for (int reported_late = 0; reported_late < 2; reported_late++) {
+		power_is_cut(p);
+		damage(p, how);
+		the_guard_runs(p, "00000002-aaaa-bbbb-cccc-dddddddddddd\n");
+		/* Nobody reported it in the boot that met it: of the next one the guard has nothing to say. */
+		if (reported_late) {
+			power_is_cut(p);
+			the_guard_runs(p, "00000003-aaaa-bbbb-cccc-dddddddddddd\n");
+		}
+		endpoint_sensor_start(p);
+		endpoint_agent_start(p);
+		endpoint_until(p, "it is back", endpoint_runs_committed, &one, 1000);
+		assert_false(quarantined(p));
+		assert_int_equal(endpoint_history_count(p, "late_failure"), 0);
+	}
+	assert_true(endpoint_has_history(p, "disk-error"));
+}
+
+/* ---- a boot that the guard cannot count ---- */
+
+static void a_trial_that_the_guard_could_not_count_does_not_run_in_that_boot(void **state)
+{
+	static const enum phase active = PHASE_ACTIVE, validated = PHASE_VALIDATED;
+	struct endpoint *p = *state;
+	struct published one = settled(p), two = endpoint_bundle(p, GOOD, 111, NULL);
+	char prefix[400], *out;
+
+	if (access("/usr/bin/strace", X_OK) < 0)
+		skip_missing_program("strace");
+	endpoint_assign(p, &two, &one, 1, 600, 0);
+	endpoint_until(p, "it is on trial", in_phase, &active, 1000);
+	power_is_cut(p);
+	snprintf(prefix, sizeof prefix, "ASAN_OPTIONS=detect_leaks=0 strace -qq -o /dev/null -P %s" HOME_CHANNELS "/edr/boot -e inject=fsync:error=EIO ",
+		 p->root);
+	the_guard_runs_under(p, prefix, "00000002-aaaa-bbbb-cccc-dddddddddddd\n");
+	assert_true(linked_to(p, &one));
+	endpoint_sensor_start(p);
+	/* However often the agent starts, whatever it is offered. */
+	for (int start = 0; start < 2; start++) {
+		endpoint_agent_start(p);
+		endpoint_until(p, "the trial waits for another boot", in_phase, &validated, 1000);
+		assert_true(linked_to(p, &one));
+		for (int i = 0; i < 100; i++) {
+			assert_true(linked_to(p, &one));
+			*p->clock_ms += 1000;
+			poll(NULL, 0, 5);
+		}
+		assert_int_equal(endpoint_look(p).record.mode, BOOT_COMMITTED);
+		assert_int_equal(endpoint_command(p, &out, "status", NULL, NULL), 0);
+		assert_non_null(strstr(out, "the boot guard could not count this one"));
+		free(out);
+		endpoint_agent_end(p, SIGKILL);
+	}
+	assert_true(endpoint_has_history(p, "disk-error: the boot guard could not count this boot, which runs current"));
+	assert_int_equal(endpoint_history_count(p, "the boot guard met: boot record: fsync"), 1);
+	assert_false(quarantined(p));
+	power_is_cut(p);
+	the_guard_runs(p, "00000003-aaaa-bbbb-cccc-dddddddddddd\n");
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	endpoint_until(p, "it is committed after a boot that was counted", endpoint_runs_committed, &two, 5000);
+}
+
+/* Three boots failed, and in the one that steps down the guard can write nothing. */
+static void a_step_down_that_the_guard_could_not_write_stands(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one = settled(p), two = endpoint_bundle(p, GOOD, 111, NULL);
+	char prefix[400], id[64];
+
+	if (access("/usr/bin/strace", X_OK) < 0)
+		skip_missing_program("strace");
+	endpoint_assign(p, &two, &one, 1, 30, 0);
+	endpoint_until(p, "it is committed", endpoint_runs_committed, &two, 1000);
+	power_is_cut(p);
+	while (endpoint_look(p).record.tries_left || endpoint_look(p).record.flags) {
+		snprintf(id, sizeof id, "0000001%u-aaaa-bbbb-cccc-dddddddddddd\n", endpoint_look(p).record.tries_left);
+		power_is_cut(p);
+		the_guard_runs(p, id);
+	}
+	power_is_cut(p);
+	snprintf(prefix, sizeof prefix, "ASAN_OPTIONS=detect_leaks=0 strace -qq -o /dev/null -P %s" HOME_CHANNELS "/edr/boot -e inject=pwrite64:error=EROFS ",
+		 p->root);
+	the_guard_runs_under(p, prefix, "00000020-aaaa-bbbb-cccc-dddddddddddd\n");
+	assert_true(linked_to(p, &one));
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	endpoint_until(p, "the older content is settled for", endpoint_runs_committed, &one, 1000);
+	assert_true(linked_to(p, &one));
+	assert_true(endpoint_has_history(p, "late_failure"));
+	assert_true(quarantined(p));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -121,6 +287,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_record_damaged_in_both_places_is_reported_and_the_content_comes_back, endpoint_setup,
 						endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_record_that_is_gone_is_reported_and_the_content_comes_back, endpoint_setup, endpoint_teardown),
+		cmocka_unit_test_setup_teardown(a_record_damaged_in_one_place_is_reported_once, endpoint_setup, endpoint_teardown),
+		cmocka_unit_test_setup_teardown(committed_content_whose_slot_is_gone_is_nobodys_late_failure_and_comes_back, endpoint_setup,
+						endpoint_teardown),
+		cmocka_unit_test_setup_teardown(a_trial_that_the_guard_could_not_count_does_not_run_in_that_boot, endpoint_setup,
+						endpoint_teardown),
+		cmocka_unit_test_setup_teardown(a_step_down_that_the_guard_could_not_write_stands, endpoint_setup, endpoint_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
