@@ -7,29 +7,54 @@
 
 #include "agent/channel.h"
 #include "agent/command.h"
+#include "agent/command_json.h"
 #include "agent/confine.h"
 #include "agent/home.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "content/sandbox.h"
 
+/* One line for people, one object for programs. */
+struct finding {
+	bool fine;
+	char what[64];
+	char words[1024];
+};
+
+/* A process of the agent, as it would be confined. */
+struct confined {
+	const char *name;
+	uid_t uid;
+	unsigned in_force, missing;
+};
+
+#define FINDINGS_MAX (64 + 8 * SETTINGS_CHANNELS_MAX)
+
 struct examination {
+	bool strict;
 	unsigned wrong;
+	struct finding found[FINDINGS_MAX];
+	size_t count;
+	struct confined processes[CONFINE_ROLES + 1];
+	size_t process_count;
+	uint32_t landlock;
+	bool seccomp;
 };
 
 static void PRINTF_LIKE(4, 5) say(struct examination *x, bool fine, const char *what, const char *fmt, ...)
 {
-	AUTO(buf) struct buf *text = buf_new(4096);
-	char words[1024];
+	struct finding *f = &x->found[x->count];
 	va_list args;
 
-	va_start(args, fmt);
-	vsnprintf(words, sizeof words, fmt, args);
-	va_end(args);
-	if (text)
-		log_escape(text, words, strlen(words));
-	printf("%-5s %-20s %s\n", fine ? "ok" : "WRONG", what, text && text->data ? text->data : "");
 	x->wrong += !fine;
+	if (x->count == FINDINGS_MAX)
+		return;
+	x->count++;
+	f->fine = fine;
+	snprintf(f->what, sizeof f->what, "%s", what);
+	va_start(args, fmt);
+	vsnprintf(f->words, sizeof f->words, fmt, args);
+	va_end(args);
 }
 
 /* Each kernel interface that a process would confine itself with, and what this one does not know yet. */
@@ -38,8 +63,8 @@ static void kernel(struct examination *x, const struct settings *s)
 	static const struct { uint32_t abi; const char *lacks; } news[] = {
 		{ 1, "files" }, { 3, "truncation" }, { 4, "TCP" }, { 5, "device control" }, { 6, "signals and abstract sockets" },
 	};
-	uint32_t abi = sandbox_landlock_abi();
-	bool filters = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
+	uint32_t abi = x->landlock = sandbox_landlock_abi();
+	bool filters = x->seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
 	char lacks[200] = "";
 	size_t at = 0;
 
@@ -55,6 +80,7 @@ static void confinement(struct examination *x, const struct settings *s, enum co
 {
 	unsigned want = role == CONFINE_ROLES ? CONFINE_SUPERVISOR : CONFINE_ALL, bits;
 	struct confine_identity who = { .uid = 0 };
+	struct confined *process = &x->processes[x->process_count];
 	char in_force[200], missing[200];
 	struct err e;
 
@@ -62,11 +88,13 @@ static void confinement(struct examination *x, const struct settings *s, enum co
 		say(x, false, confine_role_name(role), "%s", e.msg);
 		return;
 	}
+	*process = (struct confined){ .name = confine_role_name(role), .uid = who.uid && geteuid() == 0 ? who.uid : geteuid(),
+				      .in_force = bits, .missing = want & ~bits };
+	x->process_count++;
 	confine_words(bits, in_force, sizeof in_force);
-	confine_words(want & ~bits, missing, sizeof missing);
-	say(x, !s->strict_sandbox || !(want & ~bits), confine_role_name(role), "uid %u; in force: %s%s%s",
-	    (unsigned)(who.uid && geteuid() == 0 ? who.uid : geteuid()), *in_force ? in_force : "nothing",
-	    *missing ? "; missing: " : "", missing);
+	confine_words(process->missing, missing, sizeof missing);
+	say(x, !s->strict_sandbox || !process->missing, process->name, "uid %u; in force: %s%s%s", (unsigned)process->uid,
+	    *in_force ? in_force : "nothing", *missing ? "; missing: " : "", missing);
 }
 
 /* Only where a channel has them. Without control groups the canary counts their processes and adds up their memory itself. */
@@ -118,31 +146,103 @@ static void channel(struct examination *x, struct channel *c)
 		    !c->sensor_known ? "never reported" : c->sensor.alive ? sensor_state_name(c->sensor.state) : "is dead");
 }
 
+static void examine(struct examination *x, const struct settings *s)
+{
+	struct host h = { 0 };
+	struct err e;
+	int rc;
+
+	x->strict = s->strict_sandbox;
+	say(x, true, "configuration", "%s" SETTINGS_PATH, s->root);
+	trust(x, s);
+	rc = host_open(&h, s, true, &e);
+	say(x, rc == 0, "state", "%s", rc < 0 ? e.msg : "agent.db, contract and channels can be read");
+	for (size_t i = 0; rc == 0 && i < h.channel_count; i++)
+		channel(x, &h.channels[i]);
+	if (rc == 0)
+		say(x, true, "server", "%s", *h.credentials.now.device ? h.credentials.server.server : "not enrolled");
+	host_close(&h);
+	kernel(x, s);
+	for (int role = 0; role <= CONFINE_ROLES; role++)
+		confinement(x, s, (enum confine_role)role);
+	commands(x, s);
+}
+
+/* ---- saying it ---- */
+
+static void text(const struct examination *x)
+{
+	for (size_t i = 0; i < x->count; i++) {
+		const struct finding *f = &x->found[i];
+		AUTO(buf) struct buf *words = buf_new(4096);
+
+		if (words)
+			log_escape(words, f->words, strlen(f->words));
+		printf("%-5s %-20s %s\n", f->fine ? "ok" : "WRONG", f->what, words && words->data ? words->data : "");
+	}
+}
+
+static void put_words(struct json_writer *w, const char *key, unsigned bits)
+{
+	json_open_array(w, key);
+	for (unsigned bit = 1; bit < CONFINE_ALL; bit <<= 1)
+		if (bits & bit)
+			json_put_text(w, NULL, confine_word(bit));
+	json_close_array(w);
+}
+
+static int json(const struct examination *x, struct err *e)
+{
+	struct command_json j;
+	int rc = command_json_open(&j, e);
+
+	if (rc < 0)
+		return rc;
+	json_put_bool(&j.w, "fine", !x->wrong);
+	json_open_array(&j.w, "findings");
+	for (size_t i = 0; i < x->count; i++) {
+		json_open_object(&j.w, NULL);
+		json_put_bool(&j.w, "fine", x->found[i].fine);
+		json_put_text(&j.w, "what", x->found[i].what);
+		json_put_text(&j.w, "words", x->found[i].words);
+		json_close_object(&j.w);
+	}
+	json_close_array(&j.w);
+	json_open_object(&j.w, "confinement");
+	json_put_bool(&j.w, "strict", x->strict);
+	json_put_int(&j.w, "landlock_abi", x->landlock);
+	json_put_bool(&j.w, "seccomp", x->seccomp);
+	json_open_array(&j.w, "processes");
+	for (size_t i = 0; i < x->process_count; i++) {
+		json_open_object(&j.w, NULL);
+		json_put_text(&j.w, "process", x->processes[i].name);
+		json_put_int(&j.w, "uid", x->processes[i].uid);
+		put_words(&j.w, "in_force", x->processes[i].in_force);
+		put_words(&j.w, "missing", x->processes[i].missing);
+		json_close_object(&j.w);
+	}
+	json_close_array(&j.w);
+	json_close_object(&j.w);
+	rc = command_json_print(&j, e);
+	command_json_close(&j);
+	return rc;
+}
+
 int command_doctor(int argc, char **argv, const void *options, struct err *e)
 {
-	struct examination x = { 0 };
+	static struct examination x;
+	const struct show_options *o = options;
 	AUTO(settings) struct settings *s = NULL;
-	struct host h = { 0 };
-	int rc;
 
 	(void)argc;
 	(void)argv;
-	(void)options;
 	log_init("agent", LOG_ERROR);
 	if (settings_load(&s, command_root(), NULL, e) < 0)
 		return e->code;
-	say(&x, true, "configuration", "%s" SETTINGS_PATH, s->root);
-	trust(&x, s);
-	rc = host_open(&h, s, true, e);
-	say(&x, rc == 0, "state", "%s", rc < 0 ? e->msg : "agent.db, contract and channels can be read");
-	for (size_t i = 0; rc == 0 && i < h.channel_count; i++)
-		channel(&x, &h.channels[i]);
-	if (rc == 0)
-		say(&x, true, "server", "%s", *h.credentials.now.device ? h.credentials.server.server : "not enrolled");
-	host_close(&h);
-	kernel(&x, s);
-	for (int role = 0; role <= CONFINE_ROLES; role++)
-		confinement(&x, s, (enum confine_role)role);
-	commands(&x, s);
+	examine(&x, s);
+	if (!o->json)
+		text(&x);
+	else if (json(&x, e) < 0)
+		return e->code;
 	return x.wrong ? 1 : 0;
 }

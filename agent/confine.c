@@ -168,14 +168,23 @@ unsigned confine_supervisor(void)
 	return got;
 }
 
-void confine_words(unsigned bits, char *out, size_t cap)
+const char *confine_word(unsigned bit)
 {
 	static const char *const words[] = { "no_new_privs", "rlimits",         "own user", "undumpable", "dies with supervisor",
 					     "no capabilities", "empty bounding set", "landlock", "seccomp" };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (bit == 1u << i)
+			return words[i];
+	return NULL;
+}
+
+void confine_words(unsigned bits, char *out, size_t cap)
+{
 	size_t at = 0;
 
 	out[0] = 0;
-	for (size_t i = 0; i < ARRAY_LEN(words) && at < cap; i++)
-		if (bits & 1u << i)
-			at += (size_t)snprintf(out + at, cap - at, "%s%s", at ? ", " : "", words[i]);
+	for (unsigned bit = 1; bit < CONFINE_ALL && at < cap; bit <<= 1)
+		if (bits & bit)
+			at += (size_t)snprintf(out + at, cap - at, "%s%s", at ? ", " : "", confine_word(bit));
 }

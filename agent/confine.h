@@ -73,6 +73,7 @@ int confine_begin_scratch(const struct settings *s, struct err *e) MUST_CHECK;
 /* At the supervisor's start: warns of all that is missing; ERR_UNSUPPORTED when strict-sandbox forbids that. */
 int confine_examine_all(const struct settings *s, struct err *e) MUST_CHECK;
 
+const char *confine_word(unsigned bit);                 /* "own user" for CONFINE_USER; NULL: not one of them */
 /* "no_new_privs, own user" for the bits given; "" for none. */
 void confine_words(unsigned bits, char *out, size_t cap);
 

@@ -85,7 +85,7 @@ static const struct cli_command commands[] = {
 	{ "install", "PATH", "take content from a file or a mirror directory", 1, 1, OPTIONS(install_opts, install_options), command_install, install_more },
 	{ "enrol", "STRING", "keep the enrolment string for the next check-in", 1, 1, NO_OPTIONS, command_enrol, NULL },
 	{ "contract-changed", "", "prove what runs under the contract of an upgraded sensor", 0, 0, OPTIONS(contract_opts, contract_options), command_contract_changed, contract_more },
-	{ "doctor", "", "is everything in place; which confinement is in force", 0, 0, NO_OPTIONS, command_doctor, doctor_more },
+	{ "doctor", "", "is everything in place; which confinement is in force", 0, 0, OPTIONS(show_opts, show_options), command_doctor, doctor_more },
 };
 
 int main(int argc, char **argv)

@@ -30,6 +30,21 @@ static void assert_json(struct endpoint *p, const char *schema, const char *comm
 #define CHECK "schema/agent-check.schema.json"
 #define EXPLAIN "schema/agent-explain.schema.json"
 
+/* A document each. */
+static void assert_json_lines(struct endpoint *p, const char *schema, const char *command)
+{
+	char *out = NULL, *rest;
+	unsigned n = 0;
+
+	assert_int_equal(endpoint_command(p, &out, command, "--json", NULL), 0);
+	rest = out;
+	for (char *line; (line = strsep(&rest, "\n"));)
+		if (*line && ++n)
+			assert_as_published(schema, line);
+	assert_true(n > 1);
+	free(out);
+}
+
 static void a_hold_says_which_detections_it_leaves_out_and_since_when(void **state)
 {
 	struct endpoint *p = *state;
@@ -62,6 +77,7 @@ static void a_hold_says_which_detections_it_leaves_out_and_since_when(void **sta
 	assert_tells(p, "explain", NULL, 0, "ipc-0008");
 	assert_tells(p, "explain", "111", 0, "by hold");
 	assert_tells(p, "history", "edr", 0, "leaves out serial 111, 1 detections");
+	assert_json_lines(p, "schema/agent-history.schema.json", "history");
 	/* A newer one is kept away as well; what was known to be missing keeps its day, and needs no network. */
 	*p->clock_ms += 3600 * 1000;
 	three = endpoint_bundle(p, ONE_MORE, 112, NULL);

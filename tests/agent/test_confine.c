@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/confine.h"
+#include "as_published.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/proc.h"
@@ -448,6 +449,30 @@ static void doctor_says_of_every_process_what_is_in_force(void **state)
 	free(out);
 }
 
+static void doctor_says_it_to_programs_as_published(void **state)
+{
+	static const char schema[] = "schema/agent-doctor.schema.json";
+	char *out;
+
+	(void)state;
+	NEED_AGENT();
+	settings_free(settings_with(USERS));
+	(void)run_agent(&out, "doctor", "--json", NULL, NULL);
+	assert_as_published(schema, out);
+	for (int role = 0; role <= CONFINE_ROLES; role++)
+		expect_said(out, confine_role_name((enum confine_role)role));
+	expect_said(out, "\"fine\": false");           /* there is no root of trust */
+	expect_said(out, "\"uid\": 64001");
+	if (sandbox_landlock_abi())
+		assert_null(strstr(out, "\"missing\": [\n"));
+	free(out);
+	(void)run_agent(&out, "doctor", "--json", without, (void *)(uintptr_t)"landlock");
+	assert_as_published(schema, out);
+	expect_said(out, "\"landlock_abi\": 0");
+	expect_said(out, "\"missing\": [\n");
+	free(out);
+}
+
 static void doctor_says_whether_check_commands_have_a_place_of_their_own(void **state)
 {
 	char *out;
@@ -570,6 +595,7 @@ int main(void)
 		cmocka_unit_test(a_confined_canary_still_runs_a_check_command_and_takes_all_it_started_along),
 		cmocka_unit_test(doctor_says_of_every_process_what_is_in_force),
 		cmocka_unit_test(doctor_says_whether_check_commands_have_a_place_of_their_own),
+		cmocka_unit_test(doctor_says_it_to_programs_as_published),
 		cmocka_unit_test(doctor_says_what_the_kernel_lacks),
 		cmocka_unit_test(a_strict_agent_does_not_run_without),
 		cmocka_unit_test(nor_does_a_strict_role_by_itself),
