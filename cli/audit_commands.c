@@ -106,15 +106,15 @@ struct listing {
 	struct buf *text;
 	struct json_writer w;
 	int64_t left;           /* -1: all */
+	int64_t last;           /* number of the last row */
 };
 
 static int take_row(void *arg, const struct json_doc *d, const struct json *row, struct err *e)
 {
 	struct listing *x = arg;
 
-	(void)d;
 	json_put_value(&x->w, NULL, row);
-	if (buf_check(x->text, e) < 0)
+	if (json_want_int(d, row, "id", 1, INT64_MAX, &x->last, e) < 0 || buf_check(x->text, e) < 0)
 		return e->code;
 	return x->left > 0 && --x->left == 0;
 }
@@ -139,6 +139,8 @@ static int list(int argc, char **argv, const void *options, struct err *e)
 	if (remote_open(&r, &o->remote, e) < 0 || each_row(r, o, (uint64_t)o->after, take_row, &x, e) < 0)
 		return e->code;
 	json_close_array(&x.w);
+	json_put_int(&x.w, "last", x.last);
+	json_put_bool(&x.w, "more", x.left == 0);
 	json_close_object(&x.w);
 	if (buf_check(text, e) < 0 || json_parse(&d, "audit", text->data, text->len, NULL, e) < 0)
 		return e->code;

@@ -321,6 +321,7 @@ int remote_all(struct remote *r, const char *path, struct remote_answer *out, st
 			return err_set(e, ERR_LIMIT, "the server's list has no end: %d pages were read", PAGES_MAX);
 	} while (next[0]);
 	json_close_array(&w);
+	json_put_null(&w, "next");
 	json_close_object(&w);
 	return buf_check(w.out, e) < 0 ? e->code : json_parse(&out->doc, "the list", w.out->data, w.out->len, NULL, e);
 }

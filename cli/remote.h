@@ -65,7 +65,7 @@ int remote_call(struct remote *r, const char *method, const char *path, const st
 		struct err *e) MUST_CHECK;
 void remote_answer_release(struct remote_answer *a);
 
-/* A list of the operator plane, page after page, as one: {"items": [...]}. path may hold a query. */
+/* A list of the operator plane, page after page, as one that has no next: {"items": [...], "next": null}. path may hold a query. */
 int remote_all(struct remote *r, const char *path, struct remote_answer *out, struct err *e) MUST_CHECK;
 /* The same shown: a table, or, for programs, the JSON. */
 struct remote_column;

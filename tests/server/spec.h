@@ -111,6 +111,23 @@ static inline void spec_fits(const struct spec *s, const struct json *schema, co
 		fail_msg("%s: %s", what, e.msg);
 }
 
+/* The same of schema/NAME.schema.json, which stands by itself. */
+static inline void spec_fits_published(const char *name, const struct json_doc *doc, const char *what)
+{
+	AUTO(buf) struct buf *text = NULL;
+	AUTO(json) struct json_doc *whole = NULL;
+	AUTO(schema) struct schema *compiled = NULL;
+	char path[100];
+	struct err e;
+
+	snprintf(path, sizeof path, "schema/%s.schema.json", name);
+	assert_ok(file_read(&text, path, 1 << 20, &e));
+	assert_ok(json_parse(&whole, path, text->data, text->len, NULL, &e));
+	assert_ok(schema_compile(&compiled, whole, whole->root, &e));
+	if (schema_check(compiled, doc, doc->root, NULL, &e) < 0)
+		fail_msg("%s: %s", what, e.msg);
+}
+
 /* {path*} of a route is {path} there, and names of parameters are the file's own. */
 static inline bool spec_same_path(const char *pattern, const char *path)
 {

@@ -27,8 +27,10 @@ static void checkin(struct place *x, int seq, const char *events, const char *wa
 static void call_gate_records(struct place *x)
 {
 	static const char path[] = "/v1/channels/{channel}/rollback", address[] = "/v1/channels/edr/rollback";
+	AUTO(json) struct json_doc *explained = NULL;
 	struct fixture_bundle b;
 	char hex[DIGEST_HEX_LEN + 1], text[400];
+	struct err e;
 
 	fixture_bundle(x->plane->o->f, &b, 2, "bad rules");
 	digest_hex(hex, &b.bundle->digest);
@@ -52,6 +54,10 @@ static void call_gate_records(struct place *x)
 	GOOD("GET", "/v1/gate-records/{sha256}", text, NULL);
 	BAD("GET", "/v1/gate-records", "/v1/gate-records?after=x", NULL, 400, "malformed");
 	BAD("GET", "/v1/gate-records/{sha256}", "/v1/gate-records/" HEX64, NULL, 404, "not-found");
+	assert_int_equal(TOOL(x->plane->o, "", "rollout", "explain", "2", "--json"), 0);
+	assert_ok(json_parse(&explained, "explain", x->plane->o->said, strlen(x->plane->o->said), NULL, &e));
+	assert_true(json_get(explained->root, "items")->count > 0);
+	spec_fits_published("rollout-explain", explained, "rollout explain");
 	snprintf(text, sizeof text, "{\"to\":\"%s\",\"reason\":\"it was good\"}", hex);
 	BAD("POST", path, address, text, 409, "conflict");
 }

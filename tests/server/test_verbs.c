@@ -1,16 +1,11 @@
 /*
  * test_verbs: every verb of `ringhold` explains itself, what it answers for
- * programs is JSON, and a dry run leaves a real server as it was.
+ * programs is what openapi.yaml or a schema of schema/ says, and a dry run
+ * leaves a real server as it was.
  */
-#include "plane.h"
+#include "verbs.h"
 
-#define DEVICE_FACTS "{\"format\":1,\"facts\":{\"os\":\"debian-12\",\"tags\":[\"pilot\"],\"host\":\"a.lab\"}}"
-#define MAP "{\"format\":1,\"salt\":\"00112233445566778899aabbccddeeff\",\"rings\":[\"canary\",\"early\",\"broad\"],\"rules\":[{\"ring\":\"early\",\"tags\":[\"pilot\"]}]}"
-
-struct place {
-	struct plane *plane;
-	char digest[DIGEST_HEX_LEN + 1], device[64], token[64], request[80], map[256], policy[256], archive[256], contract[256];
-};
+#include "spec.h"
 
 /* ---- every verb there is ---- */
 
@@ -55,14 +50,6 @@ static void split(const char *verb, char words[4][40], const char *argv[8], cons
 	argv[n] = NULL;
 }
 
-static bool one_of(const char *verb, const char *const *list)
-{
-	for (; *list; list++)
-		if (strcmp(verb, *list) == 0)
-			return true;
-	return false;
-}
-
 static void every_verb_explains_itself_and_answers_programs(void **state)
 {
 	struct place *x = *state;
@@ -92,65 +79,74 @@ static void every_verb_explains_itself_and_answers_programs(void **state)
 	assert_in_range(count, 60, 200);
 }
 
-/* ---- the state of the server ---- */
+/* ---- what they answer, and what a dry run changes ---- */
 
-/* What moves by itself. */
-static const char *const restless[] = { "now", "last_used", "last_seen", "signing", "began", "background", NULL };
+#define ROLLOUT "GET /v1/rollouts/{id}"
+#define MOVED "POST /v1/rollouts/{id}/{move}"
 
-static void put_still(struct json_writer *w, const char *key, const struct json *v)
-{
-	if (v->type == JSON_OBJECT) {
-		json_open_object(w, key);
-		for (uint32_t i = 0; i < v->count; i++)
-			if (!one_of(v->u.members[i].key.text, restless))
-				put_still(w, v->u.members[i].key.text, &v->u.members[i].value);
-		json_close_object(w);
-	} else if (v->type == JSON_ARRAY) {
-		json_open_array(w, key);
-		for (uint32_t i = 0; i < v->count; i++)
-			put_still(w, NULL, &v->u.items[i]);
-		json_close_array(w);
-	} else {
-		json_put_value(w, key, v);
-	}
-}
+static const struct verb looks[] = {
+	{ { "status" }, NULL, "GET /v1/status" }, { { "events" }, NULL, "GET /v1/events" }, { { "bundles" }, NULL, "GET /v1/bundles" },
+	{ { "bundles", "edr" }, NULL, "GET /v1/bundles" }, { { "rings", "show" }, NULL, "GET /v1/status" },
+	{ { "rings", "simulate", "$map" }, NULL, "POST /v1/rings/simulate" }, { { "rollout", "list" }, NULL, "GET /v1/rollouts" },
+	{ { "rollout", "show", "1" }, NULL, ROLLOUT }, { { "rollout", "explain", "1" }, NULL, "rollout-explain" },
+	{ { "rollout", "drop", "edr" }, NULL, "GET /v1/channels/{channel}/drops" }, { { "followed" }, NULL, "GET /v1/followed" },
+	{ { "policy", "show", "edr" }, NULL, "policy" }, { { "policy", "versions", "edr" }, NULL, "GET /v1/policies/{channel}/versions" },
+	{ { "devices", "list" }, NULL, "GET /v1/devices" }, { { "devices", "show", "$device" }, NULL, "GET /v1/devices/{device}" },
+	{ { "contract", "list" }, NULL, "GET /v1/contracts" }, { { "token", "list" }, NULL, "GET /v1/tokens" },
+	{ { "token", "enrolments" }, NULL, "GET /v1/enrolment-tokens" }, { { "token", "show", "$token" }, NULL, "GET /v1/tokens/{token}" },
+	{ { "token", "whoami" }, NULL, "GET /v1/self" }, { { "audit", "list" }, NULL, "GET /v1/audit" },
+	{ { "audit", "verify" }, NULL, "audit-verify" }, { { "request", "list" }, NULL, "GET /v1/signing-requests" },
+	{ { "request", "show", "$request" }, NULL, "request-show" }, { { "webhooks", "list" }, NULL, "GET /v1/webhooks" },
+	{ { "webhooks", "show", "siem" }, NULL, "GET /v1/webhooks/{webhook}" },
+	{ { "webhooks", "queue", "siem" }, NULL, "GET /v1/webhooks/{webhook}/messages" },
+	{ { "webhooks", "dead", "siem" }, NULL, "GET /v1/webhooks/{webhook}/messages" },
+};
 
-static char *state_of(struct plane *p)
-{
-	static const char *const paths[] = {
-		"/v1/status", "/v1/bundles", "/v1/contracts", "/v1/rollouts", "/v1/rollouts/1", "/v1/channels/edr/drops", "/v1/devices",
-		"/v1/enrolment-tokens", "/v1/tokens", "/v1/signing-requests?state=all", "/v1/policies/edr", "/v1/roles/fleet",
-		"/v1/events?limit=1000", "/v1/audit?limit=1000", "/content/metadata/timestamp.json",
-	};
-	AUTO(buf) struct buf *all = buf_new(0);
+static const struct verb changes[] = {
+	{ { "publish", "$archive" }, "content-edr", "POST /v1/bundles" },
+	{ { "rollout", "pause", "1", "--reason", "x" }, NULL, MOVED }, { { "rollout", "halt", "1", "--reason", "x" }, NULL, MOVED },
+	{ { "rollout", "abort", "1", "--reason", "x" }, NULL, MOVED }, { { "rollout", "retry", "1", "--reason", "x" }, NULL, MOVED },
+	{ { "rollout", "emergency", "1", "--reason", "x" }, NULL, MOVED },
+	{ { "rollout", "rollback", "edr", "--to", "1", "--reason", "x" }, NULL, "POST /v1/channels/{channel}/rollback" },
+	{ { "rollout", "drop", "edr", "ipc-0001", "--reason", "x" }, NULL, "POST /v1/channels/{channel}/drops" },
+	{ { "stop", "edr", "$digest", "--reason", "x" }, NULL, MOVED },
+	{ { "policy", "set", "$policy" }, NULL, "PUT /v1/policies/{channel}" },
+	{ { "rings", "set", "$map" }, "fleet", "POST /v1/rings/simulate" },
+	{ { "rings", "override", "$device", "pilot" }, "fleet", "POST /v1/rings/simulate" },
+	{ { "rings", "override", "$device", "--clear" }, "fleet", "POST /v1/rings/simulate" },
+	{ { "devices", "assign", "$device", "ring=early" }, NULL, "PUT /v1/devices/{device}/attributes" },
+	{ { "devices", "revoke", "$device", "--reason", "x y" }, NULL, "DELETE /v1/devices/{device}" },
+	{ { "contract", "register", "$contract" }, NULL, "POST /v1/contracts" },
+	{ { "token", "enrol", "--name", "lab2" }, NULL, "POST /v1/enrolment-tokens" },
+	{ { "token", "end-enrolment", "$enrolment" }, NULL, "DELETE /v1/enrolment-tokens/{token}" },
+	{ { "token", "create", "bob", "--role", "viewer" }, NULL, "POST /v1/tokens" },
+	{ { "token", "rotate", "$token" }, NULL, "POST /v1/tokens/{token}/rotate" },
+	{ { "token", "revoke", "$token" }, NULL, "DELETE /v1/tokens/{token}" },
+	{ { "request", "withdraw", "$request" }, NULL, "request-state" }, { { "request", "renew", "fleet", "--reason", "x" }, NULL, "request-show" },
+	{ { "request", "import", "$file" }, NULL, "request-show" }, { { "sign", "$file" }, "targets", "request-show" },
+	{ { "recall", "edr", "1", "--reason", "x" }, "recall", "role-edit" },
+	{ { "approve", "edr", "1", "--party", "bank" }, "approve-bank", "role-edit" },
+	{ { "floor", "edr", "1", "--reason", "x" }, "content-edr", "role-edit" },
+	{ { "webhooks", "set", "other", "--url", "https://example.com/" }, NULL, "PUT /v1/webhooks/{webhook}" },
+	{ { "webhooks", "rotate", "siem" }, NULL, "POST /v1/webhooks/{webhook}/rotate" },
+	{ { "webhooks", "test", "siem" }, NULL, "POST /v1/webhooks/{webhook}/test" },
+	{ { "webhooks", "redeliver", "siem" }, NULL, "POST /v1/webhooks/{webhook}/redeliver" },
+	{ { "webhooks", "remove", "siem" }, NULL, "DELETE /v1/webhooks/{webhook}" },
+};
 
-	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-		AUTO_REPLY a = ask(p, FIXTURE_TOKEN, "GET", paths[i], NULL);
-		struct json_writer w = { .out = all };
+/* Of a rollout that waits for people, and that another published. */
+static const struct verb agreements[] = {
+	{ { "rollout", "approve", "2", "--reason", "x", "--token-file", "$anna" }, NULL, "POST /v1/rollouts/{id}/approve" },
+	{ { "rollout", "promote", "2", "--reason", "x", "--token-file", "$anna" }, NULL, MOVED },
+};
 
-		if (a.status != 200)
-			fail_msg("%s: %ld %s", paths[i], a.status, a.text->data);
-		buf_addf(all, "\n%s\n", paths[i]);
-		put_still(&w, NULL, a.doc->root);
-	}
-	return buf_take(all);
-}
-
-static void assert_same(const char *verb, const char *before, const char *after)
-{
-	size_t at = 0;
-
-	if (strcmp(before, after) == 0)
-		return;
-	while (before[at] == after[at])
-		at++;
-	fail_msg("%s --dry-run changed something:\n%.200s\nbecame\n%.200s", verb, before + (at > 80 ? at - 80 : 0), after + (at > 80 ? at - 80 : 0));
-}
+/* Of one that is paused. */
+static const struct verb going_on[] = { { { "rollout", "resume", "1", "--reason", "x" }, NULL, MOVED } };
 
 /* Ceremonies are shown on standard error; the answer is the document that follows. */
-static void assert_json(const char *verb, const char *said)
+static struct json_doc *answer_in(const char *verb, const char *said)
 {
-	AUTO(json) struct json_doc *d = NULL;
+	struct json_doc *d = NULL;
 	struct err e;
 
 	while (*said && *said != '{' && *said != '[') {
@@ -161,284 +157,155 @@ static void assert_json(const char *verb, const char *said)
 	}
 	if (json_parse(&d, verb, said, strlen(said), NULL, &e) < 0)
 		fail_msg("%s --json: %s in:\n%s", verb, e.msg, said);
+	return d;
 }
 
-/* ---- the verbs of the operator plane ---- */
-
-#define WORDS_MAX 12
-
-struct verb {
-	const char *words[WORDS_MAX];   /* "$digest" and the like are filled in */
-	const char *key;                /* role whose key signs; NULL: none */
-};
-
-static const struct verb looks[] = {
-	{ { "status" }, NULL }, { { "events" }, NULL }, { { "bundles" }, NULL }, { { "bundles", "edr" }, NULL },
-	{ { "rings", "show" }, NULL }, { { "rings", "simulate", "$map" }, NULL },
-	{ { "rollout", "list" }, NULL }, { { "rollout", "show", "1" }, NULL }, { { "rollout", "explain", "1" }, NULL },
-	{ { "rollout", "drop", "edr" }, NULL }, { { "followed" }, NULL },
-	{ { "policy", "show", "edr" }, NULL },
-	{ { "devices", "list" }, NULL }, { { "devices", "show", "$device" }, NULL },
-	{ { "contract", "list" }, NULL },
-	{ { "token", "list" }, NULL }, { { "token", "enrolments" }, NULL },
-	{ { "audit", "list" }, NULL }, { { "audit", "verify" }, NULL }, { { "token", "show", "$token" }, NULL }, { { "token", "whoami" }, NULL },
-	{ { "request", "list" }, NULL }, { { "request", "show", "$request" }, NULL },
-};
-
-static const struct verb changes[] = {
-	{ { "publish", "$archive" }, "content-edr" },
-	{ { "rollout", "pause", "1", "--reason", "x" }, NULL }, { { "rollout", "halt", "1", "--reason", "x" }, NULL },
-	{ { "rollout", "abort", "1", "--reason", "x" }, NULL }, { { "rollout", "retry", "1", "--reason", "x" }, NULL },
-	{ { "rollout", "rollback", "edr", "--to", "1", "--reason", "x" }, NULL },
-	{ { "rollout", "drop", "edr", "ipc-0001", "--reason", "x" }, NULL },
-	{ { "stop", "edr", "$digest", "--reason", "x" }, NULL },
-	{ { "policy", "set", "$policy" }, NULL },
-	{ { "rings", "set", "$map" }, "fleet" }, { { "rings", "override", "$device", "pilot" }, "fleet" },
-	{ { "rings", "override", "$device", "--clear" }, "fleet" },
-	{ { "devices", "assign", "$device", "ring=early" }, NULL }, { { "devices", "revoke", "$device", "--reason", "x y" }, NULL },
-	{ { "contract", "register", "$contract" }, NULL },
-	{ { "token", "enrol", "--name", "lab2" }, NULL }, { { "token", "create", "bob", "--role", "viewer" }, NULL },
-	{ { "token", "rotate", "$token" }, NULL }, { { "token", "revoke", "$token" }, NULL },
-	{ { "request", "withdraw", "$request" }, NULL }, { { "request", "renew", "fleet", "--reason", "x" }, NULL },
-	{ { "recall", "edr", "1", "--reason", "x" }, "recall" }, { { "approve", "edr", "1", "--party", "bank" }, "approve-bank" },
-	{ { "floor", "edr", "1", "--reason", "x" }, "content-edr" },
-};
-
-static const char *filled(const struct place *x, const char *word)
+static void expect_answer(const struct spec *s, const struct verb *v, const char *verb, const char *said)
 {
-	const struct { const char *name, *value; } names[] = {
-		{ "$digest", x->digest }, { "$device", x->device }, { "$token", x->token }, { "$request", x->request },
-		{ "$map", x->map }, { "$policy", x->policy }, { "$archive", x->archive }, { "$contract", x->contract },
-	};
+	AUTO(json) struct json_doc *d = answer_in(verb, said);
+	const char *blank = strchr(v->answer, ' '), *type;
+	char method[8] = "";
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (strcmp(names[i].name, word) == 0)
-			return names[i].value;
-	return word;
-}
-
-static int type_it(struct place *x, const struct verb *v, const char *more, char name[80])
-{
-	const char *words[WORDS_MAX + 3] = { NULL };
-	size_t n = 0;
-
-	name[0] = '\0';
-	for (; v->words[n]; n++) {
-		words[n] = filled(x, v->words[n]);
-		snprintf(name + strlen(name), 80 - strlen(name), "%s%s", n ? " " : "", v->words[n]);
+	if (!blank) {
+		spec_fits_published(v->answer, d, verb);
+		return;
 	}
-	words[n++] = "--json";
-	words[n] = more;
-	return tool(x->plane->o, v->key ? v->key : "", words);
+	snprintf(method, sizeof method, "%.*s", (int)(blank - v->answer), v->answer);
+	spec_fits(s, spec_schema(s, spec_operation(s, method, blank + 1), 200, &type), d, verb);
 }
 
-static void write_file(struct place *x, char out[256], const char *name, const char *text)
+static void expect_dry(struct place *x, const struct spec *s, const struct verb *v, size_t count)
 {
-	AUTO_FREE char *path = fixture_path(x->plane->o->f, name);
+	AUTO_FREE char *before = state_of(x->plane);
 
-	fixture_write(x->plane->o->f, name, text);
-	snprintf(out, 256, "%s", path);
-}
-
-static void enrol(struct place *x)
-{
-	AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "POST", "/v1/enrolment-tokens", "{\"name\":\"lab\"}");
-	AUTO_REPLY d = ask(x->plane, member(&a, "token"), "POST", "/device/v1/enrol", DEVICE_FACTS);
-
-	snprintf(x->device, sizeof x->device, "%s", member(&d, "device"));
-	assert_int_equal(strlen(x->device), 32);
-	AUTO_REPLY c = ask(x->plane, member(&d, "token"), "POST", "/device/v1/checkin",
-			   "{\"format\":1,\"epoch\":\"0123456789abcdef\",\"seq\":5,\"sent\":1738324800,\"boot_id\":\"b\","
-			   "\"facts\":{\"os\":\"debian-12\",\"tags\":[\"pilot\"]},\"channels\":[],\"events\":[],\"want\":[]}");
-	assert_int_equal(c.status, 200);
-}
-
-/* Nothing is offered to anybody: from the gate's first look on it says the same. */
-static void wait_for_the_gate(struct place *x)
-{
-	int64_t until = clock_work_ms() + LIMIT_MS;
-
-	for (;;) {
-		AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "GET", "/v1/rollouts/1", NULL);
-
-		if (strstr(a.text->data, "\"cause\":\"running\""))
-			return;
-		if (clock_work_ms() > until)
-			fail_msg("the gate never looked: %s", a.text->data);
-		poll(NULL, 0, 50);
-	}
-}
-
-/* A policy, a map, a contract, a bundle and a request that waits. */
-static void furnish(struct place *x)
-{
-	struct office *o = x->plane->o;
-	char hex[DIGEST_HEX_LEN + 1];
-	AUTO_FREE char *archive = NULL;
-
-	hand_out(o->f, "fleet");
-	publish(o, 1, "rules", x->digest);
-	archive = make_archive(o, 2, "other rules", hex);
-	snprintf(x->archive, sizeof x->archive, "%s", archive);
-	{
-		AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "GET", "/v1/policies/edr", NULL);
-		const struct json *p = json_get(a.doc->root, "policy");
-		AUTO(buf) struct buf *text = buf_new(0);
-		struct json_writer w = { .out = text };
-
-		json_put_value(&w, NULL, p ? p : a.doc->root);
-		write_file(x, x->policy, "policy.json", text->data);
-	}
-	write_file(x, x->map, "map.json", MAP);
-	write_file(x, x->contract, "contract.json", "{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"rules\":{\"versions\":[1]}}}");
-	enrol(x);
-	{
-		AUTO_REPLY t = ask(x->plane, FIXTURE_TOKEN, "POST", "/v1/tokens", "{\"name\":\"alice\",\"roles\":[\"viewer\"]}");
-
-		snprintf(x->token, sizeof x->token, "%s", member(&t, "id"));
-	}
-	if (TOOL(o, "", "request", "renew", "targets", "--reason", "yearly", "--json") != 0)
-		fail_msg("request renew: %s", o->said);
-	{
-		AUTO_REPLY r = ask(x->plane, FIXTURE_TOKEN, "GET", "/v1/signing-requests", NULL);
-		const struct json *items = json_get(r.doc->root, "items");
-
-		assert_true(items->count > 0);
-		snprintf(x->request, sizeof x->request, "%s", json_get(&items->u.items[0], "id")->u.text);
-	}
-	wait_for_the_gate(x);
-}
-
-static void what_is_looked_at_is_json_and_a_dry_run_changes_nothing(void **state)
-{
-	struct place *x = *state;
-	AUTO_FREE char *before = NULL;
-	char name[80];
-
-	NEED(x->plane->o);
-	furnish(x);
-	for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
-		if (type_it(x, &looks[i], NULL, name) != 0)
-			fail_msg("%s: %s", name, x->plane->o->said);
-		assert_json(name, x->plane->o->said);
-	}
-	before = state_of(x->plane);
-	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+	for (size_t i = 0; i < count; i++) {
 		AUTO_FREE char *after = NULL;
+		char name[80];
 
-		if (type_it(x, &changes[i], "--dry-run", name) != 0)
+		if (type_it(x, &v[i], "--dry-run", name) != 0)
 			fail_msg("%s --dry-run: %s", name, x->plane->o->said);
-		assert_json(name, x->plane->o->said);
+		expect_answer(s, &v[i], name, x->plane->o->said);
 		after = state_of(x->plane);
 		assert_same(name, before, after);
 	}
 }
 
-/* The map that was simulated is signed; then an operator's word stands instead of the claim. */
-static void a_simulated_move_happens_when_it_is_signed_and_an_override_takes_it_back(void **state)
+static void what_is_looked_at_is_as_published_and_a_dry_run_changes_nothing(void **state)
 {
 	struct place *x = *state;
-	struct office *o = x->plane->o;
-	char path[100];
+	struct spec s;
+	char name[80];
 
-	NEED(o);
+	NEED(x->plane->o);
+	spec_open(&s);
+	NEED_SPEC(&s);
 	furnish(x);
-	assert_int_equal(TOOL(o, "", "rings", "simulate", x->map), 0);
-	expect_said(o, "1 of 1 devices would move");
-	expect_said(o, "pilot");
-	assert_int_equal(TOOL(o, "fleet", "rings", "set", x->map), 0);
-	expect_said(o, "the ring map of 3 rings is published");
-	assert_int_equal(TOOL(o, "", "rings", "simulate", x->map), 0);
-	expect_said(o, "0 of 1 devices would move");
-	assert_int_equal(TOOL(o, "fleet", "rings", "override", x->device, "--dry-run"), 0);
-	expect_said(o, "1 of 1 devices would move");
-	assert_int_equal(TOOL(o, "fleet", "rings", "override", x->device), 0);
-	snprintf(path, sizeof path, "/v1/devices/%s", x->device);
-	{
-		AUTO_REPLY d = ask(x->plane, FIXTURE_TOKEN, "GET", path, NULL);
-
-		assert_string_equal(member(&d, "ring"), "broad");
-		assert_int_equal(json_get(d.doc->root, "tags_override")->type, JSON_ARRAY);
-		assert_int_equal(json_get(json_get(d.doc->root, "facts"), "tags")->count, 1);
+	for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
+		if (type_it(x, &looks[i], NULL, name) != 0)
+			fail_msg("%s: %s", name, x->plane->o->said);
+		expect_answer(&s, &looks[i], name, x->plane->o->said);
 	}
-	assert_int_equal(TOOL(o, "fleet", "rings", "override", x->device, "--clear"), 0);
-	AUTO_REPLY d = ask(x->plane, FIXTURE_TOKEN, "GET", path, NULL);
-	assert_string_equal(member(&d, "ring"), "early");
+	expect_dry(x, &s, changes, ARRAY_LEN(changes));
+	spec_close(&s);
 }
 
-static void a_change_can_be_bound_to_the_version_that_was_looked_at(void **state)
+static void wait_state(struct place *x, const char *path, const char *words)
+{
+	int64_t until = clock_work_ms() + LIMIT_MS;
+
+	for (;;) {
+		AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "GET", path, NULL);
+
+		if (strstr(a.text->data, words))
+			return;
+		if (clock_work_ms() > until)
+			fail_msg("%s does not say %s: %s", path, words, a.text->data);
+		poll(NULL, 0, 50);
+	}
+}
+
+/* What people agree to is tried by somebody who may: rollout 1 is paused, rollout 2 waits before its first ring. */
+static void agreeing_and_going_on_can_be_tried(void **state)
 {
 	struct place *x = *state;
+	AUTO_FREE char *anna = NULL;
 	struct office *o = x->plane->o;
-	char seen[80], hex[DIGEST_HEX_LEN + 1];
+	char hex[DIGEST_HEX_LEN + 1];
+	struct spec s;
 
 	NEED(o);
-	publish(o, 1, "rules", hex);
-	{
-		AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "GET", "/v1/rollouts/1", NULL);
-
-		snprintf(seen, sizeof seen, "%s", member(&a, "etag"));
-	}
-	assert_int_equal(TOOL(o, "", "rollout", "show", "1"), 0);
-	expect_said(o, seen);
-	assert_int_equal(TOOL(o, "", "rollout", "pause", "1", "--reason", "x", "--if-match", seen), 0);
-	assert_int_not_equal(TOOL(o, "", "rollout", "resume", "1", "--reason", "x", "--if-match", seen), 0);
-	expect_said(o, "look at it again");
-	assert_int_equal(TOOL(o, "", "rollout", "resume", "1", "--reason", "x", "--if-match", "*"), 0);
+	spec_open(&s);
+	NEED_SPEC(&s);
+	furnish(x);
+	anna = new_token(x->plane, "anna", "operator\",\"approver", NULL);
+	write_file(x, x->anna, "anna.token", anna);
+	assert_int_equal(chmod(x->anna, 0600), 0);
+	write_file(x, x->policy, "policy.json",
+		   "{\"format\":1,\"channel\":\"edr\",\"rings\":[{\"name\":\"canary\",\"promote\":\"manual\"},{\"name\":\"early\"},{\"name\":\"broad\"}]}");
+	assert_int_equal(TOOL(o, "", "policy", "set", x->policy), 0);
+	assert_int_equal(TOOL(o, "", "rollout", "pause", "1", "--reason", "x"), 0);
+	wait_state(x, "/v1/rollouts/1", "\"state\":\"held\"");
+	expect_dry(x, &s, going_on, ARRAY_LEN(going_on));
+	assert_int_equal(TOOL(o, "", "rollout", "abort", "1", "--reason", "x"), 0);
+	publish(o, 2, "other rules", hex);
+	wait_state(x, "/v1/rollouts/2", "awaiting-approval");
+	expect_dry(x, &s, agreements, ARRAY_LEN(agreements));
+	spec_close(&s);
 }
 
-/* The newest is not always the one before: by serial or digest, down to the floor. */
-static void a_rollback_goes_to_any_bundle_at_or_above_the_floor(void **state)
+/* A verb that changes something and that nobody tried above is tried in a test of its own. */
+static void every_verb_with_a_dry_run_is_tried(void **state)
 {
-	static const char *const rules[] = { "one", "two", "three", "four" };
+	static const char *const elsewhere[] = {
+		"key generate", "key import",   /* test_key_commands */
+		"root edit", "root sign", "root publish", "delegate add", "delegate set", "delegate remove", "key rotate",      /* test_ceremony */
+		"repo sweep",   /* test_sweep */
+		"mirror",       /* test_mirror */
+		"devices clear", "rollout start",       /* test_openapi_fleet, test_openapi_rollouts */
+		NULL,
+	};
+	const struct { const struct verb *list; size_t count; } lists[] = { { changes, ARRAY_LEN(changes) }, { agreements, ARRAY_LEN(agreements) },
+											{ going_on, ARRAY_LEN(going_on) } };
 	struct place *x = *state;
 	struct office *o = x->plane->o;
-	char hex[4][DIGEST_HEX_LEN + 1];
+	const char *const all[] = { o->tool, "--help", NULL };
+	AUTO_FREE char *help = NULL;
+	const char *at;
+	char verb[80], words[4][40];
 
 	NEED(o);
-	for (uint64_t i = 0; i < 4; i++)
-		publish(o, i + 1, rules[i], hex[i]);
-	if (TOOL(o, "content-edr", "floor", "edr", "2", "--reason", "one is dangerous") != 0)
-		fail_msg("floor: %s", o->said);
-	assert_int_not_equal(TOOL(o, "", "rollout", "rollback", "edr", "--to", "1", "--reason", "x"), 0);
-	expect_said(o, "below the floor");
-	assert_int_not_equal(TOOL(o, "", "rollout", "rollback", "edr", "--to", hex[0], "--reason", "x"), 0);
-	expect_said(o, "below the floor");
-	assert_int_equal(TOOL(o, "", "rollout", "rollback", "edr", "--to", "2", "--reason", "x", "--dry-run"), 0);
-	expect_said(o, "would go back to serial 2");
-	assert_int_equal(TOOL(o, "", "rollout", "rollback", "edr", "--to", hex[2], "--reason", "x"), 0);
-	expect_said(o, "back to serial 3");
-	assert_int_equal(TOOL(o, "", "rollout", "rollback", "edr", "--to", "2", "--reason", "x"), 0);
-	expect_said(o, "back to serial 2");
-}
+	assert_int_equal(run_tool(o, all), 0);
+	help = strdup(o->said);
+	at = strchr(strstr(help, "commands:"), '\n') + 1;
+	while (next_verb(&at, verb)) {
+		const char *argv[8];
+		bool tried = one_of(verb, elsewhere);
 
-static int setup(void **state)
-{
-	struct place *x = calloc(1, sizeof *x);
+		split(verb, words, argv, o->tool, "--help");
+		assert_int_equal(run_tool(o, argv), 0);
+		if (!strstr(o->said, "  --dry-run") && !strstr(o->said, ", --dry-run"))
+			continue;
+		for (size_t l = 0; l < ARRAY_LEN(lists) && !tried; l++)
+			for (size_t i = 0; i < lists[l].count && !tried; i++) {
+				const struct verb *v = &lists[l].list[i];
+				char two[80];
 
-	x->plane = plane_open("token-rate = 100000\ntoken-burst = 100000\naddress-rate = 100000\naddress-burst = 100000\n");
-	*state = x;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct place *x = *state;
-
-	plane_close(x->plane);
-	free(x);
-	return 0;
+				snprintf(two, sizeof two, "%s %s", v->words[0], v->words[1] ? v->words[1] : "");
+				tried = strcmp(v->words[0], verb) == 0 || strcmp(two, verb) == 0;
+			}
+		if (!tried)
+			fail_msg("%s --dry-run is tried by no test", verb);
+	}
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
 		T(every_verb_explains_itself_and_answers_programs),
-		T(what_is_looked_at_is_json_and_a_dry_run_changes_nothing),
-		T(a_rollback_goes_to_any_bundle_at_or_above_the_floor),
-		T(a_change_can_be_bound_to_the_version_that_was_looked_at),
-		T(a_simulated_move_happens_when_it_is_signed_and_an_override_takes_it_back),
+		T(what_is_looked_at_is_as_published_and_a_dry_run_changes_nothing),
+		T(agreeing_and_going_on_can_be_tried),
+		T(every_verb_with_a_dry_run_is_tried),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
