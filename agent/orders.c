@@ -33,6 +33,8 @@ static int hold(struct channel *c, const char *argument, char *answer, size_t ca
 
 	if (*argument && !clock_parse(&until, argument, strlen(argument)))
 		return err_set(e, ERR_USAGE, "hold until \"%s\": not of the form 2026-01-31T12:00:00Z", argument);
+	if (*argument && until <= clock_now())
+		return err_set(e, ERR_USAGE, "hold until %s: that time is over", argument);
 	c->state.held_since = *channel_held(c) && c->state.held ? c->state.held_since : clock_now();
 	c->state.held = true;
 	c->state.held_until = until;
@@ -186,6 +188,7 @@ static const struct {
 static int run_one(struct host *h, const struct journal_order *o, char *answer, size_t cap, struct err *e)
 {
 	struct channel *c = host_channel(h, o->channel);
+	char evidence[MESSAGE_TEXT];    /* of those with one, only a hold has an argument */
 
 	if (!c)
 		return err_set(e, ERR_NOT_FOUND, "channel %s: not configured in agent.ini", o->channel);
@@ -195,10 +198,11 @@ static int run_one(struct host *h, const struct journal_order *o, char *answer, 
 		if (orders[i].run(c, o->argument, answer, cap, e) < 0)
 			return e->code;
 		h->round_wanted = true;
+		snprintf(evidence, sizeof evidence, "%s%s%.40s", o->command, *o->argument ? " until " : "", o->argument);
 		/* The revert's own event names the digest that was left. */
 		return orders[i].run == revert || orders[i].reason == REASONS
 			       ? 0
-			       : host_event(h, o->channel, "local", reason_word(orders[i].reason), o->command, e);
+			       : host_event(h, o->channel, "local", reason_word(orders[i].reason), evidence, e);
 	}
 	return err_set(e, ERR_USAGE, "order %s: unknown", o->command);
 }

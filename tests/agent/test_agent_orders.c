@@ -1,4 +1,6 @@
 /* test_agent_orders: what people at the machine order, with the agent running and without. */
+#include <time.h>
+
 #include "endpoint_story.h"
 
 static int order(struct endpoint *p, const char *command)
@@ -49,6 +51,122 @@ static void orders_of_people_take_effect_with_and_without_a_running_agent(void *
 	assert_true(endpoint_has_history(p, "local-disable"));
 }
 
+/* ---- until ---- */
+
+static int hold_until(struct endpoint *p, const char *until)
+{
+	char option[80], *out;
+	int status;
+
+	snprintf(option, sizeof option, "--until=%s", until);
+	status = endpoint_command(p, &out, "hold", "edr", option);
+	free(out);
+	return status;
+}
+
+/* This process took its clock's file when it first looked, in another test. */
+static int64_t agent_now(const struct endpoint *p)
+{
+	return (int64_t)time(NULL) + *p->clock_ms / 1000;
+}
+
+static bool asked_since(const struct seen *s, const void *arg)
+{
+	return s->state.last.evaluated >= *(const int64_t *)arg;
+}
+
+static void a_hold_ends_by_itself_at_its_time_and_not_with_the_agent(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+	char until[CLOCK_TEXT_LEN + 1], text[100];
+	int64_t end;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	end = agent_now(p) + 3600;
+	clock_text(until, end);
+	assert_int_equal(hold_until(p, until), 0);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 10, 0);
+	endpoint_until(p, "the hold is the reason", idle_after, &two, 5000);
+	endpoint_agent_end(p, SIGKILL);
+	snprintf(text, sizeof text, ", until %s", until);
+	assert_tells(p, "status", NULL, 0, text);
+	assert_tells(p, "check", NULL, 1, text);
+	snprintf(text, sizeof text, "\"held_until\": %lld", (long long)end);
+	assert_tells(p, "status", "--json", 0, text);
+	assert_tells(p, "check", "--json", 1, text);
+	snprintf(text, sizeof text, "hold until %s", until);
+	assert_true(endpoint_has_history(p, text));
+	/* Another agent holds it as well, also towards the end. */
+	endpoint_agent_start(p);
+	*p->clock_ms += (end - 900 - agent_now(p)) * 1000;
+	endpoint_until(p, "it looked again", asked_since, &(int64_t){ agent_now(p) }, 200);
+	assert_true(agent_now(p) < end && runs(p, &one.digest));
+	endpoint_until(p, "the second bundle is committed, and nobody said so", endpoint_runs_committed, &two, 5000);
+	assert_true(agent_now(p) >= end);
+	assert_tells(p, "check", NULL, 0, "");
+}
+
+static void a_hold_until_a_time_that_is_over_or_none_is_refused_and_holds_nothing(void **state)
+{
+	static const char *const bad[] = { "2020-01-31T12:00:00Z", "tomorrow", "2099-02-30T12:00:00Z", "2099-01-31T12:00:00", "2099-01-31T12:00:00Zz" };
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_not_equal(hold_until(p, bad[i]), 0);
+	assert_false(endpoint_look(p).state.held);
+	assert_int_equal(endpoint_history_count(p, "local-hold"), 0);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	commit(p, &two, &one);
+	assert_true(runs(p, &two.digest));
+}
+
+/* ---- logged and reported ---- */
+
+static uint64_t waiting(struct endpoint *p)
+{
+	AUTO(journal) struct journal *j = NULL;
+	uint64_t n;
+	struct err e;
+
+	assert_ok(journal_open(&j, p->root, &e));
+	assert_ok(journal_outbox_count(j, &n, &e));
+	return n;
+}
+
+static void every_order_of_a_person_is_one_line_of_history_and_one_event_to_report(void **state)
+{
+	static const struct { const char *command, *line; } orders[] = {
+		{ "hold", "local-hold: hold\n" },           { "unhold", "local-hold: unhold\n" },
+		{ "pin", "local-pin: pin\n" },              { "unpin", "local-pin: unpin\n" },
+		{ "revert", "by a person on this machine" }, { "disable", "local-disable: disable\n" },
+		{ "enable", "local-disable: enable\n" },
+	};
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	commit(p, &two, &one);
+	endpoint_agent_end(p, SIGTERM);
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+		uint64_t before = waiting(p);
+		int lines = endpoint_history_count(p, "\n");
+
+		assert_int_equal(order(p, orders[i].command), 0);
+		if (waiting(p) != before + 1)
+			fail_msg("%s: %d events to report", orders[i].command, (int)(waiting(p) - before));
+		assert_int_equal(endpoint_history_count(p, orders[i].line), 1);
+		assert_int_equal(endpoint_history_count(p, "\n"), lines + 1);
+	}
+}
+
 static void a_baseline_comes_from_a_local_archive(void **state)
 {
 	struct endpoint *p = *state;
@@ -74,6 +192,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENDPOINT_TEST(orders_of_people_take_effect_with_and_without_a_running_agent, endpoint_setup),
+		ENDPOINT_TEST(a_hold_ends_by_itself_at_its_time_and_not_with_the_agent, endpoint_setup),
+		ENDPOINT_TEST(a_hold_until_a_time_that_is_over_or_none_is_refused_and_holds_nothing, endpoint_setup),
+		ENDPOINT_TEST(every_order_of_a_person_is_one_line_of_history_and_one_event_to_report, endpoint_setup),
 		ENDPOINT_TEST(a_baseline_comes_from_a_local_archive, endpoint_setup),
 	};
 
