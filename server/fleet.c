@@ -65,6 +65,7 @@ void fleet_release(struct fleet *f)
 		device_free(f->items[i]);
 	free(f->items);
 	free(f->table);
+	free(f->order);
 	*f = (struct fleet){ 0 };
 }
 

@@ -64,12 +64,16 @@ struct fleet {
 	size_t count, cap;
 	struct device **table;          /* private: by id */
 	size_t table_size;
+	struct device **order;          /* owned, private: the first `ordered` items by id (fleet_order.c) */
+	size_t ordered;
 	size_t effects;                 /* devices' channels whose reports are kept */
 };
 
 void fleet_release(struct fleet *f);
 struct device *fleet_find(const struct fleet *f, const char *id);
 int fleet_add(struct fleet *f, struct device **out, const char *id, struct err *e) MUST_CHECK;
+/* All beyond this id, by id; borrowed, until the next of these calls. Only after enrolments more than a search. */
+int fleet_after(struct fleet *f, const char *id, struct device *const **out, size_t *count, struct err *e) MUST_CHECK;
 
 /* {"ring":"canary"} becomes "ring=canary"; ERR_FORMAT, ERR_LIMIT. */
 int device_set_attributes(struct device *d, const char *json, size_t len, struct err *e) MUST_CHECK;

@@ -173,38 +173,46 @@ void operator_device(struct request *q)
 
 /* ---- pages of them ---- */
 
-static int by_id(const void *a, const void *b)
-{
-	return strcmp((*(struct device *const *)a)->id, (*(struct device *const *)b)->id);
-}
-
 struct filter {
 	char after[DEVICE_ID_LEN + 2], ring[NAME_LEN_MAX + 1];
 	int64_t limit;
 };
 
-/* With `lock`: those that fit, sorted. */
-static size_t choose(const struct server *s, const struct filter *f, struct device **out)
+/* With `lock`. */
+static int put_page(struct json_writer *w, struct request *q, const struct filter *f, struct err *e)
 {
-	size_t count = 0;
+	struct device *const *list;
+	const char *last = NULL;
+	size_t count, i = 0;
+	int64_t taken = 0;
 
-	for (size_t i = 0; i < s->fleet.count; i++) {
-		struct device *d = s->fleet.items[i];
-
-		if (strcmp(d->id, f->after) > 0 && (!f->ring[0] || (d->ring && strcmp(d->ring, f->ring) == 0)))
-			out[count++] = d;
+	if (fleet_after(&q->server->fleet, f->after, &list, &count, e) < 0)
+		return e->code;
+	*w = reply_json(&q->reply, 200);
+	json_open_object(w, NULL);
+	json_open_array(w, "items");
+	for (; i < count; i++) {
+		if (f->ring[0] && (!list[i]->ring || strcmp(list[i]->ring, f->ring) != 0))
+			continue;
+		if (taken == f->limit)
+			break;
+		put_device(w, q, list[i]);
+		last = list[i]->id;
+		taken++;
 	}
-	qsort(out, count, sizeof *out, by_id);
-	return count;
+	json_close_array(w);
+	json_put_text(w, "next", i < count ? last : NULL);
+	json_close_object(w);
+	return 0;
 }
 
 void operator_devices(struct request *q)
 {
 	struct server *s = q->server;
 	struct filter f = { .limit = PAGE };
-	AUTO_FREE struct device **found = NULL;
 	struct json_writer w;
-	size_t count;
+	struct err e;
+	int got;
 
 	if (!handler_query_int(q, "limit", PAGE, PAGE_MAX, &f.limit))
 		return;
@@ -212,17 +220,10 @@ void operator_devices(struct request *q)
 	    !handler_query_text(q, "ring", f.ring, sizeof f.ring))
 		return;
 	pthread_mutex_lock(&s->lock);
-	found = calloc(s->fleet.count + 1, sizeof *found);
-	count = found ? choose(s, &f, found) : 0;
-	w = reply_json(&q->reply, 200);
-	json_open_object(&w, NULL);
-	json_open_array(&w, "items");
-	for (size_t i = 0; i < count && (int64_t)i < f.limit; i++)
-		put_device(&w, q, found[i]);
-	json_close_array(&w);
-	json_put_text(&w, "next", (int64_t)count > f.limit && f.limit > 0 ? found[f.limit - 1]->id : NULL);
-	json_close_object(&w);
+	got = put_page(&w, q, &f, &e);
 	pthread_mutex_unlock(&s->lock);
+	if (got < 0)
+		reply_error(&q->reply, &e);
 }
 
 /* ---- changing one ---- */

@@ -48,9 +48,58 @@ static void a_device_with_ever_new_channels_takes_nobody_s_room(void **state)
 	fleet_release(&f);
 }
 
+static void add(struct fleet *f, unsigned number)
+{
+	struct device *d;
+	char id[DEVICE_ID_LEN + 1];
+	struct err e;
+
+	snprintf(id, sizeof id, "%08x%024x", number * 2654435761u, number);
+	assert_ok(fleet_add(f, &d, id, &e));
+}
+
+/* Devices enrol between the pages of one who walks, each anywhere: whoever was there at the beginning goes by once. */
+static void a_walk_by_pages_meets_every_device_once_whoever_enrols_meanwhile(void **state)
+{
+	struct fleet f = { .count = 0 };
+	char after[DEVICE_ID_LEN + 1] = "";
+	struct device *const *list;
+	unsigned added = 0, met = 0;
+	size_t count;
+	struct err e;
+
+	(void)state;
+	assert_ok(fleet_after(&f, "", &list, &count, &e));
+	assert_int_equal(count, 0);
+	while (added < 1000)
+		add(&f, added++);
+	for (;;) {
+		assert_ok(fleet_after(&f, after, &list, &count, &e));
+		if (count == 0)
+			break;
+		for (size_t i = 0; i < 7 && i < count; i++) {
+			assert_true(strcmp(after, list[i]->id) < 0);
+			memcpy(after, list[i]->id, sizeof after);
+			met += strtoul(list[i]->id + 8, NULL, 16) < 1000;
+		}
+		for (unsigned more = added % 4; more > 0; more--)
+			add(&f, added++);
+		add(&f, added++);
+	}
+	assert_int_equal(met, 1000);
+	assert_ok(fleet_after(&f, "", &list, &count, &e));
+	assert_int_equal(count, added);
+	for (size_t i = 0; i < count; i++) {
+		assert_ptr_equal(fleet_find(&f, list[i]->id), list[i]);
+		assert_true(i == 0 || strcmp(list[i - 1]->id, list[i]->id) < 0);
+	}
+	fleet_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_walk_by_pages_meets_every_device_once_whoever_enrols_meanwhile),
 		cmocka_unit_test(a_device_with_ever_new_channels_takes_nobody_s_room),
 	};
 
