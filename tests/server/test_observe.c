@@ -264,7 +264,7 @@ static void alerts_are_valid_and_fire_when_their_tests_say(void **state)
 {
 	static const char *const check[] = { "promtool", "check", "rules", RULES, NULL };
 	static const char *const test[] = { "promtool", "test", "rules", "deploy/prometheus/ringhold.rules.test.yml",
-					    "deploy/prometheus/ringhold.days.test.yml", NULL };
+					    "deploy/prometheus/ringhold.days.test.yml", "deploy/prometheus/ringhold.fires.test.yml", NULL };
 
 	(void)state;
 	PROMTOOL();
