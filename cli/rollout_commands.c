@@ -357,6 +357,24 @@ static int find_rollout(struct remote *r, const char *channel, const char *diges
 	return err_set(e, ERR_NOT_FOUND, "channel %s has no rollout of %.16s...", channel, digest);
 }
 
+static int list_stops(const struct rollout_options *o, const char *channel, struct err *e)
+{
+	static const struct remote_column columns[] = {
+		{ "KIND", "kind" }, { "SERIAL", "serial" }, { "DIGEST", "digest" }, { "AT", "at" }, { "REASON", "reason" },
+	};
+	AUTO(buf) struct buf *path = buf_new(0);
+	AUTO(remote) struct remote *r = NULL;
+
+	if (!path)
+		return err_memory(e);
+	buf_adds(path, "/v1/channels/");
+	remote_escape(path, channel);
+	buf_adds(path, "/stops");
+	if (buf_check(path, e) < 0 || remote_open(&r, &o->remote, e) < 0)
+		return e->code;
+	return remote_list(r, path->data, o->remote.json, columns, ARRAY_LEN(columns), e);
+}
+
 /* Halting is how a digest is stopped: no more permits, a signed stop, the assignments before. */
 static int stop(int argc, char **argv, const void *options, struct err *e)
 {
@@ -366,7 +384,8 @@ static int stop(int argc, char **argv, const void *options, struct err *e)
 	struct digest d;
 	char id[24];
 
-	(void)argc;
+	if (argc == 1)
+		return list_stops(o, argv[0], e);
 	if (!digest_parse(&d, argv[1], strlen(argv[1])))
 		return err_set(e, ERR_USAGE, "\"%.80s\" is no digest of 64 lower-case hex digits", argv[1]);
 	if (need_reason(o, e) < 0 || remote_open(&r, &o->remote, e) < 0 || find_rollout(r, argv[0], argv[1], id, e) < 0 ||
@@ -402,6 +421,7 @@ const struct cli_command rollout_commands[] = {
 	{ .name = "rollout drop", COMMAND_TO(drop, "CHANNEL [RULE...]", 1, -1, drop_rows, "leave single rules out, without a new bundle; without rules: show which are"),
 	  .more = "Rules stay out of this bundle and of later ones until the order is taken back with --undo.\n"
 		  "The first ring follows at once; the others when their keys have signed (ringhold sign list)." },
-	{ .name = "stop", COMMAND(stop, "CHANNEL DIGEST", 2, reason_rows, "stop a digest everywhere, at once and for ever") },
+	{ .name = "stop", COMMAND_TO(stop, "CHANNEL [DIGEST]", 1, 2, reason_rows, "stop a digest everywhere, at once and for ever; without one: show what is stopped"),
+	  .more = "It is for whatever an endpoint may still run: also for what was superseded, given up, or returned to by a rollback." },
 };
 const size_t rollout_command_count = ARRAY_LEN(rollout_commands);

@@ -221,6 +221,16 @@ bool desk_stopped(struct desk *d, const char *channel, const struct digest *dige
 	return found;
 }
 
+int desk_stops(struct desk *d, enum stops_kind kind, const char *channel, struct stops **out, struct err *e)
+{
+	int got;
+
+	pthread_mutex_lock(&d->lock);
+	got = read_stops(d, kind, channel, out, e);
+	pthread_mutex_unlock(&d->lock);
+	return got;
+}
+
 static int make_stop(struct desk *d, const struct change *c, struct err *e)
 {
 	AUTO(buf) struct buf *text = buf_new(STOPS_MAX);

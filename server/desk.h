@@ -34,6 +34,9 @@ int desk_unassign(struct desk *d, const char *ring, const char *channel, int64_t
 bool desk_stopped(struct desk *d, const char *channel, const struct digest *digest);
 int desk_stop(struct desk *d, const char *channel, const struct stop_entry *entry, int64_t now, struct err *e) MUST_CHECK;     /* stopped already: nothing to do */
 
+/* What is stopped, or recalled, as published; NULL without error: nothing. The caller frees. */
+int desk_stops(struct desk *d, enum stops_kind kind, const char *channel, struct stops **out, struct err *e) MUST_CHECK;
+
 bool desk_can_assign(struct desk *d, const char *ring);
 bool desk_can_stop(struct desk *d);
 

@@ -95,6 +95,9 @@ void operator_rings_simulate(struct request *q);
 void operator_drops(struct request *q);
 void operator_drop(struct request *q);
 
+/* operator_stops.c */
+void operator_stops(struct request *q);
+
 /* operator_status.c */
 void operator_status(struct request *q);
 

@@ -65,6 +65,7 @@ const struct route routes[] = {
 	{ POST,   "/v1/channels/{channel}/rollback",          OPERATORS,   SCOPE_PATH,       BODY_JSON, SMALL, operator_rollback, ROUTE_DRY },
 	{ GET,    "/v1/channels/{channel}/drops",             ANYONE,      SCOPE_PATH,       BODY_NONE, 0, operator_drops, 0 },
 	{ POST,   "/v1/channels/{channel}/drops",             OPERATORS,   SCOPE_PATH,       BODY_JSON, DROPS_BYTES, operator_drop, ROUTE_DRY },
+	{ GET,    "/v1/channels/{channel}/stops",             ANYONE,      SCOPE_PATH,       BODY_NONE, 0, operator_stops, 0 },
 	{ POST,   "/v1/channels/{channel}/rollouts",          OPERATORS,   SCOPE_PATH,       BODY_JSON, SMALL, operator_begin, ROUTE_DRY },
 	{ GET,    "/v1/followed",                             ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_follows, 0 },
 	{ GET,    "/v1/gate-records",                         ANYONE,      SCOPE_LEAVES_OUT, BODY_NONE, 0, operator_gate_records, 0 },

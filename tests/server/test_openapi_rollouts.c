@@ -166,6 +166,9 @@ static void call_rollouts(struct place *x)
 	GOOD("POST", move, "/v1/rollouts/1/pause", why);
 	call_rollback(x);
 	call_drops(x);
+	GOOD("GET", "/v1/channels/{channel}/stops", "/v1/channels/edr/stops", NULL);
+	BAD("GET", "/v1/channels/{channel}/stops", "/v1/channels/edr/stops?limit=x", NULL, 400, "malformed");
+	BAD("GET", "/v1/channels/{channel}/stops", "/v1/channels/No/stops", NULL, 404, "not-found");
 	call_gate_records(x);
 	BAD("POST", "/v1/channels/{channel}/rollouts", "/v1/channels/edr/rollouts", "{}", 400, "malformed");
 	BAD("POST", "/v1/channels/{channel}/rollouts", "/v1/channels/edr/rollouts", "{\"serial\":1}", 404, "not-found");

@@ -67,6 +67,10 @@ static void fill(struct plane *p)
 	}
 	for (int i = 0; i < MANY; i++)
 		make(p, "POST", "/v1/webhooks/hook-1/test", "{}");
+	for (int i = 1; i <= MANY; i++) {
+		snprintf(hook, sizeof hook, "/v1/rollouts/%d/halt", i);
+		make(p, "POST", hook, "{\"reason\":\"it hurts\"}");
+	}
 }
 
 /* ---- the lists ---- */
@@ -84,6 +88,7 @@ static const struct list {
 	{ "/v1/tokens", "id", false },
 	{ "/v1/webhooks", "name", false },
 	{ "/v1/webhooks/hook-1/messages", "message", false },
+	{ "/v1/channels/edr/stops", "digest", false },
 	{ "/v1/audit", "id", true },
 	{ "/v1/events", "id", true },
 };
@@ -164,6 +169,23 @@ static void a_command_shows_all_of_a_list_that_has_several_pages(void **state)
 	assert_int_equal(json_get(d->root, "items")->count, MORE);
 }
 
+/* Whatever became of its rollout. */
+static void a_command_stops_a_bundle_that_waits_and_shows_that_it_is_stopped(void **state)
+{
+	struct plane *p = *state;
+	char hex[DIGEST_HEX_LEN + 1];
+
+	NEED(p->o);
+	assert_int_equal(TOOL(p->o, "", "stop", "edr"), 0);
+	publish(p->o, 1, "rules", hex);
+	publish(p->o, 2, "other rules", hex);
+	assert_int_equal(TOOL(p->o, "", "stop", "edr", hex, "--reason", "it hurts"), 0);
+	assert_int_equal(TOOL(p->o, "", "stop", "edr"), 0);
+	expect_said(p->o, hex);
+	expect_said(p->o, "it hurts");
+	assert_int_not_equal(TOOL(p->o, "", "stop", "No"), 0);
+}
+
 /* ---- what happens, as it happens ---- */
 
 static void whoever_asks_again_hears_what_happened_since_and_nothing_twice(void **state)
@@ -202,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_list_is_the_same_by_pages_as_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_command_shows_all_of_a_list_that_has_several_pages, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_command_stops_a_bundle_that_waits_and_shows_that_it_is_stopped, setup, teardown),
 		cmocka_unit_test_setup_teardown(whoever_asks_again_hears_what_happened_since_and_nothing_twice, setup, teardown),
 	};
 
