@@ -1,4 +1,4 @@
-#include "rollout/effects_rail.h"
+#include "rollout/verdict.h"
 #include "tests/test.h"
 
 static struct effects report(uint64_t alerts, uint64_t cpu_ms)
@@ -135,6 +135,73 @@ static void one_rule_stands_out_where_the_sum_does_not(void **state)
 	assert_non_null(strstr(said(&s), "rule noisy on endpoints with the content: 60 verdicts an hour"));
 }
 
+/* Five endpoints with the content against five that wait: what one figure was, and the bound that it is held to. */
+static const struct figure {
+	enum effects_figure of;
+	bool one_rule;                  /* of which all verdicts are */
+	int64_t offered, waiting, per;
+	size_t bound;                   /* in struct policy_ring */
+	int64_t more;                   /* by so much it stands out: one more is asked and it does not */
+} figures[] = {
+	{ FIGURE_VERDICTS, false, 120, 10, 18000, offsetof(struct policy_ring, effects_least), 120 },
+	{ FIGURE_VERDICTS, true, 120, 10, 18000, offsetof(struct policy_ring, effects_least), 120 },
+	{ FIGURE_BLOCKS, false, 150, 15, 18000, offsetof(struct policy_ring, effects_least), 150 },
+	{ FIGURE_CPU, false, 5 * 12000, 5 * 1000, 5 * 1000, offsetof(struct policy_ring, effects_cpu_ms_s), 11 },
+	{ FIGURE_RSS, false, (int64_t)500 << 20, 50 << 20, 5, offsetof(struct policy_ring, effects_rss_bytes), 90 << 20 },
+	{ FIGURE_LOAD, false, 5 * 2000, 5 * 180, 5, offsetof(struct policy_ring, effects_load_ms), 1820 },
+};
+
+static void fill(struct effects_sums *s, const struct figure *f)
+{
+	*s = (struct effects_sums){ .hosts = { [EFFECTS_OFFERED] = 5, [EFFECTS_WAITING] = 5 } };
+	s->of[EFFECTS_OFFERED][f->of] = (struct effects_sum){ f->one_rule ? 0 : f->offered, f->per };
+	s->of[EFFECTS_WAITING][f->of] = (struct effects_sum){ f->one_rule ? 0 : f->waiting, f->per };
+	if (f->one_rule)
+		s->rules[s->rule_count++] = (struct effects_rule_sum){ .rule = "noisy", .n = { [EFFECTS_OFFERED] = f->offered, [EFFECTS_WAITING] = f->waiting } };
+}
+
+static void expect(const struct policy_ring *r, const struct effects_sums *s, enum verdict v, const char *says)
+{
+	struct verdict_facts f = { .ring = r, .now = 1000000, .began = 1000000, .eligible = 1000, .effects = s, .sums = { .max_e = 1, .max_e_known = 1 } };
+	struct verdict_result got;
+
+	verdict_of(&got, &f);
+	if (got.verdict != v || (v != VERDICT_CONTINUE && got.cause != CAUSE_EFFECTS) || !strstr(got.sentence, says))
+		fail_msg("%s, %s: \"%s\"", verdict_name(got.verdict), verdict_cause_name(got.cause), got.sentence);
+}
+
+/* Of each figure the policy says how many times, how many or how much more, and what then. */
+static void every_bound_of_effects_is_the_policys(void **state)
+{
+	static const char *const names[] = { "canary" };
+	AUTO(policy) struct policy *p = NULL;
+	struct effects_sums s;
+	struct err e;
+
+	(void)state;
+	assert_ok(policy_default(&p, "edr", names, 1, &e));
+	for (size_t i = 0; i < ARRAY_LEN(figures); i++) {
+		const struct figure *f = &figures[i];
+		struct policy_ring r = p->rings[0];
+		int64_t *bound = (int64_t *)(void *)((char *)&r + f->bound);
+
+		fill(&s, f);
+		expect(&r, &s, VERDICT_HOLD, f->one_rule ? "rule noisy" : "endpoints with the content");
+		r.effects = EFFECTS_HALT;
+		*bound = f->more;
+		expect(&r, &s, VERDICT_HALT, "more than 5 times");
+		*bound = f->more + 1;
+		expect(&r, &s, VERDICT_CONTINUE, "");
+		*bound = 0;
+		r.effects_ratio = (double)f->offered / (double)f->waiting - 0.01;
+		expect(&r, &s, VERDICT_HALT, "");
+		r.effects_ratio += 0.02;
+		expect(&r, &s, VERDICT_CONTINUE, "");
+		r.effects_ratio = 0;
+		expect(&r, &s, VERDICT_CONTINUE, "");
+	}
+}
+
 static void numbers_that_no_sensor_counts_are_left_out(void **state)
 {
 	struct effects calm = report(1, 5000), wild = report(UINT64_MAX, UINT64_MAX);
@@ -157,6 +224,7 @@ int main(void)
 		cmocka_unit_test(cpu_memory_and_load_time_stand_out_too),
 		cmocka_unit_test(what_harms_nobody_does_not_stand_out),
 		cmocka_unit_test(one_rule_stands_out_where_the_sum_does_not),
+		cmocka_unit_test(every_bound_of_effects_is_the_policys),
 		cmocka_unit_test(numbers_that_no_sensor_counts_are_left_out),
 	};
 

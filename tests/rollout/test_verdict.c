@@ -140,26 +140,6 @@ static void the_emergency_lane_shortens_the_soak_and_nothing_else(void **state)
 	expect(g, VERDICT_HALT, CAUSE_EVIDENCE);
 }
 
-static void what_effects_may_be_is_the_policys(void **state)
-{
-	struct ring *g = *state;
-	struct effects_sums *s = calloc(1, sizeof *s);
-
-	assert_non_null(s);
-	add(g, 5, OUTCOME_PENDING);
-	s->hosts[EFFECTS_OFFERED] = s->hosts[EFFECTS_WAITING] = 5;
-	s->of[EFFECTS_OFFERED][FIGURE_CPU] = (struct effects_sum){ 5 * 12000, 5 * 1000 };
-	s->of[EFFECTS_WAITING][FIGURE_CPU] = (struct effects_sum){ 5 * 1000, 5 * 1000 };
-	g->f.effects = s;
-	expect(g, VERDICT_HOLD, CAUSE_EFFECTS); /* 11 ms a second more */
-	policy_of(g)->effects_cpu_ms_s = 12;
-	expect(g, VERDICT_CONTINUE, CAUSE_RUNNING);
-	policy_of(g)->effects_cpu_ms_s = 0;
-	policy_of(g)->effects = EFFECTS_HALT;
-	expect(g, VERDICT_HALT, CAUSE_EFFECTS);
-	free(s);
-}
-
 static void a_clean_ring_passes_after_its_bound_and_its_soak(void **state)
 {
 	struct ring *g = *state;
@@ -511,7 +491,6 @@ int main(void)
 		RING_TEST(so_many_strata_are_covered_as_the_policy_says),
 		RING_TEST(hours_in_which_a_ring_is_closed_do_not_count_toward_its_deadline),
 		RING_TEST(the_emergency_lane_shortens_the_soak_and_nothing_else),
-		RING_TEST(what_effects_may_be_is_the_policys),
 		RING_TEST(a_clean_ring_passes_after_its_bound_and_its_soak),
 		RING_TEST(two_fresh_failures_halt_the_first_ring),
 		RING_TEST(a_halt_names_the_stratum_that_has_all_failures),
