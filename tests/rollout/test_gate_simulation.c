@@ -67,19 +67,20 @@ static const struct scenario {
 	double moves;           /* leave the ring just before their turn, or right after their offer */
 	bool scrambled;         /* reports come late, twice, and after later ones */
 	bool jumps;             /* the server's clock jumps six hours on and three back */
+	bool order_tells;       /* what comes first is not like what comes later: who counts on arrival errs too often */
 } scenarios[] = {
 	{ .name = "all offered at once", .at_once = true, .clean = { 10, 40 }, .bad = { 10, 40 } },
 	{ .name = "in waves", .clean = { 10, 40 }, .bad = { 10, 40 } },
 	{ .name = "failures early", .clean = { 20, 40 }, .bad = { 0, 3 } },
-	{ .name = "failures late", .at_once = true, .clean = { 10, 20 }, .bad = { 30, 55 } },
-	{ .name = "failures silent", .at_once = true, .clean = { 10, 40 }, .bad = { 10, 40 }, .silent = 1 },
-	{ .name = "late flips", .at_once = true, .clean = { 10, 40 }, .bad = { 10, 40 }, .flips = true, .soak = 120 },
-	{ .name = "day and night", .clean = { 10, 40 }, .bad = { 5, 50 }, .silent = 0.3, .night = 0.4 },
-	{ .name = "churn", .clean = { 10, 40 }, .bad = { 5, 50 }, .silent = 0.5, .leave = 0.1 },
+	{ .name = "failures late", .at_once = true, .clean = { 10, 20 }, .bad = { 30, 55 }, .order_tells = true },
+	{ .name = "failures silent", .at_once = true, .clean = { 10, 40 }, .bad = { 10, 40 }, .silent = 1, .order_tells = true },
+	{ .name = "late flips", .at_once = true, .clean = { 10, 40 }, .bad = { 10, 40 }, .flips = true, .soak = 120, .order_tells = true },
+	{ .name = "day and night", .clean = { 10, 40 }, .bad = { 5, 50 }, .silent = 0.3, .night = 0.4, .order_tells = true },
+	{ .name = "churn", .clean = { 10, 40 }, .bad = { 5, 50 }, .silent = 0.5, .leave = 0.1, .order_tells = true },
 	{ .name = "ties", .clean = { 10, 10 }, .bad = { 10, 10 } },
 	{ .name = "late, duplicated and reordered reports", .clean = { 10, 40 }, .bad = { 10, 40 }, .scrambled = true },
-	{ .name = "clock jumps", .clean = { 10, 40 }, .bad = { 10, 40 }, .silent = 0.3, .jumps = true },
-	{ .name = "endpoints leave or change ring", .clean = { 10, 40 }, .bad = { 10, 40 }, .silent = 0.2, .leave = 0.1, .moves = 0.3 },
+	{ .name = "clock jumps", .clean = { 10, 40 }, .bad = { 10, 40 }, .silent = 0.3, .jumps = true, .order_tells = true },
+	{ .name = "endpoints leave or change ring", .clean = { 10, 40 }, .bad = { 10, 40 }, .silent = 0.2, .leave = 0.1, .moves = 0.3, .order_tells = true },
 };
 
 enum kind { HEARD, SURVIVED, FAILED, GOODBYE, RETURNED, LOOK, JUMP_ON, JUMP_BACK };
@@ -385,9 +386,9 @@ static void no_way_of_reporting_makes_a_gate_err_more_often_than_it_may(void **s
 				 most_pass, c.false_halts, c.false_strata, most_halt);
 		/* and not because it never decides */
 		assert_true(c.passes > runs() / 2 && c.halts > runs() / 2);
+		/* the control fails this test wherever the order of arrival says something, and as often as it then must */
 		control_failed += c.control > most_pass;
-		if (strcmp(scenarios[i].name, "failures late") == 0 || strcmp(scenarios[i].name, "failures silent") == 0)
-			assert_true(c.control > most_pass);
+		assert_int_equal(c.control > most_pass, scenarios[i].order_tells);
 	}
 	printf("# the control that counts on arrival exceeds the limit in %d scenarios\n", control_failed);
 }
