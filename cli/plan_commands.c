@@ -26,7 +26,7 @@ static const struct cli_option rows[] = {
 	{ "way", 'w', CLI_TEXT, AT(way), "crash|fail|silent", "how they fail [crash]" },
 	{ "trace", 't', CLI_TEXT, AT(trace), "FILE", "how the fleet behaves: hours, boots, strata, rings [built in]" },
 	{ "at", 'a', CLI_TEXT, AT(at), "TIME", "when it is published, such as 2026-12-18T12:00:00Z: windows and freezes count from there [the coming Monday, 9:00 UTC]" },
-	{ "runs", 'r', CLI_INT, AT(runs), "N", "as many as 25,000,000 offers allow, at most [200]" },
+	{ "runs", 'r', CLI_INT, AT(runs), "N", "as many as a minute allows, at most [200]" },
 	{ "seed", 0, CLI_INT, AT(seed), "N", "the same seed gives the same runs [1]" },
 	{ "json", 0, CLI_FLAG, AT(json), NULL, "for programs" },
 	{ "svg", 0, CLI_TEXT, AT(svg), "FILE", "draw the worst run" },
@@ -188,7 +188,7 @@ static int play(struct simulate_plan *plan, const struct plan_options *o, struct
 	struct simulate_report report;
 
 	if (parse_defect(plan, o->defect, e) < 0 || parse_way(&plan->way, o->way, e) < 0 ||
-	    simulate(&report, plan, o->runs ? (uint32_t)o->runs : SIMULATE_RUNS, SIMULATE_OFFERS, e) < 0 || (o->svg && draw(o->svg, plan, &report, e) < 0))
+	    simulate(&report, plan, o->runs ? (uint32_t)o->runs : SIMULATE_RUNS, SIMULATE_WORK, e) < 0 || (o->svg && draw(o->svg, plan, &report, e) < 0))
 		return e->code;
 	if (o->json)
 		return print_json(plan, &report, e);

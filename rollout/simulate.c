@@ -64,9 +64,11 @@ static int all_minutes(struct sim_ring *rings, size_t count, int minute, struct 
 static void add_up(struct simulate_run *out, const struct sim_ring *rings, size_t n)
 {
 	out->hit = out->exposed = 0;
+	out->work = 0;
 	for (size_t i = 0; i < n; i++) {
 		out->hit += rings[i].hit;
 		out->exposed += sequence_count(rings[i].q);
+		out->work += rings[i].work;
 	}
 }
 

@@ -24,7 +24,7 @@
 #define SIMULATE_FLEET_MAX 100000000
 #define SIMULATE_RUNS_MAX 100000
 #define SIMULATE_RUNS 200               /* as many as are asked for when nobody says, */
-#define SIMULATE_OFFERS 25000000        /* and offers of all of them together: so that 8,500,000 endpoints take less than a minute */
+#define SIMULATE_WORK 60000000          /* and how much all of them may do: so that 8,500,000 endpoints take less than a minute */
 #define SIMULATE_POINTS 512             /* of the curve: one every SIMULATE_DAYS / SIMULATE_POINTS */
 #define SIMULATE_DAYS 128               /* what is not done then is never done */
 #define SIMULATE_TRACE_MAX 65536        /* bytes of the document */
@@ -103,6 +103,7 @@ struct simulate_run {
 	int ring;                       /* the last that was entered */
 	uint32_t hit;                   /* endpoints the defect struck */
 	uint32_t exposed;               /* endpoints that took the content */
+	uint64_t work;                  /* offers, and what happened to endpoints, one by one */
 	uint32_t asked;                 /* times a ring waited for people: to approve, to promote, to let it go on */
 	int64_t halt_s;                 /* from the start; -1: never. A hold for silence counts: nothing more is offered */
 	int64_t cover_s;                /* until all of the fleet was through with it; -1: never */
@@ -127,10 +128,10 @@ struct simulate_report {
 };
 
 /*
- * So many runs with seeds from plan.seed on, fewer when they take more than
- * `offers` offers together (at least one).
+ * So many runs with seeds from plan.seed on, fewer when they do more than
+ * `most` work together (at least one).
  */
-int simulate(struct simulate_report *out, const struct simulate_plan *p, uint32_t runs, uint64_t offers, struct err *e) MUST_CHECK;
+int simulate(struct simulate_report *out, const struct simulate_plan *p, uint32_t runs, uint64_t most, struct err *e) MUST_CHECK;
 
 const char *simulate_end_name(enum simulate_end end);
 void simulate_json(struct json_writer *w, const struct simulate_plan *p, const struct simulate_report *r);

@@ -60,9 +60,11 @@ bool sim_booted(const struct sim_endpoint *p, int minute)
 {
 	int off = minute - 1;
 
-	while (off > minute - SIM_DAY && !sim_online(p, off))
-		off--;
-	return p->kind->boot_s <= SIM_DAY * 60 || sim_boots_in(p, off) <= minute - off;
+	if (p->kind->boot_s <= SIM_DAY * 60)
+		return true;
+	while (off > MAX(minute - SIM_DAY, 0) && !sim_online(p, off))
+		off = off / SIM_HOUR * SIM_HOUR - 1;    /* hours are kept in full */
+	return sim_boots_in(p, off) <= minute - off;
 }
 
 /* ---- silence that no content makes ---- */

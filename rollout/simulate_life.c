@@ -188,6 +188,7 @@ static void happen(struct sim_ring *g, uint32_t i, int minute)
 {
 	struct sim_endpoint p;
 
+	g->work++;
 	sim_endpoint(&p, g, i);
 	switch ((enum what)g->what[i]) {
 	case ASKS:
@@ -232,6 +233,7 @@ int sim_offer(struct sim_ring *g, uint32_t i, const struct sim_endpoint *p, int 
 	s->taken++;
 	s->heard++;
 	g->hit += p->hit;
+	g->work++;
 	g->changed = true;
 	goes_on(g, i, p, MIN(switched, SIM_HORIZON), false);
 	return 0;

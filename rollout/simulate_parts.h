@@ -55,6 +55,7 @@ struct sim_ring {
 	bool changed, worse;            /* since the last look: anything; what may halt */
 	bool crashed;                   /* an engine, by the content */
 	uint32_t hit;
+	uint64_t work;                  /* offers made and things that happened to endpoints */
 	struct strata *strata;          /* frozen as a server freezes them */
 	uint32_t group[SIMULATE_STRATA_MAX];    /* of the trace's strata */
 	struct sim_group groups[SIM_GROUPS];

@@ -187,11 +187,11 @@ static void judge(struct sim_ring *g, int minute, uint32_t *asked)
 /* A verdict may change by time alone; what has passed is only halted. The more offers, the seldomer all of them are looked at. */
 static bool due(const struct sim_ring *g, int minute)
 {
-	bool pause = minute % (int)(1 + sequence_count(g->q) / LOOKED_AT) != 0;
+	int every = (int)(1 + sequence_count(g->q) / LOOKED_AT);
 
 	if (g->state == RING_PASSED)
-		return !pause && g->worse && sim_time(g->plan, minute) - g->passed_at <= MOVE_ARMED_S;
-	return minute % SIM_HOUR == 0 || (!pause && (g->changed || g->bound_at));
+		return g->worse && minute % every == 0 && sim_time(g->plan, minute) - g->passed_at <= MOVE_ARMED_S;
+	return minute % (g->changed || g->bound_at ? every : MAX(every, SIM_HOUR)) == 0;
 }
 
 static void keep_hours(struct sim_ring *g, int64_t now)

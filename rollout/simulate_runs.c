@@ -33,7 +33,7 @@ int simulate(struct simulate_report *out, const struct simulate_plan *p, uint32_
 	if (!values)
 		return err_memory(e);
 	memset(out, 0, sizeof *out);
-	for (uint64_t made = 0; out->runs < runs && (out->runs == 0 || made < most); made += run.exposed) {
+	for (uint64_t done = 0; out->runs < runs && (out->runs == 0 || done < most); done += run.work) {
 		one.seed = p->seed + out->runs;
 		if (simulate_run(&run, &one, e) < 0)
 			return e->code;

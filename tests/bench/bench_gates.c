@@ -74,14 +74,15 @@ static int plan(const char *what, const struct policy *p, const struct simulate_
 	int64_t start = clock_work_ms();
 	clock_t cpu = clock();
 
-	if (simulate(&r, &s, SIMULATE_RUNS, SIMULATE_OFFERS, e) < 0)
+	if (simulate(&r, &s, SIMULATE_RUNS, SIMULATE_WORK, e) < 0)
 		return e->code;
 	printf("%s, %u endpoints, %u runs: ", what, (unsigned)FLEET, r.runs);
 	if (r.cover_s.worst < 0)
 		printf("%lld hit at worst, halted after %lld s", (long long)r.hit.worst, (long long)r.halt_s.worst);
 	else
 		printf("covered after %.1f d", (double)r.cover_s.worst / 86400);
-	printf(": %.1f s, %.1f s of processor time\n", seconds(start), (double)(clock() - cpu) / CLOCKS_PER_SEC);
+	printf(": %.1f s, %.1f s of processor time; the worst run %.1f million steps\n", seconds(start), (double)(clock() - cpu) / CLOCKS_PER_SEC,
+	       (double)r.worst.work / 1e6);
 	return clock_work_ms() - start > MINUTE_MS;
 }
 
