@@ -1,6 +1,7 @@
 /*
- * bench_gates: what judging costs, and plans for 8.5 million endpoints,
- * each of which must take less than a minute or this fails.
+ * bench_gates: what judging costs, and plans for 8.5 million endpoints. Each
+ * must take less than a minute of one core, whoever else uses the machine, or
+ * this fails.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #define FLEET 8500000
 #define OFFERS 1000000
 #define LOOKS 2000
-#define MINUTE_MS 60000
+#define MINUTE_S 60
 #define MONDAY 1748854800               /* 2025-06-02T09:00:00Z */
 
 static double seconds(int64_t from_ms)
@@ -65,25 +66,27 @@ static int exact(const struct policy *p, struct err *e)
 	return 0;
 }
 
-/* As `ringhold plan simulate` asks by default. 1: it took longer than a minute. */
+/* As `ringhold plan simulate` asks by default. 1: it took longer than a minute of one core. */
 static int plan(const char *what, const struct policy *p, const struct simulate_trace *trace, double defect, struct err *e)
 {
 	struct simulate_report r;
 	struct simulate_plan s = { .policy = p, .begins = MONDAY, .trace = trace, .fleet = FLEET, .defect = defect, .stratum = -1, .seed = 1,
 				   .way = SIMULATE_CRASH };
 	int64_t start = clock_work_ms();
-	clock_t cpu = clock();
+	clock_t began = clock();
+	double cpu;
 
 	if (simulate(&r, &s, SIMULATE_RUNS, SIMULATE_WORK, e) < 0)
 		return e->code;
+	cpu = (double)(clock() - began) / CLOCKS_PER_SEC;
 	printf("%s, %u endpoints, %u runs: ", what, (unsigned)FLEET, r.runs);
 	if (r.cover_s.worst < 0)
 		printf("%lld hit at worst, halted after %lld s", (long long)r.hit.worst, (long long)r.halt_s.worst);
 	else
 		printf("covered after %.1f d", (double)r.cover_s.worst / 86400);
-	printf(": %.1f s, %.1f s of processor time; the worst run %.1f million steps\n", seconds(start), (double)(clock() - cpu) / CLOCKS_PER_SEC,
+	printf(": %.1f s, %.1f s of processor time; the worst run %.1f million steps\n", seconds(start), cpu,
 	       (double)r.worst.work / 1e6);
-	return clock_work_ms() - start > MINUTE_MS;
+	return cpu > MINUTE_S;
 }
 
 /* Everything that makes a plan long: hours, lag, people, endpoints that fall silent, restarts. */
@@ -132,6 +135,6 @@ int main(void)
 		return 1;
 	}
 	if (late)
-		fprintf(stderr, "bench_gates: a plan took more than a minute\n");
+		fprintf(stderr, "bench_gates: a plan took more than a minute of one core\n");
 	return late != 0;
 }
