@@ -279,6 +279,66 @@ static void make_yara(const struct endpoint *p, const char *name, const char *co
 	}
 }
 
+/* ---- a rule that is too slow ---- */
+
+static void write_rule(const struct endpoint *p, const char *dir, const char *condition)
+{
+	char path[400], rule[300];
+	struct err e;
+
+	snprintf(path, sizeof path, "%s/all.yar", dir);
+	snprintf(rule, sizeof rule, "rule r { condition: %s }\n", condition);
+	assert_ok(file_replace(path, rule, strlen(rule), 0644, &e));
+	endpoint_write(p, "/etc/ringhold/contract.json",
+		       "{\"format\":1,\"sensor\":\"s\",\"version\":\"1\",\"accepts\":{\"yara\":{\"versions\":[1]}},\"ceilings\":{\"sensor_cpu_percent\":10}}", 0644);
+}
+
+struct at_work {
+	endpoint_done *done;
+	const void *arg;
+};
+
+/* Between two looks the sensor judges one event, and has to answer. */
+static bool done_at_work(const struct seen *s, const void *arg)
+{
+	const struct at_work *w = arg;
+
+	(void)judged("{\"text\":\"one of many\"}\n");
+	return w->done(s, w->arg);
+}
+
+static int setup_slow(void **state)
+{
+	return endpoint_setup_with(state, "contract = /etc/ringhold/contract.json\n");
+}
+
+/* It passes the canary, which has no event for it, and burns the processor with those of the host. */
+static void a_rule_that_burns_the_processor_in_the_sensor_is_taken_back_by_the_contracts_ceiling(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+	char dir[300];
+
+	NEED_PROGRAMS(p);
+	make_yara(p, "slow", (const char *const[]){ "THREAT" }, 1, true, dir);
+	write_rule(p, dir, "filesize == 1");
+	more_settings(p, "ceiling-window = 1s\nverdict-rate = 0\n");
+	one = endpoint_bundle(p, dir, 110, NULL);
+	endpoint_assign(p, &one, NULL, 1, 30, 0);
+	sensor_start(p);
+	endpoint_agent_start(p);
+	endpoint_until(p, "the quick rule is committed", done_at_work, &(struct at_work){ endpoint_runs_committed, &one }, 1000);
+	write_rule(p, dir, "for all i in (1..2000000) : ( uint8(0) != i + 256 )");
+	two = endpoint_bundle(p, dir, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, FOREVER, 0);
+	endpoint_until(p, "the slow rule is tried", tried, &two, 1000);
+	endpoint_until(p, "it is taken back", done_at_work, &(struct at_work){ given_up, &two }, 100);
+	assert_true(endpoint_has_history(p, "ceiling-cpu"));
+	assert_true(endpoint_has_history(p, "% of a processor over 1 s, at most 10 % are allowed"));
+	assert_true(quarantined(p, &two));
+	endpoint_until(p, "the sensor runs the quick one", done_at_work, &(struct at_work){ endpoint_runs_committed, &one }, 0);
+}
+
 static void audit_yara(struct endpoint *p, bool together)
 {
 	struct published one, two;
@@ -329,6 +389,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_trial_under_a_new_contract_counts_nothing_that_was_found_before, setup_contract, sensor_teardown),
 		T(new_rules_only_observe_on_trial_are_counted_and_act_once_committed),
 		T(of_yara_a_new_file_only_observes_and_an_old_one_goes_on),
+		cmocka_unit_test_setup_teardown(a_rule_that_burns_the_processor_in_the_sensor_is_taken_back_by_the_contracts_ceiling, setup_slow, sensor_teardown),
 		T(of_a_changed_yara_file_the_new_rule_only_observes_and_the_old_one_goes_on),
 	};
 
