@@ -4,6 +4,11 @@
  */
 #include "plane.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
 #include "pki.h"
 #include "proxy.h"
 #include "server/client_cert.h"
@@ -256,21 +261,25 @@ static char *agent(const struct pki *x, int status, const char *const *words)
 
 #define AGENT(x, status, ...) agent(x, status, (const char *const[]){ __VA_ARGS__, NULL })
 
-static void a_host_shows_its_certificate_and_a_key_that_others_may_read_is_not_used(void **state)
+static void enrol_host(const struct pki *x)
 {
-	PLACE(x);
 	AUTO_FREE char *root = fixture_path(x->plane->o->f, "data/repository/metadata/1.root.json");
-	AUTO_FREE char *enrolled = NULL, *good = NULL, *bad = NULL, *kept = NULL;
+	AUTO_FREE char *said = NULL;
 
 	pki_shell("cd %s && mkdir -p host/etc/ringhold/trust && cp %s host/etc/ringhold/trust/content.root.json && cp anna.crt host/etc/ringhold/device.crt &&"
 	      " install -m 600 anna.key host/etc/ringhold/device.key && printf '[agent]\ncontract =\nclient-certificate = /etc/ringhold/device.crt\n"
-	      "client-key = /etc/ringhold/device.key\n[channel edr]\n' > host/etc/ringhold/agent.ini",
+	      "client-key = /etc/ringhold/device.key\npoll-max = 1s\n[channel edr]\n' > host/etc/ringhold/agent.ini",
 	      x->dir, root);
-	{
-		AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "POST", "/v1/enrolment-tokens", "{\"name\":\"lab\"}");
+	AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "POST", "/v1/enrolment-tokens", "{\"name\":\"lab\"}");
+	said = AGENT(x, 0, "enrol", member(&a, "enrolment"));
+}
 
-		enrolled = AGENT(x, 0, "enrol", member(&a, "enrolment"));
-	}
+static void a_host_shows_its_certificate_and_a_key_that_others_may_read_is_not_used(void **state)
+{
+	PLACE(x);
+	AUTO_FREE char *good = NULL, *bad = NULL, *kept = NULL;
+
+	enrol_host(x);
 	good = AGENT(x, 0, "run", "--once");
 	{
 		AUTO_REPLY seen = ask(x->plane, FIXTURE_TOKEN, "GET", "/v1/devices", NULL);
@@ -284,6 +293,95 @@ static void a_host_shows_its_certificate_and_a_key_that_others_may_read_is_not_u
 	/* it stays who it is, for the day on which the key is put right */
 	kept = read_text(x, "host/var/lib/ringhold/device.json");
 	assert_non_null(strstr(kept, "rhd1."));
+}
+
+/* A host whose agent runs on, and for which a minute passes whenever somebody looks. */
+struct agent_daemon {
+	const struct pki *x;
+	pid_t pid;
+	int64_t *clock_ms;
+};
+
+static void daemon_start(struct agent_daemon *d, const struct pki *x)
+{
+	char root[300], clock[400], log[400];
+	int fd;
+
+	d->x = x;
+	snprintf(root, sizeof root, "%s/host", x->dir);
+	snprintf(clock, sizeof clock, "RINGHOLD_TEST_CLOCK=%s/clock", x->dir);
+	snprintf(log, sizeof log, "%s/host.log", x->dir);
+	fd = open(clock + strlen("RINGHOLD_TEST_CLOCK="), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0 && ftruncate(fd, sizeof *d->clock_ms) == 0);
+	d->clock_ms = mmap(NULL, sizeof *d->clock_ms, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(d->clock_ms != MAP_FAILED);
+	close(fd);
+	d->pid = fork();
+	assert_true(d->pid >= 0);
+	if (d->pid == 0) {
+		char *env[] = { (char *)"PATH=/usr/bin:/bin", clock, NULL };
+		int out = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(out, STDOUT_FILENO);
+		dup2(out, STDERR_FILENO);
+		execle(test_program("ringhold-agent"), "ringhold-agent", "run", "--root", root, (char *)NULL, env);
+		_exit(127);
+	}
+}
+
+static void daemon_end(struct agent_daemon *d)
+{
+	int status = -1;
+
+	kill(d->pid, SIGTERM);
+	assert_int_equal(waitpid(d->pid, &status, 0), d->pid);
+	munmap(d->clock_ms, sizeof *d->clock_ms);
+	assert_int_equal(status, 0);
+}
+
+/* Its status says, or no longer says, that the server does not want this certificate. */
+static void until_refused(struct agent_daemon *d, bool refused)
+{
+	int64_t until = clock_work_ms() + LIMIT_MS;
+
+	for (;;) {
+		AUTO_FREE char *status = AGENT(d->x, 0, "status");
+
+		if (!strstr(status, "another client certificate") == !refused)
+			return;
+		if (clock_work_ms() > until) {
+			AUTO_FREE char *log = read_text(d->x, "host.log");
+
+			fail_msg("%s: %s\n%s", refused ? "not refused" : "still refused", status, log);
+		}
+		*d->clock_ms += 60 * 1000;
+		poll(NULL, 0, 100);
+	}
+}
+
+/* As a tool that renews certificates does it: the key first, and each file in one step. */
+static void renew(const struct pki *x, const char *name)
+{
+	pki_shell("cd %s/host/etc/ringhold && install -m 600 ../../../%s.key new.key && mv new.key device.key && cp ../../../%s.crt new.crt && mv new.crt device.crt",
+		  x->dir, name, name);
+}
+
+static void a_host_that_runs_shows_the_certificate_that_lies_there_now(void **state)
+{
+	PLACE(x);
+	AUTO_FREE char *first = NULL;
+	struct agent_daemon d;
+
+	enrol_host(x);
+	first = AGENT(x, 0, "run", "--once");   /* as anna, to whom it is bound from here on */
+	daemon_start(&d, x);
+	until_refused(&d, false);
+	renew(x, "ben");                        /* somebody else's: which only one who reads it anew shows */
+	until_refused(&d, true);
+	renew(x, "anna-renewed");
+	until_refused(&d, false);
+	daemon_end(&d);
 }
 
 /* ---- behind a proxy ---- */
@@ -396,6 +494,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_certificate_of_another_authority_or_for_servers_ends_the_handshake, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_header_from_an_address_that_is_no_proxy_is_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_host_shows_its_certificate_and_a_key_that_others_may_read_is_not_used, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_host_that_runs_shows_the_certificate_that_lies_there_now, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_proxy_that_ends_tls_hands_the_certificate_on, setup_proxied, teardown),
 		cmocka_unit_test_setup_teardown(the_proxys_header_is_read_strictly_and_verified_once_more, setup_proxied, teardown),
 		cmocka_unit_test(addresses_of_proxies_are_addresses_and_networks),
