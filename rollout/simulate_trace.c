@@ -95,12 +95,12 @@ static int parse_ring(struct simulate_trace *t, const struct policy *p, const st
 static int parse_people(struct simulate_people *p, const struct json_doc *d, struct err *e)
 {
 	static const char *const keys[] = { "answer_s", "windows", "freezes", NULL };
-	const struct json *o = json_get(d->root, "people");
+	const struct json *o = NULL;
 
+	if (json_may_object(d, d->root, "people", &o, e) < 0)
+		return e->code;
 	if (!o)
 		return 0;
-	if (o->type != JSON_OBJECT)
-		return json_error(d, o, e, ERR_FORMAT, "expected an object");
 	if (json_only(d, o, keys, e) < 0 || json_may_int(d, o, "answer_s", 0, 30 * DAY_S, &p->answer_s, e) < 0 ||
 	    calendar_parse(&p->hours, d, o, e) < 0 || calendar_resolve(&p->hours, e) < 0)
 		return e->code;

@@ -5,6 +5,7 @@
 #include "rollout/gate_record.h"
 #include "rollout/policy.h"
 #include "rollout/ringmap.h"
+#include "rollout/simulate.h"
 #include "rollout/stops.h"
 #include "published.h"
 
@@ -78,6 +79,18 @@ static int read_gate_record(const char *text, size_t len, struct err *e)
 	return gate_record_parse(&r, "gate record", text, len, e);
 }
 
+static int read_trace(const char *text, size_t len, struct err *e)
+{
+	static const char *const names[] = { "canary", "early", "broad" };
+	AUTO(policy) struct policy *p = NULL;
+	struct simulate_trace t;
+
+	if (policy_default(&p, "edr", names, ARRAY_LEN(names), e) < 0 || simulate_trace_parse(&t, p, "trace", text, len, e) < 0)
+		return e->code;
+	simulate_trace_release(&t);
+	return 0;
+}
+
 #define READER(name, reader)                                  \
 	static void the_reader_of_##reader##_agrees(void **state) \
 	{                                                     \
@@ -95,6 +108,7 @@ READER("floor", floor)
 READER("checkin", checkin)
 READER("checkin-answer", answer)
 READER("gate-record", gate_record)
+READER("trace", trace)
 
 int main(void)
 {
@@ -109,6 +123,7 @@ int main(void)
 		cmocka_unit_test(the_reader_of_checkin_agrees),
 		cmocka_unit_test(the_reader_of_answer_agrees),
 		cmocka_unit_test(the_reader_of_gate_record_agrees),
+		cmocka_unit_test(the_reader_of_trace_agrees),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
