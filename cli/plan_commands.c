@@ -149,7 +149,7 @@ static void print_text(const struct simulate_plan *p, const struct simulate_repo
 	else if (r->worst.end == SIMULATE_UNFINISHED)
 		printf("  after %d days it is not through: %s\n", SIMULATE_DAYS, r->worst.sentence[0] ? r->worst.sentence : "a ring did not take it");
 	if (r->worst.asked)
-		printf("  people were asked %u times, and let it go on\n", r->worst.asked);
+		printf("  people were asked %u %s, and let it go on\n", r->worst.asked, r->worst.asked == 1 ? "time" : "times");
 }
 
 static int print_json(const struct simulate_plan *p, const struct simulate_report *r, struct err *e)
