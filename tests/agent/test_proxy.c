@@ -2,13 +2,12 @@
  * test_proxy: the real server behind a line that is cut or slow, and behind
  * squid, as the hosts of a site with one narrow line to the world would have it.
  */
-#include <pwd.h>
-
 #include "endpoint.h"
 #include "endpoint_content.h"
 #include "endpoint_delta.h"
 #include "line.h"
 #include "program.h"
+#include "squid.h"
 
 #define BIG ((size_t)400000)
 #define CUT 150000
@@ -16,8 +15,8 @@
 #define RATE 100000             /* bytes a second */
 
 static struct line wire;
-static pid_t server, squid;
-static int squid_port;
+static pid_t server;
+static struct squid squid;
 static struct endpoint other;            /* another host of the same site */
 
 #define NEED_PROGRAMS(p)                                                                      \
@@ -95,68 +94,6 @@ static void start_server(const struct endpoint *p)
 	server = started(test_program("ringholdd"), argv, log);
 	snprintf(path, sizeof path, "%s/listening", data);
 	line_start(&wire, port_of(path, server, log));
-}
-
-/* ---- squid, as it comes, but for places, ports and an archive's size ---- */
-
-static int free_port(void)
-{
-	int port = 0, fd = line_socket(0, true, &port);
-
-	assert_true(fd >= 0);
-	close(fd);
-	return port;
-}
-
-static void start_squid(const struct endpoint *p, const char *program)
-{
-	const struct passwd *proxy = getpwnam("proxy");
-	char conf[256], dir[256], log[256], text[1600];
-	char *argv[] = { (char *)"squid", (char *)"-N", (char *)"-f", conf, NULL };
-	struct err e;
-	int fd;
-
-	snprintf(conf, sizeof conf, "%s/squid.conf", p->dir);
-	snprintf(dir, sizeof dir, "%s/squid", p->dir);
-	snprintf(log, sizeof log, "%s/squid.log", p->dir);
-	assert_ok(file_mkdirs(dir, 0755, &e));
-	if (geteuid() == 0 && proxy)
-		assert_int_equal(chown(dir, proxy->pw_uid, proxy->pw_gid), 0);
-	squid_port = free_port();
-	snprintf(text, sizeof text,
-		 "http_port 127.0.0.1:%d\nvisible_hostname squid.test\npid_filename none\npinger_enable off\nshutdown_lifetime 0 seconds\n"
-		 "coredump_dir %s\ncache_log %s/cache.log\naccess_log stdio:%s/access.log\nlogfile_rotate 0\nnetdb_filename none\n"
-		 "cache_mem 64 MB\nmaximum_object_size_in_memory 32 MB\ncollapsed_forwarding on\n"
-		 "acl here src 127.0.0.1\nhttp_access allow here\nhttp_access deny all\n", squid_port, dir, dir, dir);
-	assert_ok(file_replace(conf, text, strlen(text), 0644, &e));
-	squid = started(program, argv, log);
-	while ((fd = line_socket(squid_port, false, NULL)) < 0) {
-		if (waitpid(squid, NULL, WNOHANG) != 0)
-			fail_with("squid ended", log);
-		poll(NULL, 0, 20);
-	}
-	close(fd);
-}
-
-/* squid says how it answered each request; it may write that down a moment later. */
-static bool squid_says(const struct endpoint *p, const char *path, const char *how)
-{
-	char log[256];
-
-	snprintf(log, sizeof log, "%s/squid/access.log", p->dir);
-	for (int i = 0; i < 500; i++) {
-		AUTO(buf) struct buf *text = NULL;
-		struct err e;
-
-		assert_ok(file_read(&text, log, 1 << 22, &e));
-		for (char *line = text->data, *end; line && (end = strchr(line, '\n')); line = end + 1) {
-			*end = '\0';
-			if (strstr(line, path) && strstr(line, how))
-				return true;
-		}
-		poll(NULL, 0, 20);
-	}
-	return false;
 }
 
 /* ---- hosts ---- */
@@ -363,18 +300,16 @@ static void expect_once(const struct endpoint *p, const char *name, const char *
 
 static void hosts_behind_a_caching_proxy_share_what_came_over_the_line(void **state)
 {
-	const char *program = access("/usr/sbin/squid", X_OK) == 0 ? "/usr/sbin/squid" : test_other_program("squid");
 	struct endpoint *p = *state;
 	char target[PATH_LEN_MAX + 1], more[80];
 	struct published one, two;
 	const char *dir;
 
 	NEED_PROGRAMS(p);
-	if (!program)
-		skip_missing_program("squid");
+	NEED_SQUID();
 	start_server(p);
-	start_squid(p, program);
-	snprintf(more, sizeof more, "proxy = http://127.0.0.1:%d", squid_port);
+	squid_start(&squid);
+	snprintf(more, sizeof more, "proxy = http://127.0.0.1:%d", squid.port);
 	configure(p, more);
 	make_neighbour(p);
 	configure(&other, more);
@@ -384,12 +319,12 @@ static void hosts_behind_a_caching_proxy_share_what_came_over_the_line(void **st
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
 	endpoint_until(p, "the first host has it", endpoint_runs_committed, &one, 1000);
-	assert_true(squid_says(p, "110.tar.gz", "_MISS/200"));
+	assert_true(squid_says(&squid, "110.tar.gz", "_MISS/200"));
 	endpoint_sensor_start(&other);
 	endpoint_agent_start(&other);
 	endpoint_until(&other, "its neighbour has it", endpoint_runs_committed, &one, 1000);
 	expect_once(p, "110.tar.gz", one.path);
-	assert_true(squid_says(p, "110.tar.gz", "_HIT/200"));
+	assert_true(squid_says(&squid, "110.tar.gz", "_HIT/200"));
 	assert_null(line_nth(&wire, ".ring-canary.json", 1));           /* nor metadata that never changes */
 	/* Both at once, by a delta. */
 	two = endpoint_bundle(p, "deploy/demo/edr-good", 111, NULL);
@@ -405,7 +340,7 @@ static int teardown(void **state)
 {
 	endpoint_agent_end(&other, SIGKILL);
 	endpoint_sensor_stop(&other);
-	ended(&squid, SIGKILL);
+	squid_stop(&squid);
 	ended(&server, SIGTERM);
 	line_stop(&wire);
 	return endpoint_teardown(state);

@@ -5,6 +5,7 @@
  */
 #include "plane.h"
 
+#include "squid.h"
 #include "tests/calls.h"
 
 #define STATE "/var/lib/ringhold/"
@@ -13,6 +14,7 @@ struct host {
 	struct plane *plane;
 	char root[300], trace[320];
 	char *said;                     /* by the last command */
+	struct squid squid;
 };
 
 /* ---- the host ---- */
@@ -65,6 +67,7 @@ static int teardown(void **state)
 {
 	struct host *h = *state;
 
+	squid_stop(&h->squid);
 	plane_close(h->plane);
 	free(h->said);
 	free(h);
@@ -325,7 +328,33 @@ static void a_revoked_host_says_so_keeps_its_token_and_does_not_enrol_again(void
 	assert_non_null(strstr(h->said, "\"revoked\": false"));
 }
 
-int main(void)
+/* The proxy sees an address and nothing else; who answers behind it has to be the one that the string names. */
+static void through_a_proxy_the_server_is_known_by_its_key_as_without_one(void **state)
+{
+	PLACE(h);
+	char ini[200], *pin, want[64];
+
+	NEED_SQUID();
+	squid_start(&h->squid);
+	snprintf(ini, sizeof ini, "[agent]\ncontract =\nhost = anna\nproxy = http://127.0.0.1:%d\n[channel edr]\n", h->squid.port);
+	host_write(h, "/etc/ringhold/agent.ini", ini);
+	AUTO_REPLY a = ask(h->plane, FIXTURE_TOKEN, "POST", "/v1/enrolment-tokens", "{\"name\":\"one\",\"uses\":1}");
+	AUTO_FREE char *string = strdup(member(&a, "enrolment"));
+	/* The key of another server: what comes first in the token's one use. */
+	pin = strrchr(string, ':') - 10;
+	*pin = *pin == 'A' ? 'B' : 'A';
+	assert_int_equal(AGENT(h, "enrol", string), 0);
+	(void)AGENT(h, "run", "--once");
+	assert_non_null(strstr(h->said, "pin"));
+	assert_int_equal(generation(h), 0);
+	assert_int_equal(AGENT(h, "enrol", member(&a, "enrolment")), 0);
+	round_of(h);
+	expect_one_sound_device(h);
+	snprintf(want, sizeof want, "CONNECT %s", h->plane->url + strlen("https://"));
+	assert_true(squid_says(&h->squid, want, "/200"));
+}
+
+int main(int argc, char **argv)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
@@ -334,7 +363,11 @@ int main(void)
 		T(killed_at_any_write_of_its_enrolment_a_host_needs_no_second_token),
 		T(a_copied_disk_is_flagged_and_its_host_left_with_what_it_has),
 		T(a_revoked_host_says_so_keeps_its_token_and_does_not_enrol_again),
+		T(through_a_proxy_the_server_is_known_by_its_key_as_without_one),
 	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
