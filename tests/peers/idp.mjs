@@ -3,6 +3,7 @@
 // POST /token               client credentials, resource urn:ringhold:<alg>: an access token of the provider
 // POST /rotate              new signing keys under new names; POST /down, /up: its keys are not to be had
 // GET  /fetched             how often its keys were asked for
+// GET  /invented            a token that names a key which nobody ever made
 // GET  /forge/<kind>        a token that must not count; /forges lists the kinds
 import { createHmac, createPublicKey, generateKeyPairSync, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -132,6 +133,7 @@ const server = createServer({ cert: readFileSync(`${dir}/tls.crt`), key: readFil
   if (verb === "rotate") { begin(); return say("ok"); }
   if (verb === "down" || verb === "up") { down = verb === "down"; return say("ok"); }
   if (verb === "fetched") return say(String(fetched));
+  if (verb === "invented") return say(token({ key: own.RS256.privateKey, header: { kid: "nobody-made-it" } }));
   if (verb === "good") return say(token({ alg: kind }));
   if (verb === "jwks") {
     fetched++;

@@ -1,8 +1,17 @@
 /* test_oidc: tokens of a real identity provider (npm oidc-provider) over HTTPS, and forged ones of every kind. */
 #include "plane.h"
 
+#include <sys/mman.h>
+
 #include "server/cert.h"
 #include "server/oidc.h"
+
+static volatile int64_t *shift_ms;      /* of the clock that server and test see */
+
+static void pass_time(int64_t seconds)
+{
+	*shift_ms += seconds * 1000;
+}
 
 struct place {
 	struct plane *plane;
@@ -86,7 +95,7 @@ static char *issued(struct place *x, const char *client, const char *alg)
 	return strdup(json_get(d->root, "access_token")->u.text);
 }
 
-static int setup(void **state)
+static int open_with(void **state, const char *top, const char *oidc)
 {
 	struct place *x = calloc(1, sizeof *x);
 	char more[1024];
@@ -97,11 +106,26 @@ static int setup(void **state)
 	if (!start_provider(x))
 		return 0;
 	snprintf(more, sizeof more,
-		 "bad-tokens = 1000\n[oidc]\nissuer = %s\naudience = ringhold\nca-file = %s/tls.crt\nroles-claim = groups\n"
-		 "map = ringhold-admins=admin\nmap = edr-publishers=publisher,operator@edr\n",
-		 x->issuer, x->dir);
+		 "bad-tokens = 1000\n%s[oidc]\nissuer = %s\naudience = ringhold\nca-file = %s/tls.crt\nroles-claim = groups\n"
+		 "map = ringhold-admins=admin\nmap = edr-publishers=publisher,operator@edr\n%s",
+		 top, x->issuer, x->dir, oidc);
 	x->plane = plane_open(more);
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return open_with(state, "", "");
+}
+
+static int setup_stale(void **state)
+{
+	return open_with(state, "", "keys-stale = 60s\n");
+}
+
+static int setup_slow(void **state)
+{
+	return open_with(state, "address-rate = 1\naddress-burst = 3\n", "");
 }
 
 static int teardown(void **state)
@@ -253,7 +277,92 @@ static void no_forged_token_comes_in(void **state)
 	assert_true(count >= 39);
 }
 
+/* Verifying a signature costs time, whoever sent it: an address has so much of it, and our own tokens need none. */
+static void signatures_are_verified_for_an_address_so_often_and_no_more(void **state)
+{
+	struct place *x = *state;
+	AUTO_FREE char *good = NULL, *forged = NULL;
+	long status = 0;
+
+	PROVIDED(x);
+	good = issued(x, "boss", "ES256");
+	forged = provider(x, "GET", "/invented", NULL);
+	for (int i = 0; i < 50 && status != 429; i++) {
+		AUTO_REPLY a = ask(x->plane, i % 2 ? good : forged, "GET", "/v1/self", NULL);
+
+		status = a.status;
+		if (status != 429)
+			continue;
+		expect_problem(&a, 429, "too-many-requests");
+		assert_true(a.retry_after > 0);
+	}
+	assert_int_equal(status, 429);
+	AUTO_REPLY ours = ask(x->plane, FIXTURE_TOKEN, "GET", "/v1/self", NULL);
+	assert_int_equal(ours.status, 200);
+}
+
 /* ---- its keys ---- */
+
+static int fetched(struct place *x)
+{
+	AUTO_FREE char *text = provider(x, "GET", "/fetched", NULL);
+
+	return atoi(text);
+}
+
+/* However many tokens name keys that nobody ever made: one look, then none until the gap is over. */
+static void invented_keys_make_nobody_ask(void **state)
+{
+	struct place *x = *state;
+	AUTO_FREE char *good = NULL, *invented = NULL;
+	int64_t began;
+	int before;
+
+	PROVIDED(x);
+	good = issued(x, "boss", "RS256");
+	invented = provider(x, "GET", "/invented", NULL);
+	{
+		AUTO_REPLY a = ask_patiently(x, good, "GET", "/v1/self", NULL);
+
+		assert_int_equal(a.status, 200);
+	}
+	pass_time(OIDC_GAP_MS / 1000 + 1);
+	before = fetched(x);
+	began = clock_work_ms();
+	for (int i = 0; i < 20; i++) {
+		AUTO_REPLY a = ask_patiently(x, invented, "GET", "/v1/self", NULL);
+
+		expect_problem(&a, 401, "unauthenticated");
+	}
+	/* a machine that needs longer than the gap for twenty requests may see one more for each */
+	assert_in_range(fetched(x), before + 1, before + 1 + (clock_work_ms() - began) / OIDC_GAP_MS);
+}
+
+static void keys_are_good_for_so_long_and_not_for_ever_while_the_provider_is_down(void **state)
+{
+	struct place *x = *state;
+	AUTO_FREE char *token = NULL, *down = NULL, *up = NULL;
+
+	PROVIDED(x);
+	token = issued(x, "boss", "ES256");
+	{
+		AUTO_REPLY a = ask_patiently(x, token, "GET", "/v1/self", NULL), again = { 0 }, late = { 0 };
+
+		assert_int_equal(a.status, 200);
+		down = provider(x, "POST", "/down", NULL);
+		pass_time(50);
+		again = ask(x->plane, token, "GET", "/v1/self", NULL);
+		assert_int_equal(again.status, 200);
+		pass_time(20);
+		late = ask(x->plane, token, "GET", "/v1/self", NULL);
+		expect_problem(&late, 503, "unavailable");
+		assert_true(late.retry_after > 0);
+	}
+	up = provider(x, "POST", "/up", NULL);
+	pass_time(OIDC_GAP_MS / 1000 + 1);
+	AUTO_REPLY back = ask_patiently(x, token, "GET", "/v1/self", NULL);
+	assert_int_equal(back.status, 200);
+}
 
 static void new_keys_are_fetched_when_they_are_met_and_not_for_anybody_who_invents_some(void **state)
 {
@@ -270,8 +379,9 @@ static void new_keys_are_fetched_when_they_are_met_and_not_for_anybody_who_inven
 	ok = provider(x, "POST", "/rotate", NULL);
 	after = issued(x, "boss", "RS256");
 	before = provider(x, "GET", "/fetched", NULL);
+	/* inside the gap after the last fetch the new key is not known; afterwards it is fetched once */
+	pass_time(OIDC_GAP_MS / 1000 + 1);
 	{
-		/* inside the gap after the last fetch the new key is not known; afterwards it is fetched once */
 		int64_t until = clock_work_ms() + LIMIT_MS;
 		long status = 401;
 
@@ -371,10 +481,23 @@ int main(void)
 		P(who_published_with_one_token_cannot_approve_with_the_next),
 		P(no_forged_token_comes_in),
 		P(new_keys_are_fetched_when_they_are_met_and_not_for_anybody_who_invents_some),
+		P(invented_keys_make_nobody_ask),
+		cmocka_unit_test_setup_teardown(keys_are_good_for_so_long_and_not_for_ever_while_the_provider_is_down, setup_stale, teardown),
+		cmocka_unit_test_setup_teardown(signatures_are_verified_for_an_address_so_often_and_no_more, setup_slow, teardown),
 		P(keys_stay_good_while_the_provider_is_down),
 		cmocka_unit_test(an_entry_of_the_map_says_claim_roles_and_channels),
 		cmocka_unit_test(a_provider_without_https_or_audience_is_refused),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	char path[] = "/tmp/ringhold-clock-XXXXXX";
+	static const int64_t zero;
+	int fd = mkostemp(path, O_CLOEXEC), failed;
+
+	if (fd < 0 || write(fd, &zero, sizeof zero) != sizeof zero || setenv("RINGHOLD_TEST_CLOCK", path, 1) < 0)
+		return 1;
+	shift_ms = mmap(NULL, sizeof zero, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	failed = shift_ms == MAP_FAILED || cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(path);
+	return failed;
 }
