@@ -208,6 +208,37 @@ static void a_rotated_token_is_replaced_and_a_revoked_one_stays_out_after_a_rest
 	}
 }
 
+/* When somebody's token was last used; "" when it never was. */
+static void last_used(struct plane *p, const char *name, char out[40])
+{
+	AUTO_REPLY list = ask(p, FIXTURE_TOKEN, "GET", "/v1/tokens", NULL);
+	const struct json *items = json_get(list.doc->root, "items");
+
+	out[0] = '\0';
+	for (uint32_t i = 0; i < items->count; i++) {
+		const struct json *used = json_get(&items->u.items[i], "last_used");
+
+		if (json_is(json_get(&items->u.items[i], "name"), name) && used->type == JSON_STRING)
+			snprintf(out, 40, "%s", used->u.text);
+	}
+}
+
+static void when_a_token_was_last_used_is_known_after_a_restart(void **state)
+{
+	struct plane *p = *state;
+	AUTO_FREE char *token = NULL;
+	char before[40], after[40];
+
+	OPEN(p);
+	token = new_token(p, "alice", "viewer", NULL);
+	AUTO_REPLY self = ask(p, token, "GET", "/v1/self", NULL);
+	last_used(p, "alice", before);
+	assert_true(before[0] != '\0');
+	plane_restart(p, SIGTERM);
+	last_used(p, "alice", after);
+	assert_string_equal(after, before);
+}
+
 static void whoever_may_write_to_the_directory_makes_the_first_token(void **state)
 {
 	struct plane *p = *state;
@@ -626,6 +657,7 @@ int main(void)
 		T(a_token_for_a_channel_reaches_no_other),
 		T(a_token_is_shown_once_and_kept_as_its_hash),
 		T(a_rotated_token_is_replaced_and_a_revoked_one_stays_out_after_a_restart),
+		T(when_a_token_was_last_used_is_known_after_a_restart),
 		T(whoever_may_write_to_the_directory_makes_the_first_token),
 		T(a_list_of_channels_without_one_gives_none),
 		T(a_token_that_is_being_added_is_not_lost),
