@@ -41,6 +41,22 @@ static inline void sweep_judge_stand_in(int argc, char **argv)
 	_exit(127);
 }
 
+static inline bool sweep_is_stopped(pid_t pid)
+{
+	char path[64], line[512] = "";
+	const char *name_ends;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (f && !fgets(line, sizeof line, f))
+		line[0] = 0;
+	if (f)
+		fclose(f);
+	name_ends = strrchr(line, ')');
+	return name_ends && !strncmp(name_ends, ") T", 3);
+}
+
 /* Answers once strace has said that it holds the process. */
 static inline void sweep_trace(pid_t pid, const char *option, const char *trace)
 {
@@ -75,6 +91,7 @@ static inline void sweep_judge_start(struct endpoint *p, const char *option, con
 	char path[512], self[512], text[32] = "";
 	int64_t until = clock_work_ms() + ENDPOINT_LIMIT_MS;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	pid_t judge;
 	FILE *f;
 
 	assert_true(n > 0);
@@ -90,8 +107,13 @@ static inline void sweep_judge_start(struct endpoint *p, const char *option, con
 		fail_msg("no judge was started");
 	assert_non_null(fgets(text, sizeof text, f));
 	fclose(f);
-	sweep_trace((pid_t)atoi(text), option, trace);
-	kill((pid_t)atoi(text), SIGCONT);
+	judge = (pid_t)atoi(text);
+	/* One that is told to go on before it has stopped stops for good. */
+	while (!sweep_is_stopped(judge) && clock_work_ms() < until)
+		poll(NULL, 0, 5);
+	assert_true(sweep_is_stopped(judge));
+	sweep_trace(judge, option, trace);
+	kill(judge, SIGCONT);
 }
 
 #endif
