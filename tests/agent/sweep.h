@@ -223,7 +223,6 @@ static inline void sweep_has_every_phase(const struct sweep *s)
 		if (!sweep_calls(s, phase_name((enum phase)at), "fdatasync", "/agent.db-wal>"))
 			fail_msg("no sync of the journal in phase %s is in the sweep", phase_name((enum phase)at));
 	assert_true(sweep_calls(s, "start", "fdatasync", "/agent.db-wal>"));
-	assert_int_equal(sweep_calls(s, phase_name(PHASE_ARMED), "fsync", "/channels/edr/boot>"), 1);
 	assert_int_equal(sweep_calls(s, phase_name(PHASE_IDLE), "fsync", "/channels/edr/boot>"), 1);    /* commit, or revert */
 	assert_int_equal(sweep_calls(s, phase_name(PHASE_IDLE), "fsync", "/channels/edr/quarantine.d>"), s->refuses);
 }

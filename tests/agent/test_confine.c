@@ -24,6 +24,7 @@
 #include "content/canary.h"
 #include "content/content_tree.h"
 #include "content/sandbox.h"
+#include "kernel_says.h"
 #include "program.h"
 #include "test.h"
 
@@ -286,6 +287,78 @@ static void a_role_that_stays_root_for_want_of_a_user_is_held_by_landlock_and_se
 	NEED_ROOT();
 	s = settings_with("");
 	try_all(s, false);
+	settings_free(s);
+}
+
+/* ---- in the kernel's words ---- */
+
+/* A process of a role, confined and waiting; `hold` ends it. */
+static pid_t confined(const struct settings *s, enum confine_role role, int *hold)
+{
+	int ends[2], told[2];
+	char byte = 0;
+	pid_t pid;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct err e;
+
+		close(ends[1]);
+		if (confine(s, role, NULL, &e) < 0 || write(told[1], &byte, 1) != 1)
+			_exit(1);
+		_exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
+	}
+	close(ends[0]);
+	close(told[1]);
+	assert_int_equal(read(told[0], &byte, 1), 1);
+	close(told[0]);
+	*hold = ends[1];
+	return pid;
+}
+
+#define MEBIBYTES ((rlim_t)1 << 20)
+
+static void every_role_is_held_by_the_kernel_as_the_table_says(void **state)
+{
+	static const struct { uid_t user; rlim_t files, file_size, cpu, processes, memory; } roles[CONFINE_ROLES] = {
+		[CONFINE_FETCH] = { 64001, 64, 2048 * MEBIBYTES, RLIM_INFINITY, 64, 1024 * MEBIBYTES },
+		[CONFINE_JUDGE] = { 64002, 64, 64 * MEBIBYTES, RLIM_INFINITY, 0, 2048 * MEBIBYTES },
+		[CONFINE_UNPACK] = { 64003, 32, 0, 600, 0, 2048 * MEBIBYTES },
+		[CONFINE_CHECK] = { 64003, 64, 0, 600, 0, 2048 * MEBIBYTES },
+		/* It watches a try, whose own limits are in content/test_canary. */
+		[CONFINE_CANARY] = { 64004, 256, 64 * MEBIBYTES, RLIM_INFINITY, 0, RLIM_INFINITY },
+	};
+	struct settings *s;
+
+	(void)state;
+	NEED_ROOT();
+	s = settings_with(USERS);
+	for (int role = 0; role < CONFINE_ROLES; role++) {
+		static char limits[4096], status[4096];
+		int hold;
+		pid_t pid = confined(s, (enum confine_role)role, &hold);
+
+		kernel_read(pid, "limits", limits, sizeof limits);
+		kernel_read(pid, "status", status, sizeof status);
+		close(hold);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		kernel_says_confined(status);
+		assert_int_equal(kernel_number(status, "CapBnd", 16), 0);
+		assert_int_equal(kernel_number(status, "Uid", 10), roles[role].user);
+		assert_int_equal(kernel_number(status, "Gid", 10), roles[role].user);
+		assert_int_equal(kernel_limit(limits, "Max open files"), roles[role].files);
+		assert_int_equal(kernel_limit(limits, "Max file size"), roles[role].file_size);
+		assert_int_equal(kernel_limit(limits, "Max cpu time"), roles[role].cpu);
+		assert_int_equal(kernel_limit(limits, "Max core file size"), 0);
+		assert_int_equal(kernel_limit(limits, "Max msgqueue size"), 0);
+		if (role != CONFINE_CANARY)
+			assert_int_equal(kernel_limit(limits, "Max processes"), roles[role].processes);
+		if (!SANDBOX_SANITIZED)
+			assert_int_equal(kernel_limit(limits, "Max address space"), roles[role].memory);
+	}
 	settings_free(s);
 }
 
@@ -591,6 +664,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_process_that_is_not_confined_can_do_all_of_it),
 		cmocka_unit_test(a_role_with_its_own_user_can_do_its_task_and_nothing_else),
+		cmocka_unit_test(every_role_is_held_by_the_kernel_as_the_table_says),
 		cmocka_unit_test(a_role_that_stays_root_for_want_of_a_user_is_held_by_landlock_and_seccomp_alone),
 		cmocka_unit_test(a_confined_canary_still_runs_a_check_command_and_takes_all_it_started_along),
 		cmocka_unit_test(doctor_says_of_every_process_what_is_in_force),

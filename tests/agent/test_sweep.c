@@ -69,6 +69,35 @@ static void an_agent_whose_disk_failed_once_goes_on_by_itself(void **state)
 	assert_true(synced >= 3 && opened && shared && read && armed);
 }
 
+/* Each sync, counted: the time they take is the machine's, and in the benches. */
+static void syncs_no_more_than_it_must(const struct sweep *s)
+{
+	const char *fetching = phase_name(PHASE_FETCHING), *armed = phase_name(PHASE_ARMED);
+
+	/* Staging: all files by one syncfs, and the slot's name. */
+	assert_int_equal(sweep_calls(s, fetching, "syncfs", "/slots/"), 1);
+	assert_int_equal(sweep_calls(s, fetching, "syncfs", ""), 1);
+	assert_int_equal(sweep_calls(s, fetching, "fsync", "/slots>"), 1);
+	assert_int_equal(sweep_calls(s, fetching, "fsync", ""), 1);
+	/* Switch: the record, in place; the link is on a file system in memory. */
+	assert_int_equal(sweep_calls(s, armed, "fsync", "/channels/edr/boot>"), 1);
+	assert_int_equal(sweep_calls(s, armed, "fsync", ""), 1);
+	assert_int_equal(sweep_calls(s, armed, "syncfs", ""), 0);
+}
+
+static void staging_and_switching_sync_what_must_be_synced_and_once(void **state)
+{
+	static struct sweep s;
+
+	if (access(CALLS_STRACE, X_OK) < 0)
+		skip_missing_program("strace");
+	if (!sweep_strace_works())
+		skip_named("strace cannot trace here");
+	sweep_prepare(&s, *state, false);
+	sweep_count(&s);
+	syncs_no_more_than_it_must(&s);
+}
+
 /*
  * Once it went on for good without what the disk had not given when it confined
  * itself; and of what it keeps, one file in two halves.
@@ -144,6 +173,7 @@ int main(int argc, char **argv)
 		SWEEP_TEST(whichever_call_goes_wrong_good_content_is_committed_in_the_end),
 		SWEEP_TEST(whichever_call_goes_wrong_bad_content_is_left_in_the_end),
 		SWEEP_TEST(an_agent_whose_disk_failed_once_goes_on_by_itself),
+		SWEEP_TEST(staging_and_switching_sync_what_must_be_synced_and_once),
 		SWEEP_TEST(a_judge_whose_disk_failed_once_goes_on_or_makes_room_for_another),
 		SWEEP_TEST(what_a_dead_agent_left_half_done_goes_when_the_next_one_starts),
 	};

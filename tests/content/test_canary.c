@@ -12,12 +12,14 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "kernel_says.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -226,6 +228,13 @@ static void attempt(enum hostile what)
 	}
 }
 
+/* Shared with a process beside the try, while there is one. */
+static struct beside {
+	volatile pid_t loads;           /* the process of the try, once it loads */
+	char limits[4096], status[4096];        /* what the kernel says of it */
+	bool lowered;
+} *beside;
+
 static int hostile_load(void **engine, const struct loader_job *job, struct err *e)
 {
 	static volatile char *volatile sink;
@@ -233,6 +242,8 @@ static int hostile_load(void **engine, const struct loader_job *job, struct err 
 
 	(void)job;
 	*engine = NULL;
+	if (beside)
+		beside->loads = getpid();
 	switch (mode) {
 	case CRASH_LOAD:
 		*(volatile int *)sink = 1;
@@ -366,6 +377,81 @@ static void a_hang_ends_at_the_wall_time(void **state)
 	assert_false(canary_is_final(r.outcome));
 	run_hostile(CLOSE_ALL, NULL, 20000, &r);
 	expect_result(&r, CANARY_HANG, "hang", "while loading");
+}
+
+/* Runs a try, and beside it a process that looks at it while it loads. */
+static void run_beside(enum hostile what, int64_t wall_ms, void (*look)(void), struct canary_result *r)
+{
+	AUTO(content_tree) struct content_tree *t = content_tree_new(good);
+	struct canary_job job = { .loaders = hostile_loaders, .wall_ms = wall_ms };
+	pid_t watcher;
+	int status;
+
+	beside = mmap(NULL, sizeof(*beside), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(beside != MAP_FAILED);
+	watcher = fork();
+	assert_true(watcher >= 0);
+	if (watcher == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (!beside->loads)
+			poll(NULL, 0, 1);
+		look();
+		_exit(0);
+	}
+	mode = what;
+	run_job(&job, t, r);
+	if (!beside->loads)
+		kill(watcher, SIGKILL);         /* it waits for what never came */
+	assert_int_equal(waitpid(watcher, &status, 0), watcher);
+	assert_int_equal(status, 0);
+}
+
+static void read_what_the_kernel_says(void)
+{
+	kernel_read(beside->loads, "limits", beside->limits, sizeof(beside->limits));
+	kernel_read(beside->loads, "status", beside->status, sizeof(beside->status));
+	kill(beside->loads, SIGKILL);
+}
+
+static void the_kernel_holds_a_try_to_its_limits(void **state)
+{
+	static const struct { const char *name; rlim_t most; } limits[] = {
+		{ "Max cpu time", 22 },      { "Max file size", 0 },      { "Max core file size", 0 }, { "Max processes", 0 },
+		{ "Max open files", 64 },    { "Max locked memory", 0 },  { "Max msgqueue size", 0 },
+	};
+	struct canary_result r;
+
+	(void)state;
+	run_beside(HANG_LOAD, 20000, read_what_the_kernel_says, &r);
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++)
+		if (kernel_limit(beside->limits, limits[i].name) != limits[i].most)
+			fail_msg("%s is not %llu:\n%s", limits[i].name, (unsigned long long)limits[i].most, beside->limits);
+	assert_true(SANITIZED || kernel_limit(beside->limits, "Max address space") < RLIM_INFINITY);
+	kernel_says_confined(beside->status);
+	munmap(beside, sizeof(*beside));
+	beside = NULL;
+}
+
+/* Wall time would end a process of one thread first: one second is enough to see which of the two it was. */
+static void lower_its_processor_time(void)
+{
+	struct rlimit limit;
+
+	beside->lowered = prlimit(beside->loads, RLIMIT_CPU, NULL, &limit) == 0 && limit.rlim_cur < RLIM_INFINITY;
+	limit.rlim_cur = 1;
+	beside->lowered = beside->lowered && prlimit(beside->loads, RLIMIT_CPU, &limit, NULL) == 0;
+}
+
+static void a_try_that_has_used_up_its_processor_time_ends(void **state)
+{
+	struct canary_result r;
+
+	(void)state;
+	run_beside(SPIN_LOAD, 300000, lower_its_processor_time, &r);
+	assert_true(beside->lowered);
+	expect_result(&r, CANARY_HANG, "hang", "processor time ran out");
+	munmap(beside, sizeof(*beside));
+	beside = NULL;
 }
 
 static void memory_without_end_runs_into_its_bound(void **state)
@@ -507,6 +593,8 @@ int main(int argc, char **argv)
 #endif
 		cmocka_unit_test(a_crash_is_a_crash_wherever_it_happens),
 		cmocka_unit_test(a_hang_ends_at_the_wall_time),
+		cmocka_unit_test(the_kernel_holds_a_try_to_its_limits),
+		cmocka_unit_test(a_try_that_has_used_up_its_processor_time_ends),
 		cmocka_unit_test(memory_without_end_runs_into_its_bound),
 		cmocka_unit_test(what_only_an_attack_does_ends_the_process),
 		cmocka_unit_test(files_elsewhere_can_be_neither_read_nor_written),
