@@ -75,9 +75,10 @@ uint64_t channel_verdicts_ceiling(const struct channel *c)
 		most = contract;
 	if (!most)
 		return 0;
-	if (c->rate_before > 0 && c->rate_before < INT64_MAX / MAX(c->cfg->verdict_times, 1))
-		most = MAX(most, c->rate_before * c->cfg->verdict_times);
-	return MAX((uint64_t)most * (uint64_t)c->cfg->ceiling_window_s / 60, 1);
+	if (c->rate_before > 0)
+		most = MAX(most, MIN(c->rate_before, INT64_MAX / MAX(c->cfg->verdict_times, 1)) * c->cfg->verdict_times);
+	/* What the sensor counted may be any number: never so many that the product wraps, and becomes few. */
+	return MAX(MIN((uint64_t)most, UINT64_MAX / (uint64_t)c->cfg->ceiling_window_s) * (uint64_t)c->cfg->ceiling_window_s / 60, 1);
 }
 
 /* ---- looking ---- */
