@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "cli/commands.h"
 #include "cli/remote.h"
 
@@ -42,22 +41,6 @@ static const struct cli_option event_rows[] = {
 	REMOTE_ROWS(AT(remote)),
 };
 
-/* "/v1/devices/" and a word of the command line. */
-static int below(struct buf **out, const char *base, const char *word, const char *rest, struct err *e)
-{
-	AUTO(buf) struct buf *path = buf_new(0);
-
-	if (!path)
-		return err_memory(e);
-	buf_adds(path, base);
-	remote_escape(path, word);
-	buf_adds(path, rest);
-	if (buf_check(path, e) < 0)
-		return e->code;
-	*out = TAKE(path);
-	return 0;
-}
-
 /* One request whose answer is shown as it is. */
 static int call_and_print(const struct remote_options *o, const char *method, const char *path, const struct buf *body, struct err *e)
 {
@@ -70,19 +53,6 @@ static int call_and_print(const struct remote_options *o, const char *method, co
 }
 
 /* ---- status and rings ---- */
-
-static void print_lines(const char *title, const struct json *lines)
-{
-	for (size_t i = 0; lines && lines->type == JSON_ARRAY && i < lines->count; i++) {
-		AUTO(buf) struct buf *text = buf_new(0);
-		const struct json *v = &lines->u.items[i];
-
-		if (!text || v->type != JSON_STRING)
-			continue;
-		log_escape(text, v->u.text, v->count);
-		printf("%s: %s\n", title, text->failed ? "" : text->data);
-	}
-}
 
 /* How often its emergency lane was used: never, as a rule. */
 static void print_channel(const struct json *channel, const char *name)
@@ -147,17 +117,18 @@ static int print_status(const struct json *status, struct err *e)
 	static const struct remote_column roles[] = {
 		{ "ROLE", "role" }, { "VERSION", "version" }, { "EXPIRES", "expires" }, { "THRESHOLD", "threshold" }, { "KEYS", "keys" }, { "HERE", "held" },
 	};
-	char now[32], total[24], silent[24];
+	char now[32], total[24], silent[24], flagged[24];
 
 	remote_text(status, "now", now, sizeof now);
 	remote_text(status, "devices.total", total, sizeof total);
 	remote_text(status, "devices.silent", silent, sizeof silent);
-	printf("%s: %s devices, %s of them silent\n\n", now, total, silent);
+	remote_text(status, "devices.flagged", flagged, sizeof flagged);
+	printf("%s: %s devices, %s of them silent, %s flagged as cloned\n\n", now, total, silent, flagged);
 	if (print_rings(status, e) < 0 || remote_table(json_get(status, "roles"), roles, ARRAY_LEN(roles), e) < 0)
 		return e->code;
 	printf("\n");
-	print_lines("warning", json_get(status, "warnings"));
-	print_lines("to do", json_get(status, "actions"));
+	remote_lines("warning", json_get(status, "warnings"));
+	remote_lines("to do", json_get(status, "actions"));
 	return 0;
 }
 
@@ -229,7 +200,7 @@ static int on_device(const struct fleet_options *o, const char *method, const ch
 {
 	AUTO(buf) struct buf *path = NULL;
 
-	if (below(&path, "/v1/devices/", id, rest, e) < 0)
+	if (remote_below(&path, "/v1/devices/", id, rest, e) < 0)
 		return e->code;
 	return call_and_print(&o->remote, method, path->data, body, e);
 }
@@ -245,7 +216,7 @@ static int end_one(const struct fleet_options *o, const char *base, const char *
 {
 	AUTO(buf) struct buf *path = NULL;
 
-	if (below(&path, base, id, o->reason ? "?reason=" : "", e) < 0)
+	if (remote_below(&path, base, id, o->reason ? "?reason=" : "", e) < 0)
 		return e->code;
 	if (o->reason)
 		remote_escape(path, o->reason);

@@ -82,6 +82,23 @@ int remote_target(struct remote *r, const char *path, uint64_t length, const cha
 /* Text fit for one segment of a path or a value of a query: everything else is percent-encoded. */
 void remote_escape(struct buf *out, const char *text);
 
+/* ---- one thing, by its name (remote_one.c) ---- */
+
+struct remote_name {
+	const char *base;               /* "/v1/tokens/" */
+	const char *word;               /* of the command line, escaped */
+	const char *rest;               /* "/rotate", or a query; "" */
+};
+int remote_below(struct buf **out, const char *base, const char *word, const char *rest, struct err *e) MUST_CHECK;    /* the caller frees */
+/* Opens, and makes one request. */
+int remote_one(const struct remote_options *o, const char *method, const struct remote_name *name, const struct buf *body,
+	       struct remote_answer *answer, struct err *e) MUST_CHECK;
+
+/* A member that is a list of words of the command line. */
+void remote_put_list(struct json_writer *w, const char *key, const struct cli_list *words);
+/* "warning: ..." for each text of a list. */
+void remote_lines(const char *title, const struct json *lines);
+
 /* The value on standard output, indented, with a line feed. */
 int remote_print(const struct json *v, struct err *e) MUST_CHECK;
 

@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "cli/commands.h"
 #include "cli/document_edit.h"
 #include "cli/keys.h"
@@ -34,20 +33,6 @@ static const struct cli_option override_rows[] = {
 
 /* ---- who would move ---- */
 
-static int print_lines(const char *title, const struct json *lines)
-{
-	for (uint32_t i = 0; lines && lines->type == JSON_ARRAY && i < lines->count; i++) {
-		AUTO(buf) struct buf *text = buf_new(0);
-		const struct json *v = &lines->u.items[i];
-
-		if (!text || v->type != JSON_STRING)
-			continue;
-		log_escape(text, v->u.text, v->count);
-		printf("%s: %s\n", title, text->failed ? "" : text->data);
-	}
-	return 0;
-}
-
 static int print_simulation(const struct json *x, struct err *e)
 {
 	static const struct remote_column rings[] = { { "RING", "ring" }, { "NOW", "now" }, { "THEN", "then" } };
@@ -67,7 +52,8 @@ static int print_simulation(const struct json *x, struct err *e)
 	printf("\n");
 	if (items && items->count && remote_table(items, movers, ARRAY_LEN(movers), e) < 0)
 		return e->code;
-	return print_lines("warning", json_get(x, "warnings"));
+	remote_lines("warning", json_get(x, "warnings"));
+	return 0;
 }
 
 static int ask(struct remote *r, const struct rings_options *o, const struct buf *map, struct err *e)

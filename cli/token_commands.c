@@ -31,14 +31,6 @@ static const struct cli_option rotate_rows[] = {
 static const struct cli_option show_rows[] = { REMOTE_ROWS(AT(remote)) };
 static const struct cli_option revoke_rows[] = { REMOTE_MATCH_ROW(AT(remote)), REMOTE_CHANGE_ROWS(AT(remote)) };
 
-static void put_list(struct json_writer *w, const char *key, const struct cli_list *words)
-{
-	json_open_array(w, key);
-	for (size_t i = 0; i < words->count; i++)
-		json_put_text(w, NULL, words->items[i]);
-	json_close_array(w);
-}
-
 /* The secret alone on standard output, so that it can go into a file; what it is for people on standard error. */
 static int print_new(const struct json *token, const struct token_options *o, struct err *e)
 {
@@ -74,9 +66,9 @@ static int create(int argc, char **argv, const void *options, struct err *e)
 		return err_set(e, ERR_USAGE, "what may it do? name at least one --role");
 	json_open_object(&w, NULL);
 	json_put_text(&w, "name", argv[0]);
-	put_list(&w, "roles", &o->roles);
+	remote_put_list(&w, "roles", &o->roles);
 	if (o->channels.count)
-		put_list(&w, "channels", &o->channels);
+		remote_put_list(&w, "channels", &o->channels);
 	if (o->note)
 		json_put_text(&w, "note", o->note);
 	if (o->lifetime_s)
@@ -103,21 +95,10 @@ static int list(int argc, char **argv, const void *options, struct err *e)
 	return remote_list(r, "/v1/tokens", o->remote.json, columns, ARRAY_LEN(columns), e);
 }
 
-/* "/v1/tokens/", a word of the command line and the rest. */
 static int call_one(const struct token_options *o, const char *method, const char *id, const char *rest, const struct buf *body,
 		    struct remote_answer *answer, struct err *e)
 {
-	AUTO(remote) struct remote *r = NULL;
-	AUTO(buf) struct buf *path = buf_new(0);
-
-	if (!path)
-		return err_memory(e);
-	buf_adds(path, "/v1/tokens/");
-	remote_escape(path, id);
-	buf_adds(path, rest);
-	if (buf_check(path, e) < 0 || remote_open(&r, &o->remote, e) < 0)
-		return e->code;
-	return remote_call(r, method, path->data, body, answer, e);
+	return remote_one(&o->remote, method, &(const struct remote_name){ "/v1/tokens/", id, rest }, body, answer, e);
 }
 
 static int show(int argc, char **argv, const void *options, struct err *e)

@@ -37,35 +37,14 @@ static const struct cli_option remove_rows[] = { REMOTE_MATCH_ROW(AT(remote)), R
 
 static void put_list(struct json_writer *w, const char *key, const struct cli_list *words)
 {
-	if (!words->count)
-		return;
-	json_open_array(w, key);
-	for (size_t i = 0; i < words->count; i++)
-		json_put_text(w, NULL, words->items[i]);
-	json_close_array(w);
-}
-
-/* "/v1/webhooks/", the name and the rest. */
-static int path_of(struct buf **out, const char *name, const char *rest, struct err *e)
-{
-	*out = buf_new(0);
-	if (!*out)
-		return err_memory(e);
-	buf_adds(*out, "/v1/webhooks/");
-	remote_escape(*out, name);
-	buf_adds(*out, rest);
-	return buf_check(*out, e);
+	if (words->count)
+		remote_put_list(w, key, words);
 }
 
 static int call(const struct webhook_options *o, const char *method, const char *name, const char *rest, const struct buf *body,
 		struct remote_answer *answer, struct err *e)
 {
-	AUTO(remote) struct remote *r = NULL;
-	AUTO(buf) struct buf *path = NULL;
-
-	if (path_of(&path, name, rest, e) < 0 || remote_open(&r, &o->remote, e) < 0)
-		return e->code;
-	return remote_call(r, method, path->data, body, answer, e);
+	return remote_one(&o->remote, method, &(const struct remote_name){ "/v1/webhooks/", name, rest }, body, answer, e);
 }
 
 /* The secret alone on standard output, so that it can go into a file; what it is for people on standard error. */
@@ -160,7 +139,7 @@ static int messages(const struct webhook_options *o, const char *name, const cha
 	AUTO(remote) struct remote *r = NULL;
 	AUTO(buf) struct buf *path = NULL;
 
-	if (path_of(&path, name, query, e) < 0 || remote_open(&r, &o->remote, e) < 0)
+	if (remote_below(&path, "/v1/webhooks/", name, query, e) < 0 || remote_open(&r, &o->remote, e) < 0)
 		return e->code;
 	return remote_list(r, path->data, o->remote.json, columns, ARRAY_LEN(columns), e);
 }

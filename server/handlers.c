@@ -86,6 +86,18 @@ void handler_put_text(struct json_writer *w, const char *key, const char *text)
 	json_put_text(w, key, text && text[0] ? text : NULL);
 }
 
+void handler_put_words(struct json_writer *w, const char *key, const char *words)
+{
+	json_open_array(w, key);
+	for (const char *at = words; *at;) {
+		size_t len = strcspn(at, " ");
+
+		json_put_textn(w, NULL, at, len);
+		at += len + (at[len] == ' ');
+	}
+	json_close_array(w);
+}
+
 /* ---- who may ---- */
 
 bool handler_dry_run(const struct request *q)

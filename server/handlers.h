@@ -170,5 +170,6 @@ void handler_page_end(struct request *q, struct handler_page *p);
 void handler_put_digest(struct json_writer *w, const char *key, const struct digest *d);       /* zero: null */
 void handler_put_time(struct json_writer *w, const char *key, int64_t at);     /* 0: null */
 void handler_put_text(struct json_writer *w, const char *key, const char *text);       /* "": null */
+void handler_put_words(struct json_writer *w, const char *key, const char *words);     /* separated by one blank: a list */
 
 #endif

@@ -40,18 +40,6 @@ static int hold(const struct store_token *row, void *arg, struct err *e)
 
 /* ---- shown ---- */
 
-static void put_words(struct json_writer *w, const char *key, const char *words)
-{
-	json_open_array(w, key);
-	for (const char *at = words; *at;) {
-		size_t len = strcspn(at, " ");
-
-		json_put_textn(w, NULL, at, len);
-		at += len + (at[len] == ' ');
-	}
-	json_close_array(w);
-}
-
 static void put_roles(struct json_writer *w, unsigned roles)
 {
 	json_open_array(w, "roles");
@@ -64,7 +52,7 @@ static void put_roles(struct json_writer *w, unsigned roles)
 static void put_channels(struct json_writer *w, const char *channels)
 {
 	if (channels[0])
-		put_words(w, "channels", channels);
+		handler_put_words(w, "channels", channels);
 	else
 		json_put_null(w, "channels");
 }

@@ -51,18 +51,6 @@ static int hold(const struct webhook_view *v, void *arg, struct err *e)
 
 /* ---- shown ---- */
 
-static void put_words(struct json_writer *w, const char *key, const char *words)
-{
-	json_open_array(w, key);
-	for (const char *at = words; *at;) {
-		size_t len = strcspn(at, " ");
-
-		json_put_textn(w, NULL, at, len);
-		at += len + (at[len] == ' ');
-	}
-	json_close_array(w);
-}
-
 struct showing {
 	struct request *q;
 	struct json_writer *w;
@@ -90,9 +78,9 @@ static int put_webhook(const struct webhook_view *v, void *arg, struct err *e)
 	put_version(w, row->version);
 	json_put_text(w, "kind", webhook_kind_name((enum webhook_kind)row->kind));
 	json_put_text(w, "url", row->url);
-	put_words(w, "types", row->types);
-	put_words(w, "channels", row->channels);
-	put_words(w, "rings", row->rings);
+	handler_put_words(w, "types", row->types);
+	handler_put_words(w, "channels", row->channels);
+	handler_put_words(w, "rings", row->rings);
 	json_put_int(w, "timeout_s", row->timeout_s);
 	json_put_bool(w, "paused", row->paused);
 	if (s->secret)
