@@ -14,10 +14,11 @@ struct explaining {
 	struct remote *remote;
 	int64_t rollout;
 	struct json_writer *json;       /* NULL: for people */
-	unsigned shown, wrong, hooks;
+	unsigned shown, wrong;
 };
 
-static const char *const hook_members[] = { "at", "kind", "ring", "sentence" };
+static const char *const said_kinds[] = { "hook", "hook-passed", "approve", "emergency" };
+static const char *const said_members[] = { "at", "kind", "ring", "sentence" };
 
 static int get_record(struct remote *r, const char *hex, struct gate_record **out, struct err *e)
 {
@@ -127,21 +128,24 @@ static int explain_page(struct explaining *x, int64_t *after, struct err *e)
 	return items->count == PAGE;
 }
 
-/* ---- hooks: no gate, and nothing to replay: what each said that held a ring, and who passed it over ---- */
+/* ---- what no gate decided, so that there is nothing to replay: hooks that held a ring, people who agreed, the emergency lane ---- */
 
-static int show_hook(struct explaining *x, const struct json *event, struct err *e)
+static int show_said(struct explaining *x, const struct json *event, struct err *e)
 {
 	AUTO(buf) struct buf *line = buf_new(0);
 	const struct json *sentence = json_get(event, "sentence");
 	char kind[16], ring[80], at[CLOCK_TEXT_LEN + 1];
+	bool known = false;
 
 	remote_text(event, "kind", kind, sizeof kind);
-	if (strcmp(kind, "hook") != 0 && strcmp(kind, "hook-passed") != 0)
+	for (size_t i = 0; i < ARRAY_LEN(said_kinds); i++)
+		known = known || strcmp(kind, said_kinds[i]) == 0;
+	if (!known)
 		return 0;
 	if (x->json) {
 		json_open_object(x->json, NULL);
-		for (size_t i = 0; i < ARRAY_LEN(hook_members); i++)
-			json_put_value(x->json, hook_members[i], json_get(event, hook_members[i]));
+		for (size_t i = 0; i < ARRAY_LEN(said_members); i++)
+			json_put_value(x->json, said_members[i], json_get(event, said_members[i]));
 		json_close_object(x->json);
 		return 0;
 	}
@@ -153,12 +157,11 @@ static int show_hook(struct explaining *x, const struct json *event, struct err 
 		log_escape(line, sentence->u.text, sentence->count);
 	if (buf_check(line, e) < 0)
 		return e->code;
-	printf("%s  %-8s %-8s %s\n", at, ring, "hook", line->len ? line->data : "");
-	x->hooks++;
+	printf("%s  %-8s %-8s %s\n", at, ring, strcmp(kind, "emergency") ? kind : "EMERGENCY LANE", line->len ? line->data : "");
 	return 0;
 }
 
-static int explain_hooks(struct explaining *x, struct err *e)
+static int explain_said(struct explaining *x, struct err *e)
 {
 	int64_t after = 0;
 
@@ -173,7 +176,7 @@ static int explain_hooks(struct explaining *x, struct err *e)
 		    json_want_int(answer.doc, answer.doc->root, "last", 0, INT64_MAX, &after, e) < 0)
 			return e->code;
 		for (uint32_t i = 0; i < items->count; i++)
-			if (items->u.items[i].type == JSON_OBJECT && show_hook(x, &items->u.items[i], e) < 0)
+			if (items->u.items[i].type == JSON_OBJECT && show_said(x, &items->u.items[i], e) < 0)
 				return e->code;
 		more = items->count == PAGE;
 	}
@@ -202,9 +205,9 @@ int rollout_explain(struct remote *r, const char *id, bool json, struct err *e)
 		return err_set(e, ERR_USAGE, "\"%.40s\" is no rollout's number", id);
 	if (json) {
 		json_open_object(&w, NULL);
-		json_open_array(&w, "hooks");
+		json_open_array(&w, "said");
 	}
-	if (explain_hooks(&x, e) < 0)
+	if (explain_said(&x, e) < 0)
 		return e->code;
 	if (json) {
 		json_close_array(&w);
