@@ -112,10 +112,11 @@ $(SENSOR_LIB): $(SENSOR_OBJ)
 	$(AR) rcs $@ $(B)/obj/pic/ringhold-sensor.o
 
 # $1 output, $2 object files, $3 rooms
+LINK_BESIDE := $(if $(filter tsan,$(MODE)),$(B)/obj/tests/tsan_close.o)
 define link_rule
-$1: $2 $(call LIB,$3)
+$1: $2 $(call LIB,$3) $(LINK_BESIDE)
 	@mkdir -p $$(@D)
-	$(CC) $(LINK_MODE) -o $$@ $2 $(call LIB,$3) -Wl,--as-needed $(call libs_of,$3) $4
+	$(CC) $(LINK_MODE) -o $$@ $2 $(LINK_BESIDE) $(call LIB,$3) -Wl,--as-needed $(call libs_of,$3) $4
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call link_rule,$(B)/bin/$(basename $(notdir $p)),$(call objs,$p),$(call links,$(call room_of,$p)))))
 $(foreach t,$(TESTS),$(eval $(call link_rule,$(B)/$(basename $t),$(call objs,$t),$(call links,$(call room_of,$t)),-lcmocka)))

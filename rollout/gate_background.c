@@ -29,10 +29,18 @@ static double fraction(double a, double b, double x)
 	return f;
 }
 
+/* lgamma() says the sign in a variable that all threads share. */
+static double log_gamma(double x)
+{
+	int sign;
+
+	return lgamma_r(x, &sign);
+}
+
 /* The regularised incomplete beta function I_x(a, b). */
 static double beta_cdf(double x, double a, double b)
 {
-	double front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x));
+	double front = exp(log_gamma(a + b) - log_gamma(a) - log_gamma(b) + a * log(x) + b * log1p(-x));
 
 	return x < (a + 1) / (a + b + 2) ? front * fraction(a, b, x) / a : 1 - front * fraction(b, a, 1 - x) / b;
 }

@@ -19,7 +19,7 @@
 static int open_beneath(int dir, const char *path)
 {
 	char segment[PATH_LEN_MAX + 1];
-	int at = dup(dir);
+	int at = fcntl(dir, F_DUPFD_CLOEXEC, 0);
 
 	while (at >= 0) {
 		size_t len = strcspn(path, "/");

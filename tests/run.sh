@@ -182,7 +182,7 @@ faults() {
 # sanitized MODE: the server's tests, its faults and whole systems, in a build that stops at the first finding.
 sanitized() {
   build "$1" all unit-tests faults system-tests || return
-  TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tests/tsan.supp" RINGHOLD_KILLS=20; export TSAN_OPTIONS RINGHOLD_KILLS
+  TSAN_OPTIONS=halt_on_error=1 RINGHOLD_KILLS=20; export TSAN_OPTIONS RINGHOLD_KILLS
   threaded=""
   for source in tests/server/test_*.c tests/faults/test_*.c tests/system/test_*.c; do
     # the other sanitizer has the server's own tests in `make test`
