@@ -29,7 +29,8 @@
 	X(ERR_CRASH, -14, "a child process died")                                 \
 	X(ERR_MEMORY, -15, "out of memory")                                       \
 	X(ERR_UNSUPPORTED, -16, "not supported")                                  \
-	X(ERR_INTERNAL, -17, "internal error")     /* a defect of ours */
+	X(ERR_INTERNAL, -17, "internal error")     /* a defect of ours */ \
+	X(ERR_STORE, -18, "the store failed")      /* nothing of it is kept, and it may go well another time */
 
 enum err_code {
 	ERR_OK = 0,

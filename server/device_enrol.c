@@ -10,7 +10,7 @@
 
 struct search {
 	struct digest hash;
-	int64_t expires, uses;
+	int64_t expires;
 	char *attributes;
 	char name[NAME_LEN_MAX + 1];
 	bool found;
@@ -24,7 +24,6 @@ static int find(const struct store_enrolment *row, void *arg, struct err *e)
 		return 0;
 	f->found = true;
 	f->expires = row->expires;
-	f->uses = row->uses;
 	snprintf(f->name, sizeof f->name, "%s", row->name);
 	f->attributes = strdup(row->attributes);
 	return f->attributes ? 1 : err_memory(e);
@@ -34,7 +33,7 @@ static int find(const struct store_enrolment *row, void *arg, struct err *e)
 static void add_device(struct write *w)
 {
 	struct server *s = w->arg;
-	const struct store_device *row = &w->append.records[1].u.device;
+	const struct store_device *row = &w->append.records[0].u.device;
 	struct err e;
 
 	pthread_mutex_lock(&s->lock);
@@ -86,14 +85,14 @@ static int enrol(struct request *q, const struct search *token, const char *id, 
 {
 	int64_t now = server_now(q->server);
 	char sentence[160];
-	struct store_record records[4] = { { .kind = STORE_ENROLMENT_USE }, { .kind = STORE_DEVICE }, { .kind = STORE_DECISION }, { .kind = STORE_AUDIT } };
+	struct store_record records[4] = { { .kind = STORE_DEVICE_NEW }, { .kind = STORE_ENROLMENT_USE }, { .kind = STORE_DECISION }, { .kind = STORE_AUDIT } };
 	struct write w = { .append = { .records = records, .count = ARRAY_LEN(records) }, .committed = add_device,
 			   .arg = q->server };
 
 	snprintf(sentence, sizeof sentence, "enrolled with the token %s", token->name);
-	records[0].u.enrolment.hash = token->hash;
-	records[1].u.device = (struct store_device){ .id = id, .enrolled = now, .generation = 1, .issued = now, .old_epochs = "",
+	records[0].u.device = (struct store_device){ .id = id, .enrolled = now, .generation = 1, .issued = now, .old_epochs = "",
 						     .attributes = token->attributes, .certificate = q->certificate };
+	records[1].u.enrolment.hash = token->hash;
 	records[2].u.decision = (struct store_decision){ .at = now, .kind = "enrolled", .channel = "", .ring = "", .device = id,
 							 .from = "", .to = "", .cause = "", .sentence = sentence, .inputs = "" };
 	records[3].u.audit = (struct audit_entry){ .at = now, .who = "ringholdd", .action = "enrol", .subject = id, .detail = sentence,
@@ -140,14 +139,25 @@ static void use_token(struct request *q, const struct search *token, const struc
 {
 	char id[DEVICE_ID_LEN + 1];
 	struct err e = { 0 };
+	int got;
 
-	if (asked_before(q->server, token, q->certificate, ask, id, &e))
-		answer(q, id);
-	else if (!id[0])
-		reply_error(&q->reply, &e);
-	else if (token->expires <= server_now(q->server) || token->uses == 0)
-		reply_problem(&q->reply, PROBLEM_FORBIDDEN, "the enrolment token is %s", token->uses == 0 ? "used up" : "expired");
-	else if (enrol(q, token, id, &e) < 0)
+	/* A conflict: the machine asks twice at once. The first of both is in memory by now, and its answer is the other's. */
+	do {
+		if (asked_before(q->server, token, q->certificate, ask, id, &e)) {
+			answer(q, id);
+			return;
+		}
+		if (!id[0]) {
+			reply_error(&q->reply, &e);
+			return;
+		}
+		if (token->expires <= server_now(q->server)) {
+			reply_problem(&q->reply, PROBLEM_FORBIDDEN, "the enrolment token is expired");
+			return;
+		}
+		got = enrol(q, token, id, &e);
+	} while (got == ERR_CONFLICT);
+	if (got < 0)
 		reply_error(&q->reply, &e);
 	else
 		answer(q, id);

@@ -2,13 +2,15 @@
 #include "server/idempotency.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "server/handlers.h"
+#include "server/now.h"
 
 #define KEEP_MAX ((size_t)1 << 20)
+#define LEFT_MAX 4096
 /* Instead of a Content-Type: the answer was given, and what it said is not kept. */
 static const char once[] = "once";
 static const char *const types[] = { "application/json", "application/problem+json" };
@@ -90,12 +92,90 @@ static void leave(struct server *s, struct idempotency *r)
 
 /* ---- what is kept ---- */
 
-static int keep(struct request *q, const struct store_answer *a, struct err *e)
+static int keep(struct server *s, const struct store_answer *a, struct err *e)
 {
 	struct server_batch b = { .count = 0 };
 
 	server_record(&b, STORE_ANSWER)->u.answer = *a;
-	return server_write(q->server, &b, e);
+	return server_write(s, &b, e);
+}
+
+/* ---- what should not be kept any more ---- */
+
+/* A disk that takes no answer does not take its end either: it goes when the key comes again, or with a sweep. */
+struct idempotency_left {
+	struct idempotency_left *next;
+	char who[ACCESS_WHO_MAX + 1], key[IDEMPOTENCY_KEY_MAX + 1];
+};
+
+static void leave_behind(struct server *s, const char *who, const char *key)
+{
+	struct idempotency_left *l, **at;
+	size_t count = 0;
+
+	pthread_mutex_lock(&s->keying);
+	for (at = &s->left; *at && (strcmp((*at)->key, key) || strcmp((*at)->who, who)); at = &(*at)->next)
+		count++;
+	l = *at || count == LEFT_MAX ? NULL : calloc(1, sizeof *l);
+	if (l) {
+		snprintf(l->who, sizeof l->who, "%s", who);
+		snprintf(l->key, sizeof l->key, "%s", key);
+		*at = l;
+	}
+	pthread_mutex_unlock(&s->keying);
+}
+
+/* NULL: any. The caller frees it, or leaves it behind again. */
+static struct idempotency_left *take_left(struct server *s, const char *who, const char *key)
+{
+	struct idempotency_left *l, **at;
+
+	pthread_mutex_lock(&s->keying);
+	for (at = &s->left; *at && key && (strcmp((*at)->key, key) || strcmp((*at)->who, who)); at = &(*at)->next)
+		;
+	l = *at;
+	if (l)
+		*at = l->next;
+	pthread_mutex_unlock(&s->keying);
+	return l;
+}
+
+static int forget(struct server *s, const char *who, const char *key, struct err *e)
+{
+	if (keep(s, &(const struct store_answer){ .who = who, .key = key, .status = STORE_ANSWER_NONE }, e) == 0)
+		return 0;
+	leave_behind(s, who, key);
+	return e->code;
+}
+
+/* An attempt that failed for want of a store left its claim: it is none. */
+static int forget_left(struct server *s, const char *who, const char *key, struct err *e)
+{
+	struct idempotency_left *l = take_left(s, who, key);
+	int got = l ? forget(s, l->who, l->key, e) : 0;
+
+	free(l);
+	return got;
+}
+
+static int forget_all_left(struct server *s, struct err *e)
+{
+	struct idempotency_left *l;
+	int got = 0;
+
+	while (got == 0 && (l = take_left(s, NULL, NULL))) {
+		got = forget(s, l->who, l->key, e);
+		free(l);
+	}
+	return got;
+}
+
+void idempotency_close(struct server *s)
+{
+	struct idempotency_left *l;
+
+	while ((l = take_left(s, NULL, NULL)))
+		free(l);
 }
 
 struct asked {
@@ -135,14 +215,14 @@ static int first_time(struct request *q, const char *key, struct err *e)
 	struct asked x = { .q = q };
 	int got;
 
-	if (fingerprint(q, &x.digest, e) < 0)
+	if (fingerprint(q, &x.digest, e) < 0 || forget_left(q->server, q->who, key, e) < 0)
 		return e->code;
 	got = store_answer(q->server->store, q->who, key, answer_again, &x, e);
 	if (x.answered)
 		return 1;
 	if (got < 0 && got != ERR_NOT_FOUND)
 		return got;
-	return keep(q, &(const struct store_answer){ .who = q->who, .key = key, .at = clock_now(), .request = x.digest }, e) < 0 ? e->code : 0;
+	return keep(q->server, &(const struct store_answer){ .who = q->who, .key = key, .at = server_now(q->server), .request = x.digest }, e);
 }
 
 bool idempotency_begin(struct request *q, struct idempotency *r)
@@ -183,7 +263,7 @@ void idempotency_end(struct request *q, struct idempotency *r)
 	/* "Not now" is no answer: the same request may come again. */
 	bool later = reply->status == 503 || reply->status == 429;
 	struct store_answer a = {
-		.who = q->who, .key = r->key, .status = later ? STORE_ANSWER_NONE : reply->status, .type = whole && reply->type ? reply->type : once,
+		.who = q->who, .key = r->key, .status = reply->status, .type = whole && reply->type ? reply->type : once,
 		.etag = reply->etag, .location = reply->location, .body = whole ? reply->body->data : "",
 		.body_len = whole ? reply->body->len : 0,
 	};
@@ -191,7 +271,7 @@ void idempotency_end(struct request *q, struct idempotency *r)
 
 	if (!r->key[0])
 		return;
-	if (keep(q, &a, &e) < 0)
+	if ((later ? forget(q->server, q->who, r->key, &e) : keep(q->server, &a, &e)) < 0)
 		log_error("the answer to a request with an Idempotency-Key was not kept: %s", e.msg);
 	leave(q->server, r);
 }
@@ -200,6 +280,8 @@ int idempotency_sweep(struct server *s, int64_t now, struct err *e)
 {
 	struct server_batch b = { .count = 0 };
 
+	if (forget_all_left(s, e) < 0)
+		return e->code;
 	server_record(&b, STORE_ANSWERS_END)->u.answer = (struct store_answer){ .at = now - IDEMPOTENCY_S };
 	return server_write(s, &b, e);
 }

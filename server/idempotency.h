@@ -6,6 +6,8 @@
  * the answer before it is given. So a repetition gets the same answer for a
  * day, also from a server that was restarted; when the server died in between,
  * it is told that the outcome is not known, and nothing is done a second time.
+ * "Not now" (429, 503) is no answer: nothing was kept, and the key is as if it
+ * had never come, also when the disk was too full to take it back.
  * Keys of one caller mean nothing to another.
  */
 #ifndef SERVER_IDEMPOTENCY_H
@@ -27,7 +29,9 @@ struct idempotency {
 bool idempotency_begin(struct request *q, struct idempotency *r);
 void idempotency_end(struct request *q, struct idempotency *r);
 
-/* Forgets answers that are old enough. */
+void idempotency_close(struct server *s);
+
+/* Forgets answers that are old enough, and keys that it could not forget before. */
 int idempotency_sweep(struct server *s, int64_t now, struct err *e) MUST_CHECK;
 
 #endif

@@ -31,6 +31,7 @@ const struct problem_type problem_types[PROBLEMS] = {
 	[PROBLEM_INTERNAL]        = { 500, "internal", "The server failed" },
 	[PROBLEM_NOT_KNOWN]       = { 501, "not-implemented", "The server does not do this" },
 	[PROBLEM_UNAVAILABLE]     = { 503, "unavailable", "The server cannot do this now" },
+	[PROBLEM_STORE]           = { 503, "store-failed", "The server's store takes nothing now" },
 	[PROBLEM_SPACE]           = { 503, "no-space", "The server has no space left" },
 	[PROBLEM_VERSION]         = { 505, "http-version", "This version of HTTP is not spoken here" },
 };
@@ -43,6 +44,7 @@ static const struct { int code; enum problem problem; } by_error[] = {
 	{ ERR_REFUSED, PROBLEM_REFUSED },   { ERR_SPACE, PROBLEM_SPACE },
 	{ ERR_MEMORY, PROBLEM_UNAVAILABLE }, { ERR_TIMEOUT, PROBLEM_UNAVAILABLE },
 	{ ERR_CRASH, PROBLEM_REFUSED },     { ERR_UNSUPPORTED, PROBLEM_REFUSED },
+	{ ERR_STORE, PROBLEM_STORE },
 };
 
 enum problem problem_of_error(int code)

@@ -42,7 +42,7 @@ enum problem {
 	PROBLEM_INTERNAL,
 	PROBLEM_NOT_KNOWN,      /* a method or transfer coding that this server does not do */
 	PROBLEM_UNAVAILABLE,
-	PROBLEM_SPACE,
+	PROBLEM_STORE, PROBLEM_SPACE,
 	PROBLEM_VERSION,
 	PROBLEMS
 };

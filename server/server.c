@@ -16,6 +16,7 @@
 #include "base/number.h"
 #include "server/admit.h"
 #include "server/audit_log.h"
+#include "server/idempotency.h"
 #include "server/metrics.h"
 #include "server/now.h"
 #include "server/oidc.h"
@@ -314,6 +315,7 @@ void server_close(struct server *s)
 	operators_free(s->operators);
 	admission_free(s->admission);
 	oidc_free(s->oidc);
+	idempotency_close(s);
 	if (s->metadata_dir >= 0)
 		close(s->metadata_dir);
 	if (s->targets_dir >= 0)

@@ -26,6 +26,7 @@ struct ticker;
 struct admission;
 struct oidc;
 struct idempotency;
+struct idempotency_left;
 struct audit_log;
 struct follow;
 struct metrics;
@@ -60,6 +61,7 @@ struct server {
 	struct oidc *oidc;              /* has a lock of its own; NULL: none */
 	pthread_mutex_t keying;
 	struct idempotency *keyed;      /* under `keying`: requests with a key that are under way */
+	struct idempotency_left *left;  /* under `keying`: keys that the store could not forget */
 
 	pthread_mutex_t tokens;         /* one change of an operator's token at a time; before `publishing` */
 	pthread_mutex_t publishing;     /* one publish at a time */

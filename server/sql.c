@@ -132,6 +132,9 @@ const char *const sql_text[SQL_COUNT] = {
 		" attributes, said, issued, certificate, flag) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 		" ON CONFLICT (id) DO UPDATE SET last_seen = $3, goodbye = $4, generation = $5, revoked = $6, flagged = $7,"
 		" event_n = $8, old_epoch = $9, attributes = $10, said = $11, issued = $12, certificate = $13, flag = $14",
+	[SQL_DEVICE_ADD] =
+		"INSERT INTO device (id, enrolled, last_seen, goodbye, generation, revoked, flagged, event_n, old_epoch,"
+		" attributes, said, issued, certificate, flag) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
 	[SQL_DEVICE_SEEN] =
 		"UPDATE device SET last_seen = $2 WHERE id = $1",
 	[SQL_EVENT_ADD] =

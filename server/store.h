@@ -290,7 +290,7 @@ struct store_queue {                    /* of one webhook */
 };
 
 enum store_kind {
-	STORE_DEVICE, STORE_SEEN, STORE_EVENT, STORE_OUTCOME, STORE_BUNDLE, STORE_CONTRACT, STORE_POLICY, STORE_APPROVAL,
+	STORE_DEVICE, STORE_DEVICE_NEW, STORE_SEEN, STORE_EVENT, STORE_OUTCOME, STORE_BUNDLE, STORE_CONTRACT, STORE_POLICY, STORE_APPROVAL,
 	STORE_ROLLOUT, STORE_RING, STORE_RING_FLAGS, STORE_DECISION, STORE_AUDIT, STORE_ENROLMENT, STORE_ENROLMENT_USE, STORE_ROLLBACK,
 	STORE_RESERVATION, STORE_GATE, STORE_REQUEST, STORE_STRATA, STORE_SILENCE, STORE_BACKGROUND,
 	STORE_TOKEN, STORE_TOKEN_USED, STORE_ANSWER, STORE_ANSWERS_END, STORE_CHECKPOINT,
@@ -301,7 +301,7 @@ enum store_kind {
 struct store_record {
 	enum store_kind kind;
 	union {
-		struct store_device device;     /* replaces the row */
+		struct store_device device;     /* replaces the row; new: ERR_CONFLICT when there is one */
 		struct store_seen seen;
 		struct store_event event;       /* a repeated (device, epoch, n) changes nothing */
 		struct store_outcome outcome;

@@ -10,16 +10,22 @@
 #define DEAD_KEPT 1000          /* letters of one webhook */
 #define GATES_KEPT 64           /* of one ring, besides every pass and halt */
 
+/* What a disk, a lock or a mount may have to do with can go well another time; a file that is no store cannot. */
+static const struct { int sqlite, code; } failures[] = {
+	{ SQLITE_FULL, ERR_SPACE },      { SQLITE_CONSTRAINT, ERR_CONFLICT }, { SQLITE_NOMEM, ERR_MEMORY },
+	{ SQLITE_IOERR, ERR_STORE },     { SQLITE_READONLY, ERR_STORE },      { SQLITE_CANTOPEN, ERR_STORE },
+	{ SQLITE_BUSY, ERR_STORE },      { SQLITE_LOCKED, ERR_STORE },        { SQLITE_PROTOCOL, ERR_STORE },
+	{ SQLITE_INTERRUPT, ERR_STORE },
+};
+
 int sqlite_failed(sqlite3 *db, struct err *e, const char *what)
 {
-	int code = sqlite3_extended_errcode(db) & 0xff;
+	int why = sqlite3_extended_errcode(db) & 0xff, code = ERR_IO;
 
-	return err_set(e,
-		       code == SQLITE_FULL       ? ERR_SPACE :
-		       code == SQLITE_CONSTRAINT ? ERR_CONFLICT :
-		       code == SQLITE_NOMEM      ? ERR_MEMORY :
-						   ERR_IO,
-		       "store: %s: %s", what, sqlite3_errmsg(db));
+	for (size_t i = 0; i < ARRAY_LEN(failures); i++)
+		if (failures[i].sqlite == why)
+			code = failures[i].code;
+	return err_set(e, code, "store: %s: %s", what, sqlite3_errmsg(db));
 }
 
 static int run_text(sqlite3 *db, const char *sql, struct err *e)
@@ -227,9 +233,9 @@ static const char *text(const char *t)
 	return t ? t : "";
 }
 
-static int put_device(struct store *s, const struct store_device *d, struct err *e)
+static int put_device(struct store *s, enum sql how, const struct store_device *d, struct err *e)
 {
-	return change(s, e, SQL_DEVICE_PUT, "tiiiiiiitttitt", d->id, d->enrolled, d->last_seen, d->goodbye,
+	return change(s, e, how, "tiiiiiiitttitt", d->id, d->enrolled, d->last_seen, d->goodbye,
 		      (int64_t)d->generation, (int64_t)d->revoked, (int64_t)d->flagged, (int64_t)d->event_n, d->old_epochs,
 		      d->attributes, d->said, d->issued, text(d->certificate), text(d->flag));
 }
@@ -400,7 +406,9 @@ static int append(struct store *s, const struct store_record *r, struct err *e)
 {
 	switch (r->kind) {
 	case STORE_DEVICE:
-		return put_device(s, &r->u.device, e);
+		return put_device(s, SQL_DEVICE_PUT, &r->u.device, e);
+	case STORE_DEVICE_NEW:
+		return put_device(s, SQL_DEVICE_ADD, &r->u.device, e);
 	case STORE_SEEN:
 		return change(s, e, SQL_DEVICE_SEEN, "ti", r->u.seen.id, r->u.seen.at);
 	case STORE_EVENT:
@@ -510,6 +518,11 @@ void append_batch(struct store *s, struct store_append *const *batch, size_t cou
 		struct err ignored;
 
 		a->error.code = 0;
+		/* SQLite ends a transaction by itself when the disk fails in it: what follows would be one of its own. */
+		if (sqlite3_get_autocommit(s->db)) {
+			err_set(&a->error, ERR_STORE, "store: the transaction was ended");
+			continue;
+		}
 		if (run_text(s->db, "SAVEPOINT one", &a->error) < 0)
 			continue;
 		for (size_t k = 0; k < a->count; k++)

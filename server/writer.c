@@ -68,7 +68,7 @@ static int transact(struct writer *w, struct write *group[], size_t count, struc
 /* What says something about the disk, not about the row. */
 static bool of_the_store(int code)
 {
-	return code == ERR_IO || code == ERR_SPACE || code == ERR_MEMORY;
+	return code == ERR_IO || code == ERR_STORE || code == ERR_SPACE || code == ERR_MEMORY;
 }
 
 static void run_group(struct writer *w, struct write *group[], size_t count)

@@ -96,14 +96,14 @@ struct ask {
 };
 
 /* "Not now" is asked again like silence. */
-static bool not_now(const struct crowd *c, long status)
+static bool not_now(long status)
 {
-	return status == 503 || status == 429 || (c->patient && status == 500);
+	return status == 503 || status == 429;
 }
 
-static bool again(const struct crowd *c, long status)
+static bool again(long status)
 {
-	return status == 0 || not_now(c, status);
+	return status == 0 || not_now(status);
 }
 
 /* A moment, or news. */
@@ -141,7 +141,7 @@ static long try(struct crowd_seat *s, const struct ask *a, char **said)
 		status = got.status;
 		*said = strdup(got.body && got.body->data ? got.body->data : "");
 		fetch_answer_release(&got);
-		if (not_now(s->crowd, status))
+		if (not_now(status))
 			pause_before(s->crowd, &s->crowd->refused);
 		return status;
 	}
@@ -155,7 +155,7 @@ static long ask(struct crowd_seat *s, const struct ask *a, char **said)
 {
 	long status;
 
-	while (again(s->crowd, status = try(s, a, said)))
+	while (again(status = try(s, a, said)))
 		free(*said);
 	return status;
 }
@@ -172,7 +172,7 @@ static struct crowd_device *enrol(struct crowd_seat *s)
 	struct err e;
 	long status;
 
-	while (again(c, status = try(s, &a, &said))) {
+	while (again(status = try(s, &a, &said))) {
 		free(said);
 		pthread_mutex_lock(&c->lock);
 		c->enrolments_lost++;
@@ -346,7 +346,11 @@ static bool order(struct crowd_seat *s, struct crowd_decision *d, const char *pa
 		d->acked = true;
 		acknowledge(c);
 		pthread_mutex_unlock(&c->lock);
-	} else if (status > 0 && !strstr(said, "outcome-unknown")) {
+	} else if (status > 0 && strstr(said, "outcome-unknown")) {
+		pthread_mutex_lock(&c->lock);
+		c->unknown++;
+		pthread_mutex_unlock(&c->lock);
+	} else if (status > 0) {
 		crowd_trouble(c, "a decision was answered %ld: %s", status, said);
 		status = -1;
 	}

@@ -46,7 +46,6 @@ enum crowd_manners {
 struct crowd {
 	enum crowd_manners manners;
 	char enrolment[128];            /* token, for any number of devices */
-	bool patient;                   /* 500 from a store that fails is asked again, too */
 	const char *operator;           /* token */
 	char channel[16], digest[DIGEST_HEX_LEN + 1];   /* what devices ask a permit for; "": nothing */
 
@@ -59,6 +58,7 @@ struct crowd {
 	uint64_t lost;                  /* requests whose answer did not come */
 	uint64_t refused;               /* answers that said "not now" */
 	uint64_t vain;                  /* tries that were refused or lost */
+	uint64_t unknown;               /* decisions of which nobody can tell what became of them */
 	uint64_t enrolments_lost;       /* of those: devices that may be there, and that nobody is */
 	char trouble[512];              /* the first answer that should not have been; "": none */
 	struct crowd_device *devices;

@@ -2,6 +2,8 @@
  * test_devices: devices at a real server: enrolment, the tokens they get one
  * after the other, clones, and those that are revoked.
  */
+#include <pthread.h>
+
 #include "plane.h"
 
 #define FACTS "{\"os\":\"debian-12\",\"host\":\"%s\"}"
@@ -212,6 +214,69 @@ static void an_enrolment_whose_answer_was_lost_is_the_same_when_it_is_tried_agai
 	assert_int_equal(audited(p, "enrol", first.id), 1);
 }
 
+/* ---- one machine that asks on several connections at once ---- */
+
+#define AT_ONCE 4
+#define ROUNDS 10
+
+struct asker {
+	pthread_t thread;
+	pthread_barrier_t *go;
+	struct plane plane;             /* with a connection of its own */
+	const char *token, *nonce;
+	long status;
+	char id[40];
+};
+
+static void *ask_with_others(void *arg)
+{
+	struct asker *a = arg;
+	char body[200];
+
+	snprintf(body, sizeof body, "{\"format\":1,\"nonce\":\"%s\",\"facts\":" FACTS "}", a->nonce, "a");
+	pthread_barrier_wait(a->go);
+	AUTO_REPLY got = ask(&a->plane, a->token, "POST", "/device/v1/enrol", body);
+
+	a->status = got.status;
+	snprintf(a->id, sizeof a->id, "%s", member(&got, "device"));
+	return NULL;
+}
+
+static void a_machine_that_asks_on_several_connections_at_once_is_one_device(void **state)
+{
+	PLACE(p);
+	struct asker all[AT_ONCE] = { 0 };
+	pthread_barrier_t go;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		struct word one = enrolment(p, ",\"uses\":1");
+		char nonce[40];
+
+		snprintf(nonce, sizeof nonce, "%032x", round);
+		pthread_barrier_init(&go, NULL, AT_ONCE);
+		for (int i = 0; i < AT_ONCE; i++) {
+			all[i].go = &go;
+			all[i].token = one.token;
+			all[i].nonce = nonce;
+			if (round == 0) {
+				all[i].plane.o = p->o;
+				plane_connect(&all[i].plane);
+			}
+			assert_int_equal(pthread_create(&all[i].thread, NULL, ask_with_others, &all[i]), 0);
+		}
+		for (int i = 0; i < AT_ONCE; i++)
+			assert_int_equal(pthread_join(all[i].thread, NULL), 0);
+		pthread_barrier_destroy(&go);
+		for (int i = 0; i < AT_ONCE; i++) {
+			assert_int_equal(all[i].status, 201);
+			assert_string_equal(all[i].id, all[0].id);
+		}
+		assert_int_equal(audited(p, "enrol", all[0].id), 1);
+	}
+	for (int i = 0; i < AT_ONCE; i++)
+		fetch_free(all[i].plane.http);
+}
+
 static void a_token_that_was_withdrawn_or_is_unknown_enrols_nobody(void **state)
 {
 	PLACE(p);
@@ -331,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_token_enrols_as_many_devices_as_it_says_and_shows_how_many_are_left, setup),
 		T(an_enrolment_whose_answer_was_lost_is_the_same_when_it_is_tried_again, setup),
+		T(a_machine_that_asks_on_several_connections_at_once_is_one_device, setup),
 		T(a_token_that_was_withdrawn_or_is_unknown_enrols_nobody, setup),
 		T(one_address_enrols_no_faster_than_it_may, setup_slow),
 		T(the_old_token_is_good_until_the_new_one_is_shown_and_not_after, setup_short),
