@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "rollout/gate_background.h"
+#include "server/now.h"
 #include "server/server.h"
 
 #define DAY 86400
@@ -328,7 +328,7 @@ int background_fold(struct server *s, struct err *e)
 		b->tallies[which[i]].kept_placebos = before[i].placebos;
 		b->tallies[which[i]].kept_lost = before[i].lost;
 	}
-	forget_old(b, clock_now());     /* here alone: `which` are places in the list */
+	forget_old(b, server_now(s));     /* here alone: `which` are places in the list */
 	pthread_mutex_unlock(&s->lock);
 	return got < 0 ? err_wrap(e, "keeping the background loss") : 0;
 }

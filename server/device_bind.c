@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "server/device_visit.h"
 #include "server/handlers.h"
+#include "server/now.h"
 
 static bool no(struct request *q, const char *why)
 {
@@ -38,6 +38,7 @@ static bool from_proxy(struct request *q)
 static int bind(struct server *s, struct device *d, const char *certificate, struct err *e)
 {
 	struct server_batch b = { .count = 0 };
+	int64_t now = server_now(s);
 	struct buf said = { .max = 2 * CHECKIN_MAX };
 	char *copy = strdup(certificate);
 	int got;
@@ -47,7 +48,7 @@ static int bind(struct server *s, struct device *d, const char *certificate, str
 	free(d->certificate);
 	d->certificate = copy;
 	got = device_row(d, &server_record(&b, STORE_DEVICE)->u.device, &said, e);
-	server_audit_entry(&b, &(const struct audit_entry){ .at = clock_now(), .who = "ringholdd", .action = "bind", .subject = d->id,
+	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = "ringholdd", .action = "bind", .subject = d->id,
 							    .detail = certificate + DIGEST_HEX_LEN + 1 });
 	pthread_mutex_unlock(&s->lock);
 	if (got == 0)

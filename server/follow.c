@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "server/follow_parts.h"
 #include "server/handlers.h"
+#include "server/now.h"
 #include "server/recalls.h"
 
 #define LOOK_MS 1000
@@ -240,7 +241,7 @@ static void *follow_main(void *arg)
 	do {
 		for (size_t i = 0; i < f->count; i++) {
 			struct follow_repo *r = &f->repos[i];
-			int64_t now = clock_now();
+			int64_t now = server_now(f->server);
 
 			/* A clock that went back must not make it wait for the old time. */
 			if (!poked && now < r->due && now + r->config->poll_s >= r->due)

@@ -3,6 +3,7 @@
 
 #include "base/cli.h"
 #include "base/clock.h"
+#include "server/now.h"
 #include "server/ready.h"
 
 #define PAGE_MAX_BYTES ((size_t)8 << 20)
@@ -46,7 +47,7 @@ static void put_page(struct scrape *p)
 
 void metrics_page(struct request *q)
 {
-	struct scrape p = { .server = q->server, .asked = q, .now = clock_now() };
+	struct scrape p = { .server = q->server, .asked = q, .now = server_now(q->server) };
 
 	if (q->server->config->metrics_off && q->route->may != MAY_ANYBODY) {
 		reply_problem(&q->reply, PROBLEM_NOT_FOUND, "metrics = off: they are not shown at this address");

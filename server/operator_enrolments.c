@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "server/handlers.h"
+#include "server/now.h"
 
 #define PAGE 100
 #define PAGE_MAX 500
@@ -101,7 +101,7 @@ static int add_enrolment(struct request *q, const struct json_doc *d, struct err
 {
 	struct server_batch b = { .count = 0 };
 	AUTO_FREE char *attributes = NULL;
-	int64_t now = clock_now(), lifetime = LIFETIME_S, uses = 0;
+	int64_t now = server_now(q->server), lifetime = LIFETIME_S, uses = 0;
 	struct store_enrolment n = { .by = q->who, .created = now };
 	char token[TOKEN_WORD_MAX], id[DIGEST_HEX_LEN + 1];
 
@@ -166,7 +166,7 @@ void operator_end_enrolment(struct request *q)
 {
 	struct ended x = { .id = q->params[0] };
 	struct server_batch b = { .count = 0 };
-	int64_t now = clock_now();
+	int64_t now = server_now(q->server);
 	struct json_writer w;
 	struct err e;
 

@@ -2,10 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "rollout/gate_background.h"
 #include "server/background.h"
 #include "server/handlers.h"
+#include "server/now.h"
 
 #define PAGE 200
 #define PAGE_MAX 1000
@@ -119,7 +119,7 @@ void operator_background(struct request *q)
 	json_put_text(&l.w, "channel", l.channel);
 	json_open_array(&l.w, "items");
 	pthread_mutex_lock(&s->lock);
-	background_each(s->background, clock_now(), list_loss, &l);
+	background_each(s->background, server_now(q->server), list_loss, &l);
 	pthread_mutex_unlock(&s->lock);
 	json_close_array(&l.w);
 	json_close_object(&l.w);

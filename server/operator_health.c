@@ -1,8 +1,8 @@
 /* operator_health: whether the server lives, and whether it is of use. */
 #include <string.h>
 
-#include "base/clock.h"
 #include "server/handlers.h"
+#include "server/now.h"
 #include "server/ready.h"
 
 #define EXCLUDE_MAX 128
@@ -60,7 +60,7 @@ void readiness(struct request *q)
 
 	if (!take_excluded(q, excluded))
 		return;
-	ready_look(q->server, clock_now(), why);
+	ready_look(q->server, server_now(q->server), why);
 	for (int c = READY_CONDITIONS - 1; c >= 0; c--)
 		if (why[c][0] && !excluded[c])
 			first = why[c];

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/number.h"
 #include "rollout/gate_background.h"
 #include "server/background.h"
@@ -105,11 +104,11 @@ static void put_silence(struct json_writer *w, const struct stage *g)
 	json_close_object(w);
 }
 
-static void put_background(struct json_writer *w, const struct server *s, const struct stage *g)
+static void put_background(struct json_writer *w, struct server *s, const struct stage *g)
 {
 	int64_t placebos, lost;
 
-	background_figures(s->background, g->rollout->channel, g->policy->name, g->policy->observe_s, clock_now(), &placebos, &lost);
+	background_figures(s->background, g->rollout->channel, g->policy->name, g->policy->observe_s, server_now(s), &placebos, &lost);
 	json_open_object(w, "background");
 	json_put_int(w, "placebos", placebos);
 	json_put_int(w, "lost", lost);
@@ -191,7 +190,7 @@ static void put_stage(struct json_writer *w, struct server *s, struct stage *g)
 	handler_put_time(w, "passed", g->passed_at);
 	json_put_bool(w, "by_coverage", g->by_coverage);
 	json_put_int(w, "members", g->eligible);
-	put_waits(w, s, g, clock_now());
+	put_waits(w, s, g, server_now(s));
 	put_approvals(w, "approvals", g->rollout, g->position, APPROVAL_RING, &g->policy->approvals);
 	put_sums(w, g);
 	put_strata(w, g);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "server/handlers.h"
+#include "server/now.h"
 #include "server/requests.h"
 #include "signing/repo.h"
 
@@ -413,7 +413,7 @@ void operator_status(struct request *q)
 {
 	AUTO(buf) struct buf *warnings = buf_new(65536), *actions = buf_new(65536);
 	struct json_writer w = reply_json(&q->reply, 200);
-	int64_t now = clock_now();
+	int64_t now = server_now(q->server);
 
 	if (!warnings || !actions) {
 		reply_problem(&q->reply, PROBLEM_UNAVAILABLE, "out of memory");

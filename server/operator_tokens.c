@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "server/handlers.h"
+#include "server/now.h"
 
 #define PAGE 200
 #define PAGE_MAX 1000
@@ -104,7 +104,7 @@ static int list_token(const struct store_token *t, void *arg, struct err *e)
 
 void operator_tokens(struct request *q)
 {
-	struct listing l = { .now = clock_now() };
+	struct listing l = { .now = server_now(q->server) };
 	struct err e;
 
 	if (!handler_page_begin(q, &l.page, PAGE, PAGE_MAX))
@@ -119,7 +119,7 @@ static void reply_token(struct request *q, int status, const struct store_token 
 {
 	struct json_writer w = reply_json(&q->reply, status);
 
-	put_token(&w, t, clock_now(), token);
+	put_token(&w, t, server_now(q->server), token);
 	handler_etag(q, "%llu", (unsigned long long)t->version);
 }
 
@@ -295,7 +295,7 @@ void operator_add_token(struct request *q)
 	AUTO(json) struct json_doc *d = handler_body(q, members);
 	struct server *s = q->server;
 	char token[TOKEN_WORD_MAX];
-	int64_t now = clock_now();
+	int64_t now = server_now(q->server);
 	struct held h = { .id = "" };
 	bool dry = handler_dry_run(q);
 	struct err e;
@@ -344,7 +344,7 @@ static bool open_for_change(struct request *q, struct held *h)
 static void rotate(struct request *q, struct held *h, int64_t overlap, int64_t life)
 {
 	char token[TOKEN_WORD_MAX];
-	int64_t now = clock_now();
+	int64_t now = server_now(q->server);
 	bool dry = handler_dry_run(q);
 	struct err e;
 
@@ -382,7 +382,7 @@ void operator_rotate_token(struct request *q)
 
 void operator_end_token(struct request *q)
 {
-	int64_t now = clock_now();
+	int64_t now = server_now(q->server);
 	struct held h;
 	struct err e;
 

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/number.h"
 #include "server/handlers.h"
+#include "server/now.h"
 #include "server/webhook_message.h"
 #include "server/webhooks.h"
 
@@ -99,7 +99,7 @@ static int put_webhook(const struct webhook_view *v, void *arg, struct err *e)
 static void reply_webhook(struct request *q, int status, const char *name, const char *secret)
 {
 	struct json_writer w = reply_json(&q->reply, status);
-	struct showing s = { q, &w, secret, clock_now() };
+	struct showing s = { q, &w, secret, server_now(q->server) };
 	struct err e;
 
 	if (webhooks_get(q->server, name, put_webhook, &s, &e) < 0)
@@ -120,7 +120,7 @@ static int list_webhook(const struct webhook_view *v, void *arg, struct err *e)
 
 void operator_webhooks(struct request *q)
 {
-	struct listing l = { .showing = { q, &l.page.w, NULL, clock_now() } };
+	struct listing l = { .showing = { q, &l.page.w, NULL, server_now(q->server) } };
 	struct err e;
 
 	if (!handler_page_begin(q, &l.page, PAGE, PAGE_MAX))
@@ -254,7 +254,7 @@ void operator_put_webhook(struct request *q)
 	static const char *const members[] = { "url", "kind", "types", "channels", "rings", "timeout_s", "paused", NULL };
 	AUTO(json) struct json_doc *d = handler_body(q, members);
 	struct held before, h;
-	int64_t now = clock_now();
+	int64_t now = server_now(q->server);
 	bool there;
 	struct err e;
 
@@ -288,7 +288,7 @@ void operator_rotate_webhook(struct request *q)
 {
 	static const char *const members[] = { "overlap_s", NULL };
 	AUTO(json) struct json_doc *d = handler_body(q, members);
-	int64_t overlap = OVERLAP_S, now = clock_now();
+	int64_t overlap = OVERLAP_S, now = server_now(q->server);
 	struct held before, h;
 	struct err e;
 
@@ -348,7 +348,7 @@ void operator_end_webhook(struct request *q)
 			return;
 		}
 	}
-	reply_done(q, webhooks_end(q->server, q->params[0], BY(q, clock_now()), &e), &e);
+	reply_done(q, webhooks_end(q->server, q->params[0], BY(q, server_now(q->server)), &e), &e);
 }
 
 static int look_only(const struct webhook_view *v, void *arg, struct err *e)
@@ -369,7 +369,7 @@ void operator_test_webhook(struct request *q)
 {
 	struct err e;
 
-	reply_done(q, handler_dry_run(q) ? is_known(q, &e) : webhooks_test(q->server, q->params[0], BY(q, clock_now()), &e), &e);
+	reply_done(q, handler_dry_run(q) ? is_known(q, &e) : webhooks_test(q->server, q->params[0], BY(q, server_now(q->server)), &e), &e);
 }
 
 /* ---- messages ---- */
@@ -445,5 +445,5 @@ void operator_redeliver(struct request *q)
 	if (json_may_text(d, d->root, "message", MESSAGE_NAME_MAX, &message, &e) < 0)
 		reply_error(&q->reply, &e);
 	else
-		reply_done(q, handler_dry_run(q) ? is_known(q, &e) : webhooks_again(q->server, q->params[0], message, BY(q, clock_now()), &e), &e);
+		reply_done(q, handler_dry_run(q) ? is_known(q, &e) : webhooks_again(q->server, q->params[0], message, BY(q, server_now(q->server)), &e), &e);
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "server/now.h"
 #include "server/webhooks_parts.h"
 
 #define LOOK_MS 1000
@@ -43,7 +44,8 @@ static int open_client(struct slot *t, struct err *e)
 int webhook_send(struct slot *t, const char *message, const char *type, const char *body, int64_t *retry_after, char why[HOOK_WHY])
 {
 	const struct store_webhook *w = &t->at_work.row;
-	int64_t now = clock_now();
+	int64_t now = clock_now();      /* the receiver compares it with a clock of its own */
+	const char *old = server_now(t->all->server) < w->old_until ? w->old_secret : "";
 	char id[2 * NAME_LEN_MAX + 96], at[64], signature[WEBHOOK_SIGNATURES + 32] = "webhook-signature: ";
 	const char *const headers[] = { id, at, signature, NULL };
 	const struct fetch_request r = { .method = "POST", .url = w->url, .type = type, .headers = headers, .body = body,
@@ -55,7 +57,7 @@ int webhook_send(struct slot *t, const char *message, const char *type, const ch
 	*retry_after = -1;
 	snprintf(id, sizeof id, "webhook-id: %s", message);
 	snprintf(at, sizeof at, "webhook-timestamp: %lld", (long long)now);
-	if (webhook_sign(signature + strlen(signature), w->secret, now < w->old_until ? w->old_secret : "", message, now, body, strlen(body), &e) < 0 ||
+	if (webhook_sign(signature + strlen(signature), w->secret, old, message, now, body, strlen(body), &e) < 0 ||
 	    open_client(t, &e) < 0 || fetch_do(t->http, &r, &answer, &e) < 0) {
 		snprintf(why, HOOK_WHY, "%.190s", e.msg);
 		return e.code;
@@ -188,9 +190,9 @@ static int take_due(const struct store_delivery *d, void *arg, struct err *e)
 /* Writes down what came of an attempt. */
 static int note(struct slot *t, const struct due *d, int status, int64_t retry_after, const char *why, struct err *e)
 {
-	const struct server *s = t->all->server;
+	struct server *s = t->all->server;
 	struct server_batch b = { .count = 0 };
-	int64_t now = clock_now(), attempts = d->row.attempts + 1, wait;
+	int64_t now = server_now(s), attempts = d->row.attempts + 1, wait;
 	bool good = !why[0], dead = !good && (status == STATUS_GONE || now - d->row.made >= s->config->webhook_give_up_s);
 	unsigned jitter = 0;
 
@@ -219,7 +221,7 @@ static int deliver_one(struct slot *t, struct err *e)
 	struct due d = { .body = NULL };
 	int64_t retry_after;
 	char why[HOOK_WHY];
-	int got = store_delivery_due(t->all->server->store, t->at_work.name, clock_now(), take_due, &d, e), status;
+	int got = store_delivery_due(t->all->server->store, t->at_work.name, server_now(t->all->server), take_due, &d, e), status;
 
 	if (got == 0) {
 		status = webhook_send(t, d.message, "application/cloudevents+json; charset=utf-8", d.body, &retry_after, why);
