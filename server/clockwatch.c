@@ -39,6 +39,15 @@ enum clock_news clockwatch_look(struct clockwatch *w, int64_t now, int64_t ticks
 	return CLOCK_BELIEVED;
 }
 
+void clockwatch_resume(struct clockwatch *w, const struct clockwatch *kept, bool same_boot, int64_t now, int64_t ticks_ms)
+{
+	*w = *kept;
+	if (same_boot)
+		return;
+	w->ticks_ms = ticks_ms - (now > kept->now ? now - kept->now : 0) * 1000;
+	w->since_ms = ticks_ms;
+}
+
 int64_t clockwatch_time(const struct clockwatch *w, int64_t now)
 {
 	return far(now - (w->now + w->offset)) ? now + w->offset : now;

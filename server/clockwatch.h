@@ -33,6 +33,12 @@ enum clock_news {
 };
 
 enum clock_news clockwatch_look(struct clockwatch *w, int64_t now, int64_t ticks_ms);
+/*
+ * Goes on from what another run kept, who may have ended long ago. Ticks of
+ * another boot have another beginning: then as much time has passed as the clock
+ * says, but none when it says less, and a jump that was in doubt is so anew.
+ */
+void clockwatch_resume(struct clockwatch *w, const struct clockwatch *kept, bool same_boot, int64_t now, int64_t ticks_ms);
 /* The time to go by when the clock says now, or when somebody goes by it already. */
 int64_t clockwatch_time(const struct clockwatch *w, int64_t now);
 

@@ -14,8 +14,14 @@
 /* Everything that is due; trouble is logged and shown by status. */
 void control_tick(struct server *s, int64_t now);
 
-/* The time that the server goes by jumped by so much (now.h): soaks, deadlines and observations stay as long as they are. */
-void control_clock_moved(struct server *s, int64_t by);
+/*
+ * The time that the server goes by jumps by so much (now.h): soaks, deadlines,
+ * observations, silence and deliveries stay as long as they are, in the store
+ * and in memory, and the clock is believed in the same transaction. When it
+ * fails nothing has moved, and the jump is still in doubt.
+ */
+struct clockwatch;
+int control_clock_moved(struct server *s, int64_t by, const struct clockwatch *after, struct err *e) MUST_CHECK;
 
 /*
  * A published bundle begins its way; b and the audit row are kept with it.

@@ -1,6 +1,6 @@
 /* control_clock: a jump of the clock that is believed leaves every duration as long as it is. */
-#include "base/log.h"
 #include "server/control_parts.h"
+#include "server/now.h"
 
 static void shift(int64_t *at, int64_t by)
 {
@@ -8,79 +8,77 @@ static void shift(int64_t *at, int64_t by)
 		*at += by;
 }
 
-static void shift_marks(struct stage *g, int64_t by)
+/* In an observation that is not over: as SQL_MOVED_OFFERS has it. */
+static void move_offer(struct outcome_facts *f, int64_t by)
+{
+	if (f->survived || f->failed || f->lost)
+		return;
+	shift(&f->offered, by);
+	shift(&f->renewed, by);
+	shift(&f->environment, by);
+}
+
+static void move_stage(struct stage *g, int64_t by)
 {
 	shift(&g->changed, by);
 	shift(&g->began, by);
 	shift(&g->bound_at, by);
 	shift(&g->passed_at, by);
-}
-
-/* Observations that are not over; with `lock`. */
-static void shift_offers(struct stage *g, int64_t by)
-{
 	shift(&g->silence_due, by);
 	shift(&g->effects_due, by);
-	for (uint32_t i = 0; i < g->count; i++) {
-		struct offer *o = &g->offers[i];
-
-		if (outcome_final(o->outcome))
-			continue;
-		shift(&o->facts.offered, by);
-		shift(&o->facts.renewed, by);
-		shift(&o->facts.environment, by);
-	}
-}
-
-/* The store first: what it does not take, a restart would count otherwise. */
-static int keep_marks(struct server *s, const struct stage *g, int64_t by, struct err *e)
-{
-	struct stage next = control_copy(s, g);
-	struct server_batch b = { .count = 0 };
-	struct buf previous = { .max = 4096 };
-	int got;
-
-	shift_marks(&next, by);
-	got = stage_row(&next, &server_record(&b, STORE_RING)->u.ring, &previous, e);
-	if (got == 0)
-		got = server_write(s, &b, e);
-	buf_release(&previous);
-	return got;
-}
-
-static void move_stage(struct server *s, struct stage *g, int64_t by)
-{
-	struct err e;
-
-	if (g->changed && keep_marks(s, g, by, &e) < 0)
-		log_error("ring %s: its times are those before the clock jumped: %s", g->policy->name, e.msg);
-	pthread_mutex_lock(&s->lock);
-	shift_marks(g, by);
-	shift_offers(g, by);
-	pthread_mutex_unlock(&s->lock);
+	for (uint32_t i = 0; i < g->count; i++)
+		move_offer(&g->offers[i].facts, by);
 }
 
 /* When they were last heard of, as if the clock had been right then. */
-static void move_fleet(struct server *s, int64_t by)
+static void move_fleet(struct fleet *f, int64_t by)
 {
-	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->fleet.count; i++) {
-		struct device *d = s->fleet.items[i];
+	for (size_t i = 0; i < f->count; i++) {
+		struct device *d = f->items[i];
 
 		shift(&d->last_seen, by);
 		shift(&d->before, by);
 		shift(&d->goodbye, by);
-		d->unsaved = true;
+		shift(&d->issued, by);
 	}
+}
+
+struct move {
+	struct server *s;
+	int64_t by;
+	const struct clockwatch *after;
+};
+
+/* Memory follows the store, and the time follows both. */
+static void committed(struct write *w)
+{
+	const struct move *m = w->arg;
+	struct server *s = m->s;
+
+	pthread_mutex_lock(&s->lock);
+	for (struct rollout *r = s->rollouts.newest; r; r = r->older)
+		for (size_t i = 0; i < r->policy->count; i++)
+			move_stage(&r->stages[i], m->by);
+	move_fleet(&s->fleet, m->by);
+	shift(&s->quiet_until, m->by);
+	now_believe(s, m->after);
 	pthread_mutex_unlock(&s->lock);
 }
 
-void control_clock_moved(struct server *s, int64_t by)
+int control_clock_moved(struct server *s, int64_t by, const struct clockwatch *after, struct err *e)
 {
+	struct move m = { s, by, after };
+	struct store_record records[2] = { { .kind = STORE_CLOCK_MOVED, .u.moved = by }, { .kind = STORE_CLOCK } };
+	struct write w = { .append = { .records = records, .count = ARRAY_LEN(records) }, .committed = committed, .arg = &m };
+	char boot[NOW_BOOT];
+	int got;
+
+	now_row(after, &records[1].u.clock, boot);
 	pthread_mutex_lock(&s->control);
-	for (struct rollout *r = s->rollouts.newest; r; r = r->older)
-		for (size_t i = 0; i < r->policy->count; i++)
-			move_stage(s, &r->stages[i], by);
-	move_fleet(s, by);
+	/* no check-in that was worked out before is kept after */
+	pthread_rwlock_wrlock(&s->moving);
+	got = writer_submit(s->writer, &w, e);
+	pthread_rwlock_unlock(&s->moving);
 	pthread_mutex_unlock(&s->control);
+	return got < 0 ? err_wrap(e, "the clock jumped by %+lld s, and is not believed yet", (long long)by) : 0;
 }

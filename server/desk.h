@@ -97,6 +97,8 @@ int desk_sweep(struct desk *d, const struct retention *keep, int64_t now, uint64
  */
 #define DESK_SENTENCE 256
 bool desk_clock(struct desk *d, int64_t now, int64_t ticks_ms, char out[DESK_SENTENCE]);
+struct clockwatch;
+void desk_resume_clock(struct desk *d, const struct clockwatch *kept);  /* before the first look */
 struct desk_clock {
 	int64_t signing;        /* what is signed now is signed as of then */
 	bool doubted;           /* the clock jumped and is not believed yet */

@@ -59,6 +59,13 @@ bool desk_clock(struct desk *d, int64_t now, int64_t ticks_ms, char out[DESK_SEN
 	return news;
 }
 
+void desk_resume_clock(struct desk *d, const struct clockwatch *kept)
+{
+	pthread_mutex_lock(&d->lock);
+	d->clock = *kept;
+	pthread_mutex_unlock(&d->lock);
+}
+
 void desk_clock_status(struct desk *d, int64_t now, struct desk_clock *out)
 {
 	pthread_mutex_lock(&d->lock);

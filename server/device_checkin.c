@@ -366,6 +366,7 @@ void device_checkin(struct request *q)
 		return;
 	}
 	v->s = q->server;
+	pthread_rwlock_rdlock(&v->s->moving);
 	v->now = server_now(v->s);
 	v->generation = q->generation;
 	if (checkin_parse(&v->c, q->body->data ? q->body->data : "", q->body->len, &n, &at, &e) < 0) {
@@ -391,6 +392,7 @@ void device_checkin(struct request *q)
 			answer(q, v);
 	}
 out:
+	pthread_rwlock_unlock(&v->s->moving);
 	checkin_free(v->c);
 	free(v->old_epochs);
 	free(v->changes);

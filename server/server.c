@@ -223,9 +223,12 @@ static void catch_up(struct server *s)
 {
 	char said[DESK_SENTENCE];
 	struct err e;
+	int64_t now, ticks;
 	int renewed;
 
-	if (desk_clock(s->desk, s->started, clock_ticks_ms(), said))
+	desk_resume_clock(s->desk, &s->clock);
+	now_read(&now, &ticks);
+	if (desk_clock(s->desk, now, ticks, said))
 		log_warn("%s", said);
 	renewed = desk_renew(s->desk, s->started, &e);
 	if (renewed < 0)
@@ -250,7 +253,10 @@ static int open_all(struct server *s, struct err *e)
 	if (file_remove_tree(trials, e) < 0)
 		return e->code;
 	if (make_dir(&s->uploads, c->data, "uploads", e) < 0 || file_mkdirs(trials, 0755, e) < 0 ||
-	    token_key_load(&s->token_key, key, e) < 0 || open_repository(s, e) < 0 || store_open(&s->store, store, e) < 0 || load(s, e) < 0 || load_operators(s, e) < 0)
+	    token_key_load(&s->token_key, key, e) < 0 || open_repository(s, e) < 0 || store_open(&s->store, store, e) < 0 || now_resume(s, e) < 0)
+		return e->code;
+	s->started = server_now(s);
+	if (load(s, e) < 0 || load_operators(s, e) < 0)
 		return e->code;
 	/* After a restart nobody is silent before one full interval. */
 	s->quiet_until = s->started + server_checkin_s(s);
@@ -268,6 +274,7 @@ static int open_all(struct server *s, struct err *e)
 int server_open(struct server **out, struct config *config, struct err *e)
 {
 	AUTO(server) struct server *s = calloc(1, sizeof *s);
+	pthread_rwlockattr_t fair;
 
 	if (!s) {
 		config_free(config);
@@ -277,7 +284,11 @@ int server_open(struct server **out, struct config *config, struct err *e)
 	s->metadata_dir = s->targets_dir = -1;
 	s->metrics = metrics_new();     /* NULL: nothing is counted */
 	pthread_mutex_init(&s->timing, NULL);
-	s->started = server_now(s);
+	/* not by preference of those who read, for there are always some */
+	pthread_rwlockattr_init(&fair);
+	pthread_rwlockattr_setkind_np(&fair, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&s->moving, &fair);
+	pthread_rwlockattr_destroy(&fair);
 	pthread_mutex_init(&s->keying, NULL);
 	pthread_mutex_init(&s->tokens, NULL);
 	pthread_mutex_init(&s->publishing, NULL);
@@ -320,6 +331,7 @@ void server_close(struct server *s)
 		close(s->metadata_dir);
 	if (s->targets_dir >= 0)
 		close(s->targets_dir);
+	pthread_rwlock_destroy(&s->moving);
 	pthread_mutex_destroy(&s->timing);
 	pthread_mutex_destroy(&s->keying);
 	pthread_mutex_destroy(&s->tokens);

@@ -45,6 +45,7 @@ struct server {
 	char *trials;                   /* directory where bundles are unpacked to be checked */
 	int metadata_dir, targets_dir;  /* of the repository */
 	int64_t started;
+	pthread_rwlock_t moving;        /* before `lock`: read by a check-in from its time to its commit, written by a jump that is believed */
 	pthread_mutex_t timing;
 	struct clockwatch clock;        /* under `timing`: see now.h */
 	struct metrics *metrics;        /* has no lock */

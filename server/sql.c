@@ -124,7 +124,16 @@ static const char tenth[] =
 	"ALTER TABLE rollout ADD COLUMN policy_version INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE policy ADD COLUMN reason TEXT NOT NULL DEFAULT '';";
 
-const char *const sql_schema[] = { first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, tenth };
+/* What the last server saw of the clock, instead of a row that only showed that rows can be written. */
+static const char eleventh[] =
+	"DROP TABLE pulse;"
+	"CREATE TABLE clock (id INTEGER PRIMARY KEY, now INTEGER NOT NULL, ticks INTEGER NOT NULL, offset_s INTEGER NOT NULL,"
+	" since INTEGER NOT NULL, boot TEXT NOT NULL);";
+
+/* A time that durations are counted from; 0: it did not happen. */
+#define MOVED(column) column " = CASE WHEN " column " = 0 THEN 0 ELSE " column " + $1 END"
+
+const char *const sql_schema[] = { first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, tenth, eleventh };
 
 const char *const sql_text[SQL_COUNT] = {
 	[SQL_DEVICE_PUT] =
@@ -340,8 +349,25 @@ const char *const sql_text[SQL_COUNT] = {
 	[SQL_DELIVERIES_AGAIN] =
 		"UPDATE delivery SET due = $3, made = $3, dead = 0, attempts = 0 WHERE webhook = $1 AND dead > 0"
 		" AND ($2 = '' OR message = $2)",
-	[SQL_PULSE] =
-		"INSERT INTO pulse (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = $1",
+	[SQL_CLOCK_PUT] =
+		"INSERT INTO clock (id, now, ticks, offset_s, since, boot) VALUES (1, $1, $2, $3, $4, $5)"
+		" ON CONFLICT (id) DO UPDATE SET now = $1, ticks = $2, offset_s = $3, since = $4, boot = $5",
+	[SQL_CLOCK] =
+		"SELECT now, ticks, offset_s, since, boot FROM clock",
+	[SQL_MOVED_RINGS] =
+		"UPDATE rollout_ring SET " MOVED("changed") ", " MOVED("bound_at") ", " MOVED("passed_at")
+		/* a ring that was not written since it began did so with its first offer, which may be over and stay where it is */
+		", began = CASE WHEN began = 0 THEN COALESCE((SELECT at + $1 FROM offer WHERE offer.rollout = rollout_ring.rollout"
+		" AND offer.ring = rollout_ring.ring AND n = 1), 0) ELSE began + $1 END",
+	/* in the observation that is not over */
+	[SQL_MOVED_OFFERS] =
+		"UPDATE offer SET " MOVED("at") ", " MOVED("renewed") ", " MOVED("environment") " WHERE survived = 0 AND failed = 0 AND lost = 0",
+	[SQL_MOVED_DEVICES] =
+		"UPDATE device SET " MOVED("last_seen") ", " MOVED("goodbye") ", " MOVED("issued"),
+	[SQL_MOVED_DELIVERIES] =
+		"UPDATE delivery SET " MOVED("made") ", " MOVED("due") " WHERE dead = 0",
+	[SQL_MOVED_ANSWERS] =
+		"UPDATE answer SET " MOVED("at"),
 	[SQL_WEBHOOKS] =
 		"SELECT name, kind, url, types, channels, rings, timeout, paused, secret, old_secret, old_until, created, by,"
 		" version, cursor FROM webhook ORDER BY name",

@@ -16,7 +16,7 @@
 #include "signing/audit_chain.h"
 
 #define DEVICE_ID_LEN 32        /* hex digits */
-#define STORE_VERSION 10        /* of the schema; an older one is brought up, a newer one refused */
+#define STORE_VERSION 11        /* of the schema; an older one is brought up, a newer one refused */
 
 struct store;
 
@@ -289,13 +289,19 @@ struct store_queue {                    /* of one webhook */
 	int64_t waiting, dead, oldest;  /* oldest: when the first that waits was made; 0: none */
 };
 
+/* What the server last saw of the clock; see server/now.h. Written every few seconds, it shows as well that the store can be. */
+struct store_clock {
+	int64_t now, ticks_ms, offset, since_ms;        /* of clockwatch.h */
+	const char *boot;               /* whose ticks they are */
+};
+
 enum store_kind {
 	STORE_DEVICE, STORE_DEVICE_NEW, STORE_SEEN, STORE_EVENT, STORE_OUTCOME, STORE_BUNDLE, STORE_CONTRACT, STORE_POLICY, STORE_APPROVAL,
 	STORE_ROLLOUT, STORE_RING, STORE_RING_FLAGS, STORE_DECISION, STORE_AUDIT, STORE_ENROLMENT, STORE_ENROLMENT_USE, STORE_ROLLBACK,
 	STORE_RESERVATION, STORE_GATE, STORE_REQUEST, STORE_STRATA, STORE_SILENCE, STORE_BACKGROUND,
 	STORE_TOKEN, STORE_TOKEN_USED, STORE_ANSWER, STORE_ANSWERS_END, STORE_CHECKPOINT,
 	STORE_WEBHOOK, STORE_WEBHOOK_CURSOR, STORE_WEBHOOK_END, STORE_DELIVERY, STORE_DELIVERY_TRIED, STORE_DELIVERY_END,
-	STORE_DELIVERIES_AGAIN, STORE_PULSE,
+	STORE_DELIVERIES_AGAIN, STORE_CLOCK, STORE_CLOCK_MOVED,
 };
 
 struct store_record {
@@ -326,7 +332,8 @@ struct store_record {
 		struct store_webhook webhook;   /* replaces the row but for created, by and cursor; cursor: nothing but name and cursor. end: it and its messages go */
 		struct store_delivery delivery; /* a repeated message changes nothing. tried: due, dead, attempts, status, error of `message`, and of the dead of its webhook the newest thousand stay; end: it goes */
 		                                /* again: the dead ones of `webhook`, or but `message` unless "", are due at `due`, as if never tried */
-		int64_t pulse;                  /* the time: shows that the store can be written */
+		struct store_clock clock;       /* replaces the row */
+		int64_t moved;                  /* seconds: what durations are counted from moves: rings, open offers, devices, messages that wait, answers */
 		struct store_reservation reservation;   /* compare and swap: ERR_CONFLICT when `last` is no longer the row's */
 	} u;
 };
@@ -420,6 +427,8 @@ int store_each_delivery(struct store *s, const char *webhook, bool dead, uint64_
 /* With its body: the first that is due. ERR_NOT_FOUND. */
 int store_delivery_due(struct store *s, const char *webhook, int64_t now, int (*visit)(const struct store_delivery *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_queue(struct store *s, int (*visit)(const struct store_queue *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+/* The one row, when it was ever written. */
+int store_clock(struct store *s, int (*visit)(const struct store_clock *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 /* The greatest id of the feed, of the audit log. */
 int store_heads(struct store *s, uint64_t *feed, uint64_t *audit, struct err *e) MUST_CHECK;
 

@@ -402,6 +402,16 @@ static int tried(struct store *s, const struct store_delivery *d, struct err *e)
 	return d->dead ? change(s, e, SQL_DELIVERIES_TRIM, "ti", d->message, (int64_t)DEAD_KEPT) : 0;
 }
 
+static int move_times(struct store *s, int64_t by, struct err *e)
+{
+	static const enum sql what[] = { SQL_MOVED_RINGS, SQL_MOVED_OFFERS, SQL_MOVED_DEVICES, SQL_MOVED_DELIVERIES, SQL_MOVED_ANSWERS };
+
+	for (size_t i = 0; i < ARRAY_LEN(what); i++)
+		if (change(s, e, what[i], "i", by) < 0)
+			return e->code;
+	return 0;
+}
+
 static int append(struct store *s, const struct store_record *r, struct err *e)
 {
 	switch (r->kind) {
@@ -478,8 +488,10 @@ static int append(struct store *s, const struct store_record *r, struct err *e)
 		return change(s, e, SQL_DELIVERY_END, "t", r->u.delivery.message);
 	case STORE_DELIVERIES_AGAIN:
 		return change(s, e, SQL_DELIVERIES_AGAIN, "tti", r->u.delivery.webhook, r->u.delivery.message, r->u.delivery.due);
-	case STORE_PULSE:
-		return change(s, e, SQL_PULSE, "i", r->u.pulse);
+	case STORE_CLOCK:
+		return change(s, e, SQL_CLOCK_PUT, "iiiit", r->u.clock.now, r->u.clock.ticks_ms, r->u.clock.offset, r->u.clock.since_ms, r->u.clock.boot);
+	case STORE_CLOCK_MOVED:
+		return move_times(s, r->u.moved, e);
 	case STORE_RESERVATION:
 		return swap_reservation(s, &r->u.reservation, e);
 	}

@@ -427,6 +427,18 @@ static int row_heads(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
 	return 0;
 }
 
+static int row_clock(sqlite3_stmt *st, void *visit, void *arg, struct err *e)
+{
+	struct store_clock c = { I(0), I(1), I(2), I(3), T(4) };
+
+	return CALL(struct store_clock, &c);
+}
+
+int store_clock(struct store *s, int (*visit)(const struct store_clock *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_clock, &visit, arg, e, SQL_CLOCK, "");
+}
+
 int store_heads(struct store *s, uint64_t *feed, uint64_t *audit, struct err *e)
 {
 	struct heads h = { 0, 0 };

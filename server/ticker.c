@@ -24,10 +24,10 @@
 #define TICK_MS 1000
 #define FOLD_MS 10000           /* heartbeats reach the store at least so often */
 #define FOLD_MOST 20000         /* devices in one tick */
-#define PULSE_MS 5000           /* a row is written so often, to see whether rows can be */
+#define PULSE_MS 5000           /* what the clock says is written so often, which shows as well whether rows can be */
 #define SWEEP_MS 3600000
 
-enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD, DUTY_AUDIT, DUTY_SWEEP, DUTY_UPLOADS, DUTY_ANSWERS, DUTY_REQUESTS, DUTY_BUNDLES, DUTY_PULSE, DUTIES };
+enum duty { DUTY_GAP, DUTY_RINGMAP, DUTY_OPERATORS, DUTY_RENEW, DUTY_FOLD, DUTY_AUDIT, DUTY_SWEEP, DUTY_UPLOADS, DUTY_ANSWERS, DUTY_REQUESTS, DUTY_BUNDLES, DUTY_PULSE, DUTY_CLOCK, DUTIES };
 
 struct ticker {
 	struct server *server;
@@ -149,21 +149,26 @@ static int bring_out_bundles(struct ticker *t, struct err *e)
 }
 
 /* A server that nobody talks to finds out as well that its disk is full. */
-static int pulse(struct ticker *t, int64_t now, struct err *e)
+static int pulse(struct ticker *t, struct err *e)
 {
 	struct server_batch b = { .count = 0 };
+	char boot[NOW_BOOT];
 
-	server_record(&b, STORE_PULSE)->u.pulse = now;
+	now_keep(t->server, &server_record(&b, STORE_CLOCK)->u.clock, boot);
 	return server_write(t->server, &b, e);
 }
 
 /* The time that the server goes by, whose jumps leave soaks and observations as they are. */
 static int64_t look_at_time(struct ticker *t)
 {
-	int64_t by, now = now_look(t->server, &by);
+	struct clockwatch after;
+	int64_t by, now = now_look(t->server, &by, &after);
+	struct err e;
 
-	if (by)
-		control_clock_moved(t->server, by);
+	if (by) {
+		tell(t, DUTY_CLOCK, control_clock_moved(t->server, by, &after, &e), &e);
+		now = server_now(t->server);
+	}
 	watch_gap(t, now);
 	return now;
 }
@@ -188,7 +193,7 @@ static void tick(struct ticker *t)
 	tell(t, DUTY_BUNDLES, bring_out_bundles(t, &e), &e);
 	if (ticks - t->pulsed >= PULSE_MS) {
 		t->pulsed = ticks;
-		tell(t, DUTY_PULSE, pulse(t, now, &e), &e);
+		tell(t, DUTY_PULSE, pulse(t, &e), &e);
 	}
 	if (ticks - t->folded >= FOLD_MS) {
 		t->folded = ticks;

@@ -1,8 +1,8 @@
 /*
  * test_clock: somebody sets the clock of a running ringholdd, forward and
- * back, by hours and days: that halts nothing, passes nothing, matures no
- * silence and expires no token; neither as long as it is not believed, nor
- * when it is. Time that really passes does all of that.
+ * back, by hours and days, also while it is stopped: that halts nothing, passes
+ * nothing and matures no silence, neither as long as it is not believed, nor
+ * when it is; and until then no token expires. Time that really passes does all of that.
  */
 #include <inttypes.h>
 #include <sys/mman.h>
@@ -273,12 +273,104 @@ static void a_clock_that_stays_where_it_was_set_ends_no_soak_and_calls_nobody_lo
 	until(b, "/v1/rollouts/1", "\"ring\":\"canary\",\"state\":\"passed\"");
 }
 
+/* Killed, and begun again when the clock was set meanwhile. */
+static void fall_and_rise(struct bench *b, int64_t jump)
+{
+	AUTO_FREE char *listening = fixture_path(b->p->o->f, "data/listening");
+	int status;
+
+	kill(b->p->o->pid, SIGKILL);
+	assert_int_equal(waitpid(b->p->o->pid, &status, 0), b->p->o->pid);
+	unlink(listening);
+	clocks[1] += jump * 1000;
+	office_start(b->p->o);
+	plane_connect(b->p);
+}
+
+static void a_clock_that_is_set_while_the_server_is_stopped_is_seen_and_a_kill_forgets_nothing(void **state)
+{
+	struct bench *b = *state;
+	int64_t soaked = 0;
+
+	NEED(b->p->o);
+	publish_and_offer(b);
+	for (size_t i = 0; i < DEVICES; i++)
+		checkin(b, i, "survived", false);
+	until(b, "/v1/rollouts/1", BAKING);
+	for (size_t i = 0; i < ARRAY_LEN(jumps); i++) {
+		fall_and_rise(b, jumps[i]);
+		until(b, "/v1/status", "\"clock\":{\"state\":\"doubted\"");
+		if (i == 0)     /* when it was believed once, what lives for three hours is over */
+			nothing_expired(b);
+		pass(b, DOUBT / 2);
+		fall_and_rise(b, 0);
+		until(b, "/v1/status", "\"clock\":{\"state\":\"doubted\"");
+		pass(b, DOUBT / 2);
+		soaked += DOUBT;
+		until_not_doubted(b);
+		fall_and_rise(b, 0);
+		let_it_look();
+		stands(b, BAKING, "\"total\":4,\"pending\":0,\"survived\":4");
+	}
+	pass(b, 7200 - soaked - 600);
+	stands(b, BAKING, "\"survived\":4");
+	pass(b, 700);
+	until(b, "/v1/rollouts/1", "\"ring\":\"canary\",\"state\":\"passed\"");
+}
+
+/* The control: a server that took what somebody sets for time that passes would be seen to. */
+static void five_hours_that_pass_expire_tokens_end_soaks_and_lose_who_is_silent(void **state)
+{
+	struct bench *b = *state;
+
+	NEED(b->p->o);
+	publish_and_offer(b);
+	for (size_t i = 0; i + 1 < DEVICES; i++)
+		checkin(b, i, "survived", false);
+	clocks[0] += 5 * HOUR * 1000;
+	ask_and_see(b, 401, b->operator, "GET", "/v1/self", NULL);
+	AUTO_REPLY late = must(b, 403, b->enrolment, "POST", "/device/v1/enrol", "{\"format\":1,\"facts\":{}}");
+	has(&late, "the enrolment token is expired");
+	/* after so long an absence nobody is silent for one interval more */
+	for (int i = 0; i < 4; i++) {
+		let_it_look();
+		clocks[0] += STEP * 1000;
+	}
+	until(b, "/v1/rollouts/1", "\"failed\":0,\"lost\":1");
+}
+
+static void a_server_that_cannot_sign_is_not_ready_when_its_timestamp_has_expired(void **state)
+{
+	struct bench *b = *state;
+	int64_t limit = clock_work_ms() + LIMIT_MS;
+
+	NEED(b->p->o);
+	{
+		AUTO_FREE char *key = fixture_path(b->p->o->f, "data/keys/timestamp.pem");
+
+		assert_int_equal(unlink(key), 0);
+	}
+	fall_and_rise(b, 0);
+	for (;; clocks[0] += DAY * 1000) {
+		AUTO_REPLY a = ask(b->p, NULL, "GET", "/readyz?exclude=keys", NULL);
+
+		if (a.status == 503) {
+			has(&a, "the timestamp is expired: agents install nothing new");
+			return;
+		}
+		assert_true(clock_work_ms() < limit);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_clock_that_is_set_matures_no_observation_and_expires_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(time_that_really_passes_ends_what_lives_so_long, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_clock_that_stays_where_it_was_set_ends_no_soak_and_calls_nobody_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_clock_that_is_set_while_the_server_is_stopped_is_seen_and_a_kill_forgets_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(five_hours_that_pass_expire_tokens_end_soaks_and_lose_who_is_silent, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_server_that_cannot_sign_is_not_ready_when_its_timestamp_has_expired, setup, teardown),
 	};
 	char path[] = "/tmp/ringhold-clock-XXXXXX";
 	static const int64_t zero[2];
