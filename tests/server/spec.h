@@ -27,7 +27,7 @@ static inline void spec_open(struct spec *s)
 {
 	struct err e;
 
-	*s = (struct spec){ NULL };
+	*s = (struct spec){ .text = NULL };
 	if (file_read(&s->text, SPEC_FILE, 1 << 20, &e) == 0)
 		assert_ok(yaml_parse(&s->doc, SPEC_FILE, s->text->data, s->text->len, NULL, &e));
 }

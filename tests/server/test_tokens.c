@@ -232,6 +232,7 @@ static void when_a_token_was_last_used_is_known_after_a_restart(void **state)
 	OPEN(p);
 	token = new_token(p, "alice", "viewer", NULL);
 	AUTO_REPLY self = ask(p, token, "GET", "/v1/self", NULL);
+	assert_int_equal(self.status, 200);
 	last_used(p, "alice", before);
 	assert_true(before[0] != '\0');
 	plane_restart(p, SIGTERM);
