@@ -101,7 +101,7 @@ $(foreach r,$(ROOMS),$(eval $(call room_rules,$r)))
 
 # libringhold-sensor, as it ships in every mode: one object, so that an integrator meets the public names and no other
 SENSOR_LIB := $(B)/lib/libringhold-sensor.a
-SENSOR_OBJ := $(patsubst %,$(B)/obj/pic/boot/%.o,sensor sensor_list sensor_status effects link text status record record_file report ladder)
+SENSOR_OBJ := $(patsubst %,$(B)/obj/pic/boot/%.o,sensor sensor_list sensor_status effects link text text_read status record record_file report ladder)
 $(B)/obj/pic/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. $(WARN) $(FLAGS_release) -fPIC -MMD -MP -c $< -o $@

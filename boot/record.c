@@ -23,8 +23,8 @@ static const char *const mode_names[BOOT_MODES] = { "committed", "trial", "pinne
 static const char *const rung_names[BOOT_RUNGS] = { "trial", "current", "previous", "baseline",
 						     "none" };
 
-/* zlib's CRC-32, a nibble at a time: 64 bytes of table are enough for 508 bytes of record. */
-static uint32_t crc32_of(const uint8_t *bytes, size_t len)
+/* A nibble at a time: 64 bytes of table are enough for 508 bytes of record. */
+uint32_t boot_crc32(const uint8_t *bytes, size_t len)
 {
 	static const uint32_t table[16] = {
 		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
@@ -77,13 +77,13 @@ void boot_record_encode(uint8_t out[BOOT_RECORD_BYTES], const struct boot_record
 	memcpy(out + AT_BOOT_ID, r->boot_id, sizeof r->boot_id);
 	put(out + AT_ATTEMPT, r->attempt, 8);
 	memcpy(out + AT_DIGESTS, r->digest, sizeof r->digest);
-	put(out + AT_CRC, crc32_of(out, AT_CRC), 4);
+	put(out + AT_CRC, boot_crc32(out, AT_CRC), 4);
 }
 
 bool boot_record_decode(struct boot_record *out, const uint8_t bytes[BOOT_RECORD_BYTES])
 {
 	if (memcmp(bytes, magic, sizeof magic) != 0 ||
-	    get(bytes + AT_CRC, 4) != crc32_of(bytes, AT_CRC) || bytes[AT_MODE] >= BOOT_MODES ||
+	    get(bytes + AT_CRC, 4) != boot_crc32(bytes, AT_CRC) || bytes[AT_MODE] >= BOOT_MODES ||
 	    bytes[AT_RUNG] >= BOOT_RUNGS)
 		return false;
 	*out = (struct boot_record){

@@ -116,6 +116,8 @@ int boot_record_write(struct boot_record *r, int dir, struct boot_report *why) B
  */
 int boot_record_sync(int dir, struct boot_report *why) BOOT_MUST_CHECK;
 
+uint32_t boot_crc32(const uint8_t *bytes, size_t len);  /* zlib's */
+
 bool boot_digest_empty(const uint8_t digest[BOOT_DIGEST_LEN]);
 bool boot_digest_equal(const uint8_t a[BOOT_DIGEST_LEN], const uint8_t b[BOOT_DIGEST_LEN]);
 void boot_digest_hex(char out[BOOT_DIGEST_HEX_LEN + 1], const uint8_t digest[BOOT_DIGEST_LEN]);

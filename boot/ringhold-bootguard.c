@@ -143,8 +143,8 @@ static void decide(struct boot_status *s, int channel_dir)
 /* A second run in the same boot must not hide from the agent what the first one saw. */
 static void keep_step(struct boot_status *s, int run_dir)
 {
-	struct boot_report ignored;
 	struct boot_status first;
+	struct boot_report ignored;     /* a record that cannot be read tells of no step */
 
 	if (s->reason != BOOT_SAME || boot_status_read(&first, run_dir, &ignored) != 1 ||
 	    memcmp(first.boot_id, s->boot_id, BOOT_ID_LEN) != 0)

@@ -1,12 +1,38 @@
 /* status: what the guard decided for this boot. */
 #include "boot/status.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "boot/report.h"
 #include "boot/text.h"
 
-#define STATUS_NAME "boot"
+#define TEXT_NAME "boot"
+#define RECORD_NAME "guard"
+
+enum {
+	AT_MODE = 8,
+	AT_RUNG = 9,
+	AT_TRIES_LEFT = 10,
+	AT_REASON = 11,
+	AT_LEFT = 12,
+	AT_LEFT_FOR = 13,
+	AT_FLAGS = 14,
+	AT_BOOT_ID = 16,
+	AT_DIGEST = 32,
+	AT_FAILED = 64,
+	AT_REPORT = 96,
+	AT_CRC = 508,
+
+	FLAG_TRIAL = 1,
+	FLAG_LATE = 2,
+	FLAG_UNCOUNTED = 4,
+};
+
+static const uint8_t magic[8] = "RHGUARD";
+
 
 static const char *yes_no(unsigned value)
 {
@@ -23,24 +49,68 @@ static void id_hex(char out[BOOT_DIGEST_HEX_LEN + 1], const uint8_t id[BOOT_ID_L
 	out[2 * BOOT_ID_LEN] = '\0';
 }
 
-static bool id_parse(uint8_t out[BOOT_ID_LEN], const char *hex)
+static bool printable(char c)
 {
-	char wide[BOOT_DIGEST_HEX_LEN + 1];
-	uint8_t bytes[BOOT_DIGEST_LEN];
+	return c >= 0x20 && c < 0x7f;
+}
 
-	if (strlen(hex) != 2 * BOOT_ID_LEN)
+void boot_status_encode(uint8_t out[BOOT_STATUS_BYTES], const struct boot_status *s)
+{
+	uint32_t crc;
+
+	memset(out, 0, BOOT_STATUS_BYTES);
+	memcpy(out, magic, sizeof magic);
+	out[AT_MODE] = (uint8_t)s->mode;
+	out[AT_RUNG] = (uint8_t)s->rung;
+	out[AT_TRIES_LEFT] = (uint8_t)s->tries_left;
+	out[AT_REASON] = (uint8_t)s->reason;
+	out[AT_LEFT] = (uint8_t)s->left;
+	out[AT_LEFT_FOR] = (uint8_t)s->left_for;
+	out[AT_FLAGS] = (uint8_t)(s->trial * FLAG_TRIAL | s->late_failure * FLAG_LATE | s->uncounted * FLAG_UNCOUNTED);
+	memcpy(out + AT_BOOT_ID, s->boot_id, sizeof s->boot_id);
+	memcpy(out + AT_DIGEST, s->digest, sizeof s->digest);
+	memcpy(out + AT_FAILED, s->failed, sizeof s->failed);
+	for (size_t i = 0; s->report[i] && i + 1 < sizeof s->report; i++)
+		out[AT_REPORT + i] = printable(s->report[i]) ? (uint8_t)s->report[i] : '?';
+	crc = boot_crc32(out, AT_CRC);
+	for (int i = 0; i < 4; i++)
+		out[AT_CRC + i] = (uint8_t)(crc >> 8 * i);
+}
+
+bool boot_status_decode(struct boot_status *out, const uint8_t bytes[BOOT_STATUS_BYTES])
+{
+	uint8_t again[BOOT_STATUS_BYTES];
+	struct boot_status s = {
+		.mode = bytes[AT_MODE],
+		.rung = bytes[AT_RUNG],
+		.tries_left = bytes[AT_TRIES_LEFT],
+		.reason = bytes[AT_REASON],
+		.left = bytes[AT_LEFT],
+		.left_for = bytes[AT_LEFT_FOR],
+		.trial = bytes[AT_FLAGS] & FLAG_TRIAL,
+		.late_failure = bytes[AT_FLAGS] & FLAG_LATE,
+		.uncounted = bytes[AT_FLAGS] & FLAG_UNCOUNTED,
+	};
+
+	if (bytes[AT_MODE] >= BOOT_MODES || bytes[AT_RUNG] >= BOOT_RUNGS || bytes[AT_REASON] >= BOOT_REASONS ||
+	    bytes[AT_LEFT] >= BOOT_RUNGS || bytes[AT_LEFT_FOR] >= BOOT_REASONS)
 		return false;
-	memset(wide, '0', sizeof wide);
-	memcpy(wide, hex, 2 * BOOT_ID_LEN);
-	if (!boot_digest_parse(bytes, wide, BOOT_DIGEST_HEX_LEN))
+	memcpy(s.boot_id, bytes + AT_BOOT_ID, sizeof s.boot_id);
+	memcpy(s.digest, bytes + AT_DIGEST, sizeof s.digest);
+	memcpy(s.failed, bytes + AT_FAILED, sizeof s.failed);
+	memcpy(s.report, bytes + AT_REPORT, sizeof s.report - 1);
+	/* The magic, the checksum, every flag and every zero: one state has one encoding. */
+	boot_status_encode(again, &s);
+	if (memcmp(bytes, again, sizeof again) != 0)
 		return false;
-	memcpy(out, bytes, BOOT_ID_LEN);
+	*out = s;
 	return true;
 }
 
 int boot_status_write(int run_dir, const struct boot_status *s, struct boot_report *why)
 {
 	char id[BOOT_DIGEST_HEX_LEN + 1];
+	uint8_t record[BOOT_STATUS_BYTES];
 	struct text t = { .len = 0 };
 
 	id_hex(id, s->boot_id);
@@ -57,42 +127,29 @@ int boot_status_write(int run_dir, const struct boot_status *s, struct boot_repo
 	text_add(&t, "uncounted", yes_no(s->uncounted));
 	text_add(&t, "boot_id", id);
 	text_add(&t, "report", s->report);
-	return text_write(&t, run_dir, STATUS_NAME, why);
+	boot_status_encode(record, s);
+	if (text_replace(run_dir, RECORD_NAME, record, sizeof record, why) < 0)
+		return -1;
+	return text_write(&t, run_dir, TEXT_NAME, why);
 }
 
 int boot_status_read(struct boot_status *out, int run_dir, struct boot_report *why)
 {
-	char id[2 * BOOT_ID_LEN + 1];
-	struct boot_status s = { 0 };
-	unsigned mode, rung, reason, left, left_for, trial, late, uncounted;
-	struct text t;
-	int64_t tries;
-	int got = text_read(&t, run_dir, STATUS_NAME, why);
+	int fd = openat(run_dir, RECORD_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	uint8_t bytes[BOOT_STATUS_BYTES + 1];
+	ssize_t n;
 
-	if (got <= 0)
-		return got;
-	if (!text_get_name(&t, "mode", boot_mode_name, BOOT_MODES, &mode) ||
-	    !text_get_name(&t, "rung", boot_rung_name, BOOT_RUNGS, &rung) ||
-	    !text_get_name(&t, "reason", boot_reason_name, BOOT_REASONS, &reason) ||
-	    !text_get_name(&t, "left", boot_rung_name, BOOT_RUNGS, &left) ||
-	    !text_get_name(&t, "left_for", boot_reason_name, BOOT_REASONS, &left_for) ||
-	    !text_get_name(&t, "uncounted", yes_no, 2, &uncounted) ||
-	    !text_get_name(&t, "trial", yes_no, 2, &trial) ||
-	    !text_get_name(&t, "late_failure", yes_no, 2, &late) ||
-	    !text_get_digest(&t, "digest", s.digest) || !text_get_digest(&t, "failed", s.failed) ||
-	    !text_get_number(&t, "tries_left", &tries) || tries < 0 || tries > UINT8_MAX ||
-	    !text_get(&t, "boot_id", id, sizeof id) || !id_parse(s.boot_id, id) ||
-	    !text_get(&t, "report", s.report, sizeof s.report))
-		return report_set(why, "boot status: a line is missing or malformed");
-	s.mode = mode;
-	s.rung = rung;
-	s.reason = reason;
-	s.left = left;
-	s.left_for = left_for;
-	s.trial = trial;
-	s.uncounted = uncounted;
-	s.late_failure = late;
-	s.tries_left = (unsigned)tries;
-	*out = s;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return report_errno(why, "boot status: open");
+	n = read(fd, bytes, sizeof bytes);
+	if (n < 0)
+		report_errno(why, "boot status: read");
+	close(fd);
+	if (n < 0)
+		return -1;
+	if (n != BOOT_STATUS_BYTES || !boot_status_decode(out, bytes))
+		return report_set(why, "boot status: no record of the guard's");
 	return 1;
 }

@@ -21,7 +21,10 @@ void text_add_number(struct text *t, const char *key, int64_t value);
 void text_add_digest(struct text *t, const char *key, const uint8_t digest[BOOT_DIGEST_LEN]);   /* "" for zero */
 
 /* A new file beside it, then rename: a reader sees the old or the new one. */
+int text_replace(int dir, const char *name, const void *bytes, size_t len, struct boot_report *why) BOOT_MUST_CHECK;
 int text_write(const struct text *t, int dir, const char *name, struct boot_report *why) BOOT_MUST_CHECK;
+/* ---- text_read.c ---- */
+
 /* 1 read, 0 absent, -1 unreadable or malformed. */
 int text_read(struct text *t, int dir, const char *name, struct boot_report *why) BOOT_MUST_CHECK;
 

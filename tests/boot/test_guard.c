@@ -394,6 +394,46 @@ static void the_guard_never_allocates_nor_asks_for_the_time(void **state)
 #endif
 }
 
+/* But for its command line and the kernel's own id of the boot, all it reads are records of a fixed size. */
+static void the_guard_has_no_parser_of_text(void **state)
+{
+	(void)state;
+	if (!machine_sh("nm --version >/dev/null 2>&1"))
+		skip_named("there is no nm");
+	assert_true(machine_sh("nm %s | grep -q ' T text_write$'", test_program("ringhold-bootguard")));  /* so the next line can fail */
+	assert_true(machine_sh("! nm %s | grep -E ' (text_read|text_get[a-z_]*|strtol+|strto[a-z]+|sscanf|__isoc99_sscanf)(@|$)'",
+			       test_program("ringhold-bootguard")));
+}
+
+/* The sensor writes into that directory too: what it may leave there is not taken for the guard's. */
+static void what_is_no_record_of_the_guards_tells_of_no_step(void **state)
+{
+	static const char *const damages[] = {
+		"rm guard", ": >guard", "head -c 512 /dev/urandom >guard", "head -c 512 /dev/zero >guard", "echo >>guard",
+		"head -c 511 guard >g && mv g guard", "rm guard && mkdir guard", "rm guard && mkfifo guard", "mv guard g && ln -s g guard",
+		"printf x | dd of=guard bs=1 seek=14 conv=notrunc 2>/dev/null",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+		struct boot_status s;
+
+		install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
+		assert_int_equal(boot(), 'T');
+		assert_int_equal(boot(), 'T');
+		assert_int_equal(boot(), 'C');
+		assert_int_equal(machine_status(CHANNEL).left, RUNG_TRIAL);
+		assert_true(machine_sh("cd %s/run/ringhold/edr && %s", root, damages[i]));
+		assert_int_equal(guard(), 0);
+		assert_int_equal(machine_runs(CHANNEL), 'C');
+		if (strstr(damages[i], "mkdir"))        /* nothing can take its place; that is said, and no more */
+			continue;
+		s = machine_status(CHANNEL);
+		assert_int_equal(s.reason, BOOT_SAME);
+		assert_int_equal(s.left, RUNG_NONE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -419,6 +459,8 @@ int main(void)
 		cmocka_unit_test(wrong_use_is_status_2_and_help_is_told),
 		cmocka_unit_test(after_its_start_the_guard_asks_for_no_memory),
 		cmocka_unit_test(the_guard_never_allocates_nor_asks_for_the_time),
+		cmocka_unit_test(the_guard_has_no_parser_of_text),
+		cmocka_unit_test(what_is_no_record_of_the_guards_tells_of_no_step),
 	};
 
 	return guard_tests(tests);
