@@ -11,6 +11,7 @@
 #include "agent/confine.h"
 #include "agent/home.h"
 #include "base/file.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "content/sandbox.h"
 
@@ -127,6 +128,16 @@ static void trust(struct examination *x, const struct settings *s)
 	}
 }
 
+static void time_of_day(struct examination *x)
+{
+	char says[CLOCK_TEXT_LEN + 1];
+	int64_t at;
+	bool behind = clock_behind(&at);
+
+	clock_text(says, at);
+	say(x, !behind, "clock", "%s%s", says, behind ? ": before this program was built" : "");
+}
+
 static void channel(struct examination *x, struct channel *c)
 {
 	struct digest running = trial_running(&c->boot);
@@ -154,6 +165,7 @@ static void examine(struct examination *x, const struct settings *s)
 
 	x->strict = s->strict_sandbox;
 	say(x, true, "configuration", "%s" SETTINGS_PATH, s->root);
+	time_of_day(x);
 	trust(x, s);
 	rc = host_open(&h, s, true, &e);
 	say(x, rc == 0, "state", "%s", rc < 0 ? e.msg : "agent.db, contract and channels can be read");

@@ -12,6 +12,7 @@
 #include "agent/quarantine.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "schema/contract.h"
 #include "schema/reason.h"
@@ -152,6 +153,26 @@ static int tell_crash(struct host *h, struct err *e)
 	return crash_told(&h->crash, h->journal, e);
 }
 
+/* Time is taken to be that of the build then, and stands still: what is dated by this host is wrong until somebody sets its clock. */
+static int tell_clock(struct host *h, struct err *e)
+{
+	char now[2 * BOOT_ID_LEN + 1], known[sizeof now], says[CLOCK_TEXT_LEN + 1], built[CLOCK_TEXT_LEN + 1], words[200];
+	int64_t at;
+
+	if (!h->channel_count || !clock_behind(&at))
+		return 0;
+	hex_encode(now, h->channels[0].boot.boot_id, BOOT_ID_LEN);
+	if (journal_get(h->journal, "clock_told", known, sizeof known, e) == 1 && !strcmp(known, now))
+		return 0;
+	clock_text(says, at);
+	clock_text(built, clock_now());
+	snprintf(words, sizeof words, "the clock says %s, which is before this program was built: it is taken to be %s", says, built);
+	log_warn("%s", words);
+	if (host_event(h, "", "env", reason_word(REASON_CLOCK), words, e) < 0)
+		return e->code;
+	return journal_set(h->journal, "clock_told", now, e);
+}
+
 int host_open(struct host *h, const struct settings *s, bool look, struct err *e)
 {
 	memset(h, 0, sizeof *h);
@@ -172,7 +193,7 @@ int host_open(struct host *h, const struct settings *s, bool look, struct err *e
 			return err_wrap(e, "channel %s", s->channels[i].name);
 	}
 	h->round_wanted = true;
-	return look ? 0 : tell_crash(h, e);
+	return look || (tell_crash(h, e) == 0 && tell_clock(h, e) == 0) ? 0 : e->code;
 }
 
 void host_close(struct host *h)

@@ -79,11 +79,22 @@ static int64_t read_ms(clockid_t id)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static int64_t system_now(void)
+{
+	return (read_ms(CLOCK_REALTIME) + shift_ms() + set_ms()) / 1000;
+}
+
 int64_t clock_now(void)
 {
-	int64_t now = (read_ms(CLOCK_REALTIME) + shift_ms() + set_ms()) / 1000;
+	int64_t now = system_now();
 
 	return now < RINGHOLD_BUILD_DATE ? RINGHOLD_BUILD_DATE : now;
+}
+
+bool clock_behind(int64_t *says)
+{
+	*says = system_now();
+	return *says < RINGHOLD_BUILD_DATE;
 }
 
 int64_t clock_ticks_ms(void)

@@ -16,6 +16,7 @@
 #include "base/err.h"
 
 int64_t clock_now(void);        /* seconds since the epoch, UTC; never before this program was built */
+bool clock_behind(int64_t *says);       /* the system's clock says an earlier time than that, so that clock_now() stands still; what it says, in seconds */
 int64_t clock_ticks_ms(void);   /* monotonic while the machine runs; schedules and time-outs of our own */
 int64_t clock_work_us(void);    /* monotonic, never shifted: to measure */
 int64_t clock_work_ms(void);    /* monotonic, never shifted: to bound and measure real work */

@@ -68,6 +68,7 @@ enum reason_class {
 	X(REASON_DISK_BAD, "disk-error", ENVIRONMENT, "this host's storage failed")                         \
 	X(REASON_NO_NETWORK, "no-network", ENVIRONMENT, "the network failed")                               \
 	X(REASON_NO_POWER, "no-power", ENVIRONMENT, "power was lost without a sign of a crash")             \
+	X(REASON_CLOCK, "clock", ENVIRONMENT, "this host's clock is wrong")                                 \
 	X(REASON_MEMORY, "memory-kill", ENVIRONMENT, "the system ran out of memory")                        \
 	X(REASON_BUSY, "busy", ENVIRONMENT, "the machine was too busy to try the content fairly")           \
 	X(REASON_METADATA_EXPIRED, "metadata-expired", ENVIRONMENT, "the signed metadata is expired")       \

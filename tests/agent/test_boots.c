@@ -279,6 +279,37 @@ static void a_step_down_that_the_guard_could_not_write_stands(void **state)
 	assert_true(quarantined(p));
 }
 
+/* ---- a clock that is wrong ---- */
+
+static void a_clock_at_1970_is_reported_once_a_boot(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one = settled(p);
+	int64_t *shift = (int64_t *)p->clock_ms, now = clock_now();
+	char *out;
+
+	power_is_cut(p);
+	the_guard_runs(p, "00000002-aaaa-bbbb-cccc-dddddddddddd\n");
+	*shift -= now * 1000;
+	for (int start = 0; start < 2; start++) {
+		endpoint_agent_start(p);
+		endpoint_agent_up(p);
+		endpoint_agent_end(p, SIGTERM);
+		assert_int_equal(endpoint_history_count(p, "the clock says 1970-01-01T"), 1);
+	}
+	assert_true(linked_to(p, &one));
+	assert_int_not_equal(endpoint_command(p, &out, "doctor", NULL, NULL), 0);
+	assert_non_null(strstr(out, "before this program was built"));
+	free(out);
+	power_is_cut(p);
+	the_guard_runs(p, "00000003-aaaa-bbbb-cccc-dddddddddddd\n");
+	endpoint_agent_start(p);
+	endpoint_agent_up(p);
+	endpoint_agent_end(p, SIGTERM);
+	assert_int_equal(endpoint_history_count(p, "the clock says 1970-01-01T"), 2);
+	assert_false(quarantined(p));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +323,7 @@ int main(void)
 						endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_trial_that_the_guard_could_not_count_does_not_run_in_that_boot, endpoint_setup,
 						endpoint_teardown),
+		cmocka_unit_test_setup_teardown(a_clock_at_1970_is_reported_once_a_boot, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_step_down_that_the_guard_could_not_write_stands, endpoint_setup, endpoint_teardown),
 	};
 
