@@ -479,10 +479,15 @@ static void committed_content_that_the_guard_left_is_a_late_failure(void **state
 	endpoint_agent_end(p, SIGKILL);
 	for (int boot = 0; boot < 4; boot++)
 		boot_again(p);
+	endpoint_write(p, "/sys/fs/pstore/dmesg-ramoops-0", "Panic#2 Part1\n<0>[ 7.1] Kernel panic - not syncing: it was a Tuesday\n", 0400);
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
 	endpoint_until(p, "the host settles on the one before", settled_on, &one, 1000);
 	assert_true(endpoint_has_history(p, "late_failure"));
+	/* The kernel's last words are in that report, and in no other. */
+	assert_int_equal(endpoint_history_count(p, "late-boot-failed: the boot guard left current for previous (stepped); the kernel crashed: "
+						   "Kernel panic - not syncing: it was a Tuesday"), 1);
+	assert_int_equal(endpoint_history_count(p, "it was a Tuesday"), 1);
 	endpoint_until(p, "the bundle is refused from now on", idle_after, &two, 1000);
 	assert_true(quarantined(p, &two, 1));
 }
