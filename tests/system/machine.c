@@ -196,10 +196,11 @@ static bool ended(pid_t *pid)
 
 int machine_reboot(struct machine *m, struct err *e)
 {
-	if (m->state != MACHINE_UP)
+	if (m->state != MACHINE_UP && m->state != MACHINE_FROZEN)
 		return err_set(e, ERR_CONFLICT, "%s: is not up", m->name);
-	/* systemd stops the agent before the sensor it was ordered after. */
+	/* systemd stops the agent before the sensor it was ordered after; a frozen one hears of it before anything else. */
 	(void)send(m->agent, false, SIGTERM);
+	(void)send(m->agent, true, SIGCONT);
 	m->state = MACHINE_STOPPING;
 	return 0;
 }
