@@ -28,7 +28,7 @@ enum ring_event {
 	RING_ASK,               /* the same, and people must approve first */
 	RING_APPROVED,          /* the approvals are there; the assignment still lacks signatures */
 	RING_SIGNED,            /* the assignment is published */
-	RING_BOUND,             /* the pass bound is reached, or every eligible endpoint has an offer */
+	RING_BOUND,             /* the pass bound is reached, or a small ring is covered */
 	RING_REOPEN,            /* endpoints came that have no offer, or the bound was lost again */
 	RING_PASS,              /* bound, soak and boots */
 	RING_HOLD,              /* a rail or a person */
