@@ -59,3 +59,5 @@ chmod 0644 "$dest/usr/lib/pkgconfig/ringhold-sensor.pc"
 # What a sensor's package calls when its contract changed (docs/agent.md).
 install -d "$dest/usr/share/ringhold/hooks"
 install -m 0644 "$here"/hooks/sensor-upgrade.sh "$here"/hooks/ringhold.triggers "$dest/usr/share/ringhold/hooks/"
+# A transfer-hook to be copied below /etc by whoever wants it (docs/transfer.md).
+install -m 0755 "$here"/hooks/line-is-free "$dest/usr/share/ringhold/hooks/"

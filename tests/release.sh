@@ -49,7 +49,8 @@ programs_are_hardened() {
 
 installs_into_a_destination() {
   dest=$(mktemp -d) && sh deploy/install.sh "$bin" "$dest" && sh deploy/install.sh "$bin" "$dest" &&
-    [ -x "$dest/usr/sbin/ringhold-bootguard" ] && [ -x "$dest/usr/share/ringhold/initramfs/hook" ] && rm -rf "$dest"
+    [ -x "$dest/usr/sbin/ringhold-bootguard" ] && [ -x "$dest/usr/share/ringhold/initramfs/hook" ] &&
+    [ -x "$dest/usr/share/ringhold/hooks/line-is-free" ] && rm -rf "$dest"
 }
 
 # Every unit as it is installed, beside the targets it names; a warning is a failure, a misspelled key is one.
