@@ -58,7 +58,7 @@ tally() {
 
 # Whole programs taken through long stories, and long sums: `make check` does not wait for them, and with
 # the sanitizers, under which they take twice as long, only `make test-full` does.
-drills="agent/test_agent_offline agent/test_agent_probation agent/test_agent_ceilings agent/test_agent_windows agent/test_agent_redrop agent/test_agent_upkeep agent/test_agent_contract agent/test_agent_held agent/test_agent_reload agent/test_hostile agent/test_hostile_content
+drills="agent/test_agent_offline agent/test_agent_probation agent/test_agent_ceilings agent/test_agent_windows agent/test_agent_redrop agent/test_agent_upkeep agent/test_agent_contract agent/test_package agent/test_agent_held agent/test_agent_reload agent/test_hostile agent/test_hostile_content
   agent/test_judge_authorities agent/test_judge_restart agent/test_loaders agent/test_memory agent/test_proxy agent/test_sweep boot/test_guard_faults agent/test_readers content/test_engines
   cli/test_key_commands cli/test_mirror rollout/test_gate_simulation rollout/test_silence_simulation rollout/test_gate_exact rollout/test_simulate rollout/test_simulate_policy schema/test_ajv server/test_control
   server/test_audit server/test_client_cert server/test_device_agent server/test_devices

@@ -81,11 +81,12 @@ static inline void assert_tells(struct endpoint *p, const char *command, const c
 
 /* ---- contracts ---- */
 
-/* The demo's contract of a sensor that supplies 21 fields to pipes, or only another version of it. */
-static inline void put_contract(struct endpoint *p, bool wide, const char *version)
+/* The demo's contract of a sensor that supplies 21 fields to pipes, or only another version of it. The caller frees. */
+static inline struct buf *contract_of(bool wide, const char *version)
 {
 	static const char last[] = "{\"name\": \"image_hash\", \"type\": \"bytes\"}\n        ]}";
-	AUTO(buf) struct buf *text = NULL, *out = buf_new(0);
+	AUTO(buf) struct buf *text = NULL;
+	struct buf *out = buf_new(0);
 	const char *at, *v;
 	struct err e;
 
@@ -101,7 +102,15 @@ static inline void put_contract(struct endpoint *p, bool wide, const char *versi
 	else
 		buf_adds(out, last);
 	buf_adds(out, at + strlen(last));
-	endpoint_write(p, "/etc/ringhold/contract.json", out->data, 0644);
+	assert_ok(buf_check(out, &e));
+	return out;
+}
+
+static inline void put_contract(struct endpoint *p, bool wide, const char *version)
+{
+	AUTO(buf) struct buf *text = contract_of(wide, version);
+
+	endpoint_write(p, "/etc/ringhold/contract.json", text->data, 0644);
 }
 
 static inline int setup_wide(void **state)
