@@ -75,6 +75,6 @@ fi
 
 ringhold-agent run --once 2>&1 >/dev/null | sed 's/^/agent: /'
 echo "vm: now $(basename "$(readlink /run/ringhold/edr/current)")"
-ringhold-agent history edr | sed 's/^/vm: history /'
+ringhold-agent history | sed 's/^/vm: history /'
 sync
 poweroff -f
