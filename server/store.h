@@ -359,6 +359,7 @@ void store_close(struct store *s);      /* NULL is fine */
 int store_begin(struct store *s, struct err *e) MUST_CHECK;
 void append_batch(struct store *s, struct store_append *const *batch, size_t count);
 int offer_batch(struct store *s, struct store_offer *const *batch, size_t count, struct err *e) MUST_CHECK;
+bool store_ended(struct store *s);             /* the database ended it by itself, as when the disk fails in it: nothing of it is kept */
 int store_commit(struct store *s, struct err *e) MUST_CHECK;
 int64_t store_changes(struct store *s);         /* rows changed since it was opened: a group that changed none asked nothing of the disk */
 void store_abandon(struct store *s);

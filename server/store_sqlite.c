@@ -503,8 +503,15 @@ int store_begin(struct store *s, struct err *e)
 	return run_text(s->db, "BEGIN IMMEDIATE", e);
 }
 
+bool store_ended(struct store *s)
+{
+	return sqlite3_get_autocommit(s->db) != 0;
+}
+
 int store_commit(struct store *s, struct err *e)
 {
+	if (store_ended(s))
+		return err_set(e, ERR_STORE, "store: the transaction was ended");
 	return run_text(s->db, "COMMIT", e);
 }
 
@@ -517,7 +524,7 @@ void store_abandon(struct store *s)
 {
 	struct err e = { 0 };
 
-	if (!sqlite3_get_autocommit(s->db))
+	if (!store_ended(s))
 		(void)!run_text(s->db, "ROLLBACK", &e);
 	e.code = 0;
 	(void)!read_heads(s, &e);
@@ -530,8 +537,7 @@ void append_batch(struct store *s, struct store_append *const *batch, size_t cou
 		struct err ignored;
 
 		a->error.code = 0;
-		/* SQLite ends a transaction by itself when the disk fails in it: what follows would be one of its own. */
-		if (sqlite3_get_autocommit(s->db)) {
+		if (store_ended(s)) {   /* what follows would be a transaction of its own */
 			err_set(&a->error, ERR_STORE, "store: the transaction was ended");
 			continue;
 		}

@@ -59,6 +59,10 @@ static int transact(struct writer *w, struct write *group[], size_t count, struc
 		struct store_append *one = &group[i]->append;
 
 		append_batch(w->store, &one, 1);
+		if (store_ended(w->store) && one->error.code) {
+			*e = one->error;        /* why, which the commit would not know */
+			return e->code;
+		}
 		if (one->error.code == 0 && offers(w, group[i], e) < 0)
 			return e->code;
 	}

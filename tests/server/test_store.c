@@ -1,6 +1,8 @@
 #include "server/store.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -131,6 +133,28 @@ static void a_submission_is_kept_whole_or_not_at_all(void **state)
 	assert_refused(submit(p, second, 3, &e), ERR_CONFLICT, "serial 1");
 	second[1].u.bundle.serial = 2;
 	assert_ok(submit(p, second, 3, &e));
+}
+
+/* More than the database holds in memory: it writes before the commit, the disk takes nothing, and it ends the transaction by itself. */
+static void a_disk_that_fails_before_the_commit_is_the_stores_failure_and_passes(void **state)
+{
+	enum { LEN = 8 << 20 };
+	struct place *p = *state;
+	AUTO_FREE char *body = calloc(1, LEN);
+	struct store_record large = { .kind = STORE_CONTRACT, .u.contract = { .digest = { { 1 } }, .sensor = "acme", .version = "7.11", .body = body,
+									      .body_len = LEN, .by = "alice" } };
+	struct store_record many[] = { large, large, device("a") };
+	struct rlimit was, none;
+	struct err e;
+
+	many[1].u.contract.digest.bytes[0] = 2;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = (struct rlimit){ 0, was.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(submit(p, many, 3, &e), ERR_STORE);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_ok(submit(p, many, 3, &e));
 }
 
 static void an_event_counts_once(void **state)
@@ -493,6 +517,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_was_submitted_is_there_after_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_submission_is_kept_whole_or_not_at_all, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_disk_that_fails_before_the_commit_is_the_stores_failure_and_passes, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_event_counts_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(offers_are_numbered_without_gaps_in_commit_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_device_has_one_offer_for_ever, setup, teardown),
