@@ -231,12 +231,12 @@ static bool is_there(struct request *q, struct held *h)
 	return webhooks_get(q->server, q->params[0], hold, h, &e) == 0;
 }
 
-static bool matches(struct request *q, const struct held *h)
+static bool matches(struct request *q, uint64_t version)
 {
-	char version[24];
+	char text[24];
 
-	snprintf(version, sizeof version, "%llu", (unsigned long long)h->row.version);
-	return handler_if_match(q, version);
+	snprintf(text, sizeof text, "%llu", (unsigned long long)version);
+	return handler_if_match(q, text);
 }
 
 /* What it would be. */
@@ -269,7 +269,7 @@ void operator_put_webhook(struct request *q)
 		reply_problem(&q->reply, PROBLEM_PRECONDITION, "there is no webhook %s", q->params[0]);
 		return;
 	}
-	if (there && !matches(q, &before))
+	if (there && !matches(q, before.row.version))
 		return;
 	begin(&h, there ? &before : NULL, q->params[0], q->who, now);
 	if (take_body(d, &h, &e) < 0 || (!there && webhook_secret(h.secret, &e) < 0)) {
@@ -298,7 +298,7 @@ void operator_rotate_webhook(struct request *q)
 		reply_error(&q->reply, &e);
 		return;
 	}
-	if (!matches(q, &before))
+	if (!matches(q, before.row.version))
 		return;
 	h = before;
 	begin(&h, &before, before.name, before.by, now);
@@ -335,34 +335,41 @@ static void reply_done(struct request *q, int got, const struct err *e)
 	json_close_object(&w);
 }
 
-void operator_end_webhook(struct request *q)
+static int take_version(const struct webhook_view *v, void *arg, struct err *e)
 {
-	struct held h;
-	struct err e;
+	uint64_t *version = arg;
 
-	if (is_there(q, &h)) {
-		if (!matches(q, &h))
-			return;
-		if (handler_dry_run(q)) {
-			reply_done(q, 0, NULL);
-			return;
-		}
-	}
-	reply_done(q, webhooks_end(q->server, q->params[0], BY(q, server_now(q->server)), &e), &e);
+	(void)e;
+	*version = v->row->version;
+	return 0;
 }
 
-static int look_only(const struct webhook_view *v, void *arg, struct err *e)
+/* ERR_NOT_FOUND */
+static int version_now(struct request *q, uint64_t *version, struct err *e)
 {
-	(void)v;
-	(void)arg;
-	(void)e;
-	return 0;
+	return webhooks_get(q->server, q->params[0], take_version, version, e);
+}
+
+/* Whichever version was looked at is the one that goes. */
+void operator_end_webhook(struct request *q)
+{
+	uint64_t version;
+	struct err e;
+	int got = version_now(q, &version, &e);
+
+	if (got == 0 && !matches(q, version))
+		return;
+	if (got == 0 && !handler_dry_run(q))
+		got = webhooks_end(q->server, q->params[0], version, BY(q, server_now(q->server)), &e);
+	reply_done(q, got, &e);
 }
 
 /* A dry run asks for a webhook that is there. */
 static int is_known(struct request *q, struct err *e)
 {
-	return webhooks_get(q->server, q->params[0], look_only, NULL, e);
+	uint64_t version;
+
+	return version_now(q, &version, e);
 }
 
 void operator_test_webhook(struct request *q)

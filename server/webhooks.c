@@ -213,6 +213,11 @@ static void audit(struct server_batch *b, const struct webhooks_by *by, const ch
 	server_audit_entry(b, &a);
 }
 
+static int changed(const char *name, struct err *e)
+{
+	return err_set(e, ERR_CONFLICT, "webhook %s was changed meanwhile", name);
+}
+
 static int put(struct webhooks *all, const struct store_webhook *w, uint64_t version, const struct webhooks_by *by, struct err *e)
 {
 	AUTO(buf) struct buf *was = buf_new(0), *becomes = buf_new(0);
@@ -227,7 +232,7 @@ static int put(struct webhooks *all, const struct store_webhook *w, uint64_t ver
 	pthread_mutex_lock(&all->lock);
 	t = slot_of(all, w->name);
 	if ((t ? t->hook.row.version : 0) != version)
-		err_set(e, ERR_CONFLICT, "webhook %s was changed meanwhile", w->name);
+		changed(w->name, e);
 	else if (!t && !(t = free_slot(all)))
 		err_set(e, ERR_LIMIT, "there are %d webhooks: remove one first", WEBHOOKS_MAX);
 	else if (version)
@@ -277,37 +282,45 @@ static struct slot *find(struct webhooks *all, const char *name)
 	return t;
 }
 
-int webhooks_end(struct server *s, const char *name, const struct webhooks_by *by, struct err *e)
+/* With `changing` and `working`: its thread makes no more messages of it. */
+static int end(struct webhooks *all, struct slot *t, const struct webhooks_by *by, struct err *e)
 {
 	AUTO(buf) struct buf *was = buf_new(0);
-	struct webhooks *all = s->webhooks;
 	struct server_batch b = { .count = 0 };
-	struct slot *t;
-	int got;
 
 	if (!was)
 		return err_memory(e);
+	describe(was, &t->hook.row);
+	server_record(&b, STORE_WEBHOOK_END)->u.webhook.name = t->hook.name;
+	audit(&b, by, "webhook-end", &(const struct audit_entry){ .subject = t->hook.name, .was = was->data });
+	if (buf_check(was, e) < 0 || server_write(all->server, &b, e) < 0)
+		return e->code;
+	pthread_mutex_lock(&all->lock);
+	memset(&t->hook, 0, sizeof t->hook);
+	memset(t->asks, 0, sizeof t->asks);
+	t->trouble[0] = '\0';
+	t->delivered = t->failed = t->dead = 0;
+	pthread_mutex_unlock(&all->lock);
+	return 0;
+}
+
+int webhooks_end(struct server *s, const char *name, uint64_t version, const struct webhooks_by *by, struct err *e)
+{
+	struct webhooks *all = s->webhooks;
+	struct slot *t;
+	int got;
+
 	pthread_mutex_lock(&all->changing);
 	t = find(all, name);
 	if (!t) {
-		pthread_mutex_unlock(&all->changing);
-		return absent(name, e);
+		got = absent(name, e);
+	} else if (t->hook.row.version != version) {
+		got = changed(name, e);
+	} else {
+		pthread_mutex_lock(&t->working);
+		got = end(all, t, by, e);
+		pthread_mutex_unlock(&t->working);
 	}
-	/* Its thread makes no more messages of it. */
-	pthread_mutex_lock(&t->working);
-	describe(was, &t->hook.row);
-	server_record(&b, STORE_WEBHOOK_END)->u.webhook.name = name;
-	audit(&b, by, "webhook-end", &(const struct audit_entry){ .subject = name, .was = was->data });
-	got = buf_check(was, e) < 0 ? e->code : server_write(s, &b, e);
-	if (got == 0) {
-		pthread_mutex_lock(&all->lock);
-		memset(&t->hook, 0, sizeof t->hook);
-		memset(t->asks, 0, sizeof t->asks);
-		t->trouble[0] = '\0';
-		t->delivered = t->failed = t->dead = 0;
-		pthread_mutex_unlock(&all->lock);
-	}
-	pthread_mutex_unlock(&t->working);
 	pthread_mutex_unlock(&all->changing);
 	return got;
 }

@@ -40,15 +40,15 @@ void webhooks_close(struct server *s);
 
 /*
  * People's changes, kept with an audit row and then in effect. put: ERR_LIMIT
- * when there are too many, ERR_CONFLICT when `version` (of the one before; 0:
- * there is none) is no longer so. end, again: ERR_NOT_FOUND.
+ * when there are too many. put, end: ERR_CONFLICT when `version` (of the one
+ * before; 0: there is none) is no longer so. end, again: ERR_NOT_FOUND.
  */
 struct webhooks_by {
 	const char *who, *why;
 	int64_t now;
 };
 int webhooks_put(struct server *s, const struct store_webhook *w, uint64_t version, const struct webhooks_by *by, struct err *e) MUST_CHECK;
-int webhooks_end(struct server *s, const char *name, const struct webhooks_by *by, struct err *e) MUST_CHECK;
+int webhooks_end(struct server *s, const char *name, uint64_t version, const struct webhooks_by *by, struct err *e) MUST_CHECK;
 /* A message that tests the way. */
 int webhooks_test(struct server *s, const char *name, const struct webhooks_by *by, struct err *e) MUST_CHECK;
 /* Dead letters are due at once; message "": all of them. */
