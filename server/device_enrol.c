@@ -135,13 +135,18 @@ static int read_asking(struct asking *out, const struct json_doc *d, struct err 
 	return nonce_fine(out->nonce) ? 0 : err_set(e, ERR_FORMAT, "nonce: 16 to 64 lower-case hex digits");
 }
 
+#define TRIES 3
+
 static void use_token(struct request *q, const struct search *token, const struct asking *ask)
 {
 	char id[DEVICE_ID_LEN + 1];
 	struct err e = { 0 };
-	int got;
+	int got, tries = 0;
 
-	/* A conflict: the machine asks twice at once. The first of both is in memory by now, and its answer is the other's. */
+	/*
+	 * A conflict: the machine asks twice at once. The first of both is in memory by now, and its answer is the other's;
+	 * but not when there was no memory for it: then it is there after a restart, and until then the machine hears of a conflict.
+	 */
 	do {
 		if (asked_before(q->server, token, q->certificate, ask, id, &e)) {
 			answer(q, id);
@@ -156,7 +161,7 @@ static void use_token(struct request *q, const struct search *token, const struc
 			return;
 		}
 		got = enrol(q, token, id, &e);
-	} while (got == ERR_CONFLICT);
+	} while (got == ERR_CONFLICT && ++tries < TRIES);
 	if (got < 0)
 		reply_error(&q->reply, &e);
 	else
