@@ -231,7 +231,7 @@ void operator_devices(struct request *q)
 struct edit {
 	const char *action, *why;
 	int (*check)(const struct device *, struct err *);      /* NULL: always possible */
-	int (*run)(struct device *, const void *, struct err *);        /* in memory; changes nothing when it fails */
+	int (*run)(struct device *, const void *, struct err *);        /* in a copy */
 	const void *arg;
 };
 
@@ -239,26 +239,61 @@ struct edit {
 struct edited {
 	struct server_batch batch;
 	struct buf said, was, becomes;
+	struct device to;               /* a copy, with its own of what operators change; the rest is the device's */
 };
 
-/* With `lock`, the device busy. */
-static int edit(struct request *q, struct device *d, const struct edit *x, struct edited *out, struct err *e)
+static int copy_of(struct device *to, const struct device *d, struct err *e)
 {
-	struct server *s = q->server;
-	int64_t now = server_now(q->server);
+	const char *attributes = d->attribute_text ? d->attribute_text : "{}";
 
+	*to = *d;
+	to->attributes = NULL;
+	to->attribute_text = to->flag = NULL;
+	to->attribute_count = 0;
+	if (device_set_attributes(to, attributes, strlen(attributes), e) < 0)
+		return e->code;
+	return !d->flag || device_set_flag(to, d->flag) ? 0 : err_memory(e);
+}
+
+/* With `lock`, the device busy. */
+static int edit(struct request *q, const struct device *d, const struct edit *x, struct edited *out, struct err *e)
+{
 	put_state(&out->was, d);
-	if (x->run(d, x->arg, e) < 0)
+	if (copy_of(&out->to, d, e) < 0 || x->run(&out->to, x->arg, e) < 0)
 		return e->code;
-	device_place(d, s->ringmap);
-	device_judge_again(s, d, now);
-	put_state(&out->becomes, d);
+	put_state(&out->becomes, &out->to);
 	if (buf_check(&out->was, e) < 0 || buf_check(&out->becomes, e) < 0 ||
-	    device_row(d, &server_record(&out->batch, STORE_DEVICE)->u.device, &out->said, e) < 0)
+	    device_row(&out->to, &server_record(&out->batch, STORE_DEVICE)->u.device, &out->said, e) < 0)
 		return e->code;
-	server_audit_entry(&out->batch, &(const struct audit_entry){ .at = now, .who = q->who, .action = x->action, .subject = d->id,
+	server_audit_entry(&out->batch, &(const struct audit_entry){ .at = server_now(q->server), .who = q->who, .action = x->action, .subject = d->id,
 								     .why = x->why, .was = out->was.data, .becomes = out->becomes.data });
 	return 0;
+}
+
+/* With `lock`, once it is kept. */
+static void apply(struct server *s, struct device *d, struct device *to)
+{
+	device_forget_attributes(d);
+	free(d->flag);
+	d->attribute_count = to->attribute_count;
+	to->attribute_count = 0;
+	d->attributes = TAKE(to->attributes);
+	d->attribute_text = TAKE(to->attribute_text);
+	d->flag = TAKE(to->flag);
+	d->flagged = to->flagged;
+	d->revoked = to->revoked;
+	d->news = to->news;
+	device_place(d, s->ringmap);
+	device_judge_again(s, d, server_now(s));
+}
+
+static void edited_release(struct edited *x)
+{
+	device_forget_attributes(&x->to);
+	free(x->to.flag);
+	buf_release(&x->said);
+	buf_release(&x->was);
+	buf_release(&x->becomes);
 }
 
 /* With `lock`: the device in the address, when it is as who asks saw it and may be changed so; NULL: the reply says why not. */
@@ -295,7 +330,7 @@ static struct device *open_idle(struct request *q, const struct edit *x)
 	return d;
 }
 
-/* Changes a device's row, without a check-in of it in between, and keeps that with an audit row. */
+/* Changes a device's row, without a check-in of it in between, keeps that with an audit row, and then changes the device. */
 static int write_change(struct request *q, struct device *d, const struct edit *x, struct err *e)
 {
 	struct server *s = q->server;
@@ -309,11 +344,10 @@ static int write_change(struct request *q, struct device *d, const struct edit *
 		got = server_write(s, &to.batch, e);
 	pthread_mutex_lock(&s->lock);
 	d->busy = false;
-	d->unsaved = d->unsaved || got < 0;
+	if (got == 0)
+		apply(s, d, &to.to);
 	pthread_cond_broadcast(&s->idle);
-	buf_release(&to.said);
-	buf_release(&to.was);
-	buf_release(&to.becomes);
+	edited_release(&to);
 	return got;
 }
 
