@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "world.h"
 
 #define GUARD_LIMIT_MS 20000
+#define AGENT_LIMIT_MS 60000
 
 char *machine_path(const struct machine *m, const char *path)
 {
@@ -187,11 +189,22 @@ static void end(pid_t *pid, int signal)
 	}
 }
 
-static bool ended(pid_t *pid)
+/* status: of one that ended just now; NULL: nobody asks how. */
+static bool ended(pid_t *pid, int *status)
 {
-	if (*pid > 0 && waitpid(*pid, NULL, WNOHANG) == *pid)
+	if (*pid > 0 && waitpid(*pid, status, WNOHANG) == *pid)
 		*pid = -1;
 	return *pid <= 0;
+}
+
+/* Whoever kills an agent reaps it: one that is found dead of a signal has crashed, and a restart would hide it. */
+static int agent_ended(struct machine *m, struct err *e)
+{
+	if (!ended(&m->agent, &m->agent_status))
+		return 0;
+	if (WIFSIGNALED(m->agent_status))
+		return err_set(e, ERR_CRASH, "%s: the agent died of signal %d; see %s", m->name, WTERMSIG(m->agent_status), m->log);
+	return 1;
 }
 
 int machine_reboot(struct machine *m, struct err *e)
@@ -262,12 +275,13 @@ static int panic(struct machine *m, const struct world *w, struct err *e)
 int machine_turn(struct machine *m, const struct world *w, struct err *e)
 {
 	struct sensor_status says;
+	int got;
 
 	switch (m->state) {
 	case MACHINE_OFF:
 		return 0;
 	case MACHINE_BOOTING:
-		if (ended(&m->sensor))
+		if (ended(&m->sensor, NULL))
 			return panic(m, w, e);
 		if (!sensor_says(m, w, &says) || says.state == RINGHOLD_STARTING)
 			return 0;
@@ -276,18 +290,18 @@ int machine_turn(struct machine *m, const struct world *w, struct err *e)
 		return start_agent(m, w, e);
 	case MACHINE_UP:
 	case MACHINE_FROZEN:
-		if (ended(&m->sensor))
+		if (ended(&m->sensor, NULL))
 			return panic(m, w, e);
 		if (sensor_says(m, w, &says))
 			remember(m, &says);
-		if (m->state == MACHINE_UP && ended(&m->agent))
-			return start_agent(m, w, e);    /* Restart=always */
-		return 0;
+		got = m->state == MACHINE_UP ? agent_ended(m, e) : 0;
+		return got > 0 ? start_agent(m, w, e) : got;    /* Restart=always */
 	case MACHINE_STOPPING:
-		if (!ended(&m->agent))
-			return 0;
+		got = agent_ended(m, e);
+		if (got <= 0)
+			return got;
 		(void)send(m->sensor, false, SIGTERM);
-		if (!ended(&m->sensor))
+		if (!ended(&m->sensor, NULL))
 			return 0;
 		return machine_boot(m, w, e);
 	}
@@ -319,6 +333,25 @@ bool machine_holds(const struct machine *m, const struct world *w, const struct 
 	if (asprintf(&path, "%s/var/lib/ringhold/channels/%s/slots/%s", m->root, w->channel, hex) < 0)
 		return false;
 	return file_exists(path);
+}
+
+int machine_stop(struct machine *m, struct err *e)
+{
+	int64_t until = clock_work_ms() + AGENT_LIMIT_MS;
+	int got = 0;
+
+	if (m->state != MACHINE_UP || send(m->agent, false, SIGTERM) < 0)
+		return 0;
+	while (got == 0) {
+		got = agent_ended(m, e);
+		if (got == 0 && clock_work_ms() > until)
+			return err_set(e, ERR_TIMEOUT, "%s: the agent did not stop", m->name);
+		if (got == 0)
+			poll(NULL, 0, 20);
+	}
+	if (got > 0 && WEXITSTATUS(m->agent_status) != 0)
+		return err_set(e, ERR_CRASH, "%s: the agent left with status %d; see %s", m->name, WEXITSTATUS(m->agent_status), m->log);
+	return got < 0 ? got : 0;
 }
 
 void machine_release(struct machine *m)

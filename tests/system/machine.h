@@ -37,6 +37,7 @@ struct machine {
 	int sensor_in;          /* write end of the sensor's standard input; -1 */
 	size_t at;              /* its place in world.machines */
 	unsigned boots, panics; /* so far */
+	int agent_status;       /* the wait status of the last agent that ended by itself */
 	uint64_t rebooted_for;  /* serial of the last bundle whose probation asked for a reboot */
 	struct digest ran[MACHINE_RAN_MAX];     /* every content its sensor reported healthy, oldest first */
 	size_t ran_count;
@@ -44,6 +45,7 @@ struct machine {
 
 /* Makes the root directory with what an installation would put there; boots nothing. */
 int machine_new(struct machine *m, const struct world *w, const char *ring, unsigned number, struct err *e) MUST_CHECK;
+int machine_stop(struct machine *m, struct err *e) MUST_CHECK; /* SIGTERM to the agent of one that is up; an error unless it leaves as it should */
 void machine_release(struct machine *m);        /* kills what runs */
 
 int machine_boot(struct machine *m, const struct world *w, struct err *e) MUST_CHECK;
@@ -52,7 +54,7 @@ int machine_freeze(struct machine *m, struct err *e) MUST_CHECK;       /* SIGSTO
 void machine_kill_agent(struct machine *m);     /* kill -9, with all its processes; machine_turn() starts it again */
 int machine_thaw(struct machine *m, struct err *e) MUST_CHECK;
 
-/* Notices what ended and moves the state on. Called often; never waits. */
+/* Notices what ended and moves the state on. Called often; never waits. An agent that dies of a signal is an error. */
 int machine_turn(struct machine *m, const struct world *w, struct err *e) MUST_CHECK;
 
 /* A file of this machine: "root/path" in fresh memory. */

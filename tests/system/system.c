@@ -79,6 +79,15 @@ static void yara_rules_pass_the_rings_and_then_as_a_delta(void **state)
 		skip_named("no public YARA rules at %s", first);
 	assert_ok(world_up("yara", false, &e));
 	assert_ok(story_yara(world, first, second, &e));
+	assert_ok(world_verdict(world, &e));
+}
+
+static void everybody_ends_when_told_to_and_no_log_holds_a_finding(void **state)
+{
+	struct err e;
+
+	(void)state;
+	assert_ok(world_verdict(world, &e));
 }
 
 static int tell_as_tests(void)
@@ -92,8 +101,9 @@ static int tell_as_tests(void)
 	for (size_t i = 0; i < story_count; i++)
 		tests[i] = (struct CMUnitTest){ .name = stories[i].name, .test_func = run_story,
 						.initial_state = (void *)&stories[i] };
+	tests[story_count] = (struct CMUnitTest)cmocka_unit_test(everybody_ends_when_told_to_and_no_log_holds_a_finding);
 	/* cmocka counts by array size; the private call takes ours. */
-	failed = _cmocka_run_group_tests("stories", tests, story_count, edr_setup, world_teardown);
+	failed = _cmocka_run_group_tests("stories", tests, story_count + 1, edr_setup, world_teardown);
 	failed += cmocka_run_group_tests_name("yara", yara, NULL, NULL);
 	return failed ? 1 : 0;
 }

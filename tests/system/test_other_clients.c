@@ -214,12 +214,23 @@ static void one_bit_changed_anywhere_is_noticed(void **state)
 	}
 }
 
+static void everybody_ends_when_told_to_and_no_log_holds_a_finding(void **state)
+{
+	struct err e;
+
+	(void)state;
+	if (!peer_is_here())
+		skip_missing_program("node with tuf-js");
+	assert_ok(world_verdict(world, &e));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_reads_a_running_server),
 		cmocka_unit_test(it_reads_the_same_repository_served_as_plain_files),
 		cmocka_unit_test(one_bit_changed_anywhere_is_noticed),
+		cmocka_unit_test(everybody_ends_when_told_to_and_no_log_holds_a_finding),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

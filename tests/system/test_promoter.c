@@ -641,6 +641,14 @@ static void one_signature_of_two_moves_no_endpoint(void **state)
 	promoter_says(false, "ring-early");
 }
 
+static void everybody_ends_when_told_to_and_no_log_holds_a_finding(void **state)
+{
+	struct err e;
+
+	(void)state;
+	assert_ok(world_verdict(world, &e));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -652,6 +660,7 @@ int main(void)
 		cmocka_unit_test(the_servers_keys_alone_buy_no_second_signature),
 		cmocka_unit_test(an_invented_history_lacks_the_endpoints_word_and_a_rewritten_one_is_never_believed),
 		cmocka_unit_test(one_signature_of_two_moves_no_endpoint),
+		cmocka_unit_test(everybody_ends_when_told_to_and_no_log_holds_a_finding),
 	};
 
 	return cmocka_run_group_tests(tests, world_up, world_down);

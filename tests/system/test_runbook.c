@@ -418,11 +418,18 @@ static int teardown(void **state)
 	return 0;
 }
 
+static void everybody_ends_when_told_to_and_no_log_holds_a_finding(void **state)
+{
+	(void)state;
+	assert_ok(world_verdict(world, &e));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_command_of_the_runbook_does_what_it_says),
 		cmocka_unit_test(a_request_that_was_overtaken_is_refused_where_it_is_signed_and_where_it_is_brought),
+		cmocka_unit_test(everybody_ends_when_told_to_and_no_log_holds_a_finding),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -419,6 +419,15 @@ static void a_customers_server_taken_over_ships_nothing_of_its_own(void **state)
 	assert_true(everywhere(&baseline.digest));
 }
 
+static void everybody_ends_when_told_to_and_no_log_holds_a_finding(void **state)
+{
+	struct err e;
+
+	(void)state;
+	assert_ok(world_verdict(customer, &e));
+	assert_ok(world_verdict(vendor, &e));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +436,7 @@ int main(void)
 		cmocka_unit_test(what_people_recall_is_left_on_the_same_day),
 		cmocka_unit_test(a_vendor_taken_over_assigns_nothing),
 		cmocka_unit_test(a_customers_server_taken_over_ships_nothing_of_its_own),
+		cmocka_unit_test(everybody_ends_when_told_to_and_no_log_holds_a_finding),
 	};
 
 	return cmocka_run_group_tests_name("two authorities", tests, setup, teardown);

@@ -44,6 +44,13 @@ struct world {
 int world_new(struct world **out, const char *channel, bool narrate, struct err *e) MUST_CHECK;
 void world_free(struct world *w);       /* stops everything by pid, removes the directory (kept when RINGHOLD_KEEP is set) */
 
+/*
+ * The last test of every world: its agents, its promoter and its server are
+ * told to end, and do; and no log of any of them holds what a sanitizer says.
+ * A finding that a restart would hide is named here, a leak at the end too.
+ */
+int world_verdict(struct world *w, struct err *e) MUST_CHECK;
+
 /* One line of the story with the time since the beginning, real and injected. */
 void world_say(const struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -310,6 +310,13 @@ static void without_the_watchdog_the_machine_stands_still(void **state)
 	assert_int_equal(r->expiries, 0);
 }
 
+static void everybody_ends_when_told_to_and_no_log_holds_a_finding(void **state)
+{
+	(void)state;
+	needs_a_system();
+	assert_ok(world_verdict(world, &e));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +325,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_guard_in_debians_initramfs_counts_as_early_as_can_be),
 		cmocka_unit_test(without_the_guard_the_machine_is_lost),
 		cmocka_unit_test(without_the_watchdog_the_machine_stands_still),
+		cmocka_unit_test(everybody_ends_when_told_to_and_no_log_holds_a_finding),
 	};
 
 	if (argc > 1)   /* the stories whose names match */
