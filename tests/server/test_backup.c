@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "office.h"
+#include "older.h"
 #include "published.h"
 #include "server/backup_files.h"
 #include "server/store.h"
@@ -312,6 +313,33 @@ static void a_store_of_a_newer_program_is_left_alone(void **state)
 	office_start(o);
 }
 
+static void an_older_store_is_brought_up_by_name_and_serves(void **state)
+{
+	struct office *o = *state;
+	AUTO_FREE char *path = NULL;
+	char from[60], tokens[DIGEST_HEX_LEN + 20], hex[DIGEST_HEX_LEN + 1];
+	struct digest hash;
+
+	NEED(o);
+	path = fixture_path(o->f, "data/store.db");
+	hash_bytes(&hash, FIXTURE_TOKEN, strlen(FIXTURE_TOKEN));
+	digest_hex(hex, &hash);
+	snprintf(tokens, sizeof tokens, "%s admin tester\n", hex);
+	for (int version = 1; version < STORE_VERSION; version += 6) {
+		end(o);
+		older_store(path, version);
+		fixture_write(o->f, "data/operator-tokens", tokens);
+		snprintf(from, sizeof from, "brought from version %d to %d", version, STORE_VERSION);
+		expect_status(o, DAEMON(o, "migrate"), 0);
+		expect_said(o, from);
+		expect_status(o, DAEMON(o, "migrate"), 0);
+		expect_said(o, "nothing to do");
+		office_start(o);
+		expect_status(o, TOOL(o, "", "devices", "show", OLDER_DEVICE), 0);
+		expect_status(o, TOOL(o, "", "audit", "verify"), 0);
+	}
+}
+
 /* Dies at the nth rename; false: it had fewer. */
 static bool killed_at(struct office *o, const char *dir, int n)
 {
@@ -389,6 +417,7 @@ int main(void)
 		TEST(a_backup_that_is_not_what_it_was_is_refused_and_named),
 		TEST(a_link_beneath_the_data_is_refused_by_its_name),
 		TEST(a_store_of_a_newer_program_is_left_alone),
+		TEST(an_older_store_is_brought_up_by_name_and_serves),
 		TEST(a_restore_that_is_killed_anywhere_is_repeated),
 		cmocka_unit_test(the_list_of_a_backup_is_as_its_schema_says),
 	};

@@ -9,8 +9,8 @@
 
 #include "base/file.h"
 #include "rollout/checkin.h"
-#include "server/sql.h"
 #include "server/writer.h"
+#include "older.h"
 #include "tests/test.h"
 
 struct place {
@@ -413,27 +413,69 @@ static void a_message_is_due_once_and_of_dead_letters_the_newest_stay(void **sta
 	assert_int_equal(deliveries(p, true) + deliveries(p, false), 0);
 }
 
-/* A database as the programs of that version made it, with one row. */
-static void make_older(const char *path, int version)
-{
-	char mark[256];
-	sqlite3 *db;
-
-	unlink(path);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	for (int v = 0; v < version; v++)
-		assert_int_equal(sqlite3_exec(db, sql_schema[v], NULL, NULL, NULL), SQLITE_OK);
-	snprintf(mark, sizeof mark, "INSERT INTO rollout_ring VALUES (7, 0, 0, 0, 0, 0, 0, '', '', 0, 0, 0, 0, 0, 0, ''); PRAGMA user_version = %d",
-		 version);
-	assert_int_equal(sqlite3_exec(db, mark, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
-}
-
 static int see_ring(const struct store_ring *r, void *arg, struct err *e)
 {
 	(void)arg;
 	(void)e;
 	return (int)r->rollout;
+}
+
+static int see_old_device(const struct store_device *d, void *arg, struct err *e)
+{
+	(void)arg;
+	(void)e;
+	assert_string_equal(d->id, OLDER_DEVICE);
+	assert_int_equal(d->enrolled, 40);
+	assert_int_equal(d->last_seen, 50);
+	assert_int_equal(d->generation, 3);
+	assert_true(d->flagged && !d->revoked);
+	assert_int_equal(d->event_n, 9);
+	assert_string_equal(d->attributes, "{\"ring\":\"early\"}");
+	return 1;
+}
+
+static int see_old_token(const struct store_token *t, void *arg, struct err *e)
+{
+	(void)arg;
+	(void)e;
+	assert_string_equal(t->name, "alice");
+	assert_int_equal(t->hash.bytes[0], 8);
+	assert_int_equal(t->roles, 1);
+	assert_int_equal(t->expires, 99);
+	assert_int_equal(t->version, 4);
+	assert_string_equal(t->note, "of the night shift");
+	return 1;
+}
+
+/* Rows as they were hashed then and rows as they are now are one chain, and it shows when an old one is changed. */
+static void old_and_new_rows_are_one_chain(struct place *p)
+{
+	struct store_record add = audit("now");
+	struct audit_walk w;
+	sqlite3 *db;
+	struct err e;
+
+	assert_ok(submit(p, &add, 1, &e));
+	assert_ok(walk_chain(p, &w, &e));
+	assert_int_equal(w.count, OLDER_AUDIT + 1);
+	assert_int_equal(w.form, AUDIT_FORM);
+	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+	older_do(db, "UPDATE audit SET who = 'nobody' WHERE id = 1");
+	sqlite3_close(db);
+	assert_refused(walk_chain(p, &w, &e), ERR_REFUSED, "1");
+}
+
+static void what_it_had_is_there(struct place *p, int version)
+{
+	struct store_record use = { .kind = STORE_ENROLMENT_USE, .u.enrolment = { .hash = { { 9 } } } };
+	struct err e;
+
+	assert_int_equal(store_each_ring(p->store, 7, see_ring, NULL, &e), 7);
+	assert_int_equal(store_each_device(p->store, see_old_device, NULL, &e), 1);
+	assert_int_equal(store_each_token(p->store, see_old_token, NULL, &e), version >= OLDER_TOKENS);
+	assert_ok(submit(p, &use, 1, &e));
+	assert_refused(submit(p, &use, 1, &e), ERR_AUTH, "used up");
+	old_and_new_rows_are_one_chain(p);
 }
 
 static void an_older_schema_is_brought_up_and_keeps_what_it_had(void **state)
@@ -444,9 +486,9 @@ static void an_older_schema_is_brought_up_and_keeps_what_it_had(void **state)
 
 	for (int version = 1; version < STORE_VERSION; version++) {
 		place_close(p);
-		make_older(p->path, version);
+		older_store(p->path, version);
 		place_open(p);
-		assert_int_equal(store_each_ring(p->store, 7, see_ring, NULL, &e), 7);
+		what_it_had_is_there(p, version);
 		assert_ok(submit(p, &set, 1, &e));
 	}
 }
