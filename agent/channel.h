@@ -105,6 +105,11 @@ struct channel {
 	bool effects_known;             /* this process saw the content that ran before the trial */
 	bool effects_counted, effects_trouble;
 	int64_t rate_before;            /* verdicts a minute of the content before; -1: unknown */
+	/* audit first, while on trial: channel_audit.c */
+	struct audited {
+		uint64_t seconds, events, would_block, would_quarantine;
+	} audited, audited_before;      /* by the sensor that counts now; by those in this trial before it */
+	int64_t audit_noted;            /* clock_ticks_ms(); 0: never */
 	/* rules that may act and did not before, of a check under way: channel_lists.c */
 	struct buf *novel;
 	uint64_t novel_count;

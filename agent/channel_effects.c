@@ -60,10 +60,11 @@ void channel_effects_reset(struct channel *c)
 	c->effects_known = true;
 }
 
-void channel_effects_begin(struct channel *c)
+void channel_effects_begin(struct channel *c, bool goes_on)
 {
 	if (trial_on(&c->boot))
 		remember_rate(c);
+	channel_audit_begin(c, goes_on);
 	channel_effects_reset(c);
 }
 
@@ -98,6 +99,7 @@ static void read_counters(struct channel *c, const struct digest *running)
 	c->counted.rules = NULL;        /* read again when they are to be told */
 	c->counted.rule_count = 0;
 	c->effects_counted = true;
+	channel_audit_count(c, &read.counts);
 }
 
 void channel_effects_look(struct channel *c)
@@ -122,14 +124,6 @@ void channel_effects_look(struct channel *c)
 }
 
 /* ---- telling ---- */
-
-void channel_effects_words(const struct channel *c, char *out, size_t cap)
-{
-	out[0] = 0;
-	if (c->effects_counted && c->state.offer.observe)
-		snprintf(out, cap, "; its new rules would have blocked %" PRIu64 " and quarantined %" PRIu64 " of %" PRIu64 " events",
-			 c->counted.would_block, c->counted.would_quarantine, c->counted.events);
-}
 
 static void fill(struct message_effects *m, const struct channel *c, const struct digest *running)
 {

@@ -19,11 +19,15 @@ int channel_command_line(struct command_line *out, const struct channel *c, stru
 int channel_command_prepare(struct command_line *out, struct proc_run *run, const struct channel *c, const char *command, struct err *e) MUST_CHECK;
 
 /* What the running content does: begins anew with other content; a sample of the sensor's process and counters. */
-void channel_effects_begin(struct channel *c);
+void channel_effects_begin(struct channel *c, bool goes_on);    /* goes_on: the trial began under an agent before this one */
 void channel_effects_reset(struct channel *c);  /* the same content begins again */
 void channel_effects_look(struct channel *c);
 uint64_t channel_verdicts_ceiling(const struct channel *c);     /* in a window; 0: none */
-/* ", would have blocked 3 and quarantined 0": for the report of a trial; "" when nothing was only observed. */
-void channel_effects_words(const struct channel *c, char *out, size_t cap);
+
+/* Audit first: what the sensors of one trial counted, added up. */
+void channel_audit_begin(struct channel *c, bool goes_on);
+void channel_audit_count(struct channel *c, const struct ringhold_effects *e);
+/* "; its new rules would have blocked 3 ...": for the report of a trial; "" when nothing was only observed. */
+void channel_audit_words(const struct channel *c, char *out, size_t cap);
 
 #endif

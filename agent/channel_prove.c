@@ -177,7 +177,7 @@ static int arm(struct channel *c, const struct digest *d, struct err *e)
 		c->state = before;
 		return rc;
 	}
-	channel_effects_begin(c);
+	channel_effects_begin(c, false);
 	channel_look_anew(c);
 	c->state.phase = PHASE_ACTIVE;
 	return channel_store(c, "", "", "", e);

@@ -87,7 +87,7 @@ void channel_look_anew(struct channel *c)
 
 static void other_content(struct channel *c, const struct digest *running)
 {
-	channel_effects_begin(c);
+	channel_effects_begin(c, trial_on(&c->boot) && !c->effects_known);
 	channel_look_anew(c);
 	c->up_digest = *running;
 	c->boot_ok = false;
@@ -234,7 +234,7 @@ static void pass(struct channel *c, const char *sentence)
 {
 	char words[MESSAGE_TEXT], would[160], warnings[160];
 
-	channel_effects_words(c, would, sizeof would);
+	channel_audit_words(c, would, sizeof would);
 	health_warnings(&c->health, warnings, sizeof warnings);
 	snprintf(words, sizeof words, "%.150s%.150s%s%.160s", sentence, would, *warnings ? "; wanted health checks fail: " : "", warnings);
 	channel_event(c, ON_HEALTHY, "", words);

@@ -2,6 +2,10 @@
 #include "reference_sensor.h"
 
 #define NEW_TOOL "{\"template\":\"process\",\"fields\":{\"image\":\"/opt/new/tool\",\"command_line\":\"tool\"}}\n"
+#define NEW_PREY "{\"template\":\"process\",\"fields\":{\"image\":\"/opt/new/prey\",\"command_line\":\"prey\"}}\n"
+#define NEW_JAIL                                                                                             \
+	"{\"id\": \"process-0101\", \"template\": \"process\", \"verdict\": \"quarantine\", \"note\": \"n\", "  \
+	"\"match\": {\"image\": {\"equals\": \"/opt/new/prey\"}}}"
 #define NEW_RULE                                                                                              \
 	"{\"id\": \"process-0100\", \"template\": \"process\", \"verdict\": \"block\", \"note\": \"n\", "       \
 	"\"match\": {\"image\": {\"equals\": \"/opt/new/tool\"}}}"
@@ -206,18 +210,35 @@ static void a_trial_under_a_new_contract_counts_nothing_that_was_found_before(vo
 	assert_true(endpoint_has_history(p, "required health check network: exit status 3"));
 }
 
-/* The demo's content with one rule more, that blocks. */
+/* The demo's content with two rules more: one blocks, one quarantines. */
 static void make_newer(const struct endpoint *p, char dir[300])
 {
 	char line[1200];
 
 	snprintf(dir, 300, "%s/newer", p->dir);
 	snprintf(line, sizeof line,
-		 "cp -r " GOOD " %s && sed -i 's|\"instances\": \\[|\"instances\": [\\n    " NEW_RULE ",|' %s/rules/process.json", dir, dir);
+		 "cp -r " GOOD " %s && sed -i 's|\"instances\": \\[|\"instances\": [\\n    " NEW_RULE ", " NEW_JAIL ",|' %s/rules/process.json", dir, dir);
 	assert_int_equal(system(line), 0);
 }
 
-static void new_rules_only_observe_on_trial_are_counted_and_act_once_committed(void **state)
+static const struct endpoint *audited_host;
+
+/* The agent's note of what the sensor that counts now counted: events, and of them those that would be blocked and quarantined. */
+static bool counted(const struct seen *s, const void *arg)
+{
+	AUTO(journal) struct journal *j = NULL;
+	char note[256];
+	struct err e;
+	size_t end;
+
+	(void)s;
+	assert_ok(journal_open(&j, audited_host->root, &e));
+	assert_ok(journal_get(j, "audited.edr", note, sizeof note, &e));
+	end = strlen(note);
+	return end > strlen(arg) && !strcmp(note + end - strlen(arg), arg);
+}
+
+static void new_rules_only_observe_on_trial_are_counted_over_a_restart_and_act_once_committed(void **state)
 {
 	struct endpoint *p = *state;
 	struct published one, two;
@@ -225,33 +246,41 @@ static void new_rules_only_observe_on_trial_are_counted_and_act_once_committed(v
 	struct seen s;
 
 	NEED_PROGRAMS(p);
+	audited_host = p;
 	one = first(p);
 	make_newer(p, dir);
 	p->observe = true;
 	two = trial_of(p, &one, dir, "", 3000);
 	/* The line comes with the switch or just after it. */
-	for (int64_t until = clock_work_ms() + ENDPOINT_LIMIT_MS; !endpoint_has_history(p, "1 rules only observe"); poll(NULL, 0, 20))
+	for (int64_t until = clock_work_ms() + ENDPOINT_LIMIT_MS; !endpoint_has_history(p, "2 rules only observe"); poll(NULL, 0, 20))
 		if (clock_work_ms() > until)
-			fail_msg("nobody was told that a rule only observes");
+			fail_msg("nobody was told that rules only observe");
 	for (int i = 0; i < 3; i++) {
 		const char *said = judged(NEW_TOOL);
 
 		assert_non_null(strstr(said, "\"verdict\":\"observe\""));
 		assert_non_null(strstr(said, "\"would\":\"block\""));
 	}
+	assert_non_null(strstr(judged(NEW_PREY), "\"would\":\"quarantine\""));
 	assert_non_null(strstr(judged(ALERT), "\"verdict\":\"alert\""));
-	/* Killed and started in the middle of it, before the agent looks again: it still only observes. */
+	endpoint_until(p, "the agent has noted what was counted", counted, " 5 3 1", 1000);
+	/* Both killed in the middle of it, and the sensor starts before the agent looks again: it still only observes. */
+	endpoint_agent_end(p, SIGKILL);
 	sensor_kill();
 	snprintf(list, sizeof list, "%s/run/ringhold/edr/observe", p->root);
 	assert_int_equal(unlink(list), 0);
 	sensor_start(p);
 	assert_non_null(strstr(judged(NEW_TOOL), "\"would\":\"block\""));
 	assert_non_null(strstr(judged(NEW_TOOL), "\"would\":\"block\""));
-	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
-	assert_true(endpoint_has_history(p, "its new rules would have blocked 2 and quarantined 0 of 2 events"));
+	assert_non_null(strstr(judged(NEW_PREY), "\"would\":\"quarantine\""));
+	endpoint_agent_start(p);
+	endpoint_until(p, "the agent has noted what the new sensor counted", counted, " 3 2 1", 1000);
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 5000);
+	assert_true(endpoint_has_history(p, "its new rules would have blocked 5 and quarantined 2 of 8 events"));
 	s = endpoint_look(p);
 	assert_true(digest_equal(&s.running, &two.digest));
 	assert_true(verdict_is(judged(NEW_TOOL), "block"));
+	assert_true(verdict_is(judged(NEW_PREY), "quarantine"));
 	assert_false(file_exists(list));
 	snprintf(list, sizeof list, "%s" HOME_CHANNELS "/edr/observe", p->root);
 	assert_false(file_exists(list));
@@ -387,7 +416,7 @@ int main(int argc, char **argv)
 		T(a_probe_that_cannot_be_run_blames_nobody),
 		T(a_probe_that_fails_reverts),
 		cmocka_unit_test_setup_teardown(a_trial_under_a_new_contract_counts_nothing_that_was_found_before, setup_contract, sensor_teardown),
-		T(new_rules_only_observe_on_trial_are_counted_and_act_once_committed),
+		T(new_rules_only_observe_on_trial_are_counted_over_a_restart_and_act_once_committed),
 		T(of_yara_a_new_file_only_observes_and_an_old_one_goes_on),
 		cmocka_unit_test_setup_teardown(a_rule_that_burns_the_processor_in_the_sensor_is_taken_back_by_the_contracts_ceiling, setup_slow, sensor_teardown),
 		T(of_a_changed_yara_file_the_new_rule_only_observes_and_the_old_one_goes_on),
