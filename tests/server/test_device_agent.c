@@ -5,6 +5,7 @@
  */
 #include "plane.h"
 
+#include "content/bundle.h"
 #include "squid.h"
 #include "tests/calls.h"
 
@@ -354,6 +355,68 @@ static void through_a_proxy_the_server_is_known_by_its_key_as_without_one(void *
 	assert_true(squid_says(&h->squid, want, "/200"));
 }
 
+/* ---- people at the machine ---- */
+
+/* Something to pin and to disable: the content that came with the sensor. */
+static void has_a_baseline(struct host *h)
+{
+	struct bundle_options o = BUNDLE_OPTIONS_NONE;
+	AUTO(bundle) struct bundle *b = NULL;
+	char path[400];
+	struct err e;
+
+	o.channel = "edr";
+	o.serial = 110;
+	assert_ok(bundle_build(&b, "deploy/demo/edr-good", &o, &e));
+	snprintf(path, sizeof path, "%s/110.tar.gz", h->plane->o->f->dir);
+	assert_ok(file_replace(path, b->archive->data, b->archive->len, 0644, &e));
+	if (AGENT(h, "baseline", "edr", path) != 0)
+		fail_msg("baseline: %s", h->said);
+}
+
+/* How many events of this device the feed has, with this cause and this sentence. */
+static int in_the_feed(struct host *h, const char *device, const char *cause, const char *sentence)
+{
+	AUTO_REPLY a = ask(h->plane, FIXTURE_TOKEN, "GET", "/v1/events", NULL);
+	AUTO(json) struct json_doc *d = NULL;
+	const struct json *items;
+	struct err e;
+	int n = 0;
+
+	assert_ok(json_parse(&d, "events", a.text->data, a.text->len, NULL, &e));
+	items = json_get(d->root, "items");
+	for (const struct json *i = items->u.items; i < items->u.items + items->count; i++)
+		n += json_get(i, "cause")->type == JSON_STRING && !strcmp(json_get(i, "kind")->u.text, "local") &&
+		     !strcmp(json_get(i, "device")->u.text, device) && !strcmp(json_get(i, "channel")->u.text, "edr") &&
+		     !strcmp(json_get(i, "cause")->u.text, cause) && !strcmp(json_get(i, "sentence")->u.text, sentence);
+	return n;
+}
+
+static void what_people_order_on_the_host_is_in_the_servers_feed_once_each(void **state)
+{
+	static const struct { const char *command, *cause; } orders[] = {
+		{ "hold", "local-hold" }, { "unhold", "local-hold" },       { "pin", "local-pin" },
+		{ "unpin", "local-pin" }, { "disable", "local-disable" }, { "enable", "local-disable" },
+	};
+	PLACE(h);
+	AUTO_FREE char *id = NULL;
+
+	may_enrol(h);
+	round_of(h);
+	id = kept(h, "device");
+	has_a_baseline(h);
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
+		if (AGENT(h, orders[i].command, "edr") != 0)
+			fail_msg("%s: %s", orders[i].command, h->said);
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
+		assert_int_equal(in_the_feed(h, id, orders[i].cause, orders[i].command), 0);    /* nobody has told the server */
+	for (int i = 0; i < 2; i++)
+		round_of(h);
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
+		if (in_the_feed(h, id, orders[i].cause, orders[i].command) != 1)
+			fail_msg("%s is %d times in the feed", orders[i].command, in_the_feed(h, id, orders[i].cause, orders[i].command));
+}
+
 int main(int argc, char **argv)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -363,6 +426,7 @@ int main(int argc, char **argv)
 		T(killed_at_any_write_of_its_enrolment_a_host_needs_no_second_token),
 		T(a_copied_disk_is_flagged_and_its_host_left_with_what_it_has),
 		T(a_revoked_host_says_so_keeps_its_token_and_does_not_enrol_again),
+		T(what_people_order_on_the_host_is_in_the_servers_feed_once_each),
 		T(through_a_proxy_the_server_is_known_by_its_key_as_without_one),
 	};
 
