@@ -276,6 +276,6 @@ bench)
     "$bench" || { echo "FAILED $bench (exit status $?)"; failed=$((failed + 1)); }
     echo
   done
-  echo "benches: $failed failed; a ratio beyond the limit beside it says what this machine does now, and is no failure"
+  echo "benches: $failed failed; deltas beyond their limit fail, while a ratio of times beyond the limit beside it says what this machine does now, and is no failure"
   [ "$failed" = 0 ] ;;
 esac
