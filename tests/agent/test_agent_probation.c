@@ -275,7 +275,7 @@ static void new_rules_only_observe_on_trial_are_counted_over_a_restart_and_act_o
 	assert_non_null(strstr(judged(NEW_PREY), "\"would\":\"quarantine\""));
 	endpoint_agent_start(p);
 	endpoint_until(p, "the agent has noted what the new sensor counted", counted, " 3 2 1", 1000);
-	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 5000);
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 10000);
 	assert_true(endpoint_has_history(p, "its new rules would have blocked 5 and quarantined 2 of 8 events"));
 	s = endpoint_look(p);
 	assert_true(digest_equal(&s.running, &two.digest));
@@ -384,7 +384,7 @@ static void audit_yara(struct endpoint *p, bool together)
 	two = trial_of(p, &one, after, "", 3000);
 	assert_true(verdict_is(judged("{\"text\":\"an OLDTHREAT\"}\n"), "block"));
 	assert_non_null(strstr(judged("{\"text\":\"a NEWTHREAT\"}\n"), "\"would\":\"block\""));
-	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 10000);
 	assert_true(endpoint_has_history(p, "its new rules would have blocked 1 and quarantined 0 of 2 events"));
 	for (int64_t until = clock_work_ms() + ENDPOINT_LIMIT_MS; strstr(judged("{\"text\":\"a NEWTHREAT\"}\n"), "\"would\""); poll(NULL, 0, 20))
 		if (clock_work_ms() > until)
