@@ -5,8 +5,8 @@
  * Counted is the proportional share (Pss of /proc/PID/smaps_rollup) of every
  * process of the tree: its own pages whole, and of pages that several
  * processes map, such as libraries, its part. The process that runs the
- * sensor's engine, a child of the canary process, is left out: it has ceilings
- * of its own.
+ * sensor's engine, a child of the canary process, has ceilings of its own, and
+ * a sum of its own with all the others.
  */
 #ifndef TESTS_AGENT_MEMORY_WATCH_H
 #define TESTS_AGENT_MEMORY_WATCH_H
@@ -26,7 +26,9 @@ struct memory_watch {
 	pid_t root;
 	pthread_t thread;
 	volatile bool over;
-	long peak;                      /* kilobytes, of the whole tree at one time */
+	long peak;                      /* kilobytes, of the whole tree at one time, but for the engine */
+	long peak_with_engine;          /* ... and with it */
+	long engine;                    /* the most that it took */
 	unsigned looks;
 	char at_peak[1024];             /* "judge 2100 kB, ..." */
 };
@@ -54,18 +56,17 @@ static inline long memory_watch_share(pid_t pid)
 	return at ? strtol(at + 5, NULL, 10) : 0;
 }
 
-/* Adds a process and what is below it; words, as far as they fit, say what each takes. */
-static inline long memory_watch_tree(pid_t pid, char *words, size_t cap)
+/* Adds a process and what is below it, what runs the engine to *engine; words, as far as they fit, say what each takes. */
+static inline long memory_watch_tree(pid_t pid, long *engine, char *words, size_t cap)
 {
 	AUTO_FREE char *line = memory_watch_read(pid, "cmdline");
 	const char *role = line ? strstr(line, "--role ") : NULL;
 	char children[64];
-	long sum = memory_watch_share(pid);
+	bool canary = role && !strncmp(role + 7, "canary", 6);
+	long sum = memory_watch_share(pid), below;
 	size_t used = strlen(words);
 
 	snprintf(words + used, cap - used, "%s%.*s %ld kB", used ? ", " : "", role ? (int)strcspn(role + 7, " ") : 10, role ? role + 7 : "supervisor", sum);
-	if (role && !strncmp(role + 7, "canary", 6))
-		return sum;
 	snprintf(children, sizeof children, "task/%d/children", (int)pid);
 	AUTO_FREE char *list = memory_watch_read(pid, children);
 	for (char *at = list, *end; at && *at; at = end) {
@@ -73,7 +74,8 @@ static inline long memory_watch_tree(pid_t pid, char *words, size_t cap)
 
 		if (end == at)
 			break;
-		sum += memory_watch_tree((pid_t)child, words, cap);
+		below = memory_watch_tree((pid_t)child, engine, words, cap);
+		*(canary ? engine : &sum) += below;
 	}
 	return sum;
 }
@@ -84,7 +86,10 @@ static inline void *memory_watch_run(void *arg)
 
 	while (!w->over) {
 		char words[sizeof w->at_peak] = "";
-		long now = memory_watch_tree(w->root, words, sizeof words);
+		long engine = 0, now = memory_watch_tree(w->root, &engine, words, sizeof words);
+
+		w->engine = MAX(w->engine, engine);
+		w->peak_with_engine = MAX(w->peak_with_engine, now + engine);
 
 		if (now > w->peak) {
 			w->peak = now;
