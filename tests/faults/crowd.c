@@ -326,7 +326,11 @@ static struct crowd_decision *decide(struct crowd *c, char path[160])
 	if (c->device_count > 0 && c->decision_count < CROWD_DECISIONS) {
 		d = &c->decisions[c->decision_count++];
 		snprintf(d->why, sizeof d->why, "d%zu", c->decision_count);
-		snprintf(path, 160, "/v1/devices/%s/attributes?reason=%s", c->devices[c->decision_count % c->device_count].id, d->why);
+		d->kind = (enum crowd_order)((c->decision_count - 1) % CROWD_ORDERS);
+		if (d->kind == CROWD_ATTRIBUTES)
+			snprintf(path, 160, "/v1/devices/%s/attributes?reason=%s", c->devices[c->decision_count % c->device_count].id, d->why);
+		else
+			snprintf(path, 160, "/v1/rollouts/1/%s", d->kind == CROWD_PAUSE ? "pause" : "resume");
 	}
 	pthread_mutex_unlock(&c->lock);
 	return d;
@@ -339,8 +343,11 @@ static bool order(struct crowd_seat *s, struct crowd_decision *d, const char *pa
 	char *said, body[120];
 	long status;
 
-	snprintf(body, sizeof body, "{\"attributes\":{\"ring\":\"%s\",\"ticket\":\"%s\"}}", CROWD_RING, d->why);
-	status = ask(s, &(const struct ask){ "PUT", path, c->operator, body, key }, &said);
+	if (d->kind == CROWD_ATTRIBUTES)
+		snprintf(body, sizeof body, "{\"attributes\":{\"ring\":\"%s\",\"ticket\":\"%s\"}}", CROWD_RING, d->why);
+	else
+		snprintf(body, sizeof body, "{\"reason\":\"%s\"}", d->why);
+	status = ask(s, &(const struct ask){ d->kind == CROWD_ATTRIBUTES ? "PUT" : "POST", path, c->operator, body, key }, &said);
 	if (status == 200) {
 		pthread_mutex_lock(&c->lock);
 		d->acked = true;
@@ -349,6 +356,11 @@ static bool order(struct crowd_seat *s, struct crowd_decision *d, const char *pa
 	} else if (status > 0 && strstr(said, "outcome-unknown")) {
 		pthread_mutex_lock(&c->lock);
 		c->unknown++;
+		pthread_mutex_unlock(&c->lock);
+	} else if (status == 409 && d->kind != CROWD_ATTRIBUTES) {
+		/* there is nothing to pause or to resume: what became of the order before nobody can tell, or it is repeated */
+		pthread_mutex_lock(&c->lock);
+		c->idle_orders++;
 		pthread_mutex_unlock(&c->lock);
 	} else if (status > 0) {
 		crowd_trouble(c, "a decision was answered %ld: %s", status, said);

@@ -31,7 +31,11 @@ struct crowd_device {
 	enum crowd_fate told, kept;             /* the outcome: reported; acknowledged */
 };
 
+/* What the operator orders, in turn. */
+enum crowd_order { CROWD_ATTRIBUTES, CROWD_PAUSE, CROWD_RESUME, CROWD_ORDERS };
+
 struct crowd_decision {
+	enum crowd_order kind;
 	char why[32];                   /* its reason, of no other */
 	bool acked;
 };
@@ -59,6 +63,7 @@ struct crowd {
 	uint64_t refused;               /* answers that said "not now" */
 	uint64_t vain;                  /* tries that were refused or lost */
 	uint64_t unknown;               /* decisions of which nobody can tell what became of them */
+	uint64_t idle_orders;           /* to pause what was paused, or to resume what was not */
 	uint64_t enrolments_lost;       /* of those: devices that may be there, and that nobody is */
 	char trouble[512];              /* the first answer that should not have been; "": none */
 	struct crowd_device *devices;

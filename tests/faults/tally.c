@@ -180,10 +180,21 @@ static int decision_row(struct book *b, sqlite3_stmt *st, struct err *e)
 	return 0;
 }
 
+/* Each move of a ring begins where the one before ended: one that was kept twice, or not at all, does not. */
+static int move_row(struct book *b, sqlite3_stmt *st, struct err *e)
+{
+	b->t->moves++;
+	if (sqlite3_column_type(st, 3) == SQLITE_NULL || strcmp(text(st, 1), text(st, 3)) == 0)
+		return 0;
+	return WRONG(e, "decision %lld: ring %s left %s, where it was %s", sqlite3_column_int64(st, 0), text(st, 2), text(st, 1), text(st, 3));
+}
+
 static int check_decisions(struct book *b, struct err *e)
 {
 	if (each(b, "SELECT id, form, at, who, action, subject, detail, why, was, becomes, hash FROM audit ORDER BY id", audit_row, e) < 0 ||
-	    each(b, "SELECT CAST(substr(why, 2) AS INTEGER), count(*) FROM audit WHERE action = 'attributes' GROUP BY 1 ORDER BY 1", decision_row, e) < 0)
+	    each(b, "SELECT CAST(substr(why, 2) AS INTEGER) AS number, max(times) FROM (SELECT why, count(*) AS times FROM audit"
+		 " WHERE action IN ('attributes', 'operator') GROUP BY why, subject) GROUP BY number ORDER BY number", decision_row, e) < 0 ||
+	    each(b, "SELECT id, was, ring, lag(becomes) OVER (PARTITION BY rollout, ring ORDER BY id) FROM decision WHERE was <> becomes", move_row, e) < 0)
 		return e->code;
 	for (uint64_t i = (uint64_t)b->t->decisions; i < b->c->decision_count; i++)
 		if (b->c->decisions[i].acked)

@@ -13,6 +13,7 @@
 /* As the store has them, in the first ring of the first rollout. */
 struct tally {
 	int64_t devices, events, offers, survived, failed, decisions;
+	int64_t moves;          /* of any ring, from a state to another */
 };
 
 /*
