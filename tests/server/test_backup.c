@@ -3,11 +3,12 @@
  * an empty data directory: what was published last, what waits, what is
  * refused, and what a kill in the middle leaves.
  */
+#include <dirent.h>
 #include <limits.h>
 #include <sys/stat.h>
 
-#include "office.h"
 #include "older.h"
+#include "plane.h"
 #include "published.h"
 #include "server/backup_files.h"
 #include "server/store.h"
@@ -313,6 +314,111 @@ static void a_store_of_a_newer_program_is_left_alone(void **state)
 	office_start(o);
 }
 
+static size_t files_in(const char *dir)
+{
+	DIR *d = opendir(dir);
+	size_t count = 0;
+
+	assert_non_null(d);
+	for (struct dirent *f; (f = readdir(d));)
+		count += f->d_name[0] != '.';
+	closedir(d);
+	return count;
+}
+
+/* The role whose key has this id; NULL: none. */
+static const char *role_of(const struct office *o, const char *keyid)
+{
+	for (size_t i = 0; i < o->f->all->count; i++) {
+		char id[DIGEST_HEX_LEN + 1];
+
+		assert_ok(pubkey_id(seckey_public(o->f->all->keys[i].key), id, &e));
+		if (strcmp(id, keyid) == 0)
+			return o->f->all->keys[i].name;
+	}
+	return NULL;
+}
+
+/* Whoever restores sees which keys must be at hand again. */
+static void it_names_each_signing_key_by_its_id_and_none_twice(void **state)
+{
+	struct office *o = *state;
+	AUTO_FREE char *dir = NULL, *path = NULL;
+	AUTO(buf) struct buf *text = NULL;
+	AUTO(json) struct json_doc *doc = NULL;
+	const struct json *keys;
+
+	NEED(o);
+	dir = fixture_path(o->f, "backup");
+	path = fixture_path(o->f, "backup/keys.json");
+	expect_status(o, DAEMON(o, "backup", dir), 0);
+	assert_ok(file_read(&text, path, 1 << 20, &e));
+	assert_ok(json_parse(&doc, "keys.json", text->data, text->len, NULL, &e));
+	keys = json_get(doc->root, "keys");
+	assert_int_equal(keys->count, files_in(o->f->keys));
+	for (uint32_t i = 0; i < keys->count; i++) {
+		const char *id = json_get(&keys->u.items[i], "keyid")->u.text, *role = role_of(o, id);
+
+		assert_non_null(role);
+		assert_non_null(strstr(json_get(&keys->u.items[i], "name")->u.text, role));
+		for (uint32_t k = 0; k < i; k++)
+			assert_string_not_equal(json_get(&keys->u.items[k], "keyid")->u.text, id);
+	}
+	assert_null(strstr(text->data, "PRIVATE"));
+}
+
+static void expect_checkin(struct plane *p, const char *token, int seq, long status)
+{
+	char body[500];
+	AUTO_REPLY a = { 0 };
+
+	snprintf(body, sizeof body,
+		 "{\"format\":1,\"epoch\":\"0123456789abcdef\",\"seq\":%d,\"sent\":1,\"boot_id\":\"b\",\"facts\":{\"os\":\"debian-12\"},\"channels\":[],"
+		 "\"events\":[],\"want\":[]}", seq);
+	a = ask(p, token, "POST", "/device/v1/checkin", body);
+	if (a.status != status)
+		fail_msg("check-in: %ld instead of %ld: %s", a.status, status, a.text->data);
+}
+
+/* With the server's secrets a fleet notices nothing; without them every device has to enrol again, and is told so. */
+static void what_a_device_enrolled_before_meets_depends_on_the_secrets(void **state)
+{
+	struct office *o = *state;
+	struct plane p = { .o = o };
+	AUTO_FREE char *with = NULL, *without = NULL, *lost = NULL;
+	char token[256];
+
+	NEED(o);
+	with = fixture_path(o->f, "with");
+	without = fixture_path(o->f, "without");
+	lost = fixture_path(o->f, "lost");
+	plane_connect(&p);
+	{
+		AUTO_REPLY t = ask(&p, FIXTURE_TOKEN, "POST", "/v1/enrolment-tokens", "{\"name\":\"lab\"}");
+		AUTO_REPLY d = ask(&p, member(&t, "token"), "POST", "/device/v1/enrol", "{\"format\":1,\"facts\":{}}");
+
+		assert_int_equal(d.status, 201);
+		snprintf(token, sizeof token, "%s", member(&d, "token"));
+	}
+	expect_checkin(&p, token, 1, 200);
+	expect_status(o, DAEMON(o, "backup", with, "--secrets"), 0);
+	expect_status(o, DAEMON(o, "backup", without), 0);
+	end(o);
+	lose_everything_but(o, "");
+	expect_status(o, DAEMON(o, "restore", with), 0);
+	office_start(o);
+	plane_connect(&p);
+	expect_checkin(&p, token, 2, 200);
+	end(o);
+	assert_ok(file_remove_tree(lost, &e));
+	lose_everything_but(o, "");
+	expect_status(o, DAEMON(o, "restore", without), 0);
+	office_start(o);
+	plane_connect(&p);
+	expect_checkin(&p, token, 3, 401);
+	fetch_free(p.http);
+}
+
 static void an_older_store_is_brought_up_by_name_and_serves(void **state)
 {
 	struct office *o = *state;
@@ -417,6 +523,8 @@ int main(void)
 		TEST(a_backup_that_is_not_what_it_was_is_refused_and_named),
 		TEST(a_link_beneath_the_data_is_refused_by_its_name),
 		TEST(a_store_of_a_newer_program_is_left_alone),
+		TEST(it_names_each_signing_key_by_its_id_and_none_twice),
+		TEST(what_a_device_enrolled_before_meets_depends_on_the_secrets),
 		TEST(an_older_store_is_brought_up_by_name_and_serves),
 		TEST(a_restore_that_is_killed_anywhere_is_repeated),
 		cmocka_unit_test(the_list_of_a_backup_is_as_its_schema_says),
