@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "server/control_parts.h"
+#include "server/now.h"
 
 static const char *text(const char *s)
 {
@@ -209,7 +210,7 @@ static int begin(struct server *s, const struct store_bundle *b, const struct po
 	return 0;
 }
 
-int control_start(struct server *s, const struct store_bundle *b, int64_t now, uint64_t *rollout, struct err *e)
+int control_start(struct server *s, const struct store_bundle *b, uint64_t *rollout, struct err *e)
 {
 	AUTO(policy) struct policy *p = NULL;
 	AUTO(buf) struct buf *body = buf_new(POLICY_MAX);
@@ -221,10 +222,10 @@ int control_start(struct server *s, const struct store_bundle *b, int64_t now, u
 	if (control_policy(s, b->channel, &p, &version, e) < 0 || policy_write(body, p, e) < 0 || buf_check(body, e) < 0)
 		return e->code;
 	pthread_mutex_lock(&s->control);
-	got = begin(s, b, p, version, body->data, now, rollout, e);
+	got = begin(s, b, p, version, body->data, server_now(s), rollout, e);
 	pthread_mutex_unlock(&s->control);
 	if (got == 0)
-		control_tick(s, now);
+		control_tick(s);
 	return got;
 }
 

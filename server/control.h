@@ -5,6 +5,9 @@
  * hand. A move is kept in the store, with its inputs and a sentence, before
  * it takes effect; what it signs is done afterwards and again until it is
  * done, so that a server killed anywhere goes on where it was.
+ *
+ * Each takes the time itself, when its turn has come (server_now()): who waits
+ * for another may wait while a jump of the clock is believed.
  */
 #ifndef SERVER_CONTROL_H
 #define SERVER_CONTROL_H
@@ -12,7 +15,7 @@
 #include "server/server.h"
 
 /* Everything that is due; trouble is logged and shown by status. */
-void control_tick(struct server *s, int64_t now);
+void control_tick(struct server *s);
 
 /*
  * The time that the server goes by jumps by so much (now.h): soaks, deadlines,
@@ -27,14 +30,14 @@ int control_clock_moved(struct server *s, int64_t by, const struct clockwatch *a
  * A published bundle begins its way; b and the audit row are kept with it.
  * ERR_CONFLICT: the serial or digest is known.
  */
-int control_start(struct server *s, const struct store_bundle *b, int64_t now, uint64_t *rollout, struct err *e) MUST_CHECK;
+int control_start(struct server *s, const struct store_bundle *b, uint64_t *rollout, struct err *e) MUST_CHECK;
 
 /* What operators may do; ring NULL or "": wherever it applies. ERR_NOT_FOUND, ERR_CONFLICT when it means nothing now. */
 enum control_order { ORDER_PROMOTE, ORDER_PAUSE, ORDER_RESUME, ORDER_HALT, ORDER_ABORT, ORDER_APPROVE, ORDER_RETRY, ORDER_EMERGENCY };
 const char *control_order_name(enum control_order o);
 int control_order_parse(const char *name);      /* -1: unknown */
 int control_order(struct server *s, uint64_t rollout, const char *ring, enum control_order o, const char *who, const char *reason,
-		  int64_t now, struct err *e) MUST_CHECK;
+		  struct err *e) MUST_CHECK;
 
 /*
  * The same for a person. Where the policy asks one before a ring, or before a
@@ -58,7 +61,7 @@ struct control_wish {
 	bool dry_run;
 	enum control_refusal refused;   /* set on failure */
 };
-int control_wish(struct server *s, uint64_t rollout, struct control_wish *w, int64_t now, struct err *e) MUST_CHECK;
+int control_wish(struct server *s, uint64_t rollout, struct control_wish *w, struct err *e) MUST_CHECK;
 
 /*
  * Older bytes for every ring of a channel: rollouts under way are aborted, and
@@ -76,7 +79,7 @@ struct control_back {
 	enum control_refusal refused;   /* set on failure */
 	struct bundle_ref found;        /* filled in: where it goes */
 };
-int control_rollback(struct server *s, const char *channel, struct control_back *b, int64_t now, struct err *e) MUST_CHECK;
+int control_rollback(struct server *s, const char *channel, struct control_back *b, struct err *e) MUST_CHECK;
 
 /*
  * Single bad rules: every ring's assignment of the channel, of this bundle and
@@ -93,7 +96,7 @@ struct control_drop {
 	const char *match;              /* of an If-Match header; NULL: as it may be */
 	enum control_refusal refused;   /* set on failure */
 };
-int control_drop(struct server *s, const char *channel, struct control_drop *w, int64_t now, struct err *e) MUST_CHECK;
+int control_drop(struct server *s, const char *channel, struct control_drop *w, struct err *e) MUST_CHECK;
 /* Names one list of rules: changes when another is published. a NULL: no rule. */
 #define CONTROL_DROP_VERSION 33
 void control_drop_version(char out[CONTROL_DROP_VERSION], const struct assignment *a);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "server/background.h"
 #include "server/control_parts.h"
+#include "server/now.h"
 
 static bool given_up(const struct server *s, const char *ring, const char *channel, const struct digest *digest)
 {
@@ -208,12 +209,14 @@ static void tell(char last[256], const char *what, const struct err *e)
 	log_error("%s: %s", what, e->msg);
 }
 
-void control_tick(struct server *s, int64_t now)
+void control_tick(struct server *s)
 {
 	static char last_rollback[256], last_enter[256], last_reissue[256];     /* under `control` */
 	struct err e;
+	int64_t now;
 
 	pthread_mutex_lock(&s->control);
+	now = server_now(s);
 	for_each(s, look_at, now);
 	/* Halts are undone before anything new begins. */
 	for_each(s, control_act, now);

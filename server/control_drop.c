@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "server/control_parts.h"
 #include "server/http.h"
+#include "server/now.h"
 
 void control_drop_version(char out[CONTROL_DROP_VERSION], const struct assignment *a)
 {
@@ -143,15 +144,15 @@ static int order(struct server *s, const char *channel, struct control_drop *w, 
 	return control_assign(s, a, NULL, now, &info, e) < 0 ? err_wrap(e, "ring %s", a->ring) : 0;
 }
 
-int control_drop(struct server *s, const char *channel, struct control_drop *w, int64_t now, struct err *e)
+int control_drop(struct server *s, const char *channel, struct control_drop *w, struct err *e)
 {
 	int got;
 
 	w->refused = CONTROL_NO_REFUSAL;
 	pthread_mutex_lock(&s->control);
-	got = order(s, channel, w, now, e);
+	got = order(s, channel, w, server_now(s), e);
 	pthread_mutex_unlock(&s->control);
 	if (got == 0 && !w->dry_run)
-		control_tick(s, now);
+		control_tick(s);
 	return got;
 }

@@ -4,6 +4,7 @@
 
 #include "server/control_parts.h"
 #include "server/http.h"
+#include "server/now.h"
 
 static const char *const orders[] = {
 	[ORDER_PROMOTE] = "promote", [ORDER_PAUSE] = "pause", [ORDER_RESUME] = "resume",
@@ -249,23 +250,23 @@ static int wish(struct server *s, uint64_t rollout, struct control_wish *w, int6
 				   orders[w->order]);
 }
 
-int control_wish(struct server *s, uint64_t rollout, struct control_wish *w, int64_t now, struct err *e)
+int control_wish(struct server *s, uint64_t rollout, struct control_wish *w, struct err *e)
 {
 	int got;
 
 	w->refused = CONTROL_NO_REFUSAL;
 	pthread_mutex_lock(&s->control);
-	got = wish(s, rollout, w, now, e);
+	got = wish(s, rollout, w, server_now(s), e);
 	pthread_mutex_unlock(&s->control);
 	if (got > 0 && !w->dry_run)
-		control_tick(s, now);
+		control_tick(s);
 	return got < 0 ? got : 0;
 }
 
 int control_order(struct server *s, uint64_t rollout, const char *ring, enum control_order o, const char *who, const char *reason,
-		  int64_t now, struct err *e)
+		  struct err *e)
 {
 	struct control_wish w = { .order = o, .ring = ring, .who = who, .reason = reason };
 
-	return control_wish(s, rollout, &w, now, e);
+	return control_wish(s, rollout, &w, e);
 }

@@ -1,4 +1,8 @@
-/* control_parts: what server/control*.c share; for these only. All of it runs with `control` held. */
+/*
+ * control_parts: what server/control*.c share; for these only. All of it runs
+ * with `control` held, and by the time as it was when that was taken: no jump
+ * of the clock is believed meanwhile (control_clock_moved()).
+ */
 #ifndef SERVER_CONTROL_PARTS_H
 #define SERVER_CONTROL_PARTS_H
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "rollout/stops.h"
 #include "server/control_parts.h"
+#include "server/now.h"
 
 #define ROLLBACKS_MAX 16        /* under way at once */
 #define FLOOR_MAX 4096          /* bytes of the document */
@@ -294,13 +295,14 @@ static int check(struct server *s, const char *channel, struct control_back *b, 
 	return err_set(e, ERR_CONFLICT, "channel %s: its newest rollout, %" PRIu64 ", is at version \"%s\" now: look at it again", channel, r->id, version);
 }
 
-int control_rollback(struct server *s, const char *channel, struct control_back *b, int64_t now, struct err *e)
+int control_rollback(struct server *s, const char *channel, struct control_back *b, struct err *e)
 {
 	struct target t = { .s = s, .channel = channel, .want = b->to, .serial = b->serial };
-	struct rollback r = { .at = now };
+	struct rollback r = { .id = 0 };
 	int got;
 
 	pthread_mutex_lock(&s->control);
+	r.at = server_now(s);
 	got = check(s, channel, b, e);
 	if (got == 0)
 		got = find_target(s, &t, e);

@@ -87,13 +87,12 @@ static uint64_t rollout_of(struct server *s, const char *channel, const struct d
  * With `publishing` held. b->state tells what came of it; an error is trouble
  * of ours, and the bundle is tried again.
  */
-static int try_bundle(struct server *s, struct followed *b, const char *archive, bool begin, const char *by, const char *reason, int64_t now,
-		      struct err *e)
+static int try_bundle(struct server *s, struct followed *b, const char *archive, bool begin, const char *by, const char *reason, struct err *e)
 {
 	static const struct trial_override none;
 	struct incoming in = incoming_of(b, archive, by, reason);
 	struct trial *t = NULL;
-	int rc = incoming_try(&t, s, &in, &none, now, e);
+	int rc = incoming_try(&t, s, &in, &none, e);
 
 	b->sentence[0] = '\0';
 	if (rc == ERR_REFUSED || rc == ERR_FORMAT) {    /* the archive is not the bundle that its role describes */
@@ -106,7 +105,7 @@ static int try_bundle(struct server *s, struct followed *b, const char *archive,
 	} else if (rc == 0 && !begin) {
 		b->state = FOLLOW_WAITS;
 	} else if (rc == 0) {
-		rc = incoming_start(s, &in, t, now, &b->rollout, e);
+		rc = incoming_start(s, &in, t, &b->rollout, e);
 		b->state = rc == 0 ? FOLLOW_STARTED : b->state;
 	}
 	trial_free(t);
@@ -144,7 +143,7 @@ static int settled(struct server *s, struct followed *b, const struct stops *sto
 	return 0;
 }
 
-static int take(struct follow *f, struct follow_repo *r, struct followed *at, struct followed *b, int64_t now, struct err *e)
+static int take(struct follow *f, struct follow_repo *r, struct followed *at, struct followed *b, struct err *e)
 {
 	AUTO_FREE char *archive = NULL;
 	char by[WHO_MAX];
@@ -156,7 +155,7 @@ static int take(struct follow *f, struct follow_repo *r, struct followed *at, st
 		return e->code;
 	snprintf(by, sizeof by, "follow:%s", r->config->name);
 	pthread_mutex_lock(&f->server->publishing);
-	rc = try_bundle(f->server, b, archive, r->config->automatic, by, "the vendor published it", now, e);
+	rc = try_bundle(f->server, b, archive, r->config->automatic, by, "the vendor published it", e);
 	pthread_mutex_unlock(&f->server->publishing);
 	keep(f, at, b);
 	return rc;
@@ -164,7 +163,7 @@ static int take(struct follow *f, struct follow_repo *r, struct followed *at, st
 
 /* ---- a look ---- */
 
-static int look_at_channel(struct follow *f, struct follow_repo *r, struct followed *at, int64_t now, struct err *e)
+static int look_at_channel(struct follow *f, struct follow_repo *r, struct followed *at, struct err *e)
 {
 	AUTO(stops) struct stops *stops = NULL, *recalls = NULL;
 	struct followed was = copy(f, at), b = { .serial = 0 };
@@ -175,8 +174,8 @@ static int look_at_channel(struct follow *f, struct follow_repo *r, struct follo
 		return e->code;
 	snprintf(who, sizeof who, "follow:%s", r->config->name);
 	/* Hosts obey the vendor's stop by themselves; here nobody is offered it any more. */
-	recalls_halt(f->server, was.channel, stops, who, "the vendor stopped it", now);
-	recalls_halt(f->server, was.channel, recalls, who, "the vendor recalled it", now);
+	recalls_halt(f->server, was.channel, stops, who, "the vendor stopped it");
+	recalls_halt(f->server, was.channel, recalls, who, "the vendor recalled it");
 	rc = follow_repo_newest(r, was.channel, &b, e);
 	if (rc < 0)
 		return rc == ERR_NOT_FOUND ? 0 : rc;
@@ -186,7 +185,7 @@ static int look_at_channel(struct follow *f, struct follow_repo *r, struct follo
 	if (rc < 0)
 		return rc;
 	if (rc == 0)
-		return take(f, r, at, &b, now, e);
+		return take(f, r, at, &b, e);
 	keep(f, at, &b);
 	return 0;
 }
@@ -203,7 +202,7 @@ static void look(struct follow *f, struct follow_repo *r, int64_t now)
 	r->fresh_at = now;
 	pthread_mutex_unlock(&f->lock);
 	for (size_t i = 0; i < r->channel_count; i++)
-		if (look_at_channel(f, r, &r->channels[i], now, &e) < 0 && !first.code)
+		if (look_at_channel(f, r, &r->channels[i], &e) < 0 && !first.code)
 			first = e;
 	tell(f, r, first.code ? &first : NULL);
 	pthread_mutex_lock(&f->lock);
@@ -333,7 +332,7 @@ static struct followed *find(struct follow *f, const char *channel, const struct
 
 /* With `publishing` held: the thread takes nothing in meanwhile. */
 static int begin(struct server *s, struct followed *at, const struct follow_repo *r, const char *channel, uint64_t serial,
-		 const struct follow_order *o, int64_t now, struct followed *b, struct err *e)
+		 const struct follow_order *o, struct followed *b, struct err *e)
 {
 	AUTO_FREE char *archive = NULL;
 
@@ -348,11 +347,10 @@ static int begin(struct server *s, struct followed *at, const struct follow_repo
 	archive = follow_repo_path(r, b);
 	if (!archive)
 		return err_memory(e);
-	return try_bundle(s, b, archive, !o->dry_run, o->who, o->reason, now, e);
+	return try_bundle(s, b, archive, !o->dry_run, o->who, o->reason, e);
 }
 
-int follow_begin(struct server *s, const char *channel, uint64_t serial, const struct follow_order *o, int64_t now, uint64_t *rollout,
-		 struct err *e)
+int follow_begin(struct server *s, const char *channel, uint64_t serial, const struct follow_order *o, uint64_t *rollout, struct err *e)
 {
 	const struct follow_repo *r;
 	struct followed *at = find(s->follow, channel, &r), b;
@@ -361,7 +359,7 @@ int follow_begin(struct server *s, const char *channel, uint64_t serial, const s
 	if (!at)
 		return err_set(e, ERR_NOT_FOUND, "channel %s is followed from no vendor's repository", channel);
 	pthread_mutex_lock(&s->publishing);
-	rc = begin(s, at, r, channel, serial, o, now, &b, e);
+	rc = begin(s, at, r, channel, serial, o, &b, e);
 	if (rc == 0 && !o->dry_run)
 		keep(s->follow, at, &b);
 	pthread_mutex_unlock(&s->publishing);

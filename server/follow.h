@@ -31,8 +31,7 @@ struct follow_order {
 	const char *who, *reason;
 	bool dry_run;
 };
-int follow_begin(struct server *s, const char *channel, uint64_t serial, const struct follow_order *o, int64_t now, uint64_t *rollout,
-		 struct err *e) MUST_CHECK;
+int follow_begin(struct server *s, const char *channel, uint64_t serial, const struct follow_order *o, uint64_t *rollout, struct err *e) MUST_CHECK;
 
 /* How each followed repository is; texts are borrowed for the call, which must not wait. */
 struct follow_state_of {

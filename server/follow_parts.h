@@ -29,7 +29,7 @@ struct follow_repo {
 	char *tuf;
 	struct tuf_client *client;
 	struct fetch *http;             /* this thread's */
-	int64_t due;                    /* clock_now() of the next look */
+	int64_t due;                    /* server_now() of the next look */
 	const bool *stopping;           /* nothing more is asked once it is set */
 	/* under the lock of struct follow: */
 	int64_t fresh_at;               /* 0: never */

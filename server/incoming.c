@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "server/control.h"
+#include "server/now.h"
 
 /* ---- one serial, one digest ---- */
 
@@ -47,9 +48,10 @@ int incoming_known(struct server *s, const struct incoming *b, bool *same, struc
 
 /* ---- what it is worth ---- */
 
-static int note_refusal(struct server *s, const struct incoming *b, const struct trial *t, int64_t now, struct err *e)
+static int note_refusal(struct server *s, const struct incoming *b, const struct trial *t, struct err *e)
 {
 	struct server_batch batch = { .count = 0 };
+	int64_t now = server_now(s);
 	char sentence[512];
 
 	trial_sentence(t, sentence, sizeof sentence);
@@ -62,9 +64,10 @@ static int note_refusal(struct server *s, const struct incoming *b, const struct
 }
 
 /* Who let out what sensors refuse, before anything of it is visible. */
-static int note_overridden(struct server *s, const struct incoming *b, const struct trial *t, int64_t now, struct err *e)
+static int note_overridden(struct server *s, const struct incoming *b, const struct trial *t, struct err *e)
 {
 	struct server_batch batch = { .count = 0 };
+	int64_t now = server_now(s);
 	char names[400], subject[NAME_LEN_MAX + 32], detail[800];
 
 	if (trial_overridden(t, names, sizeof names) == 0)
@@ -76,23 +79,22 @@ static int note_overridden(struct server *s, const struct incoming *b, const str
 	return server_write(s, &batch, e);
 }
 
-int incoming_try(struct trial **out, struct server *s, const struct incoming *b, const struct trial_override *override, int64_t now,
-		 struct err *e)
+int incoming_try(struct trial **out, struct server *s, const struct incoming *b, const struct trial_override *override, struct err *e)
 {
 	if (trial_run(out, s, b->archive, b->channel, b->serial, b->version, &b->digest, b->size, override, e) < 0)
 		return e->code;
 	if (b->dry_run)
 		return 0;
-	return trial_refuses(*out) ? note_refusal(s, b, *out, now, e) : note_overridden(s, b, *out, now, e);
+	return trial_refuses(*out) ? note_refusal(s, b, *out, e) : note_overridden(s, b, *out, e);
 }
 
-int incoming_start(struct server *s, const struct incoming *b, const struct trial *t, int64_t now, uint64_t *rollout, struct err *e)
+int incoming_start(struct server *s, const struct incoming *b, const struct trial *t, uint64_t *rollout, struct err *e)
 {
 	AUTO(buf) struct buf *matrix = buf_new(0);
 	struct json_writer w = { .out = matrix };
 	struct store_bundle row = {
 		.channel = b->channel, .serial = b->serial, .digest = b->digest, .version = b->version, .path = b->path,
-		.size = b->size, .length = b->length, .published = now, .by = b->by, .reason = b->reason,
+		.size = b->size, .length = b->length, .published = server_now(s), .by = b->by, .reason = b->reason,
 	};
 
 	if (!matrix)
@@ -103,5 +105,5 @@ int incoming_start(struct server *s, const struct incoming *b, const struct tria
 	if (buf_check(matrix, e) < 0)
 		return e->code;
 	row.matrix = matrix->data;
-	return control_start(s, &row, now, rollout, e);
+	return control_start(s, &row, rollout, e);
 }

@@ -23,8 +23,7 @@ struct incoming {
 /* *same: this very bundle began its way before. ERR_CONFLICT: the serial or the digest is taken, or the serial does not rise. */
 int incoming_known(struct server *s, const struct incoming *b, bool *same, struct err *e) MUST_CHECK;
 /* Contracts and self-tests (trial.h); a refusal, and one that is overridden, is kept and audited. */
-int incoming_try(struct trial **out, struct server *s, const struct incoming *b, const struct trial_override *override, int64_t now,
-		 struct err *e) MUST_CHECK;
-int incoming_start(struct server *s, const struct incoming *b, const struct trial *t, int64_t now, uint64_t *rollout, struct err *e) MUST_CHECK;
+int incoming_try(struct trial **out, struct server *s, const struct incoming *b, const struct trial_override *override, struct err *e) MUST_CHECK;
+int incoming_start(struct server *s, const struct incoming *b, const struct trial *t, uint64_t *rollout, struct err *e) MUST_CHECK;
 
 #endif

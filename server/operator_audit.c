@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "server/audit_log.h"
 #include "server/handlers.h"
+#include "server/now.h"
 
 #define PAGE 100
 #define PAGE_MAX 1000
@@ -137,7 +138,7 @@ void operator_checkpoints(struct request *q)
 
 	if (!handler_query_int(q, "limit", PAGE, PAGE_MAX, &limit))
 		return;
-	if (audit_log_sign(q->server, clock_now(), &e) < 0) {
+	if (audit_log_sign(q->server, server_now(q->server), &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;
 	}

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "schema/contract.h"
 #include "server/handlers.h"
+#include "server/now.h"
 
 #define PAGE 200
 #define PAGE_MAX 1000
@@ -90,7 +90,7 @@ void operator_register(struct request *q)
 	struct server_batch b = { .count = 0 };
 	struct wanted wanted = { .q = NULL };
 	char subject[200], hex[DIGEST_HEX_LEN + 1], becomes[DIGEST_HEX_LEN + 20];
-	int64_t now = clock_now();
+	int64_t now = server_now(q->server);
 	struct json_writer w;
 	struct err e;
 

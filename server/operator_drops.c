@@ -133,7 +133,7 @@ void operator_drop(struct request *q)
 		return;
 	if (read_rules(d, rules, &w, &e) < 0)
 		reply_error(&q->reply, &e);
-	else if (control_drop(q->server, q->params[0], &w, server_now(q->server), &e) == 0)
+	else if (control_drop(q->server, q->params[0], &w, &e) == 0)
 		reply_drops(q, q->params[0]);
 	else if (w.refused == CONTROL_CHANGED)
 		reply_problem(&q->reply, PROBLEM_PRECONDITION, "%s", e.msg);

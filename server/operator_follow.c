@@ -1,5 +1,4 @@
 /* operator_follow: the vendors' repositories that are followed, and beginning the rollout of a bundle of theirs. */
-#include "base/clock.h"
 #include "server/follow.h"
 #include "server/handlers.h"
 
@@ -31,7 +30,7 @@ void operator_begin(struct request *q)
 		return;
 	if (json_want_int(d, d->root, "serial", 1, INT64_MAX, &serial, &e) < 0 ||
 	    json_may_text(d, d->root, "reason", REASON_LEN_MAX, &o.reason, &e) < 0 ||
-	    follow_begin(q->server, q->params[0], (uint64_t)serial, &o, clock_now(), &rollout, &e) < 0) {
+	    follow_begin(q->server, q->params[0], (uint64_t)serial, &o, &rollout, &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;
 	}

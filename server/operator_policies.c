@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "schema/embedded.h"
 #include "server/control.h"
 #include "server/handlers.h"
+#include "server/now.h"
 
 #define PAGE 200
 #define PAGE_MAX 1000
@@ -196,7 +196,7 @@ void operator_put_policy(struct request *q)
 	AUTO(policy) struct policy *p = NULL, *old = NULL;
 	const char *channel = q->params[0];
 	char tag[24], reason[REASON_LEN_MAX + 1] = "";
-	int64_t now = clock_now();
+	int64_t now = server_now(q->server);
 	uint64_t version = 0;
 	struct err e;
 

@@ -79,7 +79,6 @@ void operator_upload(struct request *q)
 struct publish {
 	struct server *s;
 	const char *who;
-	int64_t now;
 	struct json_doc *doc;
 	const char *channel, *reason;
 	int64_t serial;
@@ -316,9 +315,9 @@ static int make_visible(struct publish *p, const struct incoming *b, uint64_t *r
 
 	snprintf(role, sizeof role, "content-%s", p->channel);
 	if (!desk_lists(p->s->desk, role, b->path, &p->archive) &&
-	    desk_publish(p->s->desk, role, p->envelope->data, p->envelope->len, p->files, p->file_count, p->now, e) < 0)
+	    desk_publish(p->s->desk, role, p->envelope->data, p->envelope->len, p->files, p->file_count, server_now(p->s), e) < 0)
 		return e->code;
-	return incoming_start(p->s, b, p->trial, p->now, rollout, e);
+	return incoming_start(p->s, b, p->trial, rollout, e);
 }
 
 /* Checked, and others must sign: nothing of it is visible before they did. */
@@ -327,7 +326,7 @@ static void wait_for_signatures(struct request *q, const struct publish *p, cons
 	struct requests_info info;
 	struct err e;
 
-	if (requests_bundle_open(p->s, b, p->envelope, p->files, p->file_count, override, p->now, &info, &e) < 0)
+	if (requests_bundle_open(p->s, b, p->envelope, p->files, p->file_count, override, server_now(p->s), &info, &e) < 0)
 		reply_error(&q->reply, &e);
 	else
 		reply_done(q, p, 0, &info, 202);
@@ -363,7 +362,7 @@ static void publish(struct request *q, struct publish *p)
 		reply_done(q, p, rollout, NULL, 200);
 		return;
 	}
-	if (incoming_try(&p->trial, p->s, &b, &override, p->now, &e) < 0) {
+	if (incoming_try(&p->trial, p->s, &b, &override, &e) < 0) {
 		reply_error(&q->reply, &e);
 	} else if (trial_refuses(p->trial)) {
 		reply_findings(q, p);
@@ -382,7 +381,7 @@ void operator_publish(struct request *q)
 {
 	static const char *const members[] = { "channel", "serial", "digest", "role", "archive", "deltas", "reason", "allow_refused", "dry_run",
 						NULL };
-	struct publish p = { .s = q->server, .who = q->who, .now = server_now(q->server), .doc = handler_body(q, members) };
+	struct publish p = { .s = q->server, .who = q->who, .doc = handler_body(q, members) };
 
 	if (!p.doc)
 		return;

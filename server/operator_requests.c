@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "rollout/assignment.h"
 #include "server/handlers.h"
 #include "server/desk_requests.h"
@@ -308,7 +307,7 @@ void operator_withdraw_request(struct request *q)
 		}
 		snprintf(reason, sizeof reason, "withdrawn by an operator");
 	}
-	if ((handler_dry_run(q) ? can_withdraw(q, &e) : requests_withdraw(q->server, q->params[0], q->who, reason, clock_now(), &e)) < 0) {
+	if ((handler_dry_run(q) ? can_withdraw(q, &e) : requests_withdraw(q->server, q->params[0], q->who, reason, server_now(q->server), &e)) < 0) {
 		reply_error(&q->reply, &e);
 		return;
 	}

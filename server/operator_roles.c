@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "server/control.h"
 #include "server/desk_requests.h"
 #include "server/document_check.h"
 #include "server/floor_change.h"
 #include "server/handlers.h"
+#include "server/now.h"
 #include "server/recalls.h"
 #include "server/requests.h"
 
@@ -70,7 +70,7 @@ void operator_draft(struct request *q)
 	AUTO(buf) struct buf *envelope = NULL;
 	struct err e;
 
-	if (desk_draft(q->server->desk, q->params[0], clock_now(), &envelope, &e) < 0)
+	if (desk_draft(q->server->desk, q->params[0], server_now(q->server), &envelope, &e) < 0)
 		reply_error(&q->reply, &e);
 	else
 		raw_envelope(q, envelope);
@@ -210,7 +210,7 @@ static int publish(struct put *p, struct err *e)
 	    server_write(p->s, &b, e) < 0)
 		return e->code;
 	if (p->recalls)
-		recalls_halt(p->s, p->recalls->channel, p->recalls, p->who, "recalled", p->now);
+		recalls_halt(p->s, p->recalls->channel, p->recalls, p->who, "recalled");
 	return server_refresh_ringmap(p->s, e);
 }
 
@@ -292,7 +292,7 @@ void operator_put_role(struct request *q)
 {
 	static const char *const known[] = { "role", "targets", NULL };
 	AUTO(json) struct json_doc *d = handler_body(q, known);
-	__attribute__((cleanup(put_release))) struct put p = { .s = q->server, .role = q->params[0], .who = q->who, .why = q->why, .now = clock_now() };
+	__attribute__((cleanup(put_release))) struct put p = { .s = q->server, .role = q->params[0], .who = q->who, .why = q->why, .now = server_now(q->server) };
 	static const struct requests_info none;
 	struct requests_info info;
 	bool waits;

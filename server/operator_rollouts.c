@@ -330,7 +330,7 @@ static void give_order(struct request *q, uint64_t id, const struct json_doc *d,
 	    json_may_text(d, d->root, "ring", NAME_LEN_MAX, &wish.ring, &e) < 0 ||
 	    json_may_bool(d, d->root, "emergency", &wish.emergency, &e) < 0)
 		reply_error(&q->reply, &e);
-	else if (control_wish(q->server, id, &wish, server_now(q->server), &e) == 0)
+	else if (control_wish(q->server, id, &wish, &e) == 0)
 		operator_rollout(q);
 	else if (wish.refused == CONTROL_CHANGED)
 		reply_problem(&q->reply, PROBLEM_PRECONDITION, "%s", e.msg);
@@ -430,7 +430,7 @@ void operator_rollback(struct request *q)
 		reply_problem(&q->reply, PROBLEM_MALFORMED, "to is \"previous\", a serial or a digest");
 		return;
 	}
-	if (control_rollback(q->server, q->params[0], &b, server_now(q->server), &e) < 0) {
+	if (control_rollback(q->server, q->params[0], &b, &e) < 0) {
 		if (b.refused == CONTROL_CHANGED)
 			reply_problem(&q->reply, PROBLEM_PRECONDITION, "%s", e.msg);
 		else

@@ -10,16 +10,16 @@
 
 #define LOOKED_AT_MAX 64        /* rollouts that could be halted at once; the rest at the next look */
 
-static void halt(struct server *s, uint64_t id, const char *who, const char *reason, int64_t now)
+static void halt(struct server *s, uint64_t id, const char *who, const char *reason)
 {
 	struct err e;
 
 	/* A conflict: nothing of it is left to halt. */
-	if (control_order(s, id, NULL, ORDER_HALT, who, reason, now, &e) < 0 && e.code != ERR_CONFLICT)
+	if (control_order(s, id, NULL, ORDER_HALT, who, reason, &e) < 0 && e.code != ERR_CONFLICT)
 		log_error("rollout %" PRIu64 " of what was taken away: %s", id, e.msg);
 }
 
-void recalls_halt(struct server *s, const char *channel, const struct stops *taken, const char *who, const char *otherwise, int64_t now)
+void recalls_halt(struct server *s, const char *channel, const struct stops *taken, const char *who, const char *otherwise)
 {
 	for (size_t i = 0; taken && i < taken->count; i++) {
 		const struct stop_entry *t = &taken->entries[i];
@@ -33,7 +33,7 @@ void recalls_halt(struct server *s, const char *channel, const struct stops *tak
 		id = r ? r->id : 0;
 		pthread_mutex_unlock(&s->lock);
 		if (id)
-			halt(s, id, who, t->reason[0] ? t->reason : otherwise, now);
+			halt(s, id, who, t->reason[0] ? t->reason : otherwise);
 	}
 }
 
@@ -66,12 +66,12 @@ static size_t candidates(struct server *s, struct candidate out[LOOKED_AT_MAX])
 	return count;
 }
 
-void recalls_look(struct server *s, int64_t now)
+void recalls_look(struct server *s)
 {
 	struct candidate list[LOOKED_AT_MAX];
 	size_t count = candidates(s, list);
 
 	for (size_t i = 0; i < count; i++)
 		if (desk_stopped(s->desk, list[i].channel, &list[i].digest))
-			halt(s, list[i].id, "server", "it was stopped or recalled", now);
+			halt(s, list[i].id, "server", "it was stopped or recalled");
 }

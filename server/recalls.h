@@ -9,9 +9,9 @@
 #include "server/server.h"
 
 /* Halts rollouts of what this document takes away; `otherwise` is the reason of entries that give none. */
-void recalls_halt(struct server *s, const char *channel, const struct stops *taken, const char *who, const char *otherwise, int64_t now);
+void recalls_halt(struct server *s, const char *channel, const struct stops *taken, const char *who, const char *otherwise);
 
 /* The same from everything published here; for the ticker, whenever something was. */
-void recalls_look(struct server *s, int64_t now);
+void recalls_look(struct server *s);
 
 #endif

@@ -11,6 +11,7 @@
 #include "content/archive.h"
 #include "content/manifest.h"
 #include "server/handlers.h"
+#include "server/now.h"
 #include "server/requests_parts.h"
 #include "signing/repo.h"
 
@@ -285,10 +286,10 @@ static int refuse(struct ending *o, const char *why)
 }
 
 /* Sensors may have come and gone since it was brought. */
-static int try_again(struct server *s, struct kept_bundle *w, int64_t now, struct ending *o, struct err *e)
+static int try_again(struct server *s, struct kept_bundle *w, struct ending *o, struct err *e)
 {
 	const struct trial_override allowed = { w->allowed, w->allowed_count };
-	int got = incoming_try(&w->trial, s, &w->b, &allowed, now, e);
+	int got = incoming_try(&w->trial, s, &w->b, &allowed, e);
 
 	if (got == ERR_REFUSED || got == ERR_FORMAT)
 		return refuse(o, e->msg);
@@ -300,7 +301,7 @@ static int try_again(struct server *s, struct kept_bundle *w, int64_t now, struc
 }
 
 /* With `requests` held: it may have been withdrawn while the bundle was tried. */
-static int publish_role(struct server *s, const struct kept_bundle *w, int64_t now, struct ending *o, struct err *e)
+static int publish_role(struct server *s, const struct kept_bundle *w, struct ending *o, struct err *e)
 {
 	const struct sigreq_draft *d = &w->q->drafts[0];
 	AUTO(sigreq) struct sigreq *q = NULL;
@@ -315,11 +316,11 @@ static int publish_role(struct server *s, const struct kept_bundle *w, int64_t n
 	/* A server that died in between had published it already. */
 	if (requests_is_published(s, w->q))
 		return 0;
-	return desk_publish(s->desk, d->role, d->draft->raw->data, d->draft->raw->len, w->files, w->file_count, now, e);
+	return desk_publish(s->desk, d->role, d->draft->raw->data, d->draft->raw->len, w->files, w->file_count, server_now(s), e);
 }
 
 /* All but the request's own row; an error is trouble that may pass. */
-static int bring_out(struct server *s, struct kept_bundle *w, int64_t now, struct ending *o, struct err *e)
+static int bring_out(struct server *s, struct kept_bundle *w, struct ending *o, struct err *e)
 {
 	bool same = false;
 	uint64_t rollout;
@@ -332,13 +333,13 @@ static int bring_out(struct server *s, struct kept_bundle *w, int64_t now, struc
 		return refuse(o, e->msg);
 	if (got < 0 || same)
 		return got;
-	got = try_again(s, w, now, o, e);
+	got = try_again(s, w, o, e);
 	if (got < 0 || o->end == END_REFUSED)
 		return got;
 	pthread_mutex_lock(&s->requests);
-	got = publish_role(s, w, now, o, e);
+	got = publish_role(s, w, o, e);
 	pthread_mutex_unlock(&s->requests);
-	return got < 0 || o->end == END_GONE ? got : incoming_start(s, &w->b, w->trial, now, &rollout, e);
+	return got < 0 || o->end == END_GONE ? got : incoming_start(s, &w->b, w->trial, &rollout, e);
 }
 
 /* With `requests` held. */
@@ -393,7 +394,7 @@ static int finish(struct server *s, const char *id, const char *who, int64_t now
 	pthread_mutex_unlock(&s->requests);
 	if (got < 0 || !w)
 		return got;
-	got = bring_out(s, w, now, &o, &trouble);
+	got = bring_out(s, w, &o, &trouble);
 	pthread_mutex_lock(&s->requests);
 	got = settle(s, w, got, &o, who, now, info, &trouble, e);
 	pthread_mutex_unlock(&s->requests);

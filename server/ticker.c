@@ -183,10 +183,10 @@ static void tick(struct ticker *t)
 	now = look_at_time(t);
 	tell(t, DUTY_RINGMAP, server_refresh_ringmap(t->server, &e), &e);
 	tell(t, DUTY_OPERATORS, server_import_operators(t->server, &e), &e);
-	control_tick(t->server, now);
+	control_tick(t->server);
 	if (desk_timestamp(t->server->desk) != t->timestamp) {
 		t->timestamp = desk_timestamp(t->server->desk);
-		recalls_look(t->server, now);
+		recalls_look(t->server);
 	}
 	tell(t, DUTY_RENEW, renew(t, now, &e), &e);
 	tell(t, DUTY_REQUESTS, look_after_requests(t, now, &e), &e);

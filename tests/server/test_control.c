@@ -263,7 +263,7 @@ static void a_contract_that_refuses_in_the_first_ring_holds_it(void **state)
 	r = again(w, 1);
 	tick(w);
 	assert_state(r, 0, RING_HELD);
-	assert_ok(control_order(w->s, r->id, NULL, ORDER_RESUME, "alice", "known", clock_now(), &e));
+	assert_ok(control_order(w->s, r->id, NULL, ORDER_RESUME, "alice", "known", &e));
 	assert_state(r, 0, RING_OFFERING);
 }
 
@@ -273,17 +273,17 @@ static void people_pause_resume_and_abort(void **state)
 	struct rollout *r = publish(w, 1);
 	struct err e;
 
-	assert_ok(control_order(w->s, r->id, "canary", ORDER_PAUSE, "alice", "lunch", clock_now(), &e));
+	assert_ok(control_order(w->s, r->id, "canary", ORDER_PAUSE, "alice", "lunch", &e));
 	assert_state(r, 0, RING_HELD);
 	assert_false(gets_permit(w, machine_of(w, "canary", 0), &r->bundle.digest));
-	assert_refused(control_order(w->s, r->id, "canary", ORDER_PAUSE, "alice", "again", clock_now(), &e), ERR_CONFLICT, "nothing to pause");
-	assert_ok(control_order(w->s, r->id, NULL, ORDER_RESUME, "alice", "back", clock_now(), &e));
+	assert_refused(control_order(w->s, r->id, "canary", ORDER_PAUSE, "alice", "again", &e), ERR_CONFLICT, "nothing to pause");
+	assert_ok(control_order(w->s, r->id, NULL, ORDER_RESUME, "alice", "back", &e));
 	assert_state(r, 0, RING_OFFERING);
 	assert_true(gets_permit(w, machine_of(w, "canary", 0), &r->bundle.digest));
-	assert_ok(control_order(w->s, r->id, NULL, ORDER_ABORT, "alice", "no", clock_now(), &e));
+	assert_ok(control_order(w->s, r->id, NULL, ORDER_ABORT, "alice", "no", &e));
 	for (int i = 0; i < 3; i++)
 		assert_state(r, i, RING_ABORTED);
-	assert_refused(control_order(w->s, 77, NULL, ORDER_HALT, "alice", "x", clock_now(), &e), ERR_NOT_FOUND, "77");
+	assert_refused(control_order(w->s, 77, NULL, ORDER_HALT, "alice", "x", &e), ERR_NOT_FOUND, "77");
 	/* what was aborted is not what the next one goes back to */
 	r = publish(w, 2);
 	assert_true(digest_is_zero(&r->stages[0].previous.digest));
@@ -296,16 +296,16 @@ static void a_rollback_names_older_bytes_with_a_grant(void **state)
 	struct control_back b = { .who = "alice", .reason = "false positives", .dry_run = true };
 	struct err e;
 
-	assert_refused(control_rollback(w->s, "edr", &b, clock_now(), &e), ERR_NOT_FOUND, "edr");
+	assert_refused(control_rollback(w->s, "edr", &b, &e), ERR_NOT_FOUND, "edr");
 	ring_survives(w, first, "canary");
 	live(w, 3600);
 	second = publish(w, 2);
 	assigned_to(w, "canary", &second->bundle.digest, false);
-	assert_ok(control_rollback(w->s, "edr", &b, clock_now(), &e));
+	assert_ok(control_rollback(w->s, "edr", &b, &e));
 	assert_int_equal(b.found.serial, 1);
 	assigned_to(w, "canary", &second->bundle.digest, false);        /* so far it was only asked */
 	b.dry_run = false;
-	assert_ok(control_rollback(w->s, "edr", &b, clock_now(), &e));
+	assert_ok(control_rollback(w->s, "edr", &b, &e));
 	assert_int_equal(b.found.serial, 1);
 	assert_state(second, 0, RING_ABORTED);
 	assigned_to(w, "canary", &first->bundle.digest, true);

@@ -8,7 +8,7 @@ static int wish(struct world *w, struct rollout *r, enum control_order order, co
 	struct identity identity = { .count = 1, .grants = { { .roles = roles } } };
 
 	*out = (struct control_wish){ .order = order, .who = who, .identity = &identity, .reason = "looked at it" };
-	return control_wish(w->s, r->id, out, clock_now(), e);
+	return control_wish(w->s, r->id, out, e);
 }
 
 static struct rollout *at_early(struct world *w, const char *rings)
@@ -127,22 +127,22 @@ static void the_emergency_lane_has_approvers_of_its_own(void **state)
 	world_policy(w, TWO);
 	r = publish(w, 1);
 	said = (struct control_wish){ .order = ORDER_APPROVE, .emergency = true, .who = "alice", .reason = "now" };
-	assert_refused(control_wish(w->s, r->id, &said, clock_now(), &e), ERR_CONFLICT, "nothing to approve");
+	assert_refused(control_wish(w->s, r->id, &said, &e), ERR_CONFLICT, "nothing to approve");
 	assert_ok(wish(w, r, ORDER_EMERGENCY, "oscar", MAY(OPERATOR), &said, &e));
 	assert_refused(wish(w, r, ORDER_EMERGENCY, "otto", MAY(OPERATOR), &said, &e), ERR_CONFLICT, "nothing to emergency");
 	said = (struct control_wish){ .order = ORDER_APPROVE, .emergency = true, .who = "oscar", .reason = "now" };
-	assert_refused(control_wish(w->s, r->id, &said, clock_now(), &e), ERR_AUTH, "asked for the emergency lane");
+	assert_refused(control_wish(w->s, r->id, &said, &e), ERR_AUTH, "asked for the emergency lane");
 	said.who = "vendor";
-	assert_refused(control_wish(w->s, r->id, &said, clock_now(), &e), ERR_AUTH, "another has to approve");
+	assert_refused(control_wish(w->s, r->id, &said, &e), ERR_AUTH, "another has to approve");
 	said.who = "alice";
 	said.dry_run = true;
-	assert_ok(control_wish(w->s, r->id, &said, clock_now(), &e));
+	assert_ok(control_wish(w->s, r->id, &said, &e));
 	assert_int_equal(rollout_approvals(r, ROLLOUT_WHOLE, APPROVAL_EMERGENCY), 0);
 	said.dry_run = false;
-	assert_ok(control_wish(w->s, r->id, &said, clock_now(), &e));
+	assert_ok(control_wish(w->s, r->id, &said, &e));
 	assert_int_equal(rollout_emergency(r), 0);
 	said.who = "carol";
-	assert_ok(control_wish(w->s, r->id, &said, clock_now(), &e));
+	assert_ok(control_wish(w->s, r->id, &said, &e));
 	assert_true(rollout_emergency(r) > 0);
 }
 

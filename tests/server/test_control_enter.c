@@ -182,7 +182,7 @@ static void agree_to_the_lane(struct world *w, struct rollout *r, const char *wh
 	struct control_wish wish = { .order = ORDER_APPROVE, .emergency = true, .who = who, .reason = "it is exploited" };
 	struct err e;
 
-	assert_ok(control_wish(w->s, r->id, &wish, clock_now(), &e));
+	assert_ok(control_wish(w->s, r->id, &wish, &e));
 }
 
 static void answer_has(struct world *w, void (*handler)(struct request *), const char *param, const char *words)
@@ -209,7 +209,7 @@ static void the_emergency_lane_waits_for_nothing_but_its_people_and_its_evidence
 	one = publish(w, 1);
 	two = publish(w, 2);
 	assert_true(gets_permit(w, machine_of(w, "canary", 0), &one->bundle.digest));
-	assert_ok(control_order(w->s, two->id, NULL, ORDER_EMERGENCY, "alice", "it is exploited", clock_now(), &e));
+	assert_ok(control_order(w->s, two->id, NULL, ORDER_EMERGENCY, "alice", "it is exploited", &e));
 	agree_to_the_lane(w, two, "bob");
 	agree_to_the_lane(w, two, "bob");
 	tick(w);
@@ -248,7 +248,7 @@ static void an_emergency_that_crashes_the_first_ring_is_halted(void **state)
 
 	world_policy(w, "{\"name\":\"canary\"},{\"name\":\"early\"}");
 	r = publish(w, 1);
-	assert_ok(control_order(w->s, r->id, NULL, ORDER_EMERGENCY, "alice", "it is exploited", clock_now(), &e));
+	assert_ok(control_order(w->s, r->id, NULL, ORDER_EMERGENCY, "alice", "it is exploited", &e));
 	agree_to_the_lane(w, r, "bob");
 	agree_to_the_lane(w, r, "carol");
 	assert_true(gets_permit(w, m, &r->bundle.digest));

@@ -5,9 +5,9 @@ static void stop(struct world *w, const struct rollout *r)
 {
 	struct err e;
 
-	assert_ok(control_order(w->s, r->id, NULL, ORDER_HALT, "alice", "it hurts", clock_now(), &e));
+	assert_ok(control_order(w->s, r->id, NULL, ORDER_HALT, "alice", "it hurts", &e));
 	assert_true(desk_stopped(w->s->desk, "edr", &r->bundle.digest));
-	assert_refused(control_order(w->s, r->id, NULL, ORDER_HALT, "alice", "again", clock_now(), &e), ERR_CONFLICT, "nothing to halt");
+	assert_refused(control_order(w->s, r->id, NULL, ORDER_HALT, "alice", "again", &e), ERR_CONFLICT, "nothing to halt");
 }
 
 /* It passes the first ring. */
@@ -26,7 +26,7 @@ static void back_to(struct world *w, uint64_t serial)
 	struct control_back back = { .serial = serial, .who = "alice", .reason = "false positives" };
 	struct err e;
 
-	assert_ok(control_rollback(w->s, "edr", &back, clock_now(), &e));
+	assert_ok(control_rollback(w->s, "edr", &back, &e));
 }
 
 static int count_stops(const struct store_chain *row, void *arg, struct err *e)
@@ -56,9 +56,9 @@ static void what_was_given_up_runs_on_and_can_be_stopped(void **state)
 	struct err e;
 
 	assert_true(gets_permit(w, machine_of(w, "canary", 0), &bad->bundle.digest));
-	assert_ok(control_order(w->s, bad->id, NULL, ORDER_ABORT, "alice", "no", clock_now(), &e));
+	assert_ok(control_order(w->s, bad->id, NULL, ORDER_ABORT, "alice", "no", &e));
 	assigned_to(w, "canary", &bad->bundle.digest, false);
-	assert_ok(control_wish(w->s, bad->id, &ask, clock_now(), &e));
+	assert_ok(control_wish(w->s, bad->id, &ask, &e));
 	assert_false(desk_stopped(w->s->desk, "edr", &bad->bundle.digest));
 	stop(w, bad);
 	assigned_to(w, "canary", &good->bundle.digest, true);
@@ -93,8 +93,8 @@ static void what_was_superseded_can_be_stopped_and_its_ring_keeps_the_newer_one(
 	struct rollout *old = passes(w, 1), *now = publish(w, 2);
 	struct err e;
 
-	assert_ok(control_order(w->s, old->id, NULL, ORDER_PAUSE, "alice", "wait", clock_now(), &e));
-	assert_ok(control_order(w->s, old->id, NULL, ORDER_ABORT, "alice", "no", clock_now(), &e));
+	assert_ok(control_order(w->s, old->id, NULL, ORDER_PAUSE, "alice", "wait", &e));
+	assert_ok(control_order(w->s, old->id, NULL, ORDER_ABORT, "alice", "no", &e));
 	assert_state(old, 0, RING_SUPERSEDED);
 	stop(w, old);
 	assigned_to(w, "canary", &now->bundle.digest, false);
@@ -128,7 +128,7 @@ static void a_server_killed_after_the_stop_takes_the_assignment_back(void **stat
 	struct motive m = { .cause = "operator", .sentence = "it hurts", .who = "alice" };
 	struct err e;
 
-	assert_ok(control_order(w->s, bad->id, NULL, ORDER_ABORT, "alice", "no", clock_now(), &e));
+	assert_ok(control_order(w->s, bad->id, NULL, ORDER_ABORT, "alice", "no", &e));
 	pthread_mutex_lock(&w->s->control);
 	assert_ok(control_stop(w->s, bad, &m, clock_now(), &e));
 	pthread_mutex_unlock(&w->s->control);

@@ -9,7 +9,7 @@ static int order(struct world *w, size_t count, bool undo, const char *match, bo
 {
 	struct control_drop d = { .rules = two, .count = count, .undo = undo, .dry_run = dry_run, .who = "alice", .reason = "false positives",
 				  .match = match };
-	int got = control_drop(w->s, "edr", &d, clock_now(), e);
+	int got = control_drop(w->s, "edr", &d, e);
 
 	assert_int_equal(d.refused == CONTROL_CHANGED, got == ERR_CONFLICT);
 	return got;
@@ -88,12 +88,12 @@ static void the_way_back_keeps_what_is_left_out(void **state)
 	bad = publish(w, 2);
 	assert_state(bad, 0, RING_OFFERING);
 	report(w, machine_of(w, "canary", 0), &bad->bundle.digest, "armed", "");
-	assert_ok(control_order(w->s, bad->id, NULL, ORDER_HALT, "alice", "it hurts", clock_now(), &e));
+	assert_ok(control_order(w->s, bad->id, NULL, ORDER_HALT, "alice", "it hurts", &e));
 	assigned_to(w, "canary", &good->bundle.digest, true);
 	assert_string_equal(left_out(w, "canary"), "ipc-0001 ");
 	assert_string_equal(left_out(w, "early"), "ipc-0001 ");
 	bad = publish(w, 3);
-	assert_ok(control_rollback(w->s, "edr", &back, clock_now(), &e));
+	assert_ok(control_rollback(w->s, "edr", &back, &e));
 	assigned_to(w, "canary", &good->bundle.digest, true);
 	assert_string_equal(left_out(w, "canary"), "ipc-0001 ");
 }
@@ -212,15 +212,15 @@ static void another_attempt_is_signed_for_every_ring_that_has_the_bundle(void **
 	AUTO(assignment) struct assignment *a = NULL;
 	struct err e;
 
-	assert_ok(control_order(w->s, r->id, NULL, ORDER_RETRY, "alice", "the disk was full", clock_now(), &e));
+	assert_ok(control_order(w->s, r->id, NULL, ORDER_RETRY, "alice", "the disk was full", &e));
 	assert_int_equal(r->attempt, 2);
 	assert_ok(desk_assignment(w->s->desk, "early", "edr", &a, &e));
 	assert_int_equal(a->attempt, 2);
 	world_reopen(w);
 	r = again(w, 1);
 	assert_int_equal(r->attempt, 2);
-	assert_ok(control_order(w->s, r->id, NULL, ORDER_HALT, "alice", "it hurts", clock_now(), &e));
-	assert_refused(control_order(w->s, r->id, NULL, ORDER_RETRY, "alice", "again", clock_now(), &e), ERR_CONFLICT, "nothing to retry");
+	assert_ok(control_order(w->s, r->id, NULL, ORDER_HALT, "alice", "it hurts", &e));
+	assert_refused(control_order(w->s, r->id, NULL, ORDER_RETRY, "alice", "again", &e), ERR_CONFLICT, "nothing to retry");
 }
 
 int main(void)

@@ -566,7 +566,7 @@ static void the_deadline_holds_and_asks_and_a_person_lets_it_go_on(void **state)
 	assert_state(r, 0, RING_HELD);
 	assert_string_equal(r->stages[0].cause, "deadline");
 	assert_non_null(strstr(r->stages[0].sentence, "alpine-3/7.11/C"));
-	assert_ok(control_order(w->s, r->id, "canary", ORDER_RESUME, "tester", "nobody has alpine", clock_now(), &e));
+	assert_ok(control_order(w->s, r->id, "canary", ORDER_RESUME, "tester", "nobody has alpine", &e));
 	live(w, 3600 + INTERVAL);
 	assert_state(r, 0, RING_PASSED);
 }

@@ -53,7 +53,7 @@ static inline void world_reopen(struct world *w)
 
 static inline void tick(struct world *w)
 {
-	control_tick(w->s, clock_now());
+	control_tick(w->s);
 }
 
 static inline void pass_time(int64_t seconds)
@@ -174,7 +174,7 @@ static inline struct rollout *publish(struct world *w, uint64_t serial)
 
 	bundle_path(path, "edr", serial);
 	hash_bytes(&b.digest, &serial, sizeof serial);
-	assert_ok(control_start(w->s, &b, clock_now(), &id, &e));
+	assert_ok(control_start(w->s, &b, &id, &e));
 	return rollouts_find(&w->s->rollouts, id);
 }
 
