@@ -272,6 +272,13 @@ void background_look(struct server *s, int64_t now)
 			choose(s, r, now);
 }
 
+void background_moved(struct background *b, int64_t by)
+{
+	b->next += b->next ? by : 0;
+	for (size_t i = 0; i < b->watched_count; i++)
+		b->watched[i].facts.offered += by;
+}
+
 /* ---- the store ---- */
 
 #define ROWS 64

@@ -24,6 +24,8 @@ void background_close(struct background *b);    /* NULL is fine */
 
 /* Judges who is watched, and chooses others. With `lock`. */
 void background_look(struct server *s, int64_t now);
+/* The clock jumped by so much: who is watched is so for as long as was meant. With `lock`. */
+void background_moved(struct background *b, int64_t by);
 /* What came of it since the last time goes to the store. Takes `lock`. */
 int background_fold(struct server *s, struct err *e) MUST_CHECK;
 

@@ -1,4 +1,5 @@
 /* control_clock: a jump of the clock that is believed leaves every duration as long as it is. */
+#include "server/background.h"
 #include "server/control_parts.h"
 #include "server/now.h"
 
@@ -28,6 +29,7 @@ static void move_stage(struct stage *g, int64_t by)
 	shift(&g->effects_due, by);
 	for (uint32_t i = 0; i < g->count; i++)
 		move_offer(&g->offers[i].facts, by);
+	waitlist_moved(&g->waiting, by);
 }
 
 /* When they were last heard of, as if the clock had been right then. */
@@ -60,7 +62,9 @@ static void committed(struct write *w)
 		for (size_t i = 0; i < r->policy->count; i++)
 			move_stage(&r->stages[i], m->by);
 	move_fleet(&s->fleet, m->by);
+	background_moved(s->background, m->by);
 	shift(&s->quiet_until, m->by);
+	shift(&s->started, m->by);
 	now_believe(s, m->after);
 	pthread_mutex_unlock(&s->lock);
 }

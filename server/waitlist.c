@@ -108,6 +108,13 @@ struct waiting *waitlist_next(const struct waitlist *l, const struct waiting *w)
 	return i < buckets(l) ? l->buckets[i] : NULL;
 }
 
+void waitlist_moved(struct waitlist *l, int64_t by)
+{
+	for (size_t i = 0; i < buckets(l); i++)
+		for (struct waiting *w = l->buckets[i]; w; w = w->next)
+			w->asked += w->asked ? by : 0;
+}
+
 int64_t waitlist_ahead(const struct waitlist *l, const struct device *d, uint64_t order, int64_t since, int64_t enough)
 {
 	size_t last = l->buckets ? bucket_of(l->bits, order) : 0;

@@ -39,6 +39,9 @@ void waitlist_remove(struct waitlist *l, const struct device *d, uint64_t order)
 /* The first (after NULL) or the next one, in no particular order. */
 struct waiting *waitlist_next(const struct waitlist *l, const struct waiting *w);
 
+/* The clock jumped by so much, and when they asked with it. */
+void waitlist_moved(struct waitlist *l, int64_t by);
+
 /* How many others of a smaller order asked at `since` or later and may be offered something; stops counting at `enough`. */
 int64_t waitlist_ahead(const struct waitlist *l, const struct device *d, uint64_t order, int64_t since, int64_t enough);
 

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "server/background.h"
 #include "server/now.h"
 #include "world.h"
 
@@ -11,6 +12,7 @@
 /* What durations are counted from. */
 struct times {
 	int64_t changed, began, open, over, heard, issued, made, due;
+	int64_t started, asked;         /* in memory alone */
 };
 
 static int see_delivery(const struct store_delivery *d, void *arg, struct err *e)
@@ -28,9 +30,11 @@ static struct times look(struct world *w, uint64_t id)
 	const struct rollout *r = again(w, id);
 	const struct device *d = fleet_find(&w->s->fleet, w->machines[0].id);
 	struct times t = { .changed = r->stages[0].changed, .began = r->stages[0].began, .over = r->stages[0].offers[0].facts.offered,
-			   .open = r->stages[0].offers[1].facts.offered, .heard = d->last_seen, .issued = d->issued };
+			   .open = r->stages[0].offers[1].facts.offered, .heard = d->last_seen, .issued = d->issued, .started = w->s->started };
+	const struct waiting *waits = waitlist_next(&r->stages[0].waiting, NULL);
 	struct err e;
 
+	t.asked = waits ? waits->asked : 0;
 	assert_ok(store_each_delivery(w->s->store, "desk", false, 0, 1, see_delivery, &t, &e));
 	return t;
 }
@@ -79,12 +83,17 @@ static void a_jump_moves_store_and_memory_alike_and_is_kept_with_them(void **sta
 	struct err e;
 
 	for (size_t i = 0; i < ARRAY_LEN(jumps); i++) {
-		struct times was = look(w, id), now, later;
+		struct waiting *waits = waitlist_put(&again(w, id)->stages[0].waiting, fleet_find(&w->s->fleet, w->machines[2].id), 7);
 		struct clockwatch after = { .now = clock_now(), .ticks_ms = clock_ticks_ms() };
+		struct times was, now, later;
 
+		waits->asked = clock_now();
+		was = look(w, id);
 		assert_ok(control_clock_moved(w->s, jumps[i], &after, &e));
 		now = look(w, id);
 		moved(&was, &now, jumps[i]);
+		assert_int_equal(now.started, was.started + jumps[i]);
+		assert_int_equal(now.asked, was.asked + jumps[i]);
 		world_reopen(w);
 		later = look(w, id);
 		moved(&was, &later, jumps[i]);
@@ -115,11 +124,37 @@ static void a_jump_that_the_store_does_not_take_moves_nothing_and_is_not_believe
 	moved(&was, &now, 0);
 }
 
+/* They were heard of in time, and for a second only: that says nothing of the content that they do not have. */
+static void who_is_watched_without_an_offer_did_not_survive_a_jump(void **state)
+{
+	struct world *w = *state;
+	struct clockwatch after;
+	struct rollout *r;
+	int64_t placebos, lost;
+	struct err e;
+
+	world_policy(w, RINGS);
+	for (int i = 0; i < DEVICES; i++)
+		add_machine(w, "canary");
+	pass_time(2 * INTERVAL);
+	all_check_in(w);
+	r = publish(w, 1);
+	tick(w);
+	after = (struct clockwatch){ .now = clock_now() + 3 * DAY, .ticks_ms = clock_ticks_ms() };
+	assert_ok(control_clock_moved(w->s, 3 * DAY, &after, &e));
+	pass_time(61);
+	tick(w);
+	background_figures(w->s->background, "edr", "canary", r->stages[0].policy->observe_s, server_now(w->s), &placebos, &lost);
+	assert_int_equal(placebos, 0);
+	assert_int_equal(lost, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_jump_moves_store_and_memory_alike_and_is_kept_with_them, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_jump_that_the_store_does_not_take_moves_nothing_and_is_not_believed, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_is_watched_without_an_offer_did_not_survive_a_jump, setup, teardown),
 	};
 
 	return world_clock() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
