@@ -88,6 +88,8 @@ bool control_can_stop(const struct server *s, const struct rollout *r);
 int control_stop(struct server *s, struct rollout *r, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
 /* control_reissue.c: rings that shall leave other rules out, or try again, or whose bundle is stopped. */
 int control_reissue(struct server *s, int64_t now, struct err *e) MUST_CHECK;
+/* A rollout asks for this ring's signature; one place has one open request, so nobody else asks meanwhile. */
+bool control_awaits(const struct server *s, const char *channel, const char *ring);
 /* The first ring's published assignment; ERR_NOT_FOUND. The caller frees. */
 int control_first(struct server *s, const char *channel, struct assignment **out, struct err *e) MUST_CHECK;
 /* a leaves out what the channel does; borrowed from *first, which the caller frees afterwards. */

@@ -45,16 +45,27 @@ int control_leave_out(struct server *s, struct assignment *a, struct assignment 
 	return 0;
 }
 
-/* Another act will sign for this ring, with these rules left out; one place has one open request. */
-static bool busy(const struct server *s, const char *channel, const char *ring)
+/* As control_act() goes by it: what came back with a backup is halted, and asks for nothing new. */
+static bool any_acts(const struct server *s, const char *channel, const char *ring, enum ring_state state)
 {
 	for (struct rollout *r = s->rollouts.newest; r; r = r->older) {
 		const struct stage *g = strcmp(r->channel, channel) == 0 ? rollout_stage(r, ring) : NULL;
 
-		if (g && (g->state == RING_AWAITING_SIGNATURE || g->state == RING_HALTED))
+		if (g && g->state == state && (state == RING_HALTED || !r->restored))
 			return true;
 	}
 	return false;
+}
+
+bool control_awaits(const struct server *s, const char *channel, const char *ring)
+{
+	return any_acts(s, channel, ring, RING_AWAITING_SIGNATURE);
+}
+
+/* Another act will sign for this ring, with these rules left out. */
+static bool busy(const struct server *s, const char *channel, const char *ring)
+{
+	return control_awaits(s, channel, ring) || any_acts(s, channel, ring, RING_HALTED);
 }
 
 static int is_of(const struct store_rollback *row, void *arg, struct err *e)
@@ -106,19 +117,19 @@ static int ring(struct server *s, const char *channel, const char *name, const s
 static int channel(struct server *s, const struct rollout *newest, int64_t now, bool *agreed, struct err *e)
 {
 	AUTO(assignment) struct assignment *first = NULL;
-	int got = control_clear_stopped(s, newest, now, e);
+	int got = store_each_rollback(s->store, is_of, (void *)newest->channel, e);
 
+	if (got != 0) { /* it signs for every ring */
+		*agreed = false;
+		return MIN(got, 0);
+	}
+	got = control_clear_stopped(s, newest, now, e);
 	if (got < 0)
 		return got;
 	*agreed = *agreed && got == 0;
 	got = control_first(s, newest->channel, &first, e);
 	if (got < 0)    /* nothing to agree with */
 		return got == ERR_NOT_FOUND ? 0 : got;
-	got = store_each_rollback(s->store, is_of, (void *)newest->channel, e);
-	if (got != 0) {
-		*agreed = false;
-		return MIN(got, 0);
-	}
 	for (size_t i = 0; i < newest->policy->count; i++) {
 		got = ring(s, newest->channel, newest->policy->rings[i].name, first, now, e);
 		if (got < 0)

@@ -101,7 +101,7 @@ static bool halts_itself(const struct stage *g)
 	return g && (state_armed(g->state) || g->state == RING_HALTED);
 }
 
-/* 1: it waits for signatures, or for a halt. */
+/* 1: it waits for signatures, of the way back or of what comes instead, or for a halt. */
 static int clear_ring(struct server *s, const char *channel, const char *ring, int64_t now, struct err *e)
 {
 	AUTO(assignment) struct assignment *current = NULL;
@@ -117,7 +117,7 @@ static int clear_ring(struct server *s, const char *channel, const char *ring, i
 		return 0;
 	r = rollouts_of(&s->rollouts, channel, &current->bundle.digest);
 	g = r ? rollout_stage(r, ring) : NULL;
-	if (halts_itself(g))
+	if (halts_itself(g) || control_awaits(s, channel, ring))
 		return 1;
 	snprintf(why, sizeof why, "serial %llu is stopped", (unsigned long long)current->bundle.serial);
 	return g ? control_take_back(s, g, why, now, &info, e) : unassign(s, ring, channel, why, now, &info, e);

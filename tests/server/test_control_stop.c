@@ -138,6 +138,45 @@ static void a_server_killed_after_the_stop_takes_the_assignment_back(void **stat
 	assigned_to(w, "canary", &again(w, 1)->bundle.digest, true);
 }
 
+static int count_request(const struct store_request *row, void *arg, struct err *e)
+{
+	int *n = arg;
+
+	(void)row;
+	(void)e;
+	++*n;
+	return 0;
+}
+
+static void a_stop_leaves_the_request_for_what_comes_instead(void **state)
+{
+	struct world *w = *state;
+	AUTO_FREE char *key = fixture_path(w->f, "data/keys/ring-canary.pem");
+	AUTO_FREE char *away = fixture_path(w->f, "ring-canary.pem");
+	struct rollout *bad = publish(w, 1), *fix;
+	int count = 0;
+	struct err e;
+
+	assert_ok(control_order(w->s, bad->id, NULL, ORDER_ABORT, "alice", "no", &e));
+	assigned_to(w, "canary", &bad->bundle.digest, false);
+	assert_int_equal(rename(key, away), 0);
+	world_reopen(w);
+	fix = publish(w, 2);
+	tick(w);
+	assert_state(fix, 0, RING_AWAITING_SIGNATURE);
+	stop(w, again(w, 1));
+	for (int i = 0; i < 3; i++)
+		tick(w);
+	assert_ok(store_each_request(w->s->store, -1, count_request, &count, &e));
+	assert_int_equal(count, 1);
+	/* nothing comes instead: then the stopped one goes */
+	assert_ok(control_order(w->s, fix->id, NULL, ORDER_ABORT, "alice", "no", &e));
+	assert_int_equal(rename(away, key), 0);
+	world_reopen(w);
+	tick(w);
+	not_assigned(w, "canary");
+}
+
 static void a_rollback_ends_when_its_bundle_is_stopped_meanwhile(void **state)
 {
 	struct world *w = *state;
@@ -170,6 +209,7 @@ int main(void)
 		T(what_was_superseded_can_be_stopped_and_its_ring_keeps_the_newer_one),
 		T(what_waits_for_its_ring_can_be_stopped_and_never_enters),
 		T(a_server_killed_after_the_stop_takes_the_assignment_back),
+		T(a_stop_leaves_the_request_for_what_comes_instead),
 		T(a_rollback_ends_when_its_bundle_is_stopped_meanwhile),
 	};
 
