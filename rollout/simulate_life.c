@@ -153,8 +153,8 @@ static void turns_silent(struct sim_ring *g, uint32_t i, const struct sim_endpoi
 
 	fell_silent(g, true, offered(g, s, minute), waiting(g, s, minute));
 	less(&s->heard);
-	if (!p->hit)
-		speaks = sim_until(p, (int)MIN(heard + p->kind->silent_s / 60, SIM_NEVER), true);
+	if (!p->hit)    /* silence is rounded up, and it may have spoken in this very minute */
+		speaks = sim_until(p, (int)MIN(MAX(heard + p->kind->silent_s / 60, minute), SIM_NEVER), true);
 	plan_at(g, i, MIN(lost, speaks), speaks < lost ? SPEAKS : LOST);
 }
 
