@@ -105,6 +105,7 @@ static int keep(struct server *s, const struct store_answer *a, struct err *e)
 /* A disk that takes no answer does not take its end either: it goes when the key comes again, or with a sweep. */
 struct idempotency_left {
 	struct idempotency_left *next;
+	bool going;                     /* somebody is about it: nobody else is */
 	char who[ACCESS_WHO_MAX + 1], key[IDEMPOTENCY_KEY_MAX + 1];
 };
 
@@ -125,48 +126,61 @@ static void leave_behind(struct server *s, const char *who, const char *key)
 	pthread_mutex_unlock(&s->keying);
 }
 
-/* NULL: any. The caller frees it, or leaves it behind again. */
-static struct idempotency_left *take_left(struct server *s, const char *who, const char *key)
-{
-	struct idempotency_left *l, **at;
-
-	pthread_mutex_lock(&s->keying);
-	for (at = &s->left; *at && key && (strcmp((*at)->key, key) || strcmp((*at)->who, who)); at = &(*at)->next)
-		;
-	l = *at;
-	if (l)
-		*at = l->next;
-	pthread_mutex_unlock(&s->keying);
-	return l;
-}
-
 static int forget(struct server *s, const char *who, const char *key, struct err *e)
 {
-	if (keep(s, &(const struct store_answer){ .who = who, .key = key, .status = STORE_ANSWER_NONE }, e) == 0)
-		return 0;
-	leave_behind(s, who, key);
-	return e->code;
+	return keep(s, &(const struct store_answer){ .who = who, .key = key, .status = STORE_ANSWER_NONE }, e);
+}
+
+/* Listed until its row is gone: who finds the row knows that it is no answer. */
+static int forget_this(struct server *s, struct idempotency_left *l, struct err *e)
+{
+	struct idempotency_left **at;
+	int got = forget(s, l->who, l->key, e);
+
+	pthread_mutex_lock(&s->keying);
+	l->going = false;
+	for (at = &s->left; got == 0 && *at != l; at = &(*at)->next)
+		;
+	if (got == 0)
+		*at = l->next;
+	pthread_mutex_unlock(&s->keying);
+	if (got == 0)
+		free(l);
+	return got;
 }
 
 /* An attempt that failed for want of a store left its claim: it is none. */
 static int forget_left(struct server *s, const char *who, const char *key, struct err *e)
 {
-	struct idempotency_left *l = take_left(s, who, key);
-	int got = l ? forget(s, l->who, l->key, e) : 0;
+	struct idempotency_left *l;
+	bool going;
 
-	free(l);
-	return got;
+	pthread_mutex_lock(&s->keying);
+	for (l = s->left; l && (strcmp(l->key, key) || strcmp(l->who, who)); l = l->next)
+		;
+	going = l && l->going;
+	if (l)
+		l->going = true;
+	pthread_mutex_unlock(&s->keying);
+	if (going)
+		return err_set(e, ERR_STORE, "what the last attempt with this Idempotency-Key left is being removed");
+	return l ? forget_this(s, l, e) : 0;
 }
 
 static int forget_all_left(struct server *s, struct err *e)
 {
 	struct idempotency_left *l;
-	int got = 0;
+	int got;
 
-	while (got == 0 && (l = take_left(s, NULL, NULL))) {
-		got = forget(s, l->who, l->key, e);
-		free(l);
-	}
+	do {
+		pthread_mutex_lock(&s->keying);
+		for (l = s->left; l && l->going; l = l->next)
+			;
+		if (l)
+			l->going = true;
+		pthread_mutex_unlock(&s->keying);
+		got = l ? forget_this(s, l, e) : 0;
+	} while (l && got == 0);
 	return got;
 }
 
@@ -174,8 +188,10 @@ void idempotency_close(struct server *s)
 {
 	struct idempotency_left *l;
 
-	while ((l = take_left(s, NULL, NULL)))
+	while ((l = s->left)) {
+		s->left = l->next;
 		free(l);
+	}
 }
 
 struct asked {
@@ -271,8 +287,11 @@ void idempotency_end(struct request *q, struct idempotency *r)
 
 	if (!r->key[0])
 		return;
-	if ((later ? forget(q->server, q->who, r->key, &e) : keep(q->server, &a, &e)) < 0)
+	if ((later ? forget(q->server, q->who, r->key, &e) : keep(q->server, &a, &e)) < 0) {
 		log_error("the answer to a request with an Idempotency-Key was not kept: %s", e.msg);
+		if (later)
+			leave_behind(q->server, q->who, r->key);
+	}
 	leave(q->server, r);
 }
 

@@ -1,4 +1,7 @@
 /* test_idempotency: who may less than when a request was answered is not given the answer again. */
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "world.h"
 
 #include "server/idempotency.h"
@@ -60,10 +63,47 @@ static void an_answer_is_given_again_to_the_same_rights_only(void **state)
 	}
 }
 
+/* An attempt whose claim is kept, and that ends when the store takes nothing any more: neither an answer nor an end to the claim. */
+static void fails_for_want_of_a_store(struct world *w)
+{
+	struct request *q = ask(w, MAY(OPERATOR), "edr");
+	struct rlimit was, none;
+	struct idempotency key;
+
+	assert_true(idempotency_begin(q, &key));
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = (struct rlimit){ 0, was.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	reply_problem(&q->reply, PROBLEM_STORE, "the disk is gone");
+	idempotency_end(q, &key);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	request_free(q);
+}
+
+static void what_failed_for_want_of_a_store_may_be_asked_again_swept_or_not(void **state)
+{
+	struct world *w = *state;
+	bool replayed;
+	int status;
+	struct err e;
+
+	fails_for_want_of_a_store(w);
+	fails_for_want_of_a_store(w);
+	assert_ok(idempotency_sweep(w->s, clock_now(), &e));
+	assert_null(w->s->left);
+	fails_for_want_of_a_store(w);
+	assert_true(asked(w, MAY(OPERATOR), "edr", &status, &replayed));
+	assert_false(asked(w, MAY(OPERATOR), "edr", &status, &replayed));
+	assert_true(replayed);
+	assert_null(w->s->left);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_answer_is_given_again_to_the_same_rights_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_failed_for_want_of_a_store_may_be_asked_again_swept_or_not, setup, teardown),
 	};
 
 	return world_clock() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
