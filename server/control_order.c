@@ -175,6 +175,14 @@ static int agree(struct server *s, struct rollout *r, struct control_wish *w, co
 	return moved;
 }
 
+/* Of what no ring can halt any more; a dry run is refused as the order would be. */
+static int stop(struct server *s, struct rollout *r, const struct control_wish *w, const struct motive *m, int64_t now, struct err *e)
+{
+	if (control_may_stop(s, r, e) < 0)
+		return e->code;
+	return !w->dry_run && control_stop(s, r, m, now, e) < 0 ? e->code : 1;
+}
+
 /* How many rings it moved, or would move. */
 static int apply(struct server *s, struct rollout *r, struct control_wish *w, const struct motive *m, int64_t now, struct err *e)
 {
@@ -195,7 +203,7 @@ static int apply(struct server *s, struct rollout *r, struct control_wish *w, co
 		return !w->dry_run && retry(s, r, m, now, e) < 0 ? e->code : 1;
 	}
 	if (w->order == ORDER_HALT && !(w->ring && w->ring[0]) && control_can_stop(s, r))
-		return !w->dry_run && control_stop(s, r, m, now, e) < 0 ? e->code : 1;
+		return stop(s, r, w, m, now, e);
 	if (w->order == ORDER_RESUME && r->restored)
 		return !w->dry_run && resume_restored(s, r, m, now, e) < 0 ? e->code : 1;
 	for (size_t i = 0; i < r->policy->count; i++) {

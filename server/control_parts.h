@@ -85,6 +85,8 @@ int control_take_back(struct server *s, struct stage *g, const char *why, int64_
 int control_clear_stopped(struct server *s, const struct rollout *rings, int64_t now, struct err *e) MUST_CHECK;
 /* A bundle that no ring can halt, and that endpoints may run: its rollout was superseded, was given up, or waits. */
 bool control_can_stop(const struct server *s, const struct rollout *r);
+/* Whether the key for it is here: ERR_AUTH. */
+int control_may_stop(struct server *s, const struct rollout *r, struct err *e) MUST_CHECK;
 int control_stop(struct server *s, struct rollout *r, const struct motive *m, int64_t now, struct err *e) MUST_CHECK;
 /* control_reissue.c: rings that shall leave other rules out, or try again, or whose bundle is stopped. */
 int control_reissue(struct server *s, int64_t now, struct err *e) MUST_CHECK;

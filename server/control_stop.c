@@ -162,10 +162,17 @@ static int record(struct server *s, const struct rollout *r, const struct motive
 	return server_write(s, &b, e);
 }
 
+int control_may_stop(struct server *s, const struct rollout *r, struct err *e)
+{
+	if (desk_can_stop(s->desk))
+		return 0;
+	return err_set(e, ERR_AUTH, "rollout %llu: the key of role stop is not here: people have to recall it", (unsigned long long)r->id);
+}
+
 int control_stop(struct server *s, struct rollout *r, const struct motive *m, int64_t now, struct err *e)
 {
-	if (!desk_can_stop(s->desk))
-		return err_set(e, ERR_AUTH, "rollout %llu: the key of role stop is not here: people have to recall it", (unsigned long long)r->id);
+	if (control_may_stop(s, r, e) < 0)
+		return e->code;
 	/* Written down first: a stop that nobody ordered must not be found in the repository. */
 	if (control_abort(s, r, 0, m, now, e) < 0 || record(s, r, m, now, e) < 0)
 		return e->code;

@@ -67,6 +67,25 @@ static void what_was_given_up_runs_on_and_can_be_stopped(void **state)
 	assert_int_equal(stops_in_the_audit_log(w), 1);
 }
 
+static void a_dry_run_of_a_stop_that_nobody_here_can_sign_is_refused_as_the_stop_is(void **state)
+{
+	struct world *w = *state;
+	struct rollout *bad = (passes(w, 1), publish(w, 2));
+	AUTO_FREE char *key = fixture_path(w->f, "data/keys/stop.pem");
+	struct control_wish ask = { .order = ORDER_HALT, .who = "alice", .reason = "would it?", .dry_run = true };
+	uint64_t id = bad->id;
+	struct err e;
+
+	assert_true(gets_permit(w, machine_of(w, "canary", 0), &bad->bundle.digest));
+	assert_ok(control_order(w->s, id, NULL, ORDER_ABORT, "alice", "no", clock_now(), &e));
+	assert_int_equal(unlink(key), 0);
+	world_reopen(w);
+	assert_int_equal(control_wish(w->s, id, &ask, clock_now(), &e), ERR_AUTH);
+	ask.dry_run = false;
+	assert_int_equal(control_wish(w->s, id, &ask, clock_now(), &e), ERR_AUTH);
+	assert_int_equal(stops_in_the_audit_log(w), 0);
+}
+
 static void what_a_rollback_went_back_to_can_be_stopped(void **state)
 {
 	struct world *w = *state;
@@ -205,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(what_was_given_up_runs_on_and_can_be_stopped),
+		T(a_dry_run_of_a_stop_that_nobody_here_can_sign_is_refused_as_the_stop_is),
 		T(what_a_rollback_went_back_to_can_be_stopped),
 		T(what_was_superseded_can_be_stopped_and_its_ring_keeps_the_newer_one),
 		T(what_waits_for_its_ring_can_be_stopped_and_never_enters),
