@@ -124,11 +124,12 @@ static const char tenth[] =
 	"ALTER TABLE rollout ADD COLUMN policy_version INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE policy ADD COLUMN reason TEXT NOT NULL DEFAULT '';";
 
-/* What the last server saw of the clock, instead of a row that only showed that rows can be written. */
+/* What the last server saw of the clock, instead of a row that only showed that rows can be written; what was decided about one rollout. */
 static const char eleventh[] =
 	"DROP TABLE pulse;"
 	"CREATE TABLE clock (id INTEGER PRIMARY KEY, now INTEGER NOT NULL, ticks INTEGER NOT NULL, offset_s INTEGER NOT NULL,"
-	" since INTEGER NOT NULL, boot TEXT NOT NULL);";
+	" since INTEGER NOT NULL, boot TEXT NOT NULL);"
+	"CREATE INDEX decision_rollout ON decision (rollout, id) WHERE rollout <> 0;";
 
 /* A time that durations are counted from; 0: it did not happen. */
 #define MOVED(column) column " = CASE WHEN " column " = 0 THEN 0 ELSE " column " + $1 END"
@@ -285,7 +286,7 @@ const char *const sql_text[SQL_COUNT] = {
 		" detail, NULL FROM event WHERE id > $1 ORDER BY id LIMIT $2) ORDER BY 1 LIMIT $2",
 	[SQL_FEED_OF] =
 		"SELECT id, at, kind, channel, ring, device, rollout, digest, was, becomes, cause, sentence, inputs FROM decision"
-		" WHERE id > $1 AND rollout = $3 ORDER BY id LIMIT $2",
+		" WHERE id > $1 AND rollout = $3 AND rollout <> 0 ORDER BY id LIMIT $2",      /* the index needs it said */
 	[SQL_AUDIT] =
 		"SELECT id, at, who, action, subject, detail, why, was, becomes, form, hash FROM audit WHERE id > $1"
 		" AND ($3 = '' OR who = $3) AND ($4 = '' OR action = $4) AND ($5 = '' OR subject = $5) AND at >= $6"

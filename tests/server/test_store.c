@@ -413,6 +413,23 @@ static void a_message_is_due_once_and_of_dead_letters_the_newest_stay(void **sta
 	assert_int_equal(deliveries(p, true) + deliveries(p, false), 0);
 }
 
+/* One rollout's among a year of them, with the readers' lock held. */
+static void the_decisions_about_a_rollout_are_found_by_an_index(void **state)
+{
+	struct place *p = *state;
+	AUTO_FREE char *sql = NULL;
+	sqlite3_stmt *plan;
+	sqlite3 *db;
+
+	assert_true(asprintf(&sql, "EXPLAIN QUERY PLAN %s", sql_text[SQL_FEED_OF]) > 0);
+	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &plan, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(plan), SQLITE_ROW);
+	assert_non_null(strstr((const char *)sqlite3_column_text(plan, 3), "decision_rollout (rollout=? AND id>?)"));
+	sqlite3_finalize(plan);
+	sqlite3_close(db);
+}
+
 static int see_ring(const struct store_ring *r, void *arg, struct err *e)
 {
 	(void)arg;
@@ -566,6 +583,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_became_of_an_offer_is_read_back_as_it_was_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_enrolment_token_is_used_as_often_as_it_says, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_audit_rows_are_one_chain_across_restarts_and_refusals, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_decisions_about_a_rollout_are_found_by_an_index, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_newer_schema_is_refused_and_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_message_is_due_once_and_of_dead_letters_the_newest_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_older_schema_is_brought_up_and_keeps_what_it_had, setup, teardown),
