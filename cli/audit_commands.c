@@ -106,6 +106,7 @@ struct listing {
 	struct buf *text;
 	struct json_writer w;
 	int64_t left;           /* -1: all */
+	bool more;              /* there are rows beyond the limit */
 	int64_t last;           /* number of the last row */
 };
 
@@ -113,10 +114,16 @@ static int take_row(void *arg, const struct json_doc *d, const struct json *row,
 {
 	struct listing *x = arg;
 
+	if (x->left == 0) {
+		x->more = true;
+		return 1;
+	}
 	json_put_value(&x->w, NULL, row);
 	if (json_want_int(d, row, "id", 1, INT64_MAX, &x->last, e) < 0 || buf_check(x->text, e) < 0)
 		return e->code;
-	return x->left > 0 && --x->left == 0;
+	if (x->left > 0)
+		x->left--;
+	return 0;
 }
 
 static int list(int argc, char **argv, const void *options, struct err *e)
@@ -140,7 +147,7 @@ static int list(int argc, char **argv, const void *options, struct err *e)
 		return e->code;
 	json_close_array(&x.w);
 	json_put_int(&x.w, "last", x.last);
-	json_put_bool(&x.w, "more", x.left == 0);
+	json_put_bool(&x.w, "more", x.more);
 	json_close_object(&x.w);
 	if (buf_check(text, e) < 0 || json_parse(&d, "audit", text->data, text->len, NULL, e) < 0)
 		return e->code;

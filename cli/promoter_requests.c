@@ -323,7 +323,7 @@ static bool concerns_us(const struct promoter *p, const struct json *item)
 
 static bool fleeting(int code)
 {
-	return code == ERR_NET || code == ERR_TIMEOUT || code == ERR_IO || code == ERR_SPACE || code == ERR_MEMORY;
+	return code == ERR_NET || code == ERR_TIMEOUT || code == ERR_IO || code == ERR_SPACE || code == ERR_STORE || code == ERR_MEMORY;
 }
 
 int promoter_answer_requests(struct promoter *p, int64_t now, struct promoter_round *out, struct err *e)

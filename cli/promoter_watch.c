@@ -139,7 +139,7 @@ static int watch_page(struct promoter *p, int64_t now, struct err *e)
 		if (promoter_digest_member(&digest, &items->u.items[i], "digest") < 0)
 			return err_set(e, ERR_FORMAT, "gate record %lld: no digest", (long long)id);
 		if (!witness_knows_record(p->witness, &digest) && promoter_take_record(p, &digest, &r, now, &why) < 0) {
-			if (why.code == ERR_NET || why.code == ERR_TIMEOUT || why.code == ERR_IO || why.code == ERR_SPACE) {
+			if (why.code == ERR_NET || why.code == ERR_TIMEOUT || why.code == ERR_IO || why.code == ERR_SPACE || why.code == ERR_STORE) {
 				*e = why;
 				return e->code;
 			}

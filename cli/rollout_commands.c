@@ -384,6 +384,8 @@ static int stop(int argc, char **argv, const void *options, struct err *e)
 	struct digest d;
 	char id[24];
 
+	if (argc == 1 && (o->reason || o->remote.match || o->remote.dry_run))
+		return err_set(e, ERR_USAGE, "--reason, --if-match and --dry-run are for stopping: say which DIGEST of %.64s", argv[0]);
 	if (argc == 1)
 		return list_stops(o, argv[0], e);
 	if (!digest_parse(&d, argv[1], strlen(argv[1])))

@@ -177,6 +177,8 @@ static void a_command_stops_a_bundle_that_waits_and_shows_that_it_is_stopped(voi
 
 	NEED(p->o);
 	assert_int_equal(TOOL(p->o, "", "stop", "edr"), 0);
+	/* who forgot the digest is not shown a list as if it were done */
+	assert_int_equal(TOOL(p->o, "", "stop", "edr", "--reason", "it hurts"), 2);
 	publish(p->o, 1, "rules", hex);
 	publish(p->o, 2, "other rules", hex);
 	assert_int_equal(TOOL(p->o, "", "stop", "edr", hex, "--reason", "it hurts"), 0);
