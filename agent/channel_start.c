@@ -41,7 +41,9 @@ static void step_evidence(const struct channel *c, char *out, size_t cap)
 {
 	const struct boot_status *s = &c->boot.status;
 
-	if (trial_uncounted(&c->boot) && trial_on(&c->boot))
+	if (trial_uncounted(&c->boot) && !c->boot.guarded)
+		snprintf(out, cap, "the boot guard, which counted boots before, left no word of this one");
+	else if (trial_uncounted(&c->boot) && trial_on(&c->boot))
 		snprintf(out, cap, "the boot guard could not count this boot, which runs %s: %s", boot_rung_name(s->rung), s->report);
 	else if (c->boot.guarded && s->left != RUNG_NONE)
 		snprintf(out, cap, "the boot guard left %s for %s (%s)%s%s", boot_rung_name(s->left), boot_rung_name(s->rung),

@@ -79,6 +79,8 @@ int trial_open(struct trial *t, const char *root, const char *channel, struct er
 		memcpy(t->boot_id, t->status.boot_id, BOOT_ID_LEN);
 	else
 		kernel_boot_id(t->boot_id, root);
+	t->uncounted = t->guarded ? t->status.uncounted :
+		       memcmp(t->record.boot_id, unknown, BOOT_ID_LEN) != 0 && !boot_counted(&t->record, t->boot_id);
 	return 0;
 }
 
@@ -135,7 +137,7 @@ bool trial_late(const struct trial *t)
 
 bool trial_uncounted(const struct trial *t)
 {
-	return t->guarded && t->status.uncounted;
+	return t->uncounted;
 }
 
 int trial_count(struct trial *t, struct err *e)
@@ -144,7 +146,7 @@ int trial_count(struct trial *t, struct err *e)
 	struct boot_record r = t->record;
 	struct boot_decision d;
 
-	if (!trial_uncounted(t) || r.seq == 0 || memcmp(r.boot_id, t->boot_id, BOOT_ID_LEN) == 0)
+	if (!t->uncounted || r.seq == 0 || boot_counted(&r, t->boot_id))
 		return 0;
 	d = boot_decide(&r, t->boot_id, boot_slots_usable(t->dir, &r, &why));
 	if (d.write && boot_record_write(&r, t->dir, &why) < 0)

@@ -23,6 +23,7 @@ struct trial {
 	struct boot_record record;
 	struct boot_status status;      /* what the guard decided for this boot */
 	bool guarded;                   /* the guard ran: status is set */
+	bool uncounted;                 /* when this was opened, this boot was not in the record */
 	uint8_t boot_id[BOOT_ID_LEN];   /* of this boot */
 	char trouble[320];              /* with the record as it was found; "" none */
 	bool unread;                    /* ... which may be a good one: the system let nobody look */
@@ -41,8 +42,10 @@ bool trial_left(const struct trial *t);                         /* the ladder le
 bool trial_late(const struct trial *t);                         /* the ladder left committed content */
 
 /*
- * The guard could not write down that it counted this boot: what was on trial
- * before does not run in it, and nothing new goes on trial in it.
+ * The guard could not write down that it counted this boot, or counted one
+ * before and left no word of this one: what was on trial before does not run
+ * in it, and nothing new goes on trial in it. A host that never had a guard
+ * counts no boots, and this is false.
  */
 bool trial_uncounted(const struct trial *t);
 /* At start: what the guard decided then is made durable here, before anything is built on the record. Not the link. */

@@ -76,7 +76,7 @@ static bool unusable(const struct boot_record *r, unsigned usable)
 	return r->rung < RUNG_NONE && (!filled(r, r->rung) || !(usable & BOOT_USABLE(r->rung)));
 }
 
-static bool same_boot(const struct boot_record *r, const uint8_t boot_id[BOOT_ID_LEN])
+bool boot_counted(const struct boot_record *r, const uint8_t boot_id[BOOT_ID_LEN])
 {
 	static const uint8_t unknown[BOOT_ID_LEN];
 
@@ -106,7 +106,7 @@ struct boot_decision boot_decide(struct boot_record *r, const uint8_t boot_id[BO
 				 unsigned usable)
 {
 	struct boot_decision d = { .rung = RUNG_NONE, .left = RUNG_NONE, .reason = BOOT_COUNTED };
-	bool same = same_boot(r, boot_id);
+	bool same = boot_counted(r, boot_id);
 
 	if (!has_ladder(r)) {
 		d.reason = BOOT_OFF;

@@ -58,6 +58,9 @@ struct boot_decision {
 struct boot_decision boot_decide(struct boot_record *r, const uint8_t boot_id[BOOT_ID_LEN],
 				 unsigned usable);
 
+/* This boot is in *r. One whose id is all zero never is. */
+bool boot_counted(const struct boot_record *r, const uint8_t boot_id[BOOT_ID_LEN]);
+
 /*
  * What runs when boot_decide()'s change could not be written: the same, but for
  * a trial the highest committed rung. `r` is the record as decided, not written.

@@ -124,8 +124,10 @@ static void decide(struct boot_status *s, int channel_dir)
 	if (got == BOOT_READ_ONE)
 		add_trouble(s, why.text);
 	if (got != BOOT_READ_OK && got != BOOT_READ_ONE) {
-		add_trouble(s, why.text);
+		if (got != BOOT_READ_MISSING)   /* which is no trouble, but a host before its first content */
+			add_trouble(s, why.text);
 		s->reason = BOOT_NO_RECORD;
+		s->uncounted = got == BOOT_READ_FAILED;         /* it may be a good one, which the agent comes to read */
 		return;
 	}
 	usable = boot_slots_usable(channel_dir, &r, &slots);
@@ -223,6 +225,7 @@ static void guard_channel(const struct options *o, const char *channel,
 	memcpy(s.boot_id, boot_id, BOOT_ID_LEN);
 	if (channel_dir < 0) {
 		s.reason = BOOT_NO_RECORD;
+		s.uncounted = true;
 		add_trouble(&s, why.text);
 	} else {
 		decide(&s, channel_dir);

@@ -36,7 +36,7 @@ struct boot_status {
 	enum boot_reason left_for;      /* ... because: BOOT_STEPPED or BOOT_SLOT_MISSING */
 	uint8_t failed[BOOT_DIGEST_LEN];/* its digest */
 	bool late_failure;
-	bool uncounted;                 /* the guard could not write the record of this boot */
+	bool uncounted;                 /* this boot is not in the record, which could not be written, or not be read */
 	uint8_t boot_id[BOOT_ID_LEN];   /* the boot this is about; zero: unknown */
 	char report[sizeof((struct boot_report *)0)->text];     /* trouble the guard met, or "" */
 };

@@ -206,47 +206,105 @@ static void committed_content_whose_slot_is_gone_is_nobodys_late_failure_and_com
 
 /* ---- a boot that the guard cannot count ---- */
 
-static void a_trial_that_the_guard_could_not_count_does_not_run_in_that_boot(void **state)
+/* Committed content below, and on trial what comes next: the power is cut under it. */
+static void cut_on_trial(struct endpoint *p, struct published *one, struct published *two)
 {
-	static const enum phase active = PHASE_ACTIVE, validated = PHASE_VALIDATED;
-	struct endpoint *p = *state;
-	struct published one = settled(p), two = endpoint_bundle(p, GOOD, 111, NULL);
-	char prefix[400], *out;
+	static const enum phase active = PHASE_ACTIVE;
 
-	if (access("/usr/bin/strace", X_OK) < 0)
-		skip_missing_program("strace");
-	endpoint_assign(p, &two, &one, 1, 600, 0);
+	*one = settled(p);
+	*two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, two, one, 1, 600, 0);
 	endpoint_until(p, "it is on trial", in_phase, &active, 1000);
 	power_is_cut(p);
-	snprintf(prefix, sizeof prefix, "ASAN_OPTIONS=detect_leaks=0 strace -qq -o /dev/null -P %s" HOME_CHANNELS "/edr/boot -e inject=fsync:error=EIO ",
-		 p->root);
-	the_guard_runs_under(p, prefix, "00000002-aaaa-bbbb-cccc-dddddddddddd\n");
-	assert_true(linked_to(p, &one));
-	endpoint_sensor_start(p);
-	/* However often the agent starts, whatever it is offered. */
-	for (int start = 0; start < 2; start++) {
-		endpoint_agent_start(p);
-		endpoint_until(p, "the trial waits for another boot", in_phase, &validated, 1000);
-		assert_true(linked_to(p, &one));
-		for (int i = 0; i < 100; i++) {
-			assert_true(linked_to(p, &one));
-			*p->clock_ms += 1000;
-			poll(NULL, 0, 5);
-		}
-		assert_int_equal(endpoint_look(p).record.mode, BOOT_COMMITTED);
-		assert_int_equal(endpoint_command(p, &out, "status", NULL, NULL), 0);
-		assert_non_null(strstr(out, "the boot guard could not count this one"));
-		free(out);
-		endpoint_agent_end(p, SIGKILL);
+}
+
+/* The disk fails the guard's call on the record, and is well again when the agent comes. */
+static void the_guard_fails(struct endpoint *p, const char *inject, const char *boot_id)
+{
+	char prefix[400];
+
+	snprintf(prefix, sizeof prefix, "ASAN_OPTIONS=detect_leaks=0 strace -qq -o /dev/null -P %s" HOME_CHANNELS "/edr/boot -e inject=%s ",
+		 p->root, inject);
+	the_guard_runs_under(p, prefix, boot_id);
+}
+
+/* The trial that was on is not, and no other is armed in this agent's time. */
+static void stays_off_trial(struct endpoint *p, const struct published *one)
+{
+	static const enum phase validated = PHASE_VALIDATED;
+
+	endpoint_agent_start(p);
+	endpoint_until(p, "the trial waits for another boot", in_phase, &validated, 1000);
+	for (int i = 0; i < 100; i++) {
+		assert_true(linked_to(p, one));
+		*p->clock_ms += 1000;
+		poll(NULL, 0, 5);
 	}
-	assert_true(endpoint_has_history(p, "disk-error: the boot guard could not count this boot, which runs current"));
-	assert_int_equal(endpoint_history_count(p, "the boot guard met: boot record: fsync"), 1);
+	assert_int_equal(endpoint_look(p).record.mode, BOOT_COMMITTED);
+	endpoint_agent_end(p, SIGKILL);
+}
+
+static void passes_when_boots_are_counted(struct endpoint *p, const struct published *two)
+{
 	assert_false(quarantined(p));
 	power_is_cut(p);
 	the_guard_runs(p, "00000003-aaaa-bbbb-cccc-dddddddddddd\n");
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
-	endpoint_until(p, "it is committed after a boot that was counted", endpoint_runs_committed, &two, 5000);
+	endpoint_until(p, "it is committed after a boot that was counted", endpoint_runs_committed, two, 5000);
+}
+
+static void a_trial_that_the_guard_could_not_count_does_not_run_in_that_boot(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+	char *out;
+
+	if (access("/usr/bin/strace", X_OK) < 0)
+		skip_missing_program("strace");
+	cut_on_trial(p, &one, &two);
+	the_guard_fails(p, "fsync:error=EIO", "00000002-aaaa-bbbb-cccc-dddddddddddd\n");
+	assert_true(linked_to(p, &one));
+	endpoint_sensor_start(p);
+	/* However often the agent starts, whatever it is offered. */
+	stays_off_trial(p, &one);
+	stays_off_trial(p, &one);
+	assert_int_equal(endpoint_command(p, &out, "status", NULL, NULL), 0);
+	assert_non_null(strstr(out, "the boot guard could not count this one"));
+	free(out);
+	assert_true(endpoint_has_history(p, "disk-error: the boot guard could not count this boot, which runs current"));
+	assert_int_equal(endpoint_history_count(p, "the boot guard met: boot record: fsync"), 1);
+	passes_when_boots_are_counted(p, &two);
+}
+
+static void a_trial_whose_record_the_guard_could_not_read_does_not_run_in_that_boot(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	if (access("/usr/bin/strace", X_OK) < 0)
+		skip_missing_program("strace");
+	cut_on_trial(p, &one, &two);
+	the_guard_fails(p, "pread64:error=EIO", "00000002-aaaa-bbbb-cccc-dddddddddddd\n");
+	endpoint_sensor_start(p);
+	stays_off_trial(p, &one);
+	stays_off_trial(p, &one);
+	assert_true(endpoint_has_history(p, "disk-error: the boot guard could not count this boot, which runs none"));
+	passes_when_boots_are_counted(p, &two);
+}
+
+/* Killed by its time limit, with /run full: it counted boots before, and nobody knows of this one. */
+static void a_trial_does_not_run_in_a_boot_of_which_the_guard_left_no_word(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	cut_on_trial(p, &one, &two);
+	endpoint_write(p, "/proc/sys/kernel/random/boot_id", "00000002-aaaa-bbbb-cccc-dddddddddddd\n", 0644);
+	endpoint_sensor_start(p);
+	stays_off_trial(p, &one);
+	assert_true(endpoint_has_history(p, "disk-error: the boot guard, which counted boots before, left no word of this one"));
+	passes_when_boots_are_counted(p, &two);
 }
 
 /* Three boots failed, and in the one that steps down the guard can write nothing. */
@@ -254,7 +312,7 @@ static void a_step_down_that_the_guard_could_not_write_stands(void **state)
 {
 	struct endpoint *p = *state;
 	struct published one = settled(p), two = endpoint_bundle(p, GOOD, 111, NULL);
-	char prefix[400], id[64];
+	char id[64];
 
 	if (access("/usr/bin/strace", X_OK) < 0)
 		skip_missing_program("strace");
@@ -267,9 +325,7 @@ static void a_step_down_that_the_guard_could_not_write_stands(void **state)
 		the_guard_runs(p, id);
 	}
 	power_is_cut(p);
-	snprintf(prefix, sizeof prefix, "ASAN_OPTIONS=detect_leaks=0 strace -qq -o /dev/null -P %s" HOME_CHANNELS "/edr/boot -e inject=pwrite64:error=EROFS ",
-		 p->root);
-	the_guard_runs_under(p, prefix, "00000020-aaaa-bbbb-cccc-dddddddddddd\n");
+	the_guard_fails(p, "pwrite64:error=EROFS", "00000020-aaaa-bbbb-cccc-dddddddddddd\n");
 	assert_true(linked_to(p, &one));
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
@@ -323,6 +379,9 @@ int main(void)
 						endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_trial_that_the_guard_could_not_count_does_not_run_in_that_boot, endpoint_setup,
 						endpoint_teardown),
+		cmocka_unit_test_setup_teardown(a_trial_whose_record_the_guard_could_not_read_does_not_run_in_that_boot, endpoint_setup,
+						endpoint_teardown),
+		cmocka_unit_test_setup_teardown(a_trial_does_not_run_in_a_boot_of_which_the_guard_left_no_word, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_clock_at_1970_is_reported_once_a_boot, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_step_down_that_the_guard_could_not_write_stands, endpoint_setup, endpoint_teardown),
 	};

@@ -258,20 +258,29 @@ static void a_slot_that_is_gone_is_never_linked(void **state)
 
 static void a_damaged_or_missing_record_runs_nothing_and_boots(void **state)
 {
-	static const char *const damages[] = {
-		"rm boot", ": >boot", "head -c 8192 /dev/urandom >boot", "head -c 8192 /dev/zero >boot",
-		"rm boot; mkdir boot", "rm -rf boot; ln -s /etc/passwd boot", "rm boot; mkfifo boot",
-		"rm boot; head -c 300 /dev/urandom >boot",
+	static const struct { const char *how, *words; bool unread; } damages[] = {
+		{ "rm boot", NULL, false },     /* a host before its first content looks like this */
+		{ ": >boot", "damaged", false },
+		{ "head -c 8192 /dev/urandom >boot", "damaged", false },
+		{ "head -c 8192 /dev/zero >boot", "damaged", false },
+		{ "rm boot; mkdir boot", "not a regular file", true },
+		{ "rm -rf boot; ln -s /etc/passwd boot", "Too many levels", true },
+		{ "rm boot; mkfifo boot", "not a regular file", true },
+		{ "rm boot; head -c 300 /dev/urandom >boot", "damaged", false },
 	};
 
 	(void)state;
 	install(BOOT_COMMITTED, RUNG_CURRENT, " CPB");
 	assert_int_equal(boot(), 'C');
 	for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
-		assert_true(machine_sh("cd %s/var/lib/ringhold/channels/edr && %s", root, damages[i]));
+		assert_true(machine_sh("cd %s/var/lib/ringhold/channels/edr && %s", root, damages[i].how));
 		assert_int_equal(boot(), '-');
 		assert_int_equal(machine_status(CHANNEL).reason, BOOT_NO_RECORD);
-		assert_non_null(strstr(said, "boot record: "));
+		assert_int_equal(machine_status(CHANNEL).uncounted, damages[i].unread);
+		if (damages[i].words)
+			assert_non_null(strstr(machine_status(CHANNEL).report, damages[i].words));
+		else
+			assert_string_equal(machine_status(CHANNEL).report, "");
 	}
 }
 

@@ -137,7 +137,7 @@ static void a_trial_that_a_failing_disk_cannot_count_is_not_run(void **state)
 	unsetenv("ASAN_OPTIONS");
 }
 
-static void a_record_that_cannot_be_read_is_reported_and_nothing_runs(void **state)
+static void a_record_that_cannot_be_read_is_reported_as_uncounted_and_nothing_runs(void **state)
 {
 	(void)state;
 	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
@@ -149,6 +149,7 @@ static void a_record_that_cannot_be_read_is_reported_and_nothing_runs(void **sta
 	assert_int_equal(guard_under(strace_failing("pread64", "EIO"), ""), 0);
 	assert_int_equal(machine_runs(CHANNEL), '-');
 	assert_int_equal(machine_status(CHANNEL).reason, BOOT_NO_RECORD);
+	assert_true(machine_status(CHANNEL).uncounted);
 	assert_non_null(strstr(machine_status(CHANNEL).report, "boot record: read: Input/output error"));
 	unsetenv("ASAN_OPTIONS");
 	/* The disk came back, and so does the content. */
@@ -163,7 +164,7 @@ int main(void)
 		cmocka_unit_test(a_full_run_directory_is_reported_and_the_boot_counted),
 		cmocka_unit_test(a_guard_killed_anywhere_strands_nothing),
 		cmocka_unit_test(a_trial_that_a_failing_disk_cannot_count_is_not_run),
-		cmocka_unit_test(a_record_that_cannot_be_read_is_reported_and_nothing_runs),
+		cmocka_unit_test(a_record_that_cannot_be_read_is_reported_as_uncounted_and_nothing_runs),
 	};
 
 	return guard_tests(tests);
