@@ -56,13 +56,17 @@ static void step_evidence(const struct channel *c, char *out, size_t cap)
 	c->host->crash.attached = true;
 }
 
-/* Its slot was gone: no boot failed. The guard says so of this boot; of an earlier one, that nobody reported, the disk does. */
+/*
+ * Its slot was gone: no boot failed. The guard says so of this boot; of an earlier
+ * one, that nobody reported, the disk does. It also may have hidden the slot from
+ * boots that were counted: content that is not there to be seen is not blamed.
+ */
 static bool slot_gone(const struct channel *c, const struct digest *left)
 {
 	const struct boot_status *s = &c->boot.status;
 
-	if (c->boot.guarded && s->left != RUNG_NONE && !memcmp(s->failed, left->bytes, DIGEST_LEN))
-		return s->left_for == BOOT_SLOT_MISSING;
+	if (c->boot.guarded && s->left != RUNG_NONE && s->left_for == BOOT_SLOT_MISSING && !memcmp(s->failed, left->bytes, DIGEST_LEN))
+		return true;
 	return !boot_slot_exists(c->boot.dir, left->bytes);
 }
 
@@ -102,6 +106,12 @@ static int on_trial(struct channel *c, struct err *e)
 	return channel_adopt(c, e) < 0 ? e->code : 0;
 }
 
+/* A revert was cut short. A commit that was is another thing: it cannot be repeated once the record left the trial. */
+static bool reverting(const struct channel *c)
+{
+	return *c->state.ending && strcmp(c->state.ending, phase_event_name(ON_HEALTHY)) != 0;
+}
+
 /*
  * The guard could not count this boot, so it runs committed content, to its end.
  * The trial is given up: kept, a machine that dies of it would come back to it
@@ -114,9 +124,10 @@ static int uncounted_trial(struct channel *c, struct err *e)
 
 	if (!digest_equal(&trial, &c->state.offer.digest))
 		return on_trial(c, e);
-	snprintf(reason, sizeof reason, "%s", reason_word(c->host->crash.found ? REASON_KERNEL : REASON_DISK_BAD));
+	/* Whatever crashed, it was not this trial in this boot: the words are in the evidence, and blame nobody. */
+	snprintf(reason, sizeof reason, "%s", reason_word(REASON_DISK_BAD));
 	step_evidence(c, evidence, sizeof evidence);
-	if (*c->state.ending && *c->state.reason) {     /* a revert was under way: it is repeated with its own reason */
+	if (reverting(c)) {     /* it is repeated with its own reason */
 		memcpy(reason, c->state.reason, sizeof reason);
 		snprintf(evidence, sizeof evidence, "%.399s", c->state.evidence);
 	}
@@ -133,8 +144,8 @@ static int left_trial(struct channel *c, struct err *e)
 
 	step_evidence(c, evidence, sizeof evidence);
 	if (digest_equal(&trial, &c->state.offer.digest)) {
-		if (*c->state.ending)
-			return 0;       /* a revert was under way: it is repeated with its own reason */
+		if (reverting(c))
+			return 0;       /* it is repeated with its own reason */
 		c->state.phase = PHASE_ACTIVE;
 		channel_event(c, ON_STEPPED_DOWN, step_reason(c, &trial), evidence);
 		return 0;
@@ -149,7 +160,7 @@ static int cut_short(struct channel *c)
 {
 	struct digest current = trial_at(&c->boot, RUNG_CURRENT);
 
-	if (*c->state.ending)
+	if (reverting(c) || (*c->state.ending && digest_equal(&current, &c->state.offer.digest)))
 		return 0;
 	if (digest_equal(&current, &c->state.offer.digest))
 		channel_event(c, ON_HEALTHY, "", "committed before the agent was killed");
@@ -161,9 +172,8 @@ static int cut_short(struct channel *c)
 static int late_failure(struct channel *c, struct err *e)
 {
 	struct digest failed = trial_at(&c->boot, RUNG_CURRENT);
-	char evidence[400];
-
 	bool gone = slot_gone(c, &failed);
+	char evidence[400];
 
 	step_evidence(c, evidence, sizeof evidence);
 	log_error("channel %s: committed content %s: %s", c->state.name, gone ? "is gone" : "failed late", evidence);
@@ -184,8 +194,12 @@ static int tell(struct channel *c, const char *words)
 	return rc;
 }
 
-/* What troubled the guard in this boot, which its own write may have put right: told once, however often the agent starts. */
-static void tell_guards_trouble(struct channel *c)
+/*
+ * What troubled the guard in this boot, which its own write may have put right:
+ * told once, however often the agent starts. Where the record begins anew it is
+ * the agent's own trouble, and told as that.
+ */
+static void tell_guards_trouble(struct channel *c, bool begins)
 {
 	const struct boot_status *s = &c->boot.status;
 	char key[128], known[400], now[400], words[400];
@@ -197,19 +211,20 @@ static void tell_guards_trouble(struct channel *c)
 	if (journal_get(c->host->journal, key, known, sizeof known, &e) == 1 && !strcmp(known, now))
 		return;
 	snprintf(words, sizeof words, "the boot guard met: %s", s->report);
-	if (tell(c, words) == 0 && journal_set(c->host->journal, key, now, &e) < 0)
+	if ((begins || tell(c, words) == 0) && journal_set(c->host->journal, key, now, &e) < 0)
 		log_warn("channel %s: %s", c->state.name, e.msg);
 }
 
-/* The guard's words, the agent's, or both; a record that is not there is a new host's, or the agent knows better. */
+/* The guard's words, the agent's, or both. */
 static void tell_trouble(struct channel *c)
 {
 	const struct boot_status *s = &c->boot.status;
-	bool guards = c->boot.guarded && *s->report && !(s->reason == BOOT_NO_RECORD && c->boot.record.seq == 0);
+	bool guards = c->boot.guarded && *s->report;
+	bool begins = s->reason == BOOT_NO_RECORD && !s->uncounted && c->boot.record.seq == 0;
 
 	if (guards)
-		tell_guards_trouble(c);
-	if (*c->boot.trouble && !(guards && strstr(s->report, c->boot.trouble)))
+		tell_guards_trouble(c, begins);
+	if (*c->boot.trouble && !(guards && !begins && strstr(s->report, c->boot.trouble)))
 		(void)tell(c, c->boot.trouble);
 }
 

@@ -48,8 +48,13 @@ static void PRINTF_LIKE(4, 5) say(struct examination *x, bool fine, const char *
 	va_list args;
 
 	x->wrong += !fine;
-	if (x->count == FINDINGS_MAX)
+	if (x->count == FINDINGS_MAX) {
+		f = &x->found[FINDINGS_MAX - 1];
+		f->fine = !x->wrong;
+		snprintf(f->what, sizeof f->what, "doctor");
+		snprintf(f->words, sizeof f->words, "more was found than fits here");
 		return;
+	}
 	x->count++;
 	f->fine = fine;
 	snprintf(f->what, sizeof f->what, "%s", what);

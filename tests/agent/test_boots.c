@@ -142,6 +142,10 @@ static void loses_its_record(struct endpoint *p, const char *how, const char *wo
 	endpoint_agent_start(p);
 	endpoint_until(p, "it is back", endpoint_runs_committed, &one, 1000);
 	assert_true(endpoint_look(p).record.high_water >= one.serial);
+	endpoint_agent_end(p, SIGKILL);
+	endpoint_agent_start(p);
+	endpoint_agent_up(p);
+	endpoint_agent_end(p, SIGTERM);
 	assert_int_equal(endpoint_history_count(p, words), 1);
 }
 
@@ -176,6 +180,29 @@ static void a_record_damaged_in_one_place_is_reported_once(void **state)
 	assert_false(quarantined(p));
 }
 
+/* It has none to lose: neither the agent, when it has armed content in that boot, nor its doctor may take that for a failing disk. */
+static void a_new_host_is_in_no_trouble_about_its_record(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one = endpoint_bundle(p, GOOD, 110, NULL);
+	char *out;
+
+	endpoint_write(p, HOME_CHANNELS "/edr/.keep", "", 0644);
+	the_guard_runs(p, "00000001-aaaa-bbbb-cccc-dddddddddddd\n");
+	endpoint_assign(p, &one, NULL, 1, 30, 0);
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	endpoint_until(p, "it is committed", endpoint_runs_committed, &one, 1000);
+	endpoint_agent_end(p, SIGTERM);
+	endpoint_agent_start(p);
+	endpoint_agent_up(p);
+	endpoint_agent_end(p, SIGTERM);
+	assert_int_equal(endpoint_history_count(p, "disk-error"), 0);
+	(void)endpoint_command(p, &out, "doctor", NULL, NULL);
+	assert_non_null(strstr(out, "boot guard ran\n"));
+	free(out);
+}
+
 /* ---- a slot that is lost ---- */
 
 static void committed_content_whose_slot_is_gone_is_nobodys_late_failure_and_comes_back(void **state)
@@ -202,6 +229,31 @@ static void committed_content_whose_slot_is_gone_is_nobodys_late_failure_and_com
 		assert_int_equal(endpoint_history_count(p, "late_failure"), 0);
 	}
 	assert_true(endpoint_has_history(p, "disk-error"));
+}
+
+/* Boots were counted while the disk hid the slot, and then it is gone: what could not be seen did not fail. */
+static void committed_content_whose_slot_was_hidden_until_it_was_gone_is_not_blamed(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one = settled(p);
+	char how[200], id[64], hex[DIGEST_HEX_LEN + 1];
+
+	digest_hex(hex, &one.digest);
+	for (unsigned boot = 0; endpoint_look(p).record.rung == RUNG_CURRENT; boot++) {
+		assert_in_range(boot, 0, 9);
+		snprintf(id, sizeof id, "0000001%u-aaaa-bbbb-cccc-dddddddddddd\n", boot);
+		power_is_cut(p);
+		damage(p, "mv slots away && ln -s slots slots");
+		the_guard_runs(p, id);
+		damage(p, "rm slots && mv away slots");
+	}
+	snprintf(how, sizeof how, "rm -rf slots/%s", hex);
+	damage(p, how);
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	endpoint_until(p, "it is back", endpoint_runs_committed, &one, 1000);
+	assert_false(quarantined(p));
+	assert_int_equal(endpoint_history_count(p, "late_failure"), 0);
 }
 
 /* ---- a boot that the guard cannot count ---- */
@@ -301,10 +353,41 @@ static void a_trial_does_not_run_in_a_boot_of_which_the_guard_left_no_word(void 
 
 	cut_on_trial(p, &one, &two);
 	endpoint_write(p, "/proc/sys/kernel/random/boot_id", "00000002-aaaa-bbbb-cccc-dddddddddddd\n", 0644);
+	endpoint_write(p, "/sys/fs/pstore/dmesg-ramoops-0", "Panic#2 Part1\n<0>[ 7.1] Kernel panic - not syncing: it was a Tuesday\n", 0400);
 	endpoint_sensor_start(p);
 	stays_off_trial(p, &one);
-	assert_true(endpoint_has_history(p, "disk-error: the boot guard, which counted boots before, left no word of this one"));
+	assert_true(endpoint_has_history(p, "disk-error: the boot guard, which counted boots before, left no word of this one; "
+					    "the kernel crashed: Kernel panic - not syncing: it was a Tuesday"));
 	passes_when_boots_are_counted(p, &two);
+}
+
+/* The agent died committing, before the record knew; and the machine with it, boot after boot. */
+static void a_commit_that_was_cut_short_does_not_hold_up_a_step_down(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+	struct journal_channel c;
+	struct journal *j;
+	struct err e;
+
+	cut_on_trial(p, &one, &two);
+	c = endpoint_look(p).state;
+	snprintf(c.ending, sizeof c.ending, "%s", phase_event_name(ON_HEALTHY));
+	assert_ok(journal_open(&j, p->root, &e));
+	assert_ok(journal_channel_store(j, &c, &e));
+	journal_close(j);
+	for (int boot = 2; boot < 5; boot++) {
+		char id[64];
+
+		snprintf(id, sizeof id, "0000000%d-aaaa-bbbb-cccc-dddddddddddd\n", boot);
+		power_is_cut(p);
+		the_guard_runs(p, id);
+	}
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	endpoint_until(p, "the step down is settled", endpoint_runs_committed, &one, 1000);
+	assert_true(quarantined(p));
+	assert_true(endpoint_has_history(p, "boot-failed"));
 }
 
 /* Three boots failed, and in the one that steps down the guard can write nothing. */
@@ -382,6 +465,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_trial_whose_record_the_guard_could_not_read_does_not_run_in_that_boot, endpoint_setup,
 						endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_trial_does_not_run_in_a_boot_of_which_the_guard_left_no_word, endpoint_setup, endpoint_teardown),
+		cmocka_unit_test_setup_teardown(a_commit_that_was_cut_short_does_not_hold_up_a_step_down, endpoint_setup, endpoint_teardown),
+		cmocka_unit_test_setup_teardown(a_new_host_is_in_no_trouble_about_its_record, endpoint_setup, endpoint_teardown),
+		cmocka_unit_test_setup_teardown(committed_content_whose_slot_was_hidden_until_it_was_gone_is_not_blamed, endpoint_setup,
+						endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_clock_at_1970_is_reported_once_a_boot, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_step_down_that_the_guard_could_not_write_stands, endpoint_setup, endpoint_teardown),
 	};
