@@ -84,6 +84,7 @@ struct channel {
 	uint64_t tell_tries;            /* that failed */
 	bool tell_again;                /* other content took its place meanwhile: once more when this is over */
 	char tell_failed[200];          /* why the last one went wrong; "" it did not */
+	bool tell_unfit;                /* ... because it could not be run, which says nothing about the content */
 	bool switching;                 /* ARMED: the link is right, and the sensor is being told */
 	/* the sensor, as seen by this process */
 	struct sensor_status sensor;
@@ -164,9 +165,10 @@ int channel_novel_keep(struct channel *c, struct err *e) MUST_CHECK;    /* it ac
 bool channel_novel_stale(const struct channel *c);                      /* other content runs now than when they were found */
 /*
  * Reload command or signal. The command runs beside the supervisor's loop, and
- * how it went is known when channel_telling() says no: one that failed is tried
- * again, for ever, by channel_telling(). In a command, which has no loop, it is
- * waited for, and the next agent tries again.
+ * how it went is known when channel_telling() says no: one that failed, or could
+ * not be run, is tried again, for ever, by channel_telling(). In a command, which
+ * has no loop, it is waited for, and the next agent tries again. A signal that
+ * could not be sent is the caller's to send again.
  */
 int channel_tell_sensor(struct channel *c, struct err *e) MUST_CHECK;
 bool channel_telling(struct channel *c);

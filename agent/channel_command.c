@@ -69,13 +69,15 @@ static int start_reload(struct channel *c, struct err *e)
 	return 0;
 }
 
-static void failed(struct channel *c, const char *why)
+/* `ran` is false for this host's own trouble: a fork that fails, a file that an upgrade is about to replace. */
+static void failed(struct channel *c, const char *why, bool ran)
 {
 	struct digest running = trial_running(&c->boot);
 	uint64_t chance = 0;
 	struct err ignored;
 
 	snprintf(c->tell_failed, sizeof c->tell_failed, "%s", why);
+	c->tell_unfit = !ran;
 	if (c->tell_tries++ == 0)
 		channel_line(c, "reload", &running, "%s", why);
 	else
@@ -106,7 +108,7 @@ static void reloaded(struct channel *c, const struct errand_result *r)
 	if (r->passed)
 		passed(c);
 	else
-		failed(c, why);
+		failed(c, why, r->ran);
 }
 
 bool channel_telling(struct channel *c)
@@ -118,10 +120,10 @@ bool channel_telling(struct channel *c)
 		if (!c->tell_again)
 			reloaded(c, &r);
 		else if (start_reload(c, &e) < 0)
-			failed(c, e.msg);
+			failed(c, e.msg, false);
 	}
 	if (c->tell_owed && !c->telling.pid && clock_ticks_ms() >= c->tell_at && start_reload(c, &e) < 0)
-		failed(c, e.msg);
+		failed(c, e.msg, false);
 	return c->telling.pid;
 }
 
@@ -129,8 +131,9 @@ static int reload(struct channel *c, struct err *e)
 {
 	struct errand_result r;
 
+	/* A stop must not wait for a database: this process tells the sensor all the same. */
 	if (owe(c, true, e) < 0)
-		return e->code;
+		log_warn("channel %s: %s", c->state.name, e->msg);
 	c->tell_tries = 0;
 	/* Cut short it might leave the sensor with half of either. */
 	if (c->telling.pid) {
@@ -138,7 +141,7 @@ static int reload(struct channel *c, struct err *e)
 		return 0;
 	}
 	if (start_reload(c, e) < 0) {
-		failed(c, e->msg);
+		failed(c, e->msg, false);
 		return c->host->round ? 0 : e->code;
 	}
 	if (c->host->round)

@@ -202,6 +202,8 @@ static int64_t switch_over(struct channel *c)
 	}
 	if (c->telling.pid)
 		return TICK_MS;
+	if (*c->tell_failed && c->tell_unfit)
+		return TICK_MS;         /* tried again */
 	if (*c->tell_failed)
 		channel_event(c, ON_UNHEALTHY, reason_word(REASON_RELOAD), c->tell_failed);
 	else

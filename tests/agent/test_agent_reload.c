@@ -168,6 +168,37 @@ static void a_reload_that_fails_ends_the_trial(void **state)
 	assert_true(endpoint_has_history(p, "reload: /etc/ringhold/reload: exit status 3"));
 }
 
+static bool reload_unfit(const struct seen *s, const void *arg)
+{
+	return s->state.phase == PHASE_ARMED && endpoint_history_count((struct endpoint *)arg, "etc/ringhold/reload") > 0;
+}
+
+/* An upgrade is about to replace it: the content has nothing to do with that. */
+static void a_reload_that_cannot_be_run_blames_nobody_and_is_tried_again(void **state)
+{
+	struct endpoint *p = *state;
+	AUTO_FREE char *reload = file_join(p->root, "etc/ringhold/reload"), *away = file_join(p->root, "etc/ringhold/away");
+	struct published one, two;
+
+	NEED_AGENT(p);
+	one = first(p);
+	assert_int_equal(rename(reload, away), 0);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 10, 0);
+	endpoint_until(p, "the command is missed", reload_unfit, p, 1000);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(endpoint_look(p).state.phase, PHASE_ARMED);
+		*p->clock_ms += 1000;
+		poll(NULL, 0, 5);
+	}
+	assert_int_equal(rename(away, reload), 0);
+	endpoint_until(p, "the sensor is told", told_times, &(struct telling){ p, 2 }, 1000);
+	assert_told(p, 2, &two.digest);
+	let_go(p, "0\n");
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	assert_int_equal(endpoint_history_count(p, "armed"), 2);        /* once for each: it was never given up */
+}
+
 /* The link is right by then: only a record says that the sensor does not know. */
 static void an_agent_that_is_killed_under_a_reload_tells_the_sensor_when_it_is_back(void **state)
 {
@@ -320,6 +351,7 @@ int main(void)
 		ENDPOINT_TEST(people_are_answered_while_a_reload_takes_its_time, setup),
 		ENDPOINT_TEST(a_stop_is_obeyed_under_a_reload_and_the_sensor_told_again, setup),
 		ENDPOINT_TEST(a_reload_that_fails_ends_the_trial, setup),
+		ENDPOINT_TEST(a_reload_that_cannot_be_run_blames_nobody_and_is_tried_again, setup),
 		ENDPOINT_TEST(an_agent_that_is_killed_under_a_reload_tells_the_sensor_when_it_is_back, setup),
 		ENDPOINT_TEST(a_reload_that_fails_for_a_list_of_rules_is_tried_until_it_passes_and_only_then_the_list_counts_as_told, setup),
 		ENDPOINT_TEST(an_order_taken_back_while_the_reload_fails_leaves_the_old_list_told, setup),
