@@ -130,6 +130,7 @@ static int say_rule(void *arg, enum detections_change change, const char *name, 
 	struct message_rule m = { .change = changes[change] };
 	const int *sock = arg;
 
+	_Static_assert(sizeof m.rule > DETECTIONS_NAME_MAX, "a name is sent whole");
 	snprintf(m.rule, sizeof m.rule, "%s", name);
 	json_make_printable(m.rule);
 	return message_send(*sock, MSG_RULE, &m, -1, e);

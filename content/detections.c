@@ -90,12 +90,14 @@ static int add_rules(struct detections *d, const char *path, const struct buf *t
 static int add_yara(struct detections *d, const char *path, const struct buf *text, struct err *e)
 {
 	AUTO(yara_text) struct yara_text *t = NULL;
-	char name[PATH_LEN_MAX + 1 + YARA_NAME_MAX + 1];
+	char name[DETECTIONS_NAME_MAX + 1];
 
 	if (yara_text_read(&t, text->data ? text->data : "", text->len, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < t->count; i++) {
-		snprintf(name, sizeof name, "%s:%s", path, t->rules[i].name);
+		/* Two that are cut off alike would be one. */
+		if (snprintf(name, sizeof name, "%s:%s", path, t->rules[i].name) > DETECTIONS_NAME_MAX)
+			return err_set(e, ERR_LIMIT, "%s: the name of rule %s is too long", path, t->rules[i].name);
 		if (add(d, name, &t->rules[i].sense, e) < 0)
 			return e->code;
 	}

@@ -3,12 +3,15 @@
  *
  * Of rules files each instance by its id, of YARA files each rule as
  * "PATH:NAME"; of files of other engines, and of those that cannot be read, the
- * file by its path. Nothing is compiled or loaded. The tree's bytes may be hostile: for a confined process.
+ * file by its path, and so is a YARA file with a rule whose name so would be longer
+ * than DETECTIONS_NAME_MAX. Nothing is compiled or loaded. The tree's bytes may be hostile: for a confined process.
  */
 #ifndef CONTENT_DETECTIONS_H
 #define CONTENT_DETECTIONS_H
 
 #include "base/err.h"
+
+#define DETECTIONS_NAME_MAX 255         /* of what is visited */
 
 struct detections;
 

@@ -76,6 +76,27 @@ static void files_of_other_engines_are_named_and_those_of_no_engine_are_not(void
 	assert_difference(old, new, "+clam/b.ndb ~yara/a.yar:a ");
 }
 
+/* Cut off, many rules would be one name. */
+static void a_yara_file_whose_names_are_too_long_to_be_told_counts_as_one(void **state)
+{
+	char path[241], plain[200], want[600];
+	const struct content_file fits[] = { { plain, "yara", "rule x { condition: true } rule y { condition: true }" }, { 0 } };
+	char rule[300], name[101];
+
+	(void)state;
+	memset(name, 'n', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	snprintf(rule, sizeof rule, "rule %s1 { condition: true } rule %s2 { condition: true }", name, name);
+	snprintf(path, sizeof path, "%.80s/%.80s.yar", name, name);
+	snprintf(plain, sizeof plain, "%.80s/%.40s.yar", name, name);
+	snprintf(want, sizeof want, "+%s:x +%s:y ", plain, plain);
+	assert_difference(NULL, fits, want);
+	const struct content_file long_names[] = { { path, "yara", rule }, { 0 } };
+
+	snprintf(want, sizeof want, "+%s ", path);
+	assert_difference(NULL, long_names, want);
+}
+
 static void a_rules_file_that_cannot_be_read_counts_as_one(void **state)
 {
 	const struct content_file old[] = { { "rules/a.json", "rules", RULES(RULE("one", "1")) }, { 0 } };
@@ -106,6 +127,7 @@ int main(void)
 		cmocka_unit_test(rules_are_told_apart_by_id_and_by_what_they_say),
 		cmocka_unit_test(yara_rules_are_told_apart_within_their_file),
 		cmocka_unit_test(files_of_other_engines_are_named_and_those_of_no_engine_are_not),
+		cmocka_unit_test(a_yara_file_whose_names_are_too_long_to_be_told_counts_as_one),
 		cmocka_unit_test(a_rules_file_that_cannot_be_read_counts_as_one),
 		cmocka_unit_test(a_damaged_tree_is_not_read),
 	};
