@@ -186,9 +186,10 @@ static void print_text(const char *channel, const struct boot_status *s)
 		snprintf(step, sizeof step, ", stepped down from %s %.12s%s",
 			 boot_rung_name(s->left), failed,
 			 s->late_failure ? ", a late failure" : "");
-	say(STDOUT_FILENO, "%s: %s%s%.12s (%s, %s, %u tries left)%s%s%s\n", channel,
+	say(STDOUT_FILENO, "%s: %s%s%.12s (%s, %s, %u tries left)%s%s%s%s\n", channel,
 	    boot_rung_name(s->rung), *hex ? " " : "", hex, boot_mode_name(s->mode),
-	    boot_reason_name(s->reason), s->tries_left, step, *s->report ? ": " : "", s->report);
+	    boot_reason_name(s->reason), s->tries_left, step,
+	    s->uncounted ? ", this boot is not counted" : "", *s->report ? ": " : "", s->report);
 }
 
 static void print_json(const char *channel, const struct boot_status *s)
@@ -209,10 +210,12 @@ static void print_json(const char *channel, const struct boot_status *s)
 	say(STDOUT_FILENO,
 		"{\"channel\":\"%s\",\"mode\":\"%s\",\"rung\":\"%s\",\"digest\":\"%s\",\"trial\":%s,"
 		"\"tries_left\":%u,\"reason\":\"%s\",\"left\":\"%s\",\"failed\":\"%s\","
-		"\"late_failure\":%s,\"report\":\"%s\"}\n",
+		"\"left_for\":\"%s\",\"late_failure\":%s,\"uncounted\":%s,\"report\":\"%s\"}\n",
 		channel, boot_mode_name(s->mode), boot_rung_name(s->rung), hex,
 		s->trial ? "true" : "false", s->tries_left, boot_reason_name(s->reason),
-		boot_rung_name(s->left), failed, s->late_failure ? "true" : "false", report);
+		boot_rung_name(s->left), failed,
+		boot_reason_name(s->left_for), s->late_failure ? "true" : "false",
+		s->uncounted ? "true" : "false", report);
 }
 
 static void guard_channel(const struct options *o, const char *channel,

@@ -349,7 +349,8 @@ static void programs_get_json(void **state)
 	assert_int_equal(guard_under("", "--json"), 0);
 	assert_memory_equal(said, "{\"channel\":\"edr\",\"mode\":\"trial\",\"rung\":\"trial\",", 45);
 	assert_non_null(strstr(said, "\"tries_left\":1,\"reason\":\"counted\",\"left\":\"none\","
-				     "\"failed\":\"\",\"late_failure\":false,\"report\":\"\"}\n"));
+				     "\"failed\":\"\",\"left_for\":\"counted\",\"late_failure\":false,"
+				     "\"uncounted\":false,\"report\":\"\"}\n"));
 }
 
 static void wrong_use_is_status_2_and_help_is_told(void **state)

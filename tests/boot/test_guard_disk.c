@@ -16,6 +16,7 @@ static void a_trial_is_not_run_from_a_read_only_disk(void **state)
 		assert_int_equal(boot(), 'C');
 		assert_int_equal(machine_status(CHANNEL).reason, BOOT_UNCOUNTED);
 		assert_false(machine_status(CHANNEL).trial);
+		assert_non_null(strstr(said, "tries left), this boot is not counted: "));
 		assert_non_null(strstr(said, "Read-only file system"));
 	}
 	umount(var);
