@@ -77,12 +77,12 @@ static void a_dry_run_of_a_stop_that_nobody_here_can_sign_is_refused_as_the_stop
 	struct err e;
 
 	assert_true(gets_permit(w, machine_of(w, "canary", 0), &bad->bundle.digest));
-	assert_ok(control_order(w->s, id, NULL, ORDER_ABORT, "alice", "no", clock_now(), &e));
+	assert_ok(control_order(w->s, id, NULL, ORDER_ABORT, "alice", "no", &e));
 	assert_int_equal(unlink(key), 0);
 	world_reopen(w);
-	assert_int_equal(control_wish(w->s, id, &ask, clock_now(), &e), ERR_AUTH);
+	assert_int_equal(control_wish(w->s, id, &ask, &e), ERR_AUTH);
 	ask.dry_run = false;
-	assert_int_equal(control_wish(w->s, id, &ask, clock_now(), &e), ERR_AUTH);
+	assert_int_equal(control_wish(w->s, id, &ask, &e), ERR_AUTH);
 	assert_int_equal(stops_in_the_audit_log(w), 0);
 }
 

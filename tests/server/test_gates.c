@@ -30,6 +30,16 @@ static int crowd(void **state)
 	return 0;
 }
 
+/* The same, half of them of another system: some of either are sure to be first in the order. */
+static int halves(void **state)
+{
+	struct world *w = world_new();
+
+	ring_of(w, CROWD / 2, CROWD / 2);
+	*state = w;
+	return 0;
+}
+
 static int few(void **state)
 {
 	struct world *w = world_new();
@@ -579,7 +589,7 @@ int main(void)
 		T(a_stratum_that_was_hardly_tried_keeps_the_ring_from_passing),
 		T(a_stratum_whose_first_two_failed_gets_no_more_permits),
 		T(the_last_of_the_order_are_offered_only_after_the_pass),
-		T(strata_and_the_last_of_the_order_are_the_policys),
+		cmocka_unit_test_setup_teardown(strata_and_the_last_of_the_order_are_the_policys, halves, teardown),
 		T(offered_endpoints_that_fall_silent_halt_before_they_are_lost),
 		T(a_night_for_all_alike_halts_nothing),
 		T(silence_is_counted_again_from_the_store_after_a_restart),
