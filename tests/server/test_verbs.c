@@ -209,21 +209,6 @@ static void what_is_looked_at_is_as_published_and_a_dry_run_changes_nothing(void
 	spec_close(&s);
 }
 
-static void wait_state(struct place *x, const char *path, const char *words)
-{
-	int64_t until = clock_work_ms() + LIMIT_MS;
-
-	for (;;) {
-		AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "GET", path, NULL);
-
-		if (strstr(a.text->data, words))
-			return;
-		if (clock_work_ms() > until)
-			fail_msg("%s does not say %s: %s", path, words, a.text->data);
-		poll(NULL, 0, 50);
-	}
-}
-
 /* What people agree to is tried by somebody who may: rollout 1 is paused, rollout 2 waits before its first ring. */
 static void agreeing_and_going_on_can_be_tried(void **state)
 {
@@ -244,11 +229,11 @@ static void agreeing_and_going_on_can_be_tried(void **state)
 		   "{\"format\":1,\"channel\":\"edr\",\"rings\":[{\"name\":\"canary\",\"promote\":\"manual\"},{\"name\":\"early\"},{\"name\":\"broad\"}]}");
 	assert_int_equal(TOOL(o, "", "policy", "set", x->policy), 0);
 	assert_int_equal(TOOL(o, "", "rollout", "pause", "1", "--reason", "x"), 0);
-	wait_state(x, "/v1/rollouts/1", "\"state\":\"held\"");
+	wait_says(x, "/v1/rollouts/1", "\"state\":\"held\"");
 	expect_dry(x, &s, going_on, ARRAY_LEN(going_on));
 	assert_int_equal(TOOL(o, "", "rollout", "abort", "1", "--reason", "x"), 0);
 	publish(o, 2, "other rules", hex);
-	wait_state(x, "/v1/rollouts/2", "awaiting-approval");
+	wait_says(x, "/v1/rollouts/2", "awaiting-approval");
 	expect_dry(x, &s, agreements, ARRAY_LEN(agreements));
 	spec_close(&s);
 }

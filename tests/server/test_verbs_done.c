@@ -81,21 +81,6 @@ static void a_rollback_goes_to_any_bundle_at_or_above_the_floor(void **state)
 
 /* ---- people and rollouts ---- */
 
-static void wait_says(struct place *x, const char *path, const char *words)
-{
-	int64_t until = clock_work_ms() + LIMIT_MS;
-
-	for (;;) {
-		AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "GET", path, NULL);
-
-		if (strstr(a.text->data, words))
-			return;
-		if (clock_work_ms() > until)
-			fail_msg("%s does not say %s: %s", path, words, a.text->data);
-		poll(NULL, 0, 50);
-	}
-}
-
 #define DONE(o, ...)                                        \
 	do {                                                \
 		if (TOOL(o, "", __VA_ARGS__) != 0)          \

@@ -144,6 +144,21 @@ static inline void enrol(struct place *x)
 	assert_int_equal(c.status, 200);
 }
 
+static inline void wait_says(struct place *x, const char *path, const char *words)
+{
+	int64_t until = clock_work_ms() + LIMIT_MS;
+
+	for (;;) {
+		AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "GET", path, NULL);
+
+		if (strstr(a.text->data, words))
+			return;
+		if (clock_work_ms() > until)
+			fail_msg("%s does not say %s: %s", path, words, a.text->data);
+		poll(NULL, 0, 50);
+	}
+}
+
 /* Nothing is offered to anybody: from the gate's first look on it says the same. */
 static inline void wait_for_the_gate(struct place *x)
 {
