@@ -14,7 +14,37 @@
 #include "base/log.h"
 
 #define BUSY_MS 10000
+#define BUSY_STEP_MS 5
 #define STATE_FORMAT 1
+
+/*
+ * Of two that open a new database at once SQLite tells one, without asking its
+ * busy handler, that it is locked: both hold what the other needs to change to
+ * WAL. That one lets go and comes again.
+ */
+static int set_up(struct journal *j)
+{
+	int64_t until = clock_work_ms() + BUSY_MS;
+	int code;
+
+	while ((code = sqlite3_exec(j->db, journal_schema, NULL, NULL, NULL)) == SQLITE_BUSY && clock_work_ms() < until)
+		sqlite3_sleep(BUSY_STEP_MS);
+	return code;
+}
+
+/* Once for a database, whoever comes first: the agent may already have told its server. */
+static int first_epoch(struct journal *j, struct err *e)
+{
+	uint64_t epoch;
+
+	if (journal_begin(j, e) < 0)
+		return e->code;
+	if (journal_epoch(j, &epoch, e) < 0 || (!epoch && journal_new_epoch(j, e) < 0)) {
+		journal_undo(j);
+		return e->code;
+	}
+	return journal_end(j, e);
+}
 
 static int create(struct journal *j, const char *path, struct err *e)
 {
@@ -23,11 +53,11 @@ static int create(struct journal *j, const char *path, struct err *e)
 	if (sqlite3_open_v2(path, &j->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		return sql_error(j, e);
 	sqlite3_busy_timeout(j->db, BUSY_MS);
-	if (sqlite3_exec(j->db, journal_schema, NULL, NULL, NULL) != SQLITE_OK)
+	if (set_up(j) != SQLITE_OK)
 		return sql_error(j, e);
 	if (journal_epoch(j, &epoch, e) < 0)
 		return e->code;
-	return epoch ? 0 : journal_new_epoch(j, e);
+	return epoch ? 0 : first_epoch(j, e);
 }
 
 /* A damaged database is put aside, whole: it may tell somebody something. */

@@ -1,6 +1,7 @@
 /* test_journal: what agent.db keeps, in which order, and what its loss costs. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -12,14 +13,21 @@
 
 static char root[128];
 
-static struct journal *fresh(void)
+static void forget(void)
 {
-	struct journal *j;
 	char path[256];
 	struct err e;
 
 	snprintf(path, sizeof path, "%s/var", root);
 	assert_ok(file_remove_tree(path, &e));
+}
+
+static struct journal *fresh(void)
+{
+	struct journal *j;
+	struct err e;
+
+	forget();
 	assert_ok(journal_open(&j, root, &e));
 	return j;
 }
@@ -264,6 +272,54 @@ static void a_damaged_database_is_put_aside_and_begun_anew(void **state)
 	assert_true(file_exists(path));
 }
 
+/* A process that opens the database when `starts` is closed; it exits with 0 and has told the epoch to `says`. */
+static pid_t opener(const int starts[2], int says)
+{
+	pid_t pid = fork();
+	struct journal *j;
+	uint64_t epoch;
+	struct err e;
+	char none;
+
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return pid;
+	close(starts[1]);
+	if (read(starts[0], &none, 1) != 0 || journal_open(&j, root, &e) < 0 || journal_epoch(j, &epoch, &e) < 0)
+		_exit(1);
+	_exit(write(says, &epoch, sizeof epoch) == sizeof epoch ? 0 : 1);
+}
+
+/* The agent at its first start, and a person who asks for its status in that moment. */
+static void a_new_database_is_opened_by_many_at_once_with_one_epoch(void **state)
+{
+	enum { ROUNDS = 10, OPENERS = 8 };
+
+	(void)state;
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t first = 0, epoch;
+		pid_t pids[OPENERS];
+		int starts[2], says[2], status;
+
+		forget();
+		assert_int_equal(pipe(starts), 0);
+		assert_int_equal(pipe(says), 0);
+		for (int i = 0; i < OPENERS; i++)
+			pids[i] = opener(starts, says[1]);
+		close(starts[0]);
+		close(starts[1]);
+		for (int i = 0; i < OPENERS; i++) {
+			assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+			assert_int_equal(status, 0);
+			assert_int_equal(read(says[0], &epoch, sizeof epoch), sizeof epoch);
+			assert_true(first == 0 || epoch == first);
+			first = epoch;
+		}
+		close(says[0]);
+		close(says[1]);
+	}
+}
+
 static void a_row_that_cannot_be_read_begins_at_idle(void **state)
 {
 	AUTO(journal) struct journal *j = fresh();
@@ -338,6 +394,7 @@ int main(void)
 		cmocka_unit_test(orders_are_taken_in_order_and_answered_once),
 		cmocka_unit_test(a_new_journal_has_a_new_epoch_and_an_old_one_keeps_its),
 		cmocka_unit_test(a_damaged_database_is_put_aside_and_begun_anew),
+		cmocka_unit_test(a_new_database_is_opened_by_many_at_once_with_one_epoch),
 		cmocka_unit_test(a_row_that_cannot_be_read_begins_at_idle),
 		cmocka_unit_test(history_is_trimmed_to_the_newest),
 	};
