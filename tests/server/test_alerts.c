@@ -1,4 +1,4 @@
-/* test_alerts: no alert without a test in which it fires, and one in which it keeps silent. promtool runs them (test_observe). */
+/* test_alerts: no alert without a test in which it fires, and one in which it keeps silent. promtool runs them (test_dashboards). */
 #include <glob.h>
 #include <unistd.h>
 
