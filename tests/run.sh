@@ -276,6 +276,6 @@ bench)
     "$bench" || { echo "FAILED $bench (exit status $?)"; failed=$((failed + 1)); }
     echo
   done
-  echo "benches: $failed failed; deltas beyond their limit fail, while a ratio of times beyond the limit beside it says what this machine does now, and is no failure"
+  echo "benches: $failed failed; deltas, staging and the switch fail beyond their limits (times only when the best of three is); any other ratio of times beyond the limit beside it says what this machine does now, and is no failure"
   [ "$failed" = 0 ] ;;
 esac

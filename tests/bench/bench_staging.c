@@ -6,6 +6,8 @@
  * as the confined unpack process, takes its records, hashes and writes the
  * files as the supervisor does, syncs, and gives the tree its name. Both on
  * one journaled ext4, in turn; between the rounds all is removed and synced.
+ * A machine that is busy may spoil a measurement: the best of three counts,
+ * and beyond the limit it fails.
  * A round of its own, not timed, looks at the memory of both processes of ours
  * at every turn: their proportional shares, less what this program had before.
  */
@@ -21,6 +23,8 @@
 #include "tests/bench/scratch_disk.h"
 
 #define ROUNDS 11
+#define RATIO_MAX 1.50
+#define MEASUREMENTS 3
 #define SMALL_FILES 4000
 #define SMALL_BYTES 3000
 #define BIG_FILES 4
@@ -210,21 +214,27 @@ static int clean(const struct bench *b, struct err *e)
 	return syncfs(b->peer_dir) < 0 ? err_errno(e, "syncfs") : 0;
 }
 
-static void say(const char *what, double *ours, double *peer, const char *limit)
+/* limit: 0, or what the ratio may be. 1: it is beyond that. */
+static int say(const char *what, double *ours, double *peer, double limit)
 {
 	double x = scratch_median(ours, ROUNDS), y = scratch_median(peer, ROUNDS);
+	bool missed = limit > 0 && x / y > limit;
 
-	printf("  %-4s  ours %8.1f ms   tar %8.1f ms   ratio %5.2f%s\n", what, x / 1e3, y / 1e3, x / y, limit);
+	printf("  %-4s  ours %8.1f ms   tar %8.1f ms   ratio %5.2f", what, x / 1e3, y / 1e3, x / y);
+	if (limit > 0)
+		printf("   (at most %.2f)%s", limit, missed ? ": MISSED" : "");
+	printf("\n");
+	fflush(stdout);
+	return missed;
 }
 
+/* 0 within the limit, 1 beyond it. */
 static int measure(struct bench *b, struct err *e)
 {
 	double wall[2][ROUNDS], cpu[2][ROUNDS];
 	struct round ours = { 0 }, peer = { 0 };
-	long peak = 0;
+	int missed;
 
-	if (stage(b, &ours, &peak, e) < 0 || clean(b, e) < 0)
-		return e->code;
 	for (int i = 0; i < ROUNDS; i++) {
 		if (stage(b, &ours, NULL, e) < 0 || clean(b, e) < 0 || untar(b, &peer, e) < 0 || clean(b, e) < 0)
 			return e->code;
@@ -233,10 +243,23 @@ static int measure(struct bench *b, struct err *e)
 		cpu[0][i] = ours.cpu;
 		cpu[1][i] = peer.cpu;
 	}
-	say("wall", wall[0], wall[1], "   (at most 1.50)");
-	say("CPU", cpu[0], cpu[1], "");
+	missed = say("wall", wall[0], wall[1], RATIO_MAX);
+	(void)say("CPU", cpu[0], cpu[1], 0);
+	return missed;
+}
+
+static int compare(struct bench *b, struct err *e)
+{
+	struct round ignored = { 0 };
+	long peak = 0;
+	int rc = 1;
+
+	if (stage(b, &ignored, &peak, e) < 0 || clean(b, e) < 0)
+		return e->code;
+	for (int i = 0; rc == 1 && i < MEASUREMENTS; i++)
+		rc = measure(b, e);
 	printf("  memory of the two processes, at most %.1f MB\n", (double)peak * 1024 / 1e6);
-	return 0;
+	return rc;
 }
 
 int main(int argc, char **argv)
@@ -262,11 +285,11 @@ int main(int argc, char **argv)
 		       "%d files and %d of %zu MB, %.1f MB, %.1f MB as an archive; median of %d, in turn\n",
 		       SMALL_FILES, BIG_FILES, BIG_BYTES >> 20, (double)b.size / 1e6, (double)b.archived / 1e6, ROUNDS);
 		fflush(stdout);
-		rc = measure(&b, &e);
+		rc = compare(&b, &e);
 	}
 	if (rc < 0)
 		fprintf(stderr, "bench_staging: %s\n", e.msg);
 	settings_free(b.settings);
 	scratch_disk_close(&b.disk);
-	return rc < 0;
+	return rc != 0;
 }
