@@ -14,7 +14,7 @@
 #include "endpoint.h"
 
 #define SWEEP_GOOD "deploy/demo/edr-good"
-#define SWEEP_LOOKS 4                   /* of one call on one file in one phase: what is read again and again */
+#define SWEEP_AGAIN 2                   /* times that the same is done to the same file: in one phase, or between two syncs (calls_read()) */
 #define SWEEP_RUN_MS 3000               /* real time for an agent with a lasting fault, which may well have to stand still */
 
 struct sweep {
@@ -238,7 +238,7 @@ static inline void sweep_count(struct sweep *s)
 	if (!sweep_run(s, ENDPOINT_LIMIT_MS))
 		fail_msg("no end under strace");
 	endpoint_agent_end(s->p, SIGKILL);
-	assert_true(calls_read(&s->calls, trace, s->p->root, SWEEP_LOOKS));
+	assert_true(calls_read(&s->calls, trace, s->p->root, SWEEP_AGAIN));
 	if (s->start == sweep_agent_start)
 		sweep_has_every_phase(s);
 	else
@@ -248,7 +248,7 @@ static inline void sweep_count(struct sweep *s)
 /* fault: "signal=KILL", "error=EIO"; lasting: all further calls of this name too. */
 static inline void sweep_one(struct sweep *s, const struct call *c, const char *fault, bool lasting)
 {
-	char option[100], when[300];
+	char option[100], when[400];
 	uint64_t seq;
 
 	snprintf(option, sizeof option, "inject=%s:%s:when=%u%s", c->name, fault, c->when, lasting ? "+" : "");
