@@ -10,7 +10,6 @@
 #include "tests/program.h"
 
 #define CHANNEL "edr"
-#define READS ",read,pread64,getdents64,readlinkat,newfstatat"
 
 static unsigned boot_count;
 
@@ -21,10 +20,18 @@ static void power_up(void)
 			       boot_count));
 }
 
+/* Hosts as they stand before the boot, and what runs at a boot of each in which nothing goes wrong. */
+static const struct host { enum boot_rung rung; const char *digests; char runs; } hosts[BOOT_MODES] = {
+	[BOOT_COMMITTED] = { RUNG_CURRENT, " CPB", 'C' },
+	[BOOT_TRIAL] = { RUNG_TRIAL, "TC B", 'T' },
+	[BOOT_PINNED] = { RUNG_CURRENT, " CPB", 'C' },
+	[BOOT_DISABLED] = { RUNG_NONE, " CPB", '-' },
+};
+
 /* Once; each boot that goes wrong begins from a copy. */
 static void install(enum boot_mode mode)
 {
-	struct boot_record r = machine_record(mode, mode == BOOT_TRIAL ? RUNG_TRIAL : RUNG_CURRENT, mode == BOOT_TRIAL ? "TC B" : " CPB");
+	struct boot_record r = machine_record(mode, hosts[mode].rung, hosts[mode].digests);
 
 	assert_true(machine_sh("rm -rf %s/var %s/kept", root, root));
 	machine_install(CHANNEL, &r);
@@ -66,20 +73,20 @@ static void check(const char *what, enum boot_mode mode)
 	char runs = machine_runs(CHANNEL);
 	struct boot_record r = machine_read(CHANNEL);
 
-	if (runs == '?' || (runs == 'T' && r.tries_left != 1))
+	if (runs == '?' || (runs == 'T' && r.tries_left != 1) || (mode == BOOT_DISABLED && runs != '-'))
 		fail_msg("%s: %c runs with %u tries left", what, runs, r.tries_left);
 	power_up();
 	if (guard_under(NULL, NULL) != 0)
 		fail_msg("%s: the next boot fails", what);
 	runs = machine_runs(CHANNEL);
-	if (runs != (mode == BOOT_TRIAL ? 'T' : 'C'))
+	if (runs != hosts[mode].runs || machine_read(CHANNEL).mode != mode)
 		fail_msg("%s: %c runs at the next boot", what, runs);
 }
 
 /* how: "signal=KILL"; then "+": that call, and all of its name that follow. */
 static void fault(const struct call *c, const char *how, enum boot_mode mode)
 {
-	char option[100], what[300];
+	char option[100], what[400];
 	int status;
 
 	snprintf(option, sizeof option, "inject=%s:%.*s:when=%u%s", c->name, (int)strcspn(how, "+"), how, c->when, strchr(how, '+') ? "+" : "");
@@ -91,41 +98,76 @@ static void fault(const struct call *c, const char *how, enum boot_mode mode)
 	check(what, mode);
 }
 
-/* hows: up to NULL, the first two also of calls that only read. */
-static void sweep(enum boot_mode mode, const char *const *hows)
+/* The calls of one boot in which nothing goes wrong. */
+static void trace(struct calls *calls, enum boot_mode mode)
 {
-	static struct calls calls;
-	char trace[64];
+	char path[64];
 
 	if (access(CALLS_STRACE, X_OK) < 0)
 		skip_missing_program("strace");
 	install(mode);
 	put_back();
-	snprintf(trace, sizeof trace, "%s/trace", root);
-	if (guard_under("trace=" CALLS_NAMES READS, trace) != 0)
+	snprintf(path, sizeof path, "%s/trace", root);
+	if (guard_under("trace=" CALLS_NAMES, path) != 0)
 		skip_named("strace cannot trace here");
-	assert_true(calls_read(&calls, trace, root, 0));
-	assert_true(calls.count > 20);
+	assert_true(calls_read(calls, path, root, 0));
+	assert_true(calls->count > 20);
+}
+
+static void sweep(enum boot_mode mode)
+{
+	static const char *const hows[] = { "signal=KILL", "error=EIO", "error=ENOSPC", "error=ENOSPC+" };
+	static struct calls calls;
+
+	trace(&calls, mode);
 	for (size_t i = 0; i < calls.count; i++)
-		for (size_t k = 0; hows[k]; k++)
-			if (k < 2 || !strstr(READS, calls.list[i].name))        /* reading needs no space */
+		for (size_t k = 0; k < sizeof hows / sizeof *hows; k++)
+			if (k < 2 || !calls_listed(CALLS_READ, calls.list[i].name))     /* reading needs no space */
 				fault(&calls.list[i], hows[k], mode);
 }
 
 static void a_trial_is_counted_or_not_run_whatever_goes_wrong(void **state)
 {
-	static const char *const hows[] = { "signal=KILL", "error=EIO", "error=ENOSPC", "error=ENOSPC+", NULL };
-
 	(void)state;
-	sweep(BOOT_TRIAL, hows);
+	sweep(BOOT_TRIAL);
 }
 
 static void committed_content_boots_whatever_goes_wrong(void **state)
 {
-	static const char *const hows[] = { "error=EIO", NULL };
+	(void)state;
+	sweep(BOOT_COMMITTED);
+}
+
+static void pinned_content_boots_and_stays_pinned_whatever_goes_wrong(void **state)
+{
+	(void)state;
+	sweep(BOOT_PINNED);
+}
+
+static void a_disabled_channel_stays_disabled_whatever_goes_wrong(void **state)
+{
+	(void)state;
+	sweep(BOOT_DISABLED);
+}
+
+/* The time of a sync is the machine's (bench_boot); their number is ours. */
+static void a_boot_is_counted_with_one_sync_of_the_record_and_no_other(void **state)
+{
+	static struct calls calls;
 
 	(void)state;
-	sweep(BOOT_COMMITTED, hows);
+	for (int mode = 0; mode < BOOT_MODES; mode++) {
+		unsigned syncs = 0;
+
+		trace(&calls, (enum boot_mode)mode);
+		for (size_t i = 0; i < calls.count; i++)
+			if (calls_syncs(calls.list[i].name)) {
+				assert_string_equal(calls.list[i].name, "fsync");
+				assert_non_null(strstr(calls.list[i].text, "/channels/" CHANNEL "/boot>"));
+				syncs++;
+			}
+		assert_int_equal(syncs, mode == BOOT_DISABLED ? 0 : 1);         /* nothing runs: nothing is counted */
+	}
 }
 
 int main(void)
@@ -133,6 +175,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_trial_is_counted_or_not_run_whatever_goes_wrong),
 		cmocka_unit_test(committed_content_boots_whatever_goes_wrong),
+		cmocka_unit_test(pinned_content_boots_and_stays_pinned_whatever_goes_wrong),
+		cmocka_unit_test(a_disabled_channel_stays_disabled_whatever_goes_wrong),
+		cmocka_unit_test(a_boot_is_counted_with_one_sync_of_the_record_and_no_other),
 	};
 	int failed;
 
