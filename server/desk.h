@@ -93,10 +93,11 @@ int desk_sweep(struct desk *d, const struct retention *keep, int64_t now, uint64
 /*
  * What the clock did since the last look (clockwatch.h); about once a second.
  * True: there is something to be said. Everything above is signed by the time
- * that is believed, and never as of a time before the last signature.
+ * that is believed, and never as of a time before the last signature. A jump
+ * that the server itself doubts is not believed, however long it lasts.
  */
 #define DESK_SENTENCE 256
-bool desk_clock(struct desk *d, int64_t now, int64_t ticks_ms, char out[DESK_SENTENCE]);
+bool desk_clock(struct desk *d, int64_t now, int64_t ticks_ms, bool doubted, char out[DESK_SENTENCE]);
 struct clockwatch;
 void desk_resume_clock(struct desk *d, const struct clockwatch *kept);  /* before the first look */
 struct desk_clock {

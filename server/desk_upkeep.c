@@ -38,12 +38,20 @@ static bool say_jump(const struct desk *d, enum clock_news news, char out[DESK_S
 	return false;
 }
 
-bool desk_clock(struct desk *d, int64_t now, int64_t ticks_ms, char out[DESK_SENTENCE])
+bool desk_clock(struct desk *d, int64_t now, int64_t ticks_ms, bool doubted, char out[DESK_SENTENCE])
 {
+	struct clockwatch was;
+	enum clock_news seen;
 	bool news, late;
 
 	pthread_mutex_lock(&d->lock);
-	news = say_jump(d, clockwatch_look(&d->clock, now, ticks_ms), out);
+	was = d->clock;
+	seen = clockwatch_look(&d->clock, now, ticks_ms);
+	if (seen == CLOCK_BELIEVED && doubted) {
+		d->clock = was;
+		seen = CLOCK_STEADY;
+	}
+	news = say_jump(d, seen, out);
 	late = behind(d) > 0;
 	if (late && !d->late) {
 		char at[CLOCK_TEXT_LEN + 1];

@@ -58,6 +58,16 @@ void now_believe(struct server *s, const struct clockwatch *after)
 	pthread_mutex_unlock(&s->timing);
 }
 
+bool now_doubts(struct server *s)
+{
+	bool doubts;
+
+	pthread_mutex_lock(&s->timing);
+	doubts = s->clock.offset != 0;
+	pthread_mutex_unlock(&s->timing);
+	return doubts;
+}
+
 /* ---- from one run to the next ---- */
 
 /* Whose ticks they are; "" when the kernel does not say. */

@@ -22,6 +22,7 @@ void now_read(int64_t *now, int64_t *ticks_ms);
  */
 int64_t now_look(struct server *s, int64_t *moved, struct clockwatch *after);
 void now_believe(struct server *s, const struct clockwatch *after);
+bool now_doubts(struct server *s);      /* the clock jumped, and is not believed */
 
 /* What is kept of the clock, so that a jump is seen that happens while no server runs; boot is for the caller to hold. */
 #define NOW_BOOT 40

@@ -228,7 +228,7 @@ static void catch_up(struct server *s)
 
 	desk_resume_clock(s->desk, &s->clock);
 	now_read(&now, &ticks);
-	if (desk_clock(s->desk, now, ticks, said))
+	if (desk_clock(s->desk, now, ticks, now_doubts(s), said))
 		log_warn("%s", said);
 	renewed = desk_renew(s->desk, s->started, &e);
 	if (renewed < 0)

@@ -76,14 +76,6 @@ static void watch_gap(struct ticker *t, int64_t now)
 	t->last = now;
 }
 
-static void watch_clock(struct ticker *t, int64_t now, int64_t ticks)
-{
-	char said[DESK_SENTENCE];
-
-	if (desk_clock(t->server->desk, now, ticks, said))
-		log_warn("%s", said);
-}
-
 static int renew(struct ticker *t, int64_t now, struct err *e)
 {
 	int changed;
@@ -173,14 +165,24 @@ static int64_t look_at_time(struct ticker *t)
 	return now;
 }
 
+/* The time to sign by follows: what the store did not take is not signed by either. */
+static void watch_clock(struct ticker *t, int64_t now, int64_t ticks)
+{
+	char said[DESK_SENTENCE];
+
+	if (desk_clock(t->server->desk, now, ticks, now_doubts(t->server), said))
+		log_warn("%s", said);
+}
+
 static void tick(struct ticker *t)
 {
-	int64_t now, ticks;
+	int64_t believed, now, ticks;
 	struct err e;
 
 	now_read(&now, &ticks);
+	believed = look_at_time(t);
 	watch_clock(t, now, ticks);
-	now = look_at_time(t);
+	now = believed;
 	tell(t, DUTY_RINGMAP, server_refresh_ringmap(t->server, &e), &e);
 	tell(t, DUTY_OPERATORS, server_import_operators(t->server, &e), &e);
 	control_tick(t->server);

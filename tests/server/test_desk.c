@@ -386,7 +386,7 @@ static void jump(struct world *w, int64_t *ticks, int64_t seconds, int64_t by, c
 
 	w->now += seconds + by;
 	*ticks += seconds * 1000;
-	assert_int_equal(desk_clock(w->p.desk, w->now, *ticks, said), want != NULL);
+	assert_int_equal(desk_clock(w->p.desk, w->now, *ticks, false, said), want != NULL);
 	if (want && !strstr(said, want))
 		fail_msg("\"%s\" lacks \"%s\"", said, want);
 }
@@ -455,6 +455,26 @@ static void a_jump_that_stays_is_believed_and_what_expired_is_renewed(void **sta
 	assert_true(desk_next_renewal(w->p.desk) <= w->now);
 	assert_true(desk_renew(w->p.desk, w->now, &e) > 0);
 	client_sees_stops(w, 1);
+}
+
+static void a_jump_that_the_server_doubts_still_is_not_believed_however_long_it_lasts(void **state)
+{
+	struct world *w = *state;
+	char said[DESK_SENTENCE];
+	int64_t ticks = 1000, right = w->now;
+	struct desk_clock c;
+
+	jump(w, &ticks, 0, 0, NULL);
+	jump(w, &ticks, 1, 3 * DAY, "jumped by");
+	for (int i = 0; i < 3; i++) {
+		w->now += CLOCK_DOUBT_S;
+		ticks += CLOCK_DOUBT_S * 1000;
+		assert_false(desk_clock(w->p.desk, w->now, ticks, true, said));
+	}
+	desk_clock_status(w->p.desk, w->now, &c);
+	assert_true(c.doubted);
+	assert_int_equal(c.signing, right + 1 + 3 * CLOCK_DOUBT_S);
+	jump(w, &ticks, 1, 0, "stayed where it jumped to");
 }
 
 static void a_clock_that_fell_back_between_runs_is_said_and_not_followed(void **state)
@@ -568,6 +588,7 @@ int main(void)
 		T(a_glitch_of_the_clock_leaves_no_signature_of_another_year),
 		T(nor_does_a_draft_that_others_shall_sign_too),
 		T(a_jump_that_stays_is_believed_and_what_expired_is_renewed),
+		T(a_jump_that_the_server_doubts_still_is_not_believed_however_long_it_lasts),
 		T(a_clock_that_fell_back_between_runs_is_said_and_not_followed),
 		T(a_clock_that_falls_back_for_good_is_followed_as_far_as_the_last_signature),
 		T(what_an_assignment_names_stays),
