@@ -18,6 +18,7 @@ struct change {
 	size_t len;
 	const struct desk_file *files;
 	size_t count;
+	const struct desk_record *record;
 	int64_t now;
 };
 
@@ -77,7 +78,7 @@ int desk_reopen(struct desk *d, struct err *e)
 
 static int change_once(struct desk *d, const struct change *c, struct err *e)
 {
-	if (c->make(d, c, e) < 0 || repo_publish(d->repo, d->ring, c->now, e) < 0) {
+	if (c->make(d, c, e) < 0 || (c->record && c->record->write(c->record->arg, e) < 0) || repo_publish(d->repo, d->ring, c->now, e) < 0) {
 		repo_discard(d->repo);
 		return e->code;
 	}
@@ -381,10 +382,10 @@ static int make_signed(struct desk *d, const struct change *c, struct err *e)
 }
 
 int desk_publish(struct desk *d, const char *role, const void *envelope, size_t len, const struct desk_file *files, size_t count,
-		 int64_t now, struct err *e)
+		 const struct desk_record *record, int64_t now, struct err *e)
 {
 	struct change c = { .make = make_signed, .place = role, .envelope = envelope, .len = len, .files = files,
-			    .count = count, .now = now };
+			    .count = count, .record = record, .now = now };
 	int got = change(d, &c, e);
 
 	if (got == 0 && strcmp(role, "fleet") == 0)

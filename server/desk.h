@@ -76,8 +76,13 @@ const char *desk_signed_path(const struct desk_signed *s, const struct digest *s
 bool desk_lists(struct desk *d, const char *role, const char *path, const struct digest *sha256);
 /* The channel's role lists targets, and this path is no longer among them. */
 bool desk_dropped(struct desk *d, const char *channel, const char *path);
+/* Written when everything was found right, before anybody can see it; negative: nothing is published. NULL: nothing to write. */
+struct desk_record {
+	int (*write)(void *arg, struct err *e);
+	void *arg;
+};
 int desk_publish(struct desk *d, const char *role, const void *envelope, size_t len, const struct desk_file *files, size_t count,
-		 int64_t now, struct err *e) MUST_CHECK;
+		 const struct desk_record *record, int64_t now, struct err *e) MUST_CHECK;
 /* The signed file of a role as published. The caller frees. ERR_NOT_FOUND. */
 int desk_role(struct desk *d, const char *role, struct buf **out, struct err *e) MUST_CHECK;
 int desk_draft(struct desk *d, const char *role, int64_t now, struct buf **out, struct err *e) MUST_CHECK;

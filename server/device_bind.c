@@ -54,6 +54,10 @@ static int bind(struct server *s, struct device *d, const char *certificate, str
 	if (got == 0)
 		got = server_write(s, &b, e);
 	pthread_mutex_lock(&s->lock);
+	if (got < 0) {  /* not kept, so not bound: whoever comes next may be another */
+		free(d->certificate);
+		d->certificate = NULL;
+	}
 	d->unsaved = true;
 	buf_release(&said);
 	return got;

@@ -315,7 +315,7 @@ static int make_visible(struct publish *p, const struct incoming *b, uint64_t *r
 
 	snprintf(role, sizeof role, "content-%s", p->channel);
 	if (!desk_lists(p->s->desk, role, b->path, &p->archive) &&
-	    desk_publish(p->s->desk, role, p->envelope->data, p->envelope->len, p->files, p->file_count, server_now(p->s), e) < 0)
+	    desk_publish(p->s->desk, role, p->envelope->data, p->envelope->len, p->files, p->file_count, NULL, server_now(p->s), e) < 0)
 		return e->code;
 	return incoming_start(p->s, b, p->trial, rollout, e);
 }

@@ -197,17 +197,37 @@ static void role_text(char out[ROLE_TEXT], struct server *s, const char *role, c
 	snprintf(out, ROLE_TEXT, "{\"sha256\":\"%s\",\"version\":%lld}", hex, (long long)version_of(role, envelope));
 }
 
-static int publish(struct put *p, struct err *e)
+struct role_change {
+	struct put *put;
+	char was[ROLE_TEXT], becomes[ROLE_TEXT];
+	bool written;   /* the desk looks twice when somebody else published meanwhile */
+};
+
+static int write_down(void *arg, struct err *e)
 {
 	struct server_batch b = { .count = 0 };
-	char was[ROLE_TEXT], becomes[ROLE_TEXT];
+	struct role_change *c = arg;
+	const struct put *p = c->put;
 
-	role_text(was, p->s, p->role, NULL);
-	role_text(becomes, p->s, p->role, p->envelope);
-	server_audit_entry(&b, &(const struct audit_entry){ .at = p->now, .who = p->who, .action = "role", .subject = p->role, .why = p->why, .was = was,
-							    .becomes = becomes });
-	if (desk_publish(p->s->desk, p->role, p->envelope->data, p->envelope->len, p->files, p->count, p->now, e) < 0 ||
-	    server_write(p->s, &b, e) < 0)
+	if (c->written)
+		return 0;
+	server_audit_entry(&b, &(const struct audit_entry){ .at = p->now, .who = p->who, .action = "role", .subject = p->role, .why = p->why,
+							    .was = c->was, .becomes = c->becomes });
+	if (server_write(p->s, &b, e) < 0)
+		return e->code;
+	c->written = true;
+	return 0;
+}
+
+/* Written down first: a role that nobody brought must not be found in the repository. */
+static int publish(struct put *p, struct err *e)
+{
+	struct role_change c = { .put = p };
+	const struct desk_record record = { write_down, &c };
+
+	role_text(c.was, p->s, p->role, NULL);
+	role_text(c.becomes, p->s, p->role, p->envelope);
+	if (desk_publish(p->s->desk, p->role, p->envelope->data, p->envelope->len, p->files, p->count, &record, p->now, e) < 0)
 		return e->code;
 	if (p->recalls)
 		recalls_halt(p->s, p->recalls->channel, p->recalls, p->who, "recalled");

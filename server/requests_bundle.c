@@ -316,7 +316,7 @@ static int publish_role(struct server *s, const struct kept_bundle *w, struct en
 	/* A server that died in between had published it already. */
 	if (requests_is_published(s, w->q))
 		return 0;
-	return desk_publish(s->desk, d->role, d->draft->raw->data, d->draft->raw->len, w->files, w->file_count, server_now(s), e);
+	return desk_publish(s->desk, d->role, d->draft->raw->data, d->draft->raw->len, w->files, w->file_count, NULL, server_now(s), e);
 }
 
 /* All but the request's own row; an error is trouble that may pass. */

@@ -310,7 +310,7 @@ void server_close(struct server *s)
 		return;
 	if (s->writer && server_fold(s, SIZE_MAX, &e) < 0)
 		log_error("%s", e.msg);
-	if (s->writer && s->audit_log && audit_log_sign(s, clock_now(), &e) < 0)
+	if (s->writer && s->audit_log && audit_log_sign(s, server_now(s), &e) < 0)
 		log_error("%s", e.msg);
 	audit_log_close(s->audit_log);
 	client_ca_free(s->client_ca);

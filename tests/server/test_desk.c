@@ -1,136 +1,9 @@
-/* The desk: versions that are set aside, copies that came from a backup, clocks that jump. */
-#include "server/desk.h"
-
+/* The desk: versions that are set aside, copies that came from a backup, drafts. */
 #include <pthread.h>
 #include <dirent.h>
 #include <fcntl.h>
 
-#include "base/log.h"
-#include "base/proc.h"
-#include "rollout/stops.h"
-#include "server/clockwatch.h"
-#include "server/desk_requests.h"
-#include "server/writer.h"
-#include "tests/server/reader.h"
-
-#define DAY 86400
-#define STOPS "stop/edr/stops.json"
-
-/* A desk with its store, as a server has it. */
-struct place {
-	struct store *store;
-	struct writer *writer;
-	struct desk *desk;
-};
-
-struct world {
-	struct fixture *f;
-	struct place p;
-	struct reader client;
-	int64_t now;
-	int stops;
-};
-
-static void place_open(struct place *p, const struct fixture *f, const char *repository)
-{
-	AUTO_FREE char *db = fixture_path(f, "data/store.db");
-	struct err e;
-
-	assert_ok(store_open(&p->store, db, &e));
-	assert_ok(writer_start(&p->writer, p->store, &e));
-	assert_ok(desk_open(&p->desk, repository, f->keys, &e));
-	assert_ok(desk_keep_count(p->desk, p->store, p->writer, &e));
-}
-
-static void place_close(struct place *p)
-{
-	writer_stop(p->writer);
-	store_close(p->store);
-	desk_close(p->desk);
-	*p = (struct place){ 0 };
-}
-
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof *w);
-
-	w->f = fixture_new();
-	w->now = clock_now();
-	place_open(&w->p, w->f, w->f->repository);
-	reader_open(&w->client, w->f, "client");
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	place_close(&w->p);
-	reader_close(&w->client);
-	fixture_free(w->f);
-	free(w);
-	return 0;
-}
-
-static int try_stop(struct desk *d, int n, int64_t now, struct err *e)
-{
-	struct stop_entry entry = { .serial = (uint64_t)n, .at = now, .reason = "test" };
-
-	hash_bytes(&entry.digest, &n, sizeof n);
-	return desk_stop(d, "edr", &entry, now, e);
-}
-
-static void stop(struct world *w)
-{
-	struct err e;
-
-	assert_ok(try_stop(w->p.desk, ++w->stops, w->now, &e));
-}
-
-static void client_sees_stops(struct world *w, int count)
-{
-	AUTO(buf) struct buf *text = NULL;
-	AUTO(stops) struct stops *s = NULL;
-	struct err e;
-
-	assert_ok(reader_read(&w->client, w->now, STOPS, &text, &e));
-	assert_ok(stops_parse(&s, STOPS_STOP, STOPS, text->data, text->len, &e));
-	assert_int_equal(s->count, count);
-}
-
-/* cp -a, with the store closed */
-static void copy_tree(struct world *w, const char *from, const char *to)
-{
-	AUTO_FREE char *source = fixture_path(w->f, from), *target = fixture_path(w->f, to), *cmd = NULL;
-	struct err e;
-
-	assert_ok(file_remove_tree(target, &e));
-	assert_true(asprintf(&cmd, "cp -a %s %s", source, target) > 0);
-	assert_int_equal(system(cmd), 0);
-}
-
-static void reopen_after(struct world *w, const char *from, const char *to)
-{
-	place_close(&w->p);
-	copy_tree(w, from, to);
-	place_open(&w->p, w->f, w->f->repository);
-}
-
-static int64_t version_of(struct world *w, const char *role, int64_t *reserved)
-{
-	struct desk_role_status all[32];
-	size_t count = desk_roles(w->p.desk, all, ARRAY_LEN(all));
-
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(all[i].role, role) == 0) {
-			if (reserved)
-				*reserved = all[i].reserved;
-			return all[i].version;
-		}
-	fail_msg("no role %s", role);
-	return 0;
-}
+#include "tests/server/desk_place.h"
 
 /* ---- restored ---- */
 
@@ -223,12 +96,17 @@ static struct buf *sign_fleet(struct world *w, int64_t version, const char *salt
 	return whole;
 }
 
-static int put_fleet(struct world *w, const struct buf *role, struct err *e)
+static int put_recorded(struct world *w, const struct buf *role, const struct desk_record *record, struct err *e)
 {
 	AUTO_FREE char *path = fixture_path(w->f, "ringmap");
 	struct desk_file file = { .path = RINGMAP_PATH, .from = path };
 
-	return desk_publish(w->p.desk, "fleet", role->data, role->len, &file, 1, w->now, e);
+	return desk_publish(w->p.desk, "fleet", role->data, role->len, &file, 1, record, w->now, e);
+}
+
+static int put_fleet(struct world *w, const struct buf *role, struct err *e)
+{
+	return put_recorded(w, role, NULL, e);
 }
 
 static void a_restored_server_refuses_to_use_a_peoples_version_again(void **state)
@@ -282,6 +160,31 @@ static void what_was_lost_with_database_and_repository_is_mended_by_the_same_fil
 	assert_ok(put_fleet(w, newest, &e));
 	assert_ok(reader_read(&w->client, w->now, RINGMAP_PATH, &text, &e));
 	client_sees_stops(w, 1);
+}
+
+static int refuse(void *times, struct err *e)
+{
+	++*(int *)times;
+	return err_set(e, ERR_SPACE, "no room for a record");
+}
+
+static void what_cannot_be_recorded_is_not_published_and_what_is_refused_is_not_recorded(void **state)
+{
+	struct world *w = *state;
+	int64_t first = version_of(w, "fleet", NULL);
+	AUTO(buf) struct buf *newest = sign_fleet(w, first + 1, "aaaaaaaaaaaaaaaa"), *stale = NULL;
+	int times = 0;
+	const struct desk_record never = { refuse, &times };
+	struct err e;
+
+	assert_refused(put_recorded(w, newest, &never, &e), ERR_SPACE, "no room for a record");
+	assert_int_equal(times, 1);
+	assert_int_equal(version_of(w, "fleet", NULL), first);
+	assert_ok(put_fleet(w, newest, &e));
+	assert_int_equal(version_of(w, "fleet", NULL), first + 1);
+	stale = sign_fleet(w, first, "bbbbbbbbbbbbbbbb");
+	assert_refused(put_recorded(w, stale, &never, &e), ERR_ROLLBACK, "is published");
+	assert_int_equal(times, 1);
 }
 
 static void what_nobody_could_see_may_be_signed_again(void **state)
@@ -378,148 +281,6 @@ static void two_servers_with_one_repository_publish_in_turn(void **state)
 	place_close(&other);
 }
 
-/* ---- the clock ---- */
-
-static void jump(struct world *w, int64_t *ticks, int64_t seconds, int64_t by, const char *want)
-{
-	char said[DESK_SENTENCE] = "";
-
-	w->now += seconds + by;
-	*ticks += seconds * 1000;
-	assert_int_equal(desk_clock(w->p.desk, w->now, *ticks, false, said), want != NULL);
-	if (want && !strstr(said, want))
-		fail_msg("\"%s\" lacks \"%s\"", said, want);
-}
-
-static void a_glitch_of_the_clock_leaves_no_signature_of_another_year(void **state)
-{
-	struct world *w = *state;
-	struct desk_clock c;
-	int64_t ticks = 1000, right = w->now;
-	struct err e;
-
-	jump(w, &ticks, 0, 0, NULL);
-	jump(w, &ticks, 1, 3650 * DAY, "jumped by +315360000 s");
-	desk_clock_status(w->p.desk, w->now, &c);
-	assert_true(c.doubted);
-	assert_int_equal(c.signing, right + 1);
-	assert_int_equal(c.jump_s, 3650 * DAY);
-	/* renewal is not due, a stop goes out at once, and expires when it should */
-	assert_int_equal(desk_renew(w->p.desk, w->now, &e), 0);
-	stop(w);
-	assert_true(version_of(w, "stop", NULL) < right + 100);
-	jump(w, &ticks, 60, -3650 * DAY, "jumped back to where it was");
-	desk_clock_status(w->p.desk, w->now, &c);
-	assert_false(c.doubted);
-	assert_int_equal(c.signing, w->now);
-	client_sees_stops(w, 1);
-}
-
-static void nor_does_a_draft_that_others_shall_sign_too(void **state)
-{
-	struct world *w = *state;
-	struct assignment a = { .attempt = 1, .issued = w->now, .channel = "edr", .ring = "early", .reason = "r" };
-	struct desk_asking ask = { .by = "test", .reason = "r" };
-	AUTO(sigreq) struct sigreq *q = NULL, *r = NULL;
-	int64_t ticks = 1000, right = w->now;
-	struct err e;
-
-	a.bundle.serial = 3;
-	snprintf(a.bundle.version, sizeof a.bundle.version, "v");
-	bundle_path(a.bundle.path, "edr", 3);
-	hash_bytes(&a.bundle.digest, "3", 1);
-	jump(w, &ticks, 0, 0, NULL);
-	jump(w, &ticks, 1, 3650 * DAY, "jumped by +315360000 s");
-	ask.now = w->now;
-	ask.expires = w->now + 30 * DAY;
-	assert_ok(desk_draft_assign(w->p.desk, "early", "edr", &a, &ask, &q, &e));
-	assert_ok(desk_draft_renewal(w->p.desk, "stop", &ask, &r, &e));
-	assert_true(q->drafts[0].draft->version < right + 100 && r->drafts[0].draft->version < right + 100);
-	assert_true(q->drafts[0].draft->expires < right + 31 * DAY && r->drafts[0].draft->expires < right + 31 * DAY);
-	assert_true(q->created < right + 100 && q->expires < right + 31 * DAY);
-}
-
-static void a_jump_that_stays_is_believed_and_what_expired_is_renewed(void **state)
-{
-	struct world *w = *state;
-	int64_t ticks = 1000;
-	AUTO(buf) struct buf *text = NULL;
-	struct err e;
-
-	stop(w);
-	jump(w, &ticks, 0, 0, NULL);
-	/* a virtual machine was asleep for three days */
-	jump(w, &ticks, 1, 3 * DAY, "jumped by");
-	assert_refused(reader_read(&w->client, w->now, STOPS, &text, &e), ERR_EXPIRED, "timestamp");
-	jump(w, &ticks, CLOCK_DOUBT_S, 0, "stayed where it jumped to");
-	assert_true(desk_next_renewal(w->p.desk) <= w->now);
-	assert_true(desk_renew(w->p.desk, w->now, &e) > 0);
-	client_sees_stops(w, 1);
-}
-
-static void a_jump_that_the_server_doubts_still_is_not_believed_however_long_it_lasts(void **state)
-{
-	struct world *w = *state;
-	char said[DESK_SENTENCE];
-	int64_t ticks = 1000, right = w->now;
-	struct desk_clock c;
-
-	jump(w, &ticks, 0, 0, NULL);
-	jump(w, &ticks, 1, 3 * DAY, "jumped by");
-	for (int i = 0; i < 3; i++) {
-		w->now += CLOCK_DOUBT_S;
-		ticks += CLOCK_DOUBT_S * 1000;
-		assert_false(desk_clock(w->p.desk, w->now, ticks, true, said));
-	}
-	desk_clock_status(w->p.desk, w->now, &c);
-	assert_true(c.doubted);
-	assert_int_equal(c.signing, right + 1 + 3 * CLOCK_DOUBT_S);
-	jump(w, &ticks, 1, 0, "stayed where it jumped to");
-}
-
-static void a_clock_that_fell_back_between_runs_is_said_and_not_followed(void **state)
-{
-	struct world *w = *state;
-	struct desk_clock c;
-	int64_t ticks = 1000, was = w->now + 10 * DAY;
-	struct err e;
-
-	w->now = was;
-	stop(w);
-	reopen_after(w, "data", "backup");
-	w->now -= 10 * DAY;
-	jump(w, &ticks, 0, 0, "864000 s before the last signature");
-	jump(w, &ticks, 1, 0, NULL);
-	desk_clock_status(w->p.desk, w->now, &c);
-	assert_int_equal(c.behind_s, 10 * DAY - 1);
-	assert_int_equal(c.signing, was);
-	stop(w);
-	w->now = was;
-	client_sees_stops(w, 2);
-	/* the expiry is counted from the last signature, not from the clock */
-	AUTO(buf) struct buf *text = NULL;
-
-	assert_ok(reader_read(&w->client, was + DAY - 1, STOPS, &text, &e));
-}
-
-static void a_clock_that_falls_back_for_good_is_followed_as_far_as_the_last_signature(void **state)
-{
-	struct world *w = *state;
-	int64_t ticks = 1000, right = w->now;
-	struct desk_clock c;
-
-	jump(w, &ticks, 0, 0, NULL);
-	jump(w, &ticks, DAY / 4, 0, NULL);
-	stop(w);
-	jump(w, &ticks, 1, -DAY, "jumped by -86400 s");
-	desk_clock_status(w->p.desk, w->now, &c);
-	assert_int_equal(c.signing, right + DAY / 4 + 1);
-	jump(w, &ticks, CLOCK_DOUBT_S, 0, "before the last signature");
-	desk_clock_status(w->p.desk, w->now, &c);
-	assert_int_equal(c.signing, right + DAY / 4);
-	assert_true(c.behind_s > CLOCK_JUMP_S);
-}
-
 /* ---- retention ---- */
 
 static void what_an_assignment_names_stays(void **state)
@@ -572,8 +333,6 @@ static void a_draft_that_somebody_looked_at_keeps_no_stop_from_being_signed(void
 	client_sees_stops(w, 1);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -582,21 +341,14 @@ int main(void)
 		T(a_database_restored_alone_learns_from_what_is_published),
 		T(a_restored_server_refuses_to_use_a_peoples_version_again),
 		T(what_was_lost_with_database_and_repository_is_mended_by_the_same_file),
+		T(what_cannot_be_recorded_is_not_published_and_what_is_refused_is_not_recorded),
 		T(what_nobody_could_see_may_be_signed_again),
 		T(two_servers_with_one_store_never_sign_two_files_under_one_version),
 		T(two_servers_with_one_repository_publish_in_turn),
-		T(a_glitch_of_the_clock_leaves_no_signature_of_another_year),
-		T(nor_does_a_draft_that_others_shall_sign_too),
-		T(a_jump_that_stays_is_believed_and_what_expired_is_renewed),
-		T(a_jump_that_the_server_doubts_still_is_not_believed_however_long_it_lasts),
-		T(a_clock_that_fell_back_between_runs_is_said_and_not_followed),
-		T(a_clock_that_falls_back_for_good_is_followed_as_far_as_the_last_signature),
 		T(what_an_assignment_names_stays),
 		T(a_draft_that_somebody_looked_at_keeps_no_stop_from_being_signed),
 	};
 
-	log_init("test", LOG_ERROR);
-	if (!getenv("TMPDIR") && access("/dev/shm", W_OK) == 0)
-		setenv("TMPDIR", "/dev/shm", 1);
+	desk_tests_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
