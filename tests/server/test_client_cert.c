@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "pki.h"
@@ -53,6 +54,17 @@ static int setup(void **state)
 		return 0;
 	snprintf(more, sizeof more, "client-ca = %s/ours.crt\ntrusted-proxy = 192.0.2.1\n", x->dir);
 	x->plane = plane_open(more);
+	return 0;
+}
+
+/* Nobody has to show a certificate yet. */
+static int setup_before(void **state)
+{
+	struct pki *x = make();
+
+	*state = x;
+	if (test_other_program("openssl"))
+		x->plane = plane_open("");
 	return 0;
 }
 
@@ -194,6 +206,47 @@ static void a_device_is_bound_to_the_certificate_that_it_enrolled_with(void **st
 	TAKEN(look(x, token, NULL));
 	AUTO_REPLY seen = ask(x->plane, FIXTURE_TOKEN, "GET", "/v1/devices", NULL);
 	assert_non_null(strstr(seen.text->data, "CN=anna,O=works"));
+}
+
+static void now_certificates_are_asked_for(struct pki *x)
+{
+	AUTO_FREE char *ini = fixture_path(x->plane->o->f, "ringholdd.ini");
+	FILE *f = fopen(ini, "a");
+
+	assert_non_null(f);
+	assert_true(fprintf(f, "client-ca = %s/ours.crt\n", x->dir) > 0);
+	assert_int_equal(fclose(f), 0);
+	plane_restart(x->plane, SIGTERM);
+}
+
+static void whom_the_store_does_not_take_a_first_certificate_of_is_not_bound(void **state)
+{
+	PLACE(x);
+	struct rlimit was, none;
+	char word[80], token[200];
+
+	enrolment(x, word);
+	{
+		AUTO_REPLY a = enrol(x, word, NULL);
+
+		assert_int_equal(a.status, 201);
+		snprintf(token, sizeof token, "%s", member(&a, "token"));
+	}
+	now_certificates_are_asked_for(x);
+	come_as(x, "ben");
+	assert_int_equal(prlimit(x->plane->o->pid, RLIMIT_FSIZE, NULL, &was), 0);
+	none = (struct rlimit){ 0, was.rlim_max };
+	assert_int_equal(prlimit(x->plane->o->pid, RLIMIT_FSIZE, &none, NULL), 0);
+	{
+		AUTO_REPLY a = look(x, token, NULL);
+
+		expect_problem(&a, 503, "store-failed");
+	}
+	assert_int_equal(prlimit(x->plane->o->pid, RLIMIT_FSIZE, &was, NULL), 0);
+	come_as(x, "anna");
+	TAKEN(look(x, token, NULL));
+	come_as(x, "ben");
+	REFUSED(look(x, token, NULL));
 }
 
 static void a_certificate_of_another_authority_or_for_servers_ends_the_handshake(void **state)
@@ -491,6 +544,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_device_is_bound_to_the_certificate_that_it_enrolled_with, setup, teardown),
+		cmocka_unit_test_setup_teardown(whom_the_store_does_not_take_a_first_certificate_of_is_not_bound, setup_before, teardown),
 		cmocka_unit_test_setup_teardown(a_certificate_of_another_authority_or_for_servers_ends_the_handshake, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_header_from_an_address_that_is_no_proxy_is_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_host_shows_its_certificate_and_a_key_that_others_may_read_is_not_used, setup, teardown),
