@@ -224,6 +224,8 @@ void missed_words(const struct channel *c, char *out, size_t cap);      /* "hold
 void channel_begin_probation(struct channel *c);        /* in this boot, of which none has passed */
 /* The record is on the trial that was offered, and the journal does not know: we died, or it failed, in between. 1 it knows now, 0 it knew. */
 int channel_adopt(struct channel *c, struct err *e) MUST_CHECK;
+/* Nothing runs from here on, by the agent's will: that is no late failure of the baseline. */
+int channel_leave_all(struct channel *c, struct err *e) MUST_CHECK;
 int channel_reconcile(struct channel *c, struct err *e) MUST_CHECK;     /* journal and boot record, at start */
 
 #endif

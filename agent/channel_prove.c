@@ -247,7 +247,7 @@ static int leave(struct channel *c, int to, struct err *e)
 		return e->code;
 	if (to < RUNG_NONE && remember(c, &d) < 0)
 		return err_set(e, ERR_IO, "agent.db");
-	if ((to == RUNG_NONE ? trial_idle(&c->boot, e) : trial_leave(&c->boot, to == RUNG_BASELINE ? &none : &d, e)) < 0 ||
+	if ((to == RUNG_NONE ? channel_leave_all(c, e) : trial_leave(&c->boot, to == RUNG_BASELINE ? &none : &d, e)) < 0 ||
 	    channel_link(c, e) < 0 || redrop_told(c, e) < 0 || channel_store(c, "", "", "", e) < 0)
 		return e->code;
 	channel_line(c, "contract-changed", &d, "%s; %s", c->upkeep.refused,

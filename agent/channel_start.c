@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "schema/reason.h"
 
+#define BASELINE_LEFT "baseline_left.%s"        /* key of the journal: the digest of one that does not run, and is known not to */
+
 int channel_blame(struct channel *c, const char *kind, const char *reason, const struct digest *d, const char *evidence, struct err *e)
 {
 	struct message_event event = { .at = clock_now(), .digest = *d, .attempt = MAX(c->boot.record.attempt, 1) };
@@ -37,7 +39,7 @@ int channel_blame(struct channel *c, const char *kind, const char *reason, const
 }
 
 /* "the boot guard left trial for current (stepped); the kernel crashed: Kernel panic - not syncing: ..." */
-static void step_evidence(const struct channel *c, char *out, size_t cap)
+static void step_evidence(const struct channel *c, enum boot_rung from, char *out, size_t cap)
 {
 	const struct boot_status *s = &c->boot.status;
 
@@ -45,11 +47,12 @@ static void step_evidence(const struct channel *c, char *out, size_t cap)
 		snprintf(out, cap, "the boot guard, which counted boots before, left no word of this one");
 	else if (trial_uncounted(&c->boot) && trial_on(&c->boot))
 		snprintf(out, cap, "the boot guard could not count this boot, which runs %s: %s", boot_rung_name(s->rung), s->report);
-	else if (c->boot.guarded && s->left != RUNG_NONE)
+	else if (c->boot.guarded && s->left == from)
 		snprintf(out, cap, "the boot guard left %s for %s (%s)%s%s", boot_rung_name(s->left), boot_rung_name(s->rung),
 			 boot_reason_name(s->left_for), *s->report ? ": " : "", s->report);
 	else
-		snprintf(out, cap, "the boot guard left it for %s", boot_rung_name(c->boot.record.rung));
+		snprintf(out, cap, "the boot guard left %s in an earlier boot; %s runs now", boot_rung_name(from),
+			 boot_rung_name(c->boot.record.rung));
 	if (!c->host->crash.found)
 		return;
 	snprintf(out + strlen(out), cap - strlen(out), "; the kernel crashed: %s", c->host->crash.words);
@@ -126,7 +129,7 @@ static int uncounted_trial(struct channel *c, struct err *e)
 		return on_trial(c, e);
 	/* Whatever crashed, it was not this trial in this boot: the words are in the evidence, and blame nobody. */
 	snprintf(reason, sizeof reason, "%s", reason_word(REASON_DISK_BAD));
-	step_evidence(c, evidence, sizeof evidence);
+	step_evidence(c, RUNG_TRIAL, evidence, sizeof evidence);
 	if (reverting(c)) {     /* it is repeated with its own reason */
 		memcpy(reason, c->state.reason, sizeof reason);
 		snprintf(evidence, sizeof evidence, "%.399s", c->state.evidence);
@@ -142,7 +145,7 @@ static int left_trial(struct channel *c, struct err *e)
 	struct digest trial = trial_at(&c->boot, RUNG_TRIAL);
 	char evidence[400];
 
-	step_evidence(c, evidence, sizeof evidence);
+	step_evidence(c, RUNG_TRIAL, evidence, sizeof evidence);
 	if (digest_equal(&trial, &c->state.offer.digest)) {
 		if (reverting(c))
 			return 0;       /* it is repeated with its own reason */
@@ -169,17 +172,65 @@ static int cut_short(struct channel *c)
 	return 0;
 }
 
-static int late_failure(struct channel *c, struct err *e)
+/* Content that was committed, or came with the sensor, and that the ladder left. */
+static int failed_late(struct channel *c, enum boot_rung rung, struct err *e)
 {
-	struct digest failed = trial_at(&c->boot, RUNG_CURRENT);
+	struct digest failed = trial_at(&c->boot, rung);
 	bool gone = slot_gone(c, &failed);
 	char evidence[400];
 
-	step_evidence(c, evidence, sizeof evidence);
+	step_evidence(c, rung, evidence, sizeof evidence);
 	log_error("channel %s: committed content %s: %s", c->state.name, gone ? "is gone" : "failed late", evidence);
-	if (channel_blame(c, gone ? "env" : "late_failure", reason_word(gone ? REASON_DISK_BAD : REASON_LATE_BOOT), &failed, evidence, e) < 0)
-		return e->code;
+	return channel_blame(c, gone ? "env" : "late_failure", reason_word(gone ? REASON_DISK_BAD : REASON_LATE_BOOT), &failed, evidence, e);
+}
+
+/* Several rungs may have been left since an agent last ran: each is told, and forgotten together. */
+static int late_failures(struct channel *c, struct err *e)
+{
+	struct digest trial = trial_at(&c->boot, RUNG_TRIAL), last = trial;
+
+	for (enum boot_rung rung = RUNG_CURRENT; rung < RUNG_BASELINE && rung < c->boot.record.rung; rung++) {
+		struct digest d = trial_at(&c->boot, rung);
+
+		/* skipped: what ran on the rung above it had failed as it */
+		if (digest_is_zero(&d) || digest_equal(&d, &last) || digest_equal(&d, &trial))
+			continue;
+		if (failed_late(c, rung, e) < 0)
+			return e->code;
+		last = d;
+	}
 	return trial_settle(&c->boot, e) < 0 || redrop_told(c, e) < 0 || channel_store(c, "", "", "", e) < 0 ? e->code : 0;
+}
+
+/*
+ * The end of the ladder. The baseline stays in the record, where the operator
+ * finds it, so that it was told is remembered here, until something runs again.
+ */
+static int baseline_left(struct channel *c, struct err *e)
+{
+	bool left = c->boot.record.rung == RUNG_NONE && c->boot.record.mode != BOOT_DISABLED;
+	struct digest d = left ? trial_at(&c->boot, RUNG_BASELINE) : (struct digest){ { 0 } };
+	char key[128], known[DIGEST_HEX_LEN + 1], now[DIGEST_HEX_LEN + 1];
+
+	snprintf(key, sizeof key, BASELINE_LEFT, c->state.name);
+	digest_hex(now, &d);
+	if (journal_get(c->host->journal, key, known, sizeof known, e) < 0)
+		return e->code;
+	if (!strcmp(known, now) || (!*known && digest_is_zero(&d)))
+		return 0;
+	if (!digest_is_zero(&d) && failed_late(c, RUNG_BASELINE, e) < 0)
+		return e->code;
+	return journal_set(c->host->journal, key, now, e);
+}
+
+int channel_leave_all(struct channel *c, struct err *e)
+{
+	struct digest baseline = trial_at(&c->boot, RUNG_BASELINE);
+	char key[128], hex[DIGEST_HEX_LEN + 1];
+
+	snprintf(key, sizeof key, BASELINE_LEFT, c->state.name);
+	digest_hex(hex, &baseline);
+	return journal_set(c->host->journal, key, hex, e) < 0 || trial_idle(&c->boot, e) < 0 ? e->code : 0;
 }
 
 static int tell(struct channel *c, const char *words)
@@ -260,7 +311,9 @@ int channel_reconcile(struct channel *c, struct err *e)
 	else if (phase_on_trial(c->state.phase))
 		rc = cut_short(c);
 	if (rc == 0 && trial_late(&c->boot))
-		rc = late_failure(c, e);
+		rc = late_failures(c, e);
+	if (rc == 0)
+		rc = baseline_left(c, e);
 	if (rc < 0)
 		return rc;
 	running = trial_running(&c->boot);

@@ -20,7 +20,7 @@ void channel_drop(struct channel *c, const char *rule)
 
 static bool same_offer(const struct message_verdict *a, const struct message_verdict *b)
 {
-	return digest_equal(&a->digest, &b->digest) && a->attempt == b->attempt && digest_equal(&a->drop, &b->drop);
+	return digest_equal(&a->digest, &b->digest) && a->attempt == b->attempt && a->observe == b->observe && digest_equal(&a->drop, &b->drop);
 }
 
 static void offered(struct channel *c, const struct message_verdict *v)
@@ -62,6 +62,7 @@ static void install(struct channel *c, const struct message_verdict *v)
 		c->state.offer.boots = v->boots;
 		c->state.offer.not_before = v->not_before;
 		c->state.offer.not_after = v->not_after;
+		c->state.offer.urgent = v->urgent;
 	}
 }
 

@@ -80,7 +80,7 @@ static void urgent_content_waits_for_the_window_unless_the_host_says_otherwise(v
 	endpoint_until(p, "it waits for nothing", endpoint_runs_committed, &one, 1000);
 }
 
-static void what_is_not_urgent_waits_for_the_window_all_the_same(void **state)
+static void what_is_not_urgent_waits_for_the_window_until_it_is(void **state)
 {
 	struct endpoint *p = *state;
 	struct published one;
@@ -94,6 +94,8 @@ static void what_is_not_urgent_waits_for_the_window_all_the_same(void **state)
 	endpoint_agent_start(p);
 	endpoint_until(p, "it waits for the window", validated, &one, 1000);
 	assert_tells(p, "status", "--json", 0, "waits for its window");
+	list_urgent(p, &one);
+	endpoint_until(p, "the outbreak is heard of", endpoint_runs_committed, &one, 1000);
 }
 
 /* The server's answer, as the agent keeps it; no server stands in for it here. */
@@ -146,7 +148,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENDPOINT_TEST(urgent_content_waits_for_the_window_unless_the_host_says_otherwise, endpoint_setup),
-		ENDPOINT_TEST(what_is_not_urgent_waits_for_the_window_all_the_same, endpoint_setup),
+		ENDPOINT_TEST(what_is_not_urgent_waits_for_the_window_until_it_is, endpoint_setup),
 		ENDPOINT_TEST(a_window_that_closes_under_an_open_permit_is_told_and_nothing_is_armed, endpoint_setup),
 	};
 

@@ -1,4 +1,6 @@
 /* test_boots: guard and agent together: what is a shutdown, and what becomes of a boot record that is lost. */
+#include <dirent.h>
+
 #include "endpoint.h"
 
 #define GOOD "deploy/demo/edr-good"
@@ -418,6 +420,67 @@ static void a_step_down_that_the_guard_could_not_write_stands(void **state)
 	assert_true(quarantined(p));
 }
 
+/* ---- the whole ladder ---- */
+
+/* Boots that nobody proves good, until this rung runs. */
+static void boots_down_to(struct endpoint *p, unsigned rung, unsigned *boots)
+{
+	while (endpoint_look(p).record.rung != rung) {
+		char id[64];
+
+		snprintf(id, sizeof id, "%08x-bbbb-cccc-dddd-eeeeeeeeeeee\n", ++*boots);
+		power_is_cut(p);
+		the_guard_runs(p, id);
+		assert_true(*boots < 20);
+	}
+}
+
+static int count_quarantined(struct endpoint *p)
+{
+	char path[512];
+	struct dirent *entry;
+	int count = 0;
+	DIR *d;
+
+	snprintf(path, sizeof path, "%s" HOME_CHANNELS "/edr/quarantine.d", p->root);
+	d = opendir(path);
+	while (d && (entry = readdir(d)))
+		count += entry->d_name[0] != '.';
+	if (d)
+		closedir(d);
+	return count;
+}
+
+static void every_rung_that_was_left_before_an_agent_ran_is_a_late_failure_of_its_own(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one = settled(p), two = endpoint_bundle(p, GOOD, 111, NULL), base = endpoint_bundle(p, GOOD, 5, NULL);
+	unsigned boots = 0;
+	char *archive;
+	struct err e;
+
+	assert_ok(repo_target_file(p->published, base.path, &archive, &e));
+	assert_int_equal(endpoint_command(p, NULL, "baseline", "edr", archive), 0);
+	free(archive);
+	endpoint_assign(p, &two, &one, 1, 30, 0);
+	endpoint_until(p, "it is committed", endpoint_runs_committed, &two, 1000);
+	boots_down_to(p, RUNG_BASELINE, &boots);
+	for (int start = 0; start < 2; start++) {
+		endpoint_agent_start(p);
+		endpoint_agent_up(p);
+		endpoint_agent_end(p, SIGTERM);
+		assert_int_equal(endpoint_history_count(p, "late_failure"), 2);
+		assert_int_equal(count_quarantined(p), 2);
+	}
+	boots_down_to(p, RUNG_NONE, &boots);
+	for (int start = 0; start < 2; start++) {
+		endpoint_agent_start(p);
+		endpoint_agent_up(p);
+		endpoint_agent_end(p, SIGTERM);
+		assert_int_equal(endpoint_history_count(p, "late_failure"), 3);
+	}
+}
+
 /* ---- a clock that is wrong ---- */
 
 static void a_clock_at_1970_is_reported_once_a_boot(void **state)
@@ -468,6 +531,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_commit_that_was_cut_short_does_not_hold_up_a_step_down, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_new_host_is_in_no_trouble_about_its_record, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(committed_content_whose_slot_was_hidden_until_it_was_gone_is_not_blamed, endpoint_setup,
+						endpoint_teardown),
+		cmocka_unit_test_setup_teardown(every_rung_that_was_left_before_an_agent_ran_is_a_late_failure_of_its_own, endpoint_setup,
 						endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_clock_at_1970_is_reported_once_a_boot, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_step_down_that_the_guard_could_not_write_stands, endpoint_setup, endpoint_teardown),
