@@ -240,6 +240,16 @@ static void pass(struct channel *c, const char *sentence)
 	channel_event(c, ON_HEALTHY, "", words);
 }
 
+/* Also of a trial that did not: its new rules may be what people want to look at. */
+static void fail(struct channel *c, const struct probation *p)
+{
+	char words[MESSAGE_TEXT], would[160];
+
+	channel_audit_words(c, would, sizeof would);
+	snprintf(words, sizeof words, "%.200s%.150s", p->sentence, would);
+	channel_event(c, ON_UNHEALTHY, p->reason, words);
+}
+
 int64_t channel_watch(struct channel *c)
 {
 	struct probation_facts f;
@@ -252,7 +262,7 @@ int64_t channel_watch(struct channel *c)
 	f = facts_of(c);
 	probation_judge(&p, &f);
 	if (p.say == PROBATION_FAIL) {
-		channel_event(c, ON_UNHEALTHY, p.reason, p.sentence);
+		fail(c, &p);
 		told(c);
 		return 0;
 	}

@@ -286,6 +286,26 @@ static void new_rules_only_observe_on_trial_are_counted_over_a_restart_and_act_o
 	assert_false(file_exists(list));
 }
 
+static void what_new_rules_would_have_done_is_told_of_a_trial_that_is_taken_back_too(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+	char dir[300];
+
+	NEED_PROGRAMS(p);
+	audited_host = p;
+	one = first(p);
+	make_newer(p, dir);
+	p->observe = true;
+	endpoint_write(p, "/etc/ringhold/health.d/required.d/network", "#!/bin/sh\nexit 0\n", 0755);
+	two = trial_of(p, &one, dir, "", FOREVER);
+	for (int i = 0; i < 3; i++)
+		(void)judged(NEW_TOOL);
+	endpoint_until(p, "the agent has noted what was counted", counted, " 3 3 0", 1000);
+	endpoint_write(p, "/etc/ringhold/health.d/required.d/network", "#!/bin/sh\nexit 3\n", 0755);
+	taken_back(p, &one, &two, "health", "its new rules would have blocked 3 and quarantined 0 of 3 events");
+}
+
 /* A bundle of YARA rules that block: for each word a file, or all of them in one. */
 static void make_yara(const struct endpoint *p, const char *name, const char *const *words, size_t count, bool together, char dir[300])
 {
@@ -417,6 +437,7 @@ int main(int argc, char **argv)
 		T(a_probe_that_fails_reverts),
 		cmocka_unit_test_setup_teardown(a_trial_under_a_new_contract_counts_nothing_that_was_found_before, setup_contract, sensor_teardown),
 		T(new_rules_only_observe_on_trial_are_counted_over_a_restart_and_act_once_committed),
+		T(what_new_rules_would_have_done_is_told_of_a_trial_that_is_taken_back_too),
 		T(of_yara_a_new_file_only_observes_and_an_old_one_goes_on),
 		cmocka_unit_test_setup_teardown(a_rule_that_burns_the_processor_in_the_sensor_is_taken_back_by_the_contracts_ceiling, setup_slow, sensor_teardown),
 		T(of_a_changed_yara_file_the_new_rule_only_observes_and_the_old_one_goes_on),

@@ -155,4 +155,14 @@ static inline void story_reports(const struct vm_report *r, const char *what)
 	fail_msg("no line of its history tells of \"%s\"", what);
 }
 
+/* ... of exactly this bundle. */
+static inline void story_reports_of(const struct vm_report *r, const char *kind, const struct published *b)
+{
+	char line[DIGEST_HEX_LEN + 40], hex[DIGEST_HEX_LEN + 1];
+
+	digest_hex(hex, &b->digest);
+	snprintf(line, sizeof line, "%s  %.12s", kind, hex);
+	story_reports(r, line);
+}
+
 #endif

@@ -66,12 +66,12 @@ static void a_sensor_upgrade_that_cannot_stand_unchanged_content_steps_down(void
 }
 
 /* The content that came with the sensor, as bad as all the others. */
-static void install_baseline(struct endpoint *p, uint64_t serial)
+static struct published install_baseline(struct endpoint *p, uint64_t serial)
 {
+	struct published b = endpoint_bundle(p, STORY_BOMB, serial, NULL);
 	char line[400], archive[512] = "";
 	FILE *found;
 
-	(void)endpoint_bundle(p, STORY_BOMB, serial, NULL);
 	endpoint_publish(p);
 	snprintf(line, sizeof line, "find %s -name '*.%llu.tar.gz'", p->repo, (unsigned long long)serial);
 	found = popen(line, "r");
@@ -80,16 +80,17 @@ static void install_baseline(struct endpoint *p, uint64_t serial)
 	pclose(found);
 	archive[strcspn(archive, "\n")] = 0;
 	assert_int_equal(endpoint_command(p, NULL, "baseline", "edr", archive), 0);
+	return b;
 }
 
 static void every_rung_may_panic_and_the_machine_boots_with_an_idle_sensor(void **state)
 {
 	struct endpoint *p = *state;
-	struct published previous, current;
+	struct published baseline, previous, current;
 	AUTO(vm_report) struct vm_report *r = NULL;
 
 	story_needs_a_machine();
-	install_baseline(p, 100);
+	baseline = install_baseline(p, 100);
 	previous = story_committed(p, STORY_BOMB, 110, NULL);
 	current = story_committed(p, STORY_BOMB, 111, &previous);
 	(void)story_on_trial(p, STORY_BOMB, 112, &current);
@@ -98,7 +99,10 @@ static void every_rung_may_panic_and_the_machine_boots_with_an_idle_sensor(void 
 	r = story_boots(&how, VM_HEALTHY, NULL);
 	assert_int_equal(r->panics, 2 + 3 + 3 + 3);
 	assert_int_equal(r->boots, 12);
-	story_tells(r, "late_failure");
+	/* none of these boots had an agent before the last */
+	story_reports_of(r, "late_failure", &current);
+	story_reports_of(r, "late_failure", &previous);
+	story_reports_of(r, "late_failure", &baseline);
 }
 
 static void a_guard_in_the_initramfs_counts_even_when_the_clock_says_1970(void **state)
