@@ -211,7 +211,7 @@ static void tell(char last[256], const char *what, const struct err *e)
 
 void control_tick(struct server *s)
 {
-	static char last_rollback[256], last_enter[256], last_reissue[256];     /* under `control` */
+	static char last_stop[256], last_rollback[256], last_enter[256], last_reissue[256];     /* under `control` */
 	struct err e;
 	int64_t now;
 
@@ -220,6 +220,8 @@ void control_tick(struct server *s)
 	for_each(s, look_at, now);
 	/* Halts are undone before anything new begins. */
 	for_each(s, control_act, now);
+	if (control_stops(s, now, &e) < 0)
+		tell(last_stop, "stop", &e);
 	if (control_rollbacks(s, now, &e) < 0)
 		tell(last_rollback, "rollback", &e);
 	if (control_enter(s, now, &e) < 0)

@@ -81,8 +81,10 @@ void control_describe(const struct stage *g, int64_t now, struct assignment *a);
 int control_sign_stop(struct server *s, const struct rollout *r, const char *why, int64_t now, struct err *e) MUST_CHECK;
 /* Where the ring is assigned this bundle, what it had before, or nothing. 1: it waits for signatures. */
 int control_take_back(struct server *s, struct stage *g, const char *why, int64_t now, struct requests_info *info, struct err *e) MUST_CHECK;
-/* Takes what is stopped or recalled out of every assignment of the channel, whose rings are those of this rollout. 1: that waits. */
-int control_clear_stopped(struct server *s, const struct rollout *rings, int64_t now, struct err *e) MUST_CHECK;
+/* Takes what is stopped or recalled out of every assignment of the channel whose newest rollout this is. 1: that waits. */
+int control_clear_stopped(struct server *s, const struct rollout *newest, int64_t now, struct err *e) MUST_CHECK;
+/* Signs stops that were ordered and written down, and not signed since. */
+int control_stops(struct server *s, int64_t now, struct err *e) MUST_CHECK;
 /* A bundle that no ring can halt, and that endpoints may run: its rollout was superseded, was given up, or waits. */
 bool control_can_stop(const struct server *s, const struct rollout *r);
 /* Whether the key for it is here: ERR_AUTH. */

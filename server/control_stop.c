@@ -7,6 +7,7 @@
  * or recalled. Looked at again until that is so, as every other act.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -123,18 +124,43 @@ static int clear_ring(struct server *s, const char *channel, const char *ring, i
 	return g ? control_take_back(s, g, why, now, &info, e) : unassign(s, ring, channel, why, now, &info, e);
 }
 
-int control_clear_stopped(struct server *s, const struct rollout *rings, int64_t now, struct err *e)
+struct ring_names {
+	char names[POLICY_RINGS_MAX + RINGMAP_RINGS_MAX][NAME_LEN_MAX + 1];
+	size_t count;
+};
+
+/* Those of the policy, and those that left it while endpoints are in them. */
+static void name_rings(struct server *s, const struct policy *policy, struct ring_names *out)
 {
+	out->count = 0;
+	for (size_t i = 0; i < policy->count; i++)
+		snprintf(out->names[out->count++], NAME_LEN_MAX + 1, "%s", policy->rings[i].name);
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; s->ringmap && i < ringmap_rings(s->ringmap); i++)
+		if (!policy_find(policy, ringmap_ring(s->ringmap, i)))
+			snprintf(out->names[out->count++], NAME_LEN_MAX + 1, "%s", ringmap_ring(s->ringmap, i));
+	pthread_mutex_unlock(&s->lock);
+}
+
+int control_clear_stopped(struct server *s, const struct rollout *newest, int64_t now, struct err *e)
+{
+	struct err first = { 0 };
+	struct ring_names rings;
 	int waits = 0;
 
-	for (size_t i = 0; i < rings->policy->count; i++) {
-		int got = clear_ring(s, rings->channel, rings->policy->rings[i].name, now, e);
+	name_rings(s, newest->policy, &rings);
+	for (size_t i = 0; i < rings.count; i++) {
+		int got = clear_ring(s, newest->channel, rings.names[i], now, e);
 
-		if (got < 0)
-			return err_wrap(e, "channel %s ring %s", rings->channel, rings->policy->rings[i].name);
 		waits = waits || got > 0;
+		if (got < 0 && !first.code) {
+			first = *e;
+			(void)!err_wrap(&first, "channel %s ring %s", newest->channel, rings.names[i]);
+		}
 	}
-	return waits;
+	if (first.code)
+		*e = first;
+	return first.code ? first.code : waits;
 }
 
 /* ---- by a person, when there is no ring to halt ---- */
@@ -169,12 +195,32 @@ int control_may_stop(struct server *s, const struct rollout *r, struct err *e)
 	return err_set(e, ERR_AUTH, "rollout %llu: the key of role stop is not here: people have to recall it", (unsigned long long)r->id);
 }
 
+static int sign_ordered(struct server *s, struct rollout *r, int64_t now, struct err *e)
+{
+	if (control_sign_stop(s, r, r->stop_ordered, now, e) < 0)
+		return e->code;
+	free(TAKE(r->stop_ordered));
+	return 0;
+}
+
 int control_stop(struct server *s, struct rollout *r, const struct motive *m, int64_t now, struct err *e)
 {
 	if (control_may_stop(s, r, e) < 0)
 		return e->code;
 	/* Written down first: a stop that nobody ordered must not be found in the repository. */
-	if (control_abort(s, r, 0, m, now, e) < 0 || record(s, r, m, now, e) < 0)
+	if (control_abort(s, r, 0, m, now, e) < 0 || record(s, r, m, now, e) < 0 || rollout_order_stop(r, m->sentence, e) < 0)
 		return e->code;
-	return MIN(control_sign_stop(s, r, m->sentence, now, e), 0);
+	return sign_ordered(s, r, now, e);
+}
+
+int control_stops(struct server *s, int64_t now, struct err *e)
+{
+	struct err first = { 0 };
+
+	for (struct rollout *r = s->rollouts.newest; r; r = r->older)
+		if (r->stop_ordered && sign_ordered(s, r, now, e) < 0 && !first.code)
+			first = *e;
+	if (first.code)
+		*e = first;
+	return first.code;
 }

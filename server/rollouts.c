@@ -25,6 +25,7 @@ static void rollout_free(struct rollout *r)
 		stage_release(&r->stages[i]);
 	policy_free(r->policy);
 	free(r->policy_text);
+	free(r->stop_ordered);
 	free(r->approvals);
 	free(r);
 }
@@ -117,6 +118,17 @@ struct rollout *rollouts_find(const struct rollouts *all, uint64_t id)
 	while (r && r->id != id)
 		r = r->older;
 	return r;
+}
+
+int rollout_order_stop(struct rollout *r, const char *why, struct err *e)
+{
+	char *copy = strdup(why);
+
+	if (!copy)
+		return err_memory(e);
+	free(r->stop_ordered);
+	r->stop_ordered = copy;
+	return 0;
 }
 
 struct rollout *rollouts_of(const struct rollouts *all, const char *channel, const struct digest *digest)

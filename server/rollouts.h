@@ -99,6 +99,7 @@ struct rollout {
 	size_t approval_count;
 	char *policy_text;              /* owned: as stored */
 	struct digest secret;           /* of the order */
+	char *stop_ordered;             /* owned; why, while the repository may not have the stop yet; NULL: none was ordered, or it has */
 	bool restored;                  /* store.h: it goes on when an operator says so; it may still be halted */
 	struct stage stages[POLICY_RINGS_MAX];
 	struct rollout *older;          /* the list goes from the newest to the oldest */
@@ -120,6 +121,7 @@ struct stage *rollouts_in_ring(const struct rollouts *all, const char *channel, 
 struct rollout *rollouts_find(const struct rollouts *all, uint64_t id);
 struct rollout *rollouts_of(const struct rollouts *all, const char *channel, const struct digest *digest);     /* NULL: none */
 struct stage *rollout_stage(struct rollout *r, const char *ring);       /* NULL: no such ring */
+int rollout_order_stop(struct rollout *r, const char *why, struct err *e) MUST_CHECK;   /* notes it; whoever controls the rollout has it signed */
 
 /* The stage in which a device would be offered, or was offered, this digest; NULL: none. */
 struct stage *rollouts_stage_for(const struct rollouts *all, const struct device *d, const char *channel, const struct digest *digest);

@@ -182,6 +182,15 @@ static int load_offer(const struct store_offer *row, void *arg, struct err *e)
 	return 0;
 }
 
+/* The server may have been killed before the stop was signed: whoever looks next finds out. */
+static int load_stop(const struct store_feed *row, void *arg, struct err *e)
+{
+	struct loading *l = arg;
+	struct rollout *r = rollouts_find(l->all, row->d.rollout);
+
+	return r ? rollout_order_stop(r, row->d.sentence, e) : 0;
+}
+
 int rollouts_load(struct rollouts *all, struct fleet *fleet, struct store *store, struct err *e)
 {
 	struct loading l = { all, fleet, NULL };
@@ -198,5 +207,5 @@ int rollouts_load(struct rollouts *all, struct fleet *fleet, struct store *store
 			    store_each_silence(store, r->id, (int)i, load_silence, &l, e) < 0)
 				return e->code;
 	}
-	return 0;
+	return store_each_stop_ordered(store, load_stop, &l, e);
 }

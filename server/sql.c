@@ -287,6 +287,9 @@ const char *const sql_text[SQL_COUNT] = {
 	[SQL_FEED_OF] =
 		"SELECT id, at, kind, channel, ring, device, rollout, digest, was, becomes, cause, sentence, inputs FROM decision"
 		" WHERE id > $1 AND rollout = $3 AND rollout <> 0 ORDER BY id LIMIT $2",      /* the index needs it said */
+	[SQL_STOPS_ORDERED] =
+		"SELECT id, at, kind, channel, ring, device, rollout, digest, was, becomes, cause, sentence, inputs FROM decision"
+		" WHERE kind = 'stop' ORDER BY id",
 	[SQL_AUDIT] =
 		"SELECT id, at, who, action, subject, detail, why, was, becomes, form, hash FROM audit WHERE id > $1"
 		" AND ($3 = '' OR who = $3) AND ($4 = '' OR action = $4) AND ($5 = '' OR subject = $5) AND at >= $6"

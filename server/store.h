@@ -401,6 +401,8 @@ int store_each_rollout(struct store *s, int (*visit)(const struct store_rollout 
 int store_each_ring(struct store *s, uint64_t rollout, int (*visit)(const struct store_ring *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_offer(struct store *s, uint64_t rollout, int ring, int (*visit)(const struct store_offer *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;        /* in order of n */
 int store_each_feed(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_feed *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+/* Decisions to stop a bundle, oldest first. Reads every decision: for the start. */
+int store_each_stop_ordered(struct store *s, int (*visit)(const struct store_feed *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 /* The same of the decisions about one rollout. */
 int store_each_feed_of(struct store *s, uint64_t rollout, uint64_t after, int64_t limit, int (*visit)(const struct store_feed *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_audit(struct store *s, const struct store_audit_filter *f, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;

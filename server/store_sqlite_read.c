@@ -273,6 +273,11 @@ int store_each_feed(struct store *s, uint64_t after, int64_t limit, int (*visit)
 	return walk(s, row_feed, &visit, arg, e, SQL_FEED, "ii", (int64_t)after, limit);
 }
 
+int store_each_stop_ordered(struct store *s, int (*visit)(const struct store_feed *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_feed, &visit, arg, e, SQL_STOPS_ORDERED, "");
+}
+
 int store_each_feed_of(struct store *s, uint64_t rollout, uint64_t after, int64_t limit, int (*visit)(const struct store_feed *, void *, struct err *), void *arg, struct err *e)
 {
 	return walk(s, row_feed, &visit, arg, e, SQL_FEED_OF, "iii", (int64_t)after, limit, (int64_t)rollout);

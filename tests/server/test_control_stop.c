@@ -157,6 +157,44 @@ static void a_server_killed_after_the_stop_takes_the_assignment_back(void **stat
 	assigned_to(w, "canary", &again(w, 1)->bundle.digest, true);
 }
 
+/* The order and nothing after it, as a server leaves it that was killed there. */
+static void a_server_killed_before_the_stop_was_signed_signs_it(void **state)
+{
+	struct world *w = *state;
+	struct rollout *bad = (passes(w, 1), publish(w, 2));
+	struct server_batch b = { .count = 0 };
+	struct err e;
+
+	assert_ok(control_order(w->s, bad->id, NULL, ORDER_ABORT, "alice", "no", &e));
+	server_record(&b, STORE_DECISION)->u.decision = (struct store_decision){
+		.at = clock_now(), .kind = "stop", .channel = "edr", .ring = "", .device = "", .rollout = bad->id,
+		.digest = bad->bundle.digest, .from = "", .to = "", .cause = "operator", .sentence = "it hurts", .inputs = "",
+	};
+	assert_ok(server_write(w->s, &b, &e));
+	world_reopen(w);
+	assert_false(desk_stopped(w->s->desk, "edr", &again(w, 2)->bundle.digest));
+	tick(w);
+	assert_true(desk_stopped(w->s->desk, "edr", &again(w, 2)->bundle.digest));
+	assigned_to(w, "canary", &again(w, 1)->bundle.digest, true);
+	assert_null(again(w, 2)->stop_ordered);
+}
+
+static void a_ring_that_left_the_policy_loses_what_is_stopped_too(void **state)
+{
+	struct world *w = *state;
+	struct rollout *bad = passes(w, 1);
+
+	ring_survives(w, bad, "early");
+	live(w, 4 * 3600);
+	assigned_to(w, "early", &bad->bundle.digest, false);
+	world_policy(w, "{\"name\":\"canary\"},{\"name\":\"broad\"}");
+	(void)passes(w, 2);
+	assigned_to(w, "early", &again(w, 1)->bundle.digest, false);
+	stop(w, again(w, 1));
+	tick(w);
+	not_assigned(w, "early");
+}
+
 static int count_request(const struct store_request *row, void *arg, struct err *e)
 {
 	int *n = arg;
@@ -229,6 +267,8 @@ int main(void)
 		T(what_was_superseded_can_be_stopped_and_its_ring_keeps_the_newer_one),
 		T(what_waits_for_its_ring_can_be_stopped_and_never_enters),
 		T(a_server_killed_after_the_stop_takes_the_assignment_back),
+		T(a_server_killed_before_the_stop_was_signed_signs_it),
+		T(a_ring_that_left_the_policy_loses_what_is_stopped_too),
 		T(a_stop_leaves_the_request_for_what_comes_instead),
 		T(a_rollback_ends_when_its_bundle_is_stopped_meanwhile),
 	};
