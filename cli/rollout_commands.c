@@ -170,18 +170,22 @@ static int print_rollout(const struct json *rollout, struct err *e)
 	return print_waits(json_get(rollout, "rings"), e);
 }
 
+static int get_rollout(struct remote *r, const char *id, struct remote_answer *answer, struct err *e)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/v1/rollouts/%.24s", id);
+	return remote_call(r, "GET", path, NULL, answer, e);
+}
+
 static int show(int argc, char **argv, const void *options, struct err *e)
 {
 	const struct rollout_options *o = options;
 	AUTO(remote) struct remote *r = NULL;
 	AUTO_ANSWER answer = { 0 };
-	char path[64];
 
 	(void)argc;
-	if (check_id(argv[0], e) < 0 || remote_open(&r, &o->remote, e) < 0)
-		return e->code;
-	snprintf(path, sizeof path, "/v1/rollouts/%.24s", argv[0]);
-	if (remote_call(r, "GET", path, NULL, &answer, e) < 0)
+	if (check_id(argv[0], e) < 0 || remote_open(&r, &o->remote, e) < 0 || get_rollout(r, argv[0], &answer, e) < 0)
 		return e->code;
 	return o->remote.json ? remote_print(answer.doc->root, e) : print_rollout(answer.doc->root, e);
 }
@@ -357,20 +361,49 @@ static int find_rollout(struct remote *r, const char *channel, const char *diges
 	return err_set(e, ERR_NOT_FOUND, "channel %s has no rollout of %.16s...", channel, digest);
 }
 
-static int list_stops(const struct rollout_options *o, const char *channel, struct err *e)
+static int stops_of(struct buf **out, const char *channel, struct err *e)
 {
-	static const struct remote_column columns[] = {
-		{ "KIND", "kind" }, { "SERIAL", "serial" }, { "DIGEST", "digest" }, { "AT", "at" }, { "REASON", "reason" },
-	};
 	AUTO(buf) struct buf *path = buf_new(0);
-	AUTO(remote) struct remote *r = NULL;
 
 	if (!path)
 		return err_memory(e);
 	buf_adds(path, "/v1/channels/");
 	remote_escape(path, channel);
 	buf_adds(path, "/stops");
-	if (buf_check(path, e) < 0 || remote_open(&r, &o->remote, e) < 0)
+	if (buf_check(path, e) < 0)
+		return e->code;
+	*out = TAKE(path);
+	return 0;
+}
+
+/* 1: stopped, or recalled. */
+static int is_stopped(struct remote *r, const char *channel, const char *digest, struct err *e)
+{
+	AUTO(buf) struct buf *path = NULL;
+	AUTO_ANSWER answer = { 0 };
+	const struct json *items;
+	char text[80];
+
+	if (stops_of(&path, channel, e) < 0 || remote_all(r, path->data, &answer, e) < 0)
+		return e->code;
+	items = json_get(answer.doc->root, "items");
+	for (size_t i = 0; items && items->type == JSON_ARRAY && i < items->count; i++) {
+		remote_text(&items->u.items[i], "digest", text, sizeof text);
+		if (strcmp(text, digest) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+static int list_stops(const struct rollout_options *o, const char *channel, struct err *e)
+{
+	static const struct remote_column columns[] = {
+		{ "KIND", "kind" }, { "SERIAL", "serial" }, { "DIGEST", "digest" }, { "AT", "at" }, { "REASON", "reason" },
+	};
+	AUTO(buf) struct buf *path = NULL;
+	AUTO(remote) struct remote *r = NULL;
+
+	if (stops_of(&path, channel, e) < 0 || remote_open(&r, &o->remote, e) < 0)
 		return e->code;
 	return remote_list(r, path->data, o->remote.json, columns, ARRAY_LEN(columns), e);
 }
@@ -383,6 +416,7 @@ static int stop(int argc, char **argv, const void *options, struct err *e)
 	AUTO_ANSWER answer = { 0 };
 	struct digest d;
 	char id[24];
+	int already;
 
 	if (argc == 1 && (o->reason || o->remote.match || o->remote.dry_run))
 		return err_set(e, ERR_USAGE, "--reason, --if-match and --dry-run are for stopping: say which DIGEST of %.64s", argv[0]);
@@ -390,12 +424,14 @@ static int stop(int argc, char **argv, const void *options, struct err *e)
 		return list_stops(o, argv[0], e);
 	if (!digest_parse(&d, argv[1], strlen(argv[1])))
 		return err_set(e, ERR_USAGE, "\"%.80s\" is no digest of 64 lower-case hex digits", argv[1]);
-	if (need_reason(o, e) < 0 || remote_open(&r, &o->remote, e) < 0 || find_rollout(r, argv[0], argv[1], id, e) < 0 ||
-	    post_move(r, id, "halt", o, &answer, e) < 0)
+	if (need_reason(o, e) < 0 || remote_open(&r, &o->remote, e) < 0 || find_rollout(r, argv[0], argv[1], id, e) < 0)
+		return e->code;
+	already = is_stopped(r, argv[0], argv[1], e);
+	if (already < 0 || (already ? get_rollout(r, id, &answer, e) : post_move(r, id, "halt", o, &answer, e)) < 0)
 		return e->code;
 	if (o->remote.json)
 		return remote_print(answer.doc->root, e);
-	printf("stopped; a stopped digest is final\n\n");
+	printf(already ? "stopped already: nothing is done\n\n" : "stopped; a stopped digest is final\n\n");
 	return print_rollout(answer.doc->root, e);
 }
 

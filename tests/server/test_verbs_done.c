@@ -54,6 +54,22 @@ static void a_change_can_be_bound_to_the_version_that_was_looked_at(void **state
 	assert_int_equal(TOOL(o, "", "rollout", "resume", "1", "--reason", "x", "--if-match", "*"), 0);
 }
 
+static void a_stop_that_is_repeated_finds_it_stopped(void **state)
+{
+	struct place *x = *state;
+	struct office *o = x->plane->o;
+	char hex[DIGEST_HEX_LEN + 1];
+
+	NEED(o);
+	publish(o, 1, "rules", hex);
+	assert_int_equal(TOOL(o, "", "stop", "edr", hex, "--reason", "it hurts"), 0);
+	expect_said(o, "a stopped digest is final");
+	assert_int_equal(TOOL(o, "", "stop", "edr", hex, "--reason", "it hurts"), 0);
+	expect_said(o, "stopped already");
+	assert_int_equal(TOOL(o, "", "stop", "edr", hex, "--reason", "it hurts", "--json"), 0);
+	expect_said(o, hex);
+}
+
 /* The newest is not always the one before: by serial or digest, down to the floor. */
 static void a_rollback_goes_to_any_bundle_at_or_above_the_floor(void **state)
 {
@@ -176,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_rollback_goes_to_any_bundle_at_or_above_the_floor),
 		T(a_change_can_be_bound_to_the_version_that_was_looked_at),
+		T(a_stop_that_is_repeated_finds_it_stopped),
 		T(what_people_agree_to_and_order_is_done),
 		T(what_is_ordered_of_a_device_is_done),
 		T(a_simulated_move_happens_when_it_is_signed_and_an_override_takes_it_back),
