@@ -32,6 +32,18 @@ static bool quarantined(struct endpoint *p, const struct published *b, uint64_t 
 	return file_exists(path);
 }
 
+struct bundle_of {
+	struct endpoint *p;
+	const struct published *b;
+};
+
+static bool is_quarantined(const struct seen *s, const void *arg)
+{
+	const struct bundle_of *of = arg;
+
+	return s->state.phase == PHASE_IDLE && quarantined(of->p, of->b, 1);
+}
+
 static void a_contract_that_accepts_what_runs_puts_it_on_trial_again(void **state)
 {
 	struct endpoint *p = *state;
@@ -70,6 +82,28 @@ static void a_running_agent_does_it_too_whoever_tells_it(void **state)
 	assert_tells(p, "contract-changed", NULL, 0, "serial 110 is accepted");
 	endpoint_until(p, "the second trial is committed", endpoint_runs_committed, &one, 1000);
 	assert_tells(p, "status", "--json", 0, "\"trouble\": null");     /* the judge reads the new file as well */
+}
+
+/* Nobody tells the agent, nobody assigns anything anew: what the old contract may have caused is over with it. */
+static void a_running_agent_lifts_what_the_old_contract_refused_and_the_same_attempt_is_committed(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	put_contract(p, false, "7.10");
+	one = settled(p);
+	two = endpoint_bundle(p, ONE_MORE, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, 10, 0);
+	endpoint_until(p, "it is refused", is_quarantined, &(struct bundle_of){ p, &two }, 1000);
+	assert_true(endpoint_has_history(p, "contract: "));
+	quarantine_for(p, &one, "hang");
+	quarantine_for(p, &two, "boot-failed");
+	put_contract(p, true, "7.11");
+	endpoint_until(p, "the same attempt is committed", endpoint_runs_committed, &two, 1000);
+	assert_false(quarantined(p, &two, 1));
+	assert_false(quarantined(p, &one, 9));
+	assert_true(quarantined(p, &two, 9));   /* a boot fails under any contract */
 }
 
 /* A sensor that dies on what it ran before: late, and back to the content before it. */
@@ -296,6 +330,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ENDPOINT_TEST(a_contract_that_accepts_what_runs_puts_it_on_trial_again, setup_wide),
 		ENDPOINT_TEST(a_running_agent_does_it_too_whoever_tells_it, setup_wide),
+		ENDPOINT_TEST(a_running_agent_lifts_what_the_old_contract_refused_and_the_same_attempt_is_committed, setup_wide),
 		ENDPOINT_TEST(what_the_new_sensor_does_not_survive_is_left, setup_wide),
 		ENDPOINT_TEST(what_the_contract_refuses_gives_way_to_what_it_accepts, setup_wide),
 		ENDPOINT_TEST(killed_anywhere_it_comes_to_the_same, setup_wide),
