@@ -46,7 +46,7 @@ struct file_server {
 	/* shared with the process */
 	struct file_server_shared {
 		volatile enum file_fault fault;
-		volatile bool once;             /* the fault is over after it struck */
+		volatile unsigned times;        /* that the fault strikes; 0: it does not end */
 		volatile bool no_ranges;        /* sends all, whatever range is asked for */
 		volatile size_t after;
 		volatile unsigned count, struck;
@@ -72,6 +72,12 @@ static inline void file_server_say(int to, const char *text)
 	file_server_send(to, text, strlen(text));
 }
 
+static inline void file_server_struck(struct file_server *s)
+{
+	if (s->shared->times && --s->shared->times == 0)
+		s->shared->fault = SERVE_WELL;
+}
+
 static inline void file_server_body(struct file_server *s, int to, struct file_request *r, char *body, size_t len)
 {
 	bool bundle = strstr(r->path, "/bundles/");
@@ -93,8 +99,7 @@ static inline void file_server_body(struct file_server *s, int to, struct file_r
 			;
 		s->shared->stalled = false;
 	}
-	if (s->shared->once)
-		s->shared->fault = SERVE_WELL;
+	file_server_struck(s);
 }
 
 static inline void file_server_answer(struct file_server *s, int to, struct file_request *r)
@@ -112,8 +117,7 @@ static inline void file_server_answer(struct file_server *s, int to, struct file
 		file_server_say(to, "HTTP/1.1 404 None\r\nContent-Length: 0\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n");
 	} else if (from && (from >= (size_t)st.st_size || s->shared->fault == SERVE_416)) {
 		r->status = 416;
-		if (s->shared->once)
-			s->shared->fault = SERVE_WELL;
+		file_server_struck(s);
 		file_server_say(to, "HTTP/1.1 416 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 	} else {
 		body = malloc((size_t)st.st_size + 1);

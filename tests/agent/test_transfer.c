@@ -1,31 +1,11 @@
 /* test_transfer: the real agent and a line that breaks, is not to be used now, or is used ahead of its window. */
 #include <time.h>
 
-#include "endpoint.h"
-#include "endpoint_delta.h"
-#include "file_server.h"
+#include "endpoint_web.h"
 
-#define GOOD "deploy/demo/edr-good"
 #define CUT 900         /* less than the archive of the demo has */
 
-#define NEED_AGENT(p)                                            \
-	do {                                                     \
-		if (access((p)->bin, X_OK) < 0)                  \
-			skip_named("%s is not built", (p)->bin); \
-	} while (0)
-
-static struct file_server web;
 static const struct endpoint *host;
-
-static void configure(struct endpoint *p, const char *agent, const char *channel)
-{
-	char ini[1024];
-
-	snprintf(ini, sizeof ini,
-		 "[agent]\ncontent-url = http://127.0.0.1:%d\nattributes = ring=canary\npoll = 5s\nboot-ok = 60s\n%s\n"
-		 "[channel edr]\nsensor-wait = 2s\n%s\n", web.port, agent, channel);
-	endpoint_write(p, "/etc/ringhold/agent.ini", ini, 0644);
-}
 
 static struct published first(struct endpoint *p)
 {
@@ -33,31 +13,6 @@ static struct published first(struct endpoint *p)
 
 	endpoint_assign(p, &one, NULL, 1, 30, 0);
 	return one;
-}
-
-static struct published settled(struct endpoint *p)
-{
-	struct published one = first(p);
-
-	endpoint_sensor_start(p);
-	endpoint_agent_start(p);
-	endpoint_until(p, "the first bundle is committed", endpoint_runs_committed, &one, 1000);
-	return one;
-}
-
-static void break_the_line(enum file_fault fault)
-{
-	web.shared->after = CUT;
-	web.shared->once = true;
-	web.shared->fault = fault;
-}
-
-static void expect_request(const char *path, unsigned n, long long from, int status)
-{
-	const struct file_request *r = file_server_nth(&web, path, n);
-
-	if (!r || r->from != from || r->status != status)
-		fail_msg("request %u for %s: range from %lld, status %d", n, path, r ? r->from : 0, r ? r->status : 0);
 }
 
 static bool struck(const struct seen *s, const void *arg)
@@ -103,7 +58,7 @@ static void a_transfer_that_was_cut_goes_on_where_it_stopped(void **state)
 	struct published one;
 
 	NEED_AGENT(p);
-	break_the_line(SERVE_CUT);
+	break_the_line(SERVE_CUT, CUT, 1);
 	one = settled(p);
 	expect_request("110.tar.gz", 0, -1, 200);
 	expect_request("110.tar.gz", 1, CUT, 206);
@@ -118,7 +73,7 @@ static void an_agent_that_was_killed_in_the_middle_goes_on_where_it_stopped(void
 	struct published one;
 
 	NEED_AGENT(p);
-	break_the_line(SERVE_STALL);
+	break_the_line(SERVE_STALL, CUT, 1);
 	one = first(p);
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
@@ -136,7 +91,7 @@ static void a_server_that_knows_no_ranges_sends_all_of_it_again(void **state)
 	struct endpoint *p = *state;
 
 	NEED_AGENT(p);
-	break_the_line(SERVE_CUT);
+	break_the_line(SERVE_CUT, CUT, 1);
 	web.shared->no_ranges = true;
 	settled(p);
 	expect_request("110.tar.gz", 1, CUT, 200);
@@ -149,7 +104,7 @@ static void a_file_that_changed_underneath_is_begun_anew(void **state)
 	struct endpoint *p = *state;
 
 	NEED_AGENT(p);
-	break_the_line(SERVE_SPOILED_CUT);
+	break_the_line(SERVE_SPOILED_CUT, CUT, 1);
 	settled(p);
 	expect_request("110.tar.gz", 1, CUT, 206);
 	expect_request("110.tar.gz", 2, -1, 200);
@@ -163,13 +118,12 @@ static void a_range_that_is_refused_is_given_up_for_the_whole(void **state)
 	struct published one;
 
 	NEED_AGENT(p);
-	break_the_line(SERVE_CUT);
-	web.shared->once = false;
+	break_the_line(SERVE_CUT, CUT, 0);
 	one = first(p);
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
 	endpoint_until(p, "the line was cut", struck, &none, 0);
-	break_the_line(SERVE_416);
+	break_the_line(SERVE_416, CUT, 1);
 	endpoint_until(p, "it is committed", endpoint_runs_committed, &one, 1000);
 	for (unsigned n = 1;; n++) {
 		const struct file_request *r = file_server_nth(&web, "110.tar.gz", n);
@@ -182,25 +136,6 @@ static void a_range_that_is_refused_is_given_up_for_the_whole(void **state)
 	}
 }
 
-/* A cut line is no fault of the delta: the archive, many times its size, is not asked for. */
-static void a_delta_that_was_cut_stays_a_delta(void **state)
-{
-	struct endpoint *p = *state;
-	struct published one, two;
-
-	NEED_AGENT(p);
-	one = settled(p);
-	two = endpoint_bundle(p, GOOD, 111, NULL);
-	endpoint_delta(p, &one, &two, false);
-	break_the_line(SERVE_CUT);
-	web.shared->after = 16;
-	endpoint_assign(p, &two, &one, 1, 30, 0);
-	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
-	expect_request("110-111.zst", 0, -1, 200);
-	expect_request("110-111.zst", 1, 16, 206);
-	assert_null(file_server_nth(&web, "111.tar.gz", 0));
-}
-
 static void what_was_left_of_an_offer_that_went_away_goes_too(void **state)
 {
 	static const enum phase idle = PHASE_IDLE;
@@ -210,7 +145,7 @@ static void what_was_left_of_an_offer_that_went_away_goes_too(void **state)
 
 	NEED_AGENT(p);
 	one = settled(p);
-	break_the_line(SERVE_STALL);
+	break_the_line(SERVE_STALL, CUT, 1);
 	two = endpoint_bundle(p, GOOD, 111, NULL);
 	endpoint_assign(p, &two, &one, 1, 30, 0);
 	endpoint_until(p, "half of it is there", stalled, &yes, 1000);
@@ -235,7 +170,7 @@ static void with_a_proxy_everything_goes_through_it(void **state)
 		 "[agent]\ncontent-url = http://repository.invalid\nproxy = http://127.0.0.1:%d\nattributes = ring=canary\npoll = 5s\n"
 		 "boot-ok = 60s\n[channel edr]\nsensor-wait = 2s\n", web.port);
 	endpoint_write(p, "/etc/ringhold/agent.ini", ini, 0644);
-	break_the_line(SERVE_CUT);
+	break_the_line(SERVE_CUT, CUT, 1);
 	settled(p);
 	expect_request("/metadata/timestamp.json", 0, -1, 200);
 	expect_request("110.tar.gz", 1, CUT, 206);
@@ -273,7 +208,7 @@ static void write_hook(struct endpoint *p)
 		 "#!/bin/sh\necho \"$@\" >>%s/asked\n[ $(cat %s/etc/ringhold/line) = 0 ] && exit 0\n"
 		 "echo \"the line is metered\"\necho more\nexit 1\n", p->dir, p->root);
 	endpoint_write(p, "/etc/ringhold/hook", script, 0755);
-	configure(p, "transfer-hook = /etc/ringhold/hook\ntransfer-hook-every = 10s", "");
+	endpoint_web_configure(p, "transfer-hook = /etc/ringhold/hook\ntransfer-hook-every = 10s", "");
 }
 
 static bool is_fetching(const struct seen *s, const void *arg)
@@ -319,7 +254,7 @@ static void a_download_under_way_stops_when_the_hook_says_so_and_goes_on_later(v
 	NEED_AGENT(p);
 	write_hook(p);
 	say_go(p, true);
-	break_the_line(SERVE_STALL);
+	break_the_line(SERVE_STALL, CUT, 1);
 	one = first(p);
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
@@ -473,7 +408,7 @@ static void content_is_downloaded_at_once_and_activated_in_the_hosts_window(void
 	t += 3600;
 	gmtime_r(&t, &to);
 	snprintf(channel, sizeof channel, "window = daily %02d:00-%02d:00 UTC", from.tm_hour, to.tm_hour);
-	configure(p, "", channel);
+	endpoint_web_configure(p, "", channel);
 	endpoint_agent_start(p);
 	two = endpoint_bundle(p, GOOD, 111, NULL);
 	endpoint_assign(p, &two, &one, 1, 30, 0);
@@ -510,23 +445,13 @@ static void content_is_downloaded_at_once_and_activated_in_the_assignments_windo
 
 static int setup(void **state)
 {
-	struct endpoint *p;
+	int rc = endpoint_web_setup(state);
 
-	if (endpoint_setup(state) < 0)
-		return -1;
-	host = p = *state;
-	file_server_start(&web, p->repo);
-	configure(p, "", "");
-	return 0;
+	host = *state;
+	return rc;
 }
 
-static int teardown(void **state)
-{
-	file_server_stop(&web);
-	return endpoint_teardown(state);
-}
-
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, endpoint_web_teardown)
 
 int main(void)
 {
@@ -536,7 +461,6 @@ int main(void)
 		T(a_server_that_knows_no_ranges_sends_all_of_it_again),
 		T(a_file_that_changed_underneath_is_begun_anew),
 		T(a_range_that_is_refused_is_given_up_for_the_whole),
-		T(a_delta_that_was_cut_stays_a_delta),
 		T(what_was_left_of_an_offer_that_went_away_goes_too),
 		T(with_a_proxy_everything_goes_through_it),
 		T(a_hook_that_says_not_now_keeps_the_line_free_and_says_why),
