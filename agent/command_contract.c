@@ -17,6 +17,7 @@
 #include "agent/orders.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "schema/reason.h"
 
 #define WAIT_DEFAULT_S 600
 #define LOOK_MS 50
@@ -51,6 +52,15 @@ static bool busy(struct host *h, struct pollfd *p, nfds_t *n)
 	return any;
 }
 
+/* As an agent that is told reports it. */
+static int report(struct host *h, struct err *e)
+{
+	for (size_t i = 0; i < h->channel_count; i++)
+		if (host_event(h, h->channels[i].state.name, "local", reason_word(REASON_CONTRACT_CHANGED), "contract", e) < 0)
+			return e->code;
+	return 0;
+}
+
 static int prove_here(const struct settings *s, int64_t until, struct err *e)
 {
 	struct pollfd p[SETTINGS_CHANNELS_MAX];
@@ -60,6 +70,8 @@ static int prove_here(const struct settings *s, int64_t until, struct err *e)
 
 	if (rc == 0)
 		rc = orders_run(&h, e);
+	if (rc == 0)
+		rc = report(&h, e);
 	while (rc == 0 && busy(&h, p, &n) && clock_work_ms() < until) {
 		for (size_t i = 0; i < h.channel_count; i++)
 			turn(&h.channels[i]);

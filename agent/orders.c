@@ -145,6 +145,7 @@ static int enable(struct channel *c, const char *argument, char *answer, size_t 
 /* "<digest> <serial>", already in its slot. */
 static int baseline(struct channel *c, const char *argument, char *answer, size_t cap, struct err *e)
 {
+	char evidence[MESSAGE_TEXT];
 	struct digest d;
 	int64_t serial;
 
@@ -157,7 +158,8 @@ static int baseline(struct channel *c, const char *argument, char *answer, size_
 	    channel_tell_sensor(c, e) < 0)
 		return e->code;
 	snprintf(answer, cap, "channel %s: serial %" PRId64 " is the baseline", c->state.name, serial);
-	return 0;
+	snprintf(evidence, sizeof evidence, "serial %" PRId64 " is the baseline", serial);
+	return host_event(c->host, c->state.name, "local", reason_word(REASON_INSTALL), evidence, e);
 }
 
 /* The agent sees it by itself within a second; this is for who waits. */
@@ -199,7 +201,7 @@ static int run_one(struct host *h, const struct journal_order *o, char *answer, 
 			return e->code;
 		h->round_wanted = true;
 		snprintf(evidence, sizeof evidence, "%s%s%.40s", o->command, *o->argument ? " until " : "", o->argument);
-		/* The revert's own event names the digest that was left. */
+		/* Those without a reason here have events of their own; the revert's names the digest that was left. */
 		return orders[i].run == revert || orders[i].reason == REASONS
 			       ? 0
 			       : host_event(h, o->channel, "local", reason_word(orders[i].reason), evidence, e);

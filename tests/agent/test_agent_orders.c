@@ -139,27 +139,63 @@ static uint64_t waiting(struct endpoint *p)
 	return n;
 }
 
+/* Published, and out of the repository: brought by hand. */
+static char *carried(struct endpoint *p, const struct published *b, const char *name)
+{
+	AUTO_FREE char *archive = NULL;
+	char *to = malloc(300);
+	struct err e;
+
+	endpoint_publish(p);
+	assert_ok(repo_target_file(p->published, b->path, &archive, &e));
+	snprintf(to, 300, "%s/%s", p->dir, name);
+	assert_int_equal(rename(archive, to), 0);
+	return to;
+}
+
 static void every_order_of_a_person_is_one_line_of_history_and_one_event_to_report(void **state)
 {
-	static const struct { const char *command, *line; } orders[] = {
-		{ "hold", "local-hold: hold\n" },           { "unhold", "local-hold: unhold\n" },
-		{ "pin", "local-pin: pin\n" },              { "unpin", "local-pin: unpin\n" },
-		{ "revert", "by a person on this machine" }, { "disable", "local-disable: disable\n" },
-		{ "enable", "local-disable: enable\n" },
-	};
 	struct endpoint *p = *state;
-	struct published one, two;
+	struct published one, two, base, three;
+	AUTO_FREE char *base_file = NULL, *three_file = NULL;
 
 	NEED_AGENT(p);
 	one = settled(p);
 	two = endpoint_bundle(p, GOOD, 111, NULL);
 	commit(p, &two, &one);
 	endpoint_agent_end(p, SIGTERM);
-	for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
-		uint64_t before = waiting(p);
-		int lines = endpoint_history_count(p, "\n");
+	base = endpoint_bundle(p, GOOD, 5, NULL);
+	base_file = carried(p, &base, "5.tar.gz");
+	three = endpoint_bundle(p, GOOD, 112, NULL);
+	endpoint_assign(p, &three, &one, 1, 10, 0);
+	three_file = carried(p, &three, "112.tar.gz");
 
-		assert_int_equal(order(p, orders[i].command), 0);
+	const struct { const char *command, *first, *second, *line; } orders[] = {
+		{ "hold", "edr", NULL, "local-hold: hold\n" },
+		{ "hold", "edr", "--until=2099-01-31T12:00:00Z", "local-hold: hold until 2099-01-31T12:00:00Z\n" },
+		{ "unhold", "edr", NULL, "local-hold: unhold\n" },
+		{ "pin", "edr", NULL, "local-pin: pin\n" },
+		{ "unpin", "edr", NULL, "local-pin: unpin\n" },
+		{ "revert", "edr", NULL, "by a person on this machine" },
+		{ "disable", "edr", NULL, "local-disable: disable\n" },
+		{ "enable", "edr", NULL, "local-disable: enable\n" },
+		{ "baseline", "edr", base_file, "local-install: serial 5 is the baseline\n" },
+		{ "contract-changed", NULL, NULL, "contract-changed: contract\n" },
+		{ "install", three_file, NULL, "local-install: serial 112, archive " },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+		uint64_t before;
+		char *out;
+		int lines;
+
+		if (!strcmp(orders[i].command, "install"))      /* what is assigned is known, and cannot be fetched */
+			assert_int_equal(endpoint_command(p, NULL, "run", "--once", NULL), 0);
+		before = waiting(p);
+		lines = endpoint_history_count(p, "\n");
+		if (endpoint_command(p, &out, orders[i].command, orders[i].first, orders[i].second) != 0)
+			fail_msg("%s: %s", orders[i].command, out);
+		free(out);
 		if (waiting(p) != before + 1)
 			fail_msg("%s: %d events to report", orders[i].command, (int)(waiting(p) - before));
 		assert_int_equal(endpoint_history_count(p, orders[i].line), 1);
