@@ -510,17 +510,32 @@ static void ceilings_are_measured_and_named(void **state)
 
 static void the_bundle_s_own_budget_counts_where_it_is_lower(void **state)
 {
-	AUTO(content_tree) struct content_tree *t = content_tree_new(good);
-	static const char contract[] = CONTRACT("\"us_per_event\":1000000");
+	static const char contract[] = CONTRACT("\"load_ms\":1000000,\"rss_bytes\":1073741824,\"us_per_event\":1000000");
+	static const struct {
+		enum hostile does;
+		struct manifest_budget budget;
+		enum canary_outcome outcome;
+		const char *reason, *says;
+	} rows[] = {
+		{ SLOW_LOAD, { .load_ms = 50 }, CANARY_CEILING_LOAD, "ceiling-load", "the ceiling is 50" },
+		{ BIG_LOAD, { .rss_bytes = 33554432 }, CANARY_CEILING_RSS, "ceiling-rss", "the ceiling is 33554432" },
+		{ SLOW_MATCH, { .us_per_event = 1000 }, CANARY_CEILING_EVENT, "ceiling-event", "the ceiling is 1000" },
+	};
 	struct canary_job job = { .loaders = hostile_loaders, .contract = contract, .contract_len = sizeof(contract) - 1 };
-	struct canary_result r;
 
 	(void)state;
-	t->manifest->budget.us_per_event = 1000;
-	content_tree_rewrite(t);
-	mode = SLOW_MATCH;
-	run_job(&job, t, &r);
-	expect_result(&r, CANARY_CEILING_EVENT, "ceiling-event", "the ceiling is 1000");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(content_tree) struct content_tree *t = content_tree_new(good);
+		struct canary_result r;
+
+		mode = rows[i].does;
+		run_job(&job, t, &r);
+		assert_int_equal(r.outcome, CANARY_OK);         /* by the contract alone */
+		t->manifest->budget = rows[i].budget;
+		content_tree_rewrite(t);
+		run_job(&job, t, &r);
+		expect_result(&r, rows[i].outcome, rows[i].reason, rows[i].says);
+	}
 }
 
 static void a_damaged_manifest_is_refused(void **state)
