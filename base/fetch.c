@@ -1,16 +1,14 @@
 /* fetch: bounded HTTP(S) and file:// requests, through libcurl. */
 #include "base/fetch.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <curl/curl.h>
-
 #include "base/clock.h"
+#include "base/libcurl.h"
 
 #define CONNECT_MS 10000
 #define TOTAL_MS 60000
@@ -51,14 +49,6 @@ struct transfer {
 	struct err e;           /* code 0 unless a callback stopped the transfer */
 };
 
-static pthread_once_t global_once = PTHREAD_ONCE_INIT;
-static CURLcode global_code;
-
-static void global_init(void)
-{
-	global_code = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 static char *copy(const char *text, bool *failed)
 {
 	char *mine = text ? strdup(text) : NULL;
@@ -74,9 +64,8 @@ int fetch_new(struct fetch **out, const struct fetch_settings *s, struct err *e)
 
 	if (!f)
 		return err_memory(e);
-	pthread_once(&global_once, global_init);
-	if (global_code != CURLE_OK)
-		return err_set(e, ERR_NET, "libcurl: %s", curl_easy_strerror(global_code));
+	if (libcurl_load(e) < 0)
+		return e->code;
 	f->pin = copy(s->pin, &failed);
 	f->ca_file = copy(s->ca_file, &failed);
 	f->proxy = copy(s->proxy ? s->proxy : "", &failed);
@@ -95,7 +84,7 @@ int fetch_new(struct fetch **out, const struct fetch_settings *s, struct err *e)
 	f->may_connect = s->may_connect;
 	f->may_arg = s->may_arg;
 	f->may_why = s->may_why;
-	f->easy = curl_easy_init();
+	f->easy = libcurl.easy_init();
 	if (!f->easy || failed)
 		return err_memory(e);
 	*out = TAKE(f);
@@ -107,7 +96,7 @@ void fetch_free(struct fetch *f)
 	if (!f)
 		return;
 	if (f->easy)
-		curl_easy_cleanup(f->easy);
+		libcurl.easy_cleanup(f->easy);
 	free(f->pin);
 	free(f->ca_file);
 	free(f->proxy);
@@ -132,7 +121,7 @@ static void note_retry_after(struct transfer *t, const char *value)
 	long long seconds = strtoll(value, &end, 10);
 
 	if (end == value || *end) {
-		time_t when = curl_getdate(value, NULL);
+		time_t when = libcurl.getdate(value, NULL);
 
 		if (when < 0)
 			return;
@@ -227,7 +216,7 @@ static long status_of(struct transfer *t)
 {
 	long status = 0;
 
-	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	libcurl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status)
 		return status;
 	return t->from ? 206 : 200;     /* file:// has none */
@@ -318,7 +307,7 @@ static int add_header(struct curl_slist **list, const char *line, struct err *e)
 
 	if (check_text("header", line, e) < 0)
 		return e->code;
-	more = curl_slist_append(*list, line);
+	more = libcurl.slist_append(*list, line);
 	if (!more)
 		return err_memory(e);
 	*list = more;
@@ -357,15 +346,15 @@ static void set_method(CURL *c, const struct fetch_request *r)
 	bool get = !strcmp(r->method, "GET");
 
 	if (get && !r->body) {
-		curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+		libcurl.easy_setopt(c, CURLOPT_HTTPGET, 1L);
 		return;
 	}
 	if (r->body || !strcmp(r->method, "POST") || !strcmp(r->method, "PUT")) {
-		curl_easy_setopt(c, CURLOPT_POST, 1L);
-		curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->body ? r->body : "");
-		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
+		libcurl.easy_setopt(c, CURLOPT_POST, 1L);
+		libcurl.easy_setopt(c, CURLOPT_POSTFIELDS, r->body ? r->body : "");
+		libcurl.easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
 	}
-	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method);
+	libcurl.easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method);
 }
 
 /* One text holds both: each is found by its own mark. */
@@ -375,25 +364,27 @@ static void set_client(struct fetch *f)
 
 	if (!f->client)
 		return;
-	curl_easy_setopt(f->easy, CURLOPT_SSLCERTTYPE, "PEM");
-	curl_easy_setopt(f->easy, CURLOPT_SSLCERT_BLOB, &pem);
-	curl_easy_setopt(f->easy, CURLOPT_SSLKEYTYPE, "PEM");
-	curl_easy_setopt(f->easy, CURLOPT_SSLKEY_BLOB, &pem);
+	libcurl.easy_setopt(f->easy, CURLOPT_SSLCERTTYPE, "PEM");
+	libcurl.easy_setopt(f->easy, CURLOPT_SSLCERT_BLOB, &pem);
+	libcurl.easy_setopt(f->easy, CURLOPT_SSLKEYTYPE, "PEM");
+	libcurl.easy_setopt(f->easy, CURLOPT_SSLKEY_BLOB, &pem);
 }
 
 static void set_trust(struct fetch *f)
 {
 	CURL *c = f->easy;
 
-	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	libcurl.easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	set_client(f);
 	if (f->ca_file)
-		curl_easy_setopt(c, CURLOPT_CAINFO, f->ca_file);
+		libcurl.easy_setopt(c, CURLOPT_CAINFO, f->ca_file);
 	if (!f->pin)
 		return;         /* libcurl's default checks chain and name */
-	curl_easy_setopt(c, CURLOPT_PINNEDPUBLICKEY, f->pin);
-	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
-	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+	libcurl.easy_setopt(c, CURLOPT_PINNEDPUBLICKEY, f->pin);
+	libcurl.easy_setopt(c, CURLOPT_CAINFO, NULL);   /* nor read what nobody asks: megabytes of authorities */
+	libcurl.easy_setopt(c, CURLOPT_CAPATH, NULL);
+	libcurl.easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+	libcurl.easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
 }
 
 static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
@@ -414,28 +405,28 @@ static void set_addresses(struct fetch *f, const char *url)
 	f->tls = strncasecmp(url, "https:", 6) == 0;
 	if (!f->may_connect)
 		return;
-	curl_easy_setopt(f->easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
-	curl_easy_setopt(f->easy, CURLOPT_OPENSOCKETDATA, f);
+	libcurl.easy_setopt(f->easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+	libcurl.easy_setopt(f->easy, CURLOPT_OPENSOCKETDATA, f);
 }
 
 static void set_bounds(struct fetch *f, int64_t total_ms)
 {
 	CURL *c = f->easy;
 
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https,file");
-	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)f->connect_ms);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)total_ms);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)f->slow_s);
-	curl_easy_setopt(c, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)f->max_rate);
+	libcurl.easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https,file");
+	libcurl.easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	libcurl.easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
+	libcurl.easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	libcurl.easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)f->connect_ms);
+	libcurl.easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)total_ms);
+	libcurl.easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
+	libcurl.easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)f->slow_s);
+	libcurl.easy_setopt(c, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)f->max_rate);
 	/* libcurl looks at the rate after a hundred buffers: no more than a second's worth. */
 	if (f->max_rate)
-		curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)MIN(MAX(f->max_rate / 100, RATED_BUFFER_MIN), RATED_BUFFER_MAX));
-	curl_easy_setopt(c, CURLOPT_PROXY, f->proxy);  /* "": none, whatever the environment says */
-	curl_easy_setopt(c, CURLOPT_USERAGENT, f->agent);
+		libcurl.easy_setopt(c, CURLOPT_BUFFERSIZE, (long)MIN(MAX(f->max_rate / 100, RATED_BUFFER_MIN), RATED_BUFFER_MAX));
+	libcurl.easy_setopt(c, CURLOPT_PROXY, f->proxy);  /* "": none, whatever the environment says */
+	libcurl.easy_setopt(c, CURLOPT_USERAGENT, f->agent);
 }
 
 static int answer_of_file_error(CURLcode code, const char *url)
@@ -449,7 +440,7 @@ static int answer_of_file_error(CURLcode code, const char *url)
 
 static int err_of_curl(struct fetch *f, CURLcode code, struct err *e)
 {
-	const char *why = *f->why ? f->why : curl_easy_strerror(code);
+	const char *why = *f->why ? f->why : libcurl.easy_strerror(code);
 
 	switch (code) {
 	case CURLE_OPERATION_TIMEDOUT:
@@ -477,13 +468,13 @@ static long perform(struct fetch *f, struct transfer *t, const char *url, struct
 	f->why[0] = '\0';
 	set_trust(f);
 	set_addresses(f, url);
-	curl_easy_setopt(c, CURLOPT_URL, url);
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, f->why);
-	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-	code = curl_easy_perform(c);
+	libcurl.easy_setopt(c, CURLOPT_URL, url);
+	libcurl.easy_setopt(c, CURLOPT_ERRORBUFFER, f->why);
+	libcurl.easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+	libcurl.easy_setopt(c, CURLOPT_HEADERDATA, t);
+	libcurl.easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+	libcurl.easy_setopt(c, CURLOPT_WRITEDATA, t);
+	code = libcurl.easy_perform(c);
 	if (t->e.code) {
 		*e = t->e;
 		return e->code;
@@ -526,18 +517,18 @@ static long prepare_and_perform(struct fetch *f, const struct fetch_request *r, 
 
 	if (check_url(f, r->url, e) < 0)
 		return wrap(e, r->url);
-	curl_easy_reset(f->easy);       /* options go, connections stay */
+	libcurl.easy_reset(f->easy);       /* options go, connections stay */
 	set_bounds(f, total_ms);
 	set_method(f->easy, r);
 	if (range)
-		curl_easy_setopt(f->easy, CURLOPT_RANGE, range);
+		libcurl.easy_setopt(f->easy, CURLOPT_RANGE, range);
 	status = headers_of(&headers, r, e);
 	if (status == 0) {
-		curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, headers);
+		libcurl.easy_setopt(f->easy, CURLOPT_HTTPHEADER, headers);
 		status = perform(f, t, r->url, e);
 	}
-	curl_easy_reset(f->easy);
-	curl_slist_free_all(headers);
+	libcurl.easy_reset(f->easy);
+	libcurl.slist_free_all(headers);
 	return status < 0 ? wrap(e, r->url) : status;
 }
 

@@ -30,6 +30,12 @@ agent_links_no_signing_code() {
     objdump -p "$bin/ringhold" | grep -q 'NEEDED *libp11-kit' # so the line before can fail
 }
 
+# Thirty libraries come with it, into the memory of each of the agent's processes; only one of them fetches.
+agent_loads_libcurl_when_it_fetches() {
+  ! objdump -p "$bin/ringhold-agent" | grep -q 'NEEDED *libcurl' &&
+    strings -a "$bin/ringhold-agent" | grep -q '^libcurl\.so\.4$'
+}
+
 bootguard_needs_only_libc() {
   [ "$(objdump -p "$bin/ringhold-bootguard" | grep -c NEEDED)" = 1 ] &&
     objdump -p "$bin/ringhold-bootguard" | grep -q 'NEEDED *libc.so.6'
@@ -81,7 +87,7 @@ units_are_no_more_exposed_than_they_need() {
 }
 
 for name in every_program_helps_and_has_a_version no_test_code_in_release agent_links_no_signing_code \
-  bootguard_needs_only_libc bootguard_is_small programs_are_hardened installs_into_a_destination \
+  agent_loads_libcurl_when_it_fetches bootguard_needs_only_libc bootguard_is_small programs_are_hardened installs_into_a_destination \
   units_verify_without_a_word units_are_no_more_exposed_than_they_need; do
   property "$name" "$name"
 done

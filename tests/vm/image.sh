@@ -14,11 +14,13 @@ mkdir -p "$stage/bin" "$stage/sbin" "$stage/usr/sbin" "$stage/proc" "$stage/sys"
 cp /bin/busybox "$stage/bin/busybox"
 for applet in $(/bin/busybox --list | grep -v '^busybox$'); do ln -s busybox "$stage/bin/$applet"; done
 install -m 0755 "$here/guest.sh" "$stage/sbin/init"
+# The agent loads this one when it first fetches.
+curl=$(/sbin/ldconfig -p | sed -n 's|.*libcurl\.so\.4 .*=> ||p' | head -n 1)
 printf 'root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n' >"$stage/etc/passwd"
 printf 'root:x:0:\nnogroup:x:65534:\n' >"$stage/etc/group"
 for program in ringhold-bootguard ringhold-sensor ringhold-agent; do
   install -m 0755 -s "$bin/$program" "$stage/usr/sbin/$program"
-  ldd "$bin/$program" | grep -o '/[^ ]*' | while read -r library; do
+  { ldd "$bin/$program" "$curl" | grep -o '^[[:blank:]].*' | grep -o '/[^ ]*'; echo "$curl"; } | while read -r library; do
     [ -e "$stage$library" ] || { mkdir -p "$stage$(dirname "$library")" && cp -L "$library" "$stage$library"; }
   done
 done
