@@ -11,7 +11,7 @@ packages="gcc make pkg-config libc6-dev binutils
   libp11-kit-dev libyaml-dev libcmocka-dev tzdata"
 peers=$(dirname "$0")/../tests/peers
 if [ "${1:-}" = tests ]; then
-  packages="$packages libjansson-dev clang libclang-rt-14-dev strace curl openssl softhsm2 opensc
+  packages="$packages ca-certificates libjansson-dev clang libclang-rt-14-dev strace curl openssl softhsm2 opensc
     bsdiff xdelta3 zstd squid qemu-system-x86 qemu-system-common busybox-static e2fsprogs libelf1
     mmdebstrap kmod systemd ovmf mtools fdisk
     prometheus clamav spamassassin apache2-bin libapache2-mod-security2 modsecurity-crs libsocket-wrapper

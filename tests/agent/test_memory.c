@@ -10,10 +10,12 @@
 #include "endpoint_content.h"
 #include "endpoint_delta.h"
 #include "memory_watch.h"
+#include "tls_server.h"
 
 #define BOUND 16000000L
 #define SMALL_FILES 1000
 #define BIG_BYTES 4000000
+#define REPEATED 300
 #define HOARD ((size_t)64 << 20)
 
 /* ---- this program as an unpack process that keeps what it is given ---- */
@@ -30,6 +32,23 @@ static __attribute__((noreturn)) void hoard(void)
 }
 
 /* ---- bundles ---- */
+
+/* The demo's self-tests so often that the engine is at work long enough to be looked at. */
+static const char *content(struct endpoint *p)
+{
+	const char *dir = endpoint_content(p, SMALL_FILES, BIG_BYTES);
+	AUTO(buf) struct buf *tests = NULL, *many = buf_new(0);
+	char path[512];
+	struct err e;
+
+	snprintf(path, sizeof path, "%s/selftest/process.ndjson", dir);
+	assert_ok(file_read(&tests, path, 1 << 20, &e));
+	for (int i = 0; i < REPEATED; i++)
+		buf_add(many, tests->data, tests->len);
+	assert_ok(buf_check(many, &e));
+	assert_ok(file_replace(path, many->data, many->len, 0644, &e));
+	return dir;
+}
 
 /* A byte here and there: the delta is small, and all of the old file is needed for it. */
 static void change(const char *dir)
@@ -84,7 +103,7 @@ static void an_update_by_archive_and_one_by_delta_keep_to_their_memory(void **st
 	const char *dir;
 
 	NEED_AGENT(p);
-	dir = endpoint_content(p, SMALL_FILES, BIG_BYTES);
+	dir = content(p);
 	one = endpoint_bundle(p, dir, 110, NULL);
 	endpoint_assign(p, &one, NULL, 1, 30, 0);
 	endpoint_sensor_start(p);
@@ -102,6 +121,84 @@ static void an_update_by_archive_and_one_by_delta_keep_to_their_memory(void **st
 	memory_watch_stop(&w);
 	assert_true(endpoint_has_history(p, "delta, "));
 	expect_at_most(&w, "by delta", BOUND + 2 * BIG_BYTES);
+}
+
+/* ---- as a host in the field has it ---- */
+
+#define AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"
+
+static struct tls_server server;
+
+/* All of the system's, and the one that vouches for the server under the name that content is asked for at. */
+static void write_authorities(const struct endpoint *p, char *path, size_t cap)
+{
+	AUTO(buf) struct buf *all = NULL, *own = NULL;
+	struct err e;
+
+	snprintf(path, cap, "%s/authorities.pem", p->dir);
+	assert_ok(file_read(&all, AUTHORITIES, 1 << 22, &e));
+	assert_ok(file_read(&own, server.certificate, 1 << 16, &e));
+	buf_add(all, own->data, own->len);
+	assert_ok(buf_check(all, &e));
+	assert_ok(file_replace(path, all->data, all->len, 0644, &e));
+}
+
+static bool server_knows(const struct seen *seen, const void *arg)
+{
+	AUTO(json) struct json_doc *d = tls_server_ask(&server, "GET", "/v1/devices", NULL);
+	const struct published *b = arg;
+	const struct json *items = json_get(d->root, "items"), *channels;
+	int64_t serial;
+
+	(void)seen;
+	assert_int_equal(items->count, 1);
+	channels = json_get(&items->u.items[0], "channels");
+	return channels->count == 1 && json_to_int(json_get(&channels->u.items[0], "high_water"), &serial) && serial == (int64_t)b->serial;
+}
+
+/*
+ * Two servers to the host: content comes from one that the authorities vouch
+ * for, check-ins go to the one whose key the enrolment pinned.
+ */
+static void so_does_a_host_that_checks_in_and_fetches_over_tls(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one, two;
+	struct memory_watch w;
+	char authorities[256], ini[900];
+	const char *dir;
+
+	NEED_AGENT(p);
+	if (access(test_program("ringholdd"), X_OK) < 0)
+		skip_named("ringholdd is not built");
+	if (access(AUTHORITIES, R_OK) < 0)
+		skip_missing_program("ca-certificates");
+	tls_server_start(&server, p);
+	write_authorities(p, authorities, sizeof authorities);
+	snprintf(ini, sizeof ini,
+		 "[agent]\ncontent-url = https://localhost:%d/content\nca-file = %s\nattributes = ring=canary\npoll = 5s\nboot-ok = 60s\n"
+		 "[channel edr]\nsensor-wait = 2s\n", server.port, authorities);
+	endpoint_write(p, "/etc/ringhold/agent.ini", ini, 0644);
+	dir = content(p);
+	one = endpoint_bundle(p, dir, 110, NULL);
+	endpoint_assign(p, &one, NULL, 1, 30, 0);
+	tls_server_enrol(&server, p);
+	endpoint_sensor_start(p);
+	endpoint_agent_start(p);
+	memory_watch_start(&w, p->agent);
+	endpoint_until(p, "it came by archive and is committed", endpoint_runs_committed, &one, 1000);
+	memory_watch_stop(&w);
+	expect_at_most(&w, "by archive over TLS", BOUND);
+	change(dir);
+	two = endpoint_bundle(p, dir, 111, NULL);
+	endpoint_delta(p, &one, &two, false);
+	memory_watch_start(&w, p->agent);
+	endpoint_assign(p, &two, &one, 1, 30, 0);
+	endpoint_until(p, "it came by delta and is committed", endpoint_runs_committed, &two, 1000);
+	memory_watch_stop(&w);
+	assert_true(endpoint_has_history(p, "delta, "));
+	expect_at_most(&w, "by delta over TLS", BOUND + 2 * BIG_BYTES);
+	endpoint_until(p, "its check-ins told the server so", server_knows, &two, 1000);
 }
 
 /* What is kept in one process of many is seen, or the figures above say nothing. */
@@ -132,12 +229,19 @@ static void a_process_that_keeps_more_is_seen(void **state)
 	unsetenv("RINGHOLD_TEST_ROLE_unpack");
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, endpoint_setup, endpoint_teardown)
+static int teardown(void **state)
+{
+	tls_server_stop(&server);
+	return endpoint_teardown(state);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, endpoint_setup, teardown)
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		T(an_update_by_archive_and_one_by_delta_keep_to_their_memory),
+		T(so_does_a_host_that_checks_in_and_fetches_over_tls),
 		T(a_process_that_keeps_more_is_seen),
 	};
 
