@@ -99,6 +99,21 @@ static struct published first(struct endpoint *p)
 	return one;
 }
 
+/* The second is assigned over the first, and the command is told of it and waits. */
+static void second_is_told(struct endpoint *p, struct published *one, struct published *two)
+{
+	*one = first(p);
+	*two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, two, one, 1, 10, 0);
+	until_told(p, 2);
+}
+
+static void second_is_committed(struct endpoint *p, const struct published *two)
+{
+	let_go(p, "0\n");
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, two, 1000);
+}
+
 /* An order waits at most 15 s for the agent; this command would let it wait for ever. */
 static void people_are_answered_while_a_reload_takes_its_time(void **state)
 {
@@ -106,16 +121,12 @@ static void people_are_answered_while_a_reload_takes_its_time(void **state)
 	struct published one, two;
 
 	NEED_AGENT(p);
-	one = first(p);
-	two = endpoint_bundle(p, GOOD, 111, NULL);
-	endpoint_assign(p, &two, &one, 1, 10, 0);
-	until_told(p, 2);
+	second_is_told(p, &one, &two);
 	assert_told(p, 2, &two.digest);
 	assert_tells(p, "hold", "edr", 0, "takes nothing new");
 	assert_int_equal(endpoint_look(p).state.phase, PHASE_ARMED);
 	assert_tells(p, "unhold", "edr", 0, "follows its assignment");
-	let_go(p, "0\n");
-	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	second_is_committed(p, &two);
 }
 
 static bool off(const struct seen *s, const void *arg)
@@ -131,10 +142,7 @@ static void a_stop_is_obeyed_under_a_reload_and_the_sensor_told_again(void **sta
 	struct published one, two;
 
 	NEED_AGENT(p);
-	one = first(p);
-	two = endpoint_bundle(p, GOOD, 111, NULL);
-	endpoint_assign(p, &two, &one, 1, 10, 0);
-	until_told(p, 2);
+	second_is_told(p, &one, &two);
 	endpoint_stop(p, &two);
 	endpoint_until(p, "the stop is obeyed", off, &two, 1000);
 	assert_told(p, 2, &two.digest);         /* the first call still waits */
@@ -156,10 +164,7 @@ static void a_reload_that_fails_ends_the_trial(void **state)
 	struct published one, two;
 
 	NEED_AGENT(p);
-	one = first(p);
-	two = endpoint_bundle(p, GOOD, 111, NULL);
-	endpoint_assign(p, &two, &one, 1, 10, 0);
-	until_told(p, 2);
+	second_is_told(p, &one, &two);
 	let_go(p, "3\n");
 	until_told(p, 3);
 	assert_told(p, 3, &one.digest);
@@ -194,8 +199,7 @@ static void a_reload_that_cannot_be_run_blames_nobody_and_is_tried_again(void **
 	assert_int_equal(rename(away, reload), 0);
 	endpoint_until(p, "the sensor is told", told_times, &(struct telling){ p, 2 }, 1000);
 	assert_told(p, 2, &two.digest);
-	let_go(p, "0\n");
-	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	second_is_committed(p, &two);
 	assert_int_equal(endpoint_history_count(p, "armed"), 2);        /* once for each: it was never given up */
 }
 
@@ -206,12 +210,8 @@ static void an_agent_that_is_killed_under_a_reload_tells_the_sensor_when_it_is_b
 	struct published one, two;
 
 	NEED_AGENT(p);
-	one = first(p);
-	two = endpoint_bundle(p, GOOD, 111, NULL);
-	endpoint_assign(p, &two, &one, 1, 10, 0);
-	until_told(p, 2);
-	let_go(p, "0\n");
-	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	second_is_told(p, &one, &two);
+	second_is_committed(p, &two);
 	endpoint_stop(p, &two);
 	until_told(p, 3);
 	endpoint_until(p, "the stop is obeyed", off, &two, 1000);
@@ -243,6 +243,18 @@ static bool known_to_fail(const struct seen *s, const void *arg)
 	return endpoint_history_count((struct endpoint *)arg, "exit status 3") > 0;
 }
 
+/* The first bundle runs, without one rule: the command that is told of that fails. */
+static struct published list_fails(struct endpoint *p)
+{
+	struct published one = first(p);
+
+	endpoint_assign_without(p, &one, one_rule, 1, 10);
+	until_told(p, 2);
+	let_go(p, "3\n");
+	endpoint_until(p, "the failure is known", known_to_fail, p, 0);
+	return one;
+}
+
 static void a_reload_that_fails_for_a_list_of_rules_is_tried_until_it_passes_and_only_then_the_list_counts_as_told(void **state)
 {
 	struct endpoint *p = *state;
@@ -250,11 +262,7 @@ static void a_reload_that_fails_for_a_list_of_rules_is_tried_until_it_passes_and
 	struct seen after;
 
 	NEED_AGENT(p);
-	one = first(p);
-	endpoint_assign_without(p, &one, one_rule, 1, 10);
-	until_told(p, 2);
-	let_go(p, "3\n");
-	endpoint_until(p, "the failure is known", known_to_fail, p, 0);
+	one = list_fails(p);
 	after = endpoint_look(p);
 	assert_false(without_rule(&after, NULL));
 	endpoint_until(p, "the sensor is told again", told_times, &(struct telling){ p, 3 }, 1000);
@@ -289,11 +297,7 @@ static void an_order_taken_back_while_the_reload_fails_leaves_the_old_list_told(
 	struct seen after;
 
 	NEED_AGENT(p);
-	one = first(p);
-	endpoint_assign_without(p, &one, one_rule, 1, 10);
-	until_told(p, 2);
-	let_go(p, "3\n");
-	endpoint_until(p, "the failure is known", known_to_fail, p, 0);
+	one = list_fails(p);
 	endpoint_assign(p, &one, NULL, 1, 10, 0);
 	endpoint_until(p, "the sensor is told of the old list", back_to_all, p, 1000);
 	after = endpoint_look(p);
@@ -306,12 +310,8 @@ static void content_that_was_taken_back_is_told_of_until_the_sensor_takes_it(voi
 	struct published one, two;
 
 	NEED_AGENT(p);
-	one = first(p);
-	two = endpoint_bundle(p, GOOD, 111, NULL);
-	endpoint_assign(p, &two, &one, 1, 10, 0);
-	until_told(p, 2);
-	let_go(p, "0\n");
-	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	second_is_told(p, &one, &two);
+	second_is_committed(p, &two);
 	endpoint_stop(p, &two);
 	endpoint_until(p, "the stop is obeyed", told_times, &(struct telling){ p, 3 }, 1000);
 	let_go(p, "3\n");
@@ -329,10 +329,7 @@ static void an_agent_that_is_stopped_lets_the_reload_end(void **state)
 	int status = -1;
 
 	NEED_AGENT(p);
-	one = first(p);
-	two = endpoint_bundle(p, GOOD, 111, NULL);
-	endpoint_assign(p, &two, &one, 1, 10, 0);
-	until_told(p, 2);
+	second_is_told(p, &one, &two);
 	kill(p->agent, SIGTERM);
 	assert_int_equal(waitpid(p->agent, &status, WNOHANG), 0);
 	let_go(p, "0\n");
@@ -341,8 +338,7 @@ static void an_agent_that_is_stopped_lets_the_reload_end(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	endpoint_agent_start(p);
 	until_told(p, 3);
-	let_go(p, "0\n");
-	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	second_is_committed(p, &two);
 }
 
 int main(void)
