@@ -248,6 +248,24 @@ static void time_that_really_passes_ends_what_lives_so_long(void **state)
 	all_check_in(b);
 }
 
+/* All have survived, and the two hours of soak begin. */
+static void begin_soak(struct bench *b)
+{
+	publish_and_offer(b);
+	for (size_t i = 0; i < DEVICES; i++)
+		checkin(b, i, "survived", false);
+	until(b, "/v1/rollouts/1", BAKING);
+}
+
+/* After so many seconds of it the rest of the two hours is left, and no more. */
+static void soak_ends(struct bench *b, int64_t soaked)
+{
+	pass(b, 7200 - soaked - 600);
+	stands(b, BAKING, "\"survived\":4");
+	pass(b, 700);
+	until(b, "/v1/rollouts/1", "\"ring\":\"canary\",\"state\":\"passed\"");
+}
+
 /* Two hours of soak have begun: they stay two hours. */
 static void a_clock_that_stays_where_it_was_set_ends_no_soak_and_calls_nobody_lost(void **state)
 {
@@ -255,10 +273,7 @@ static void a_clock_that_stays_where_it_was_set_ends_no_soak_and_calls_nobody_lo
 	int64_t soaked = 0;
 
 	NEED(b->p->o);
-	publish_and_offer(b);
-	for (size_t i = 0; i < DEVICES; i++)
-		checkin(b, i, "survived", false);
-	until(b, "/v1/rollouts/1", BAKING);
+	begin_soak(b);
 	for (size_t i = 0; i < ARRAY_LEN(jumps); i++) {
 		set_clock(b, jumps[i], "doubted");
 		pass(b, DOUBT);
@@ -267,10 +282,7 @@ static void a_clock_that_stays_where_it_was_set_ends_no_soak_and_calls_nobody_lo
 		let_it_look();
 		stands(b, BAKING, "\"total\":4,\"pending\":0,\"survived\":4");
 	}
-	pass(b, 7200 - soaked - 600);
-	stands(b, BAKING, "\"survived\":4");
-	pass(b, 700);
-	until(b, "/v1/rollouts/1", "\"ring\":\"canary\",\"state\":\"passed\"");
+	soak_ends(b, soaked);
 }
 
 /* Killed, and begun again when the clock was set meanwhile. */
@@ -293,10 +305,7 @@ static void a_clock_that_is_set_while_the_server_is_stopped_is_seen_and_a_kill_f
 	int64_t soaked = 0;
 
 	NEED(b->p->o);
-	publish_and_offer(b);
-	for (size_t i = 0; i < DEVICES; i++)
-		checkin(b, i, "survived", false);
-	until(b, "/v1/rollouts/1", BAKING);
+	begin_soak(b);
 	for (size_t i = 0; i < ARRAY_LEN(jumps); i++) {
 		fall_and_rise(b, jumps[i]);
 		until(b, "/v1/status", "\"clock\":{\"state\":\"doubted\"");
@@ -312,10 +321,7 @@ static void a_clock_that_is_set_while_the_server_is_stopped_is_seen_and_a_kill_f
 		let_it_look();
 		stands(b, BAKING, "\"total\":4,\"pending\":0,\"survived\":4");
 	}
-	pass(b, 7200 - soaked - 600);
-	stands(b, BAKING, "\"survived\":4");
-	pass(b, 700);
-	until(b, "/v1/rollouts/1", "\"ring\":\"canary\",\"state\":\"passed\"");
+	soak_ends(b, soaked);
 }
 
 /* The control: a server that took what somebody sets for time that passes would be seen to. */
