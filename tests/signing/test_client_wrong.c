@@ -105,42 +105,40 @@ static void root_with_timestamp_role(struct forge *f, const char *second_id, con
 		 strstr(at + 1, "\"snapshot\":"));
 }
 
-static void one_key_under_two_ids_counts_once(void **state)
+/* Trusted with these key ids the role has one valid signature: enough for one, too few for two. */
+static void assert_counts_once(struct forge *f, const char *keyids)
 {
-	struct forge *f = *state;
-	struct forge_doc *timestamp = &f->docs[TIMESTAMP];
-	char keyids[256];
 	struct err e;
 
-	snprintf(keyids, sizeof keyids, "\"%s\",\"alias\"", forge_keyid(f->timestamp));
 	root_with_timestamp_role(f, "alias", keyids, 2);
-	timestamp->signers[1] = (struct forge_signer){ f->timestamp, "alias" };
-	timestamp->signer_count = 2;
 	forge_publish(f);
 	forge_trust(f);
 	assert_refused(forge_refresh(f, &e), ERR_AUTH, "timestamp: 1 of 2");
-
 	root_with_timestamp_role(f, "alias", keyids, 1);
 	forge_publish(f);
 	forge_trust(f);
 	assert_ok(forge_refresh(f, &e));
 }
 
+static void one_key_under_two_ids_counts_once(void **state)
+{
+	struct forge *f = *state;
+	struct forge_doc *timestamp = &f->docs[TIMESTAMP];
+	char keyids[256];
+
+	snprintf(keyids, sizeof keyids, "\"%s\",\"alias\"", forge_keyid(f->timestamp));
+	timestamp->signers[1] = (struct forge_signer){ f->timestamp, "alias" };
+	timestamp->signer_count = 2;
+	assert_counts_once(f, keyids);
+}
+
 static void a_role_that_repeats_a_key_id_counts_it_once(void **state)
 {
 	struct forge *f = *state;
 	char keyids[256];
-	struct err e;
 
 	snprintf(keyids, sizeof keyids, "\"%s\",\"%s\",\"nobody\"", forge_keyid(f->timestamp), forge_keyid(f->timestamp));
-	root_with_timestamp_role(f, "alias", keyids, 2);
-	forge_publish(f);
-	forge_trust(f);
-	assert_refused(forge_refresh(f, &e), ERR_AUTH, "timestamp: 1 of 2");
-	root_with_timestamp_role(f, "alias", keyids, 1);
-	forge_publish(f);
-	forge_trust(f);
-	assert_ok(forge_refresh(f, &e));
+	assert_counts_once(f, keyids);
 }
 
 static void a_threshold_above_the_keys_is_unsatisfiable_but_no_fault_of_root(void **state)
