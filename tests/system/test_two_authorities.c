@@ -150,30 +150,6 @@ static int install_baseline(const struct machine *m, struct err *e)
 	return world_expect(customer, 0, NULL, e, "ringhold-agent", "baseline", "edr", baseline.archive, "--root", m->root, NULL);
 }
 
-/* Learns the ids that the server gave. Positive once every host was heard of. */
-static int all_heard(struct world *w, void *arg, struct err *e)
-{
-	struct world_reply reply;
-	const struct json *items;
-	size_t known = 0;
-
-	(void)arg;
-	if (world_get(w, "/v1/devices?limit=100", &reply, e) < 0)
-		return e->code;
-	items = json_get(reply.doc->root, "items");
-	for (uint32_t k = 0; items && k < items->count; k++) {
-		const struct json *device = &items->u.items[k], *seen = json_get(device, "last_seen");
-		const struct json *id = json_get(device, "device"), *host = json_get(json_get(device, "facts"), "host");
-
-		for (size_t i = 0; host && i < w->machine_count; i++)
-			if (json_is(host, w->machines[i].name))
-				snprintf(w->machines[i].device, sizeof w->machines[i].device, "%s", id->u.text);
-		known += seen && seen->type == JSON_STRING;
-	}
-	world_reply_release(&reply);
-	return known == w->machine_count;
-}
-
 static int populate(struct err *e)
 {
 	if (bundle_make(&baseline, customer, "deploy/demo/edr-good", 1000, e) < 0)
@@ -188,7 +164,7 @@ static int populate(struct err *e)
 		if (furnish(m, e) < 0 || install_baseline(m, e) < 0 || enrol(m, e) < 0 || machine_boot(m, customer, e) < 0)
 			return err_wrap(e, "%s", m->name);
 	}
-	return world_until(customer, false, "every host checked in", all_heard, NULL, e);
+	return world_until(customer, false, "every host checked in", world_all_heard, NULL, e);
 }
 
 static int setup(void **state)

@@ -92,5 +92,7 @@ void world_reply_release(struct world_reply *r);
  */
 typedef int world_done(struct world *w, void *arg, struct err *e);
 int world_until(struct world *w, bool advance, const char *what, world_done *done, void *arg, struct err *e) MUST_CHECK;
+/* A world_done: every machine was heard of. Learns the ids that the server gave them; arg is not used. */
+int world_all_heard(struct world *w, void *arg, struct err *e) MUST_CHECK;
 
 #endif

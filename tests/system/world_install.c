@@ -125,8 +125,7 @@ static int enrol(struct world *w, struct machine *m, const char *said, struct er
 	return world_expect(w, 0, NULL, e, "ringhold-agent", "enrol", string, "--root", m->root, NULL);
 }
 
-/* Learns the ids the server gave. Positive once every machine was heard of. */
-static int all_heard(struct world *w, void *arg, struct err *e)
+int world_all_heard(struct world *w, void *arg, struct err *e)
 {
 	struct world_reply reply;
 	const struct json *items;
@@ -168,7 +167,7 @@ int world_populate(struct world *w, struct err *e)
 		    machine_boot(m, w, e) < 0)
 			return err_wrap(e, "%s", m->name);
 	}
-	if (world_until(w, false, "every endpoint checked in", all_heard, NULL, e) < 0)
+	if (world_until(w, false, "every endpoint checked in", world_all_heard, NULL, e) < 0)
 		return e->code;
 	world_say(w, "%zu endpoints in three rings are enrolled, booted and checked in", w->machine_count);
 	return 0;
