@@ -243,22 +243,28 @@ static inline void endpoint_sensor_stop(struct endpoint *p)
 
 /* ---- the agent ---- */
 
-static inline void endpoint_agent_start(struct endpoint *p)
+/* As fork(): what the child says on standard error is added to the agent's log. Never negative. */
+static inline pid_t endpoint_agent_fork(struct endpoint *p)
 {
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		char log[256];
-		int fd;
 
 		snprintf(log, sizeof log, "%s/agent.log", p->dir);
-		fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
-		dup2(fd, STDERR_FILENO);
+		dup2(open(log, O_WRONLY | O_CREAT | O_APPEND, 0644), STDERR_FILENO);
+	}
+	return pid;
+}
+
+static inline void endpoint_agent_start(struct endpoint *p)
+{
+	p->agent = endpoint_agent_fork(p);
+	if (p->agent == 0) {
 		execl(p->bin, "ringhold-agent", "run", "--root", p->root, (char *)NULL);
 		_exit(127);
 	}
-	p->agent = pid;
 }
 
 static inline int endpoint_agent_end(struct endpoint *p, int signal)

@@ -48,21 +48,12 @@ static inline bool sweep_strace_works(void)
 /* The agent under strace, which is no parent of it: whoever ends the agent ends both. */
 static inline void sweep_agent_start(struct endpoint *p, const char *option, const char *trace)
 {
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		char log[256];
-		int fd;
-
-		snprintf(log, sizeof log, "%s/agent.log", p->dir);
-		fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
-		dup2(fd, STDERR_FILENO);
+	p->agent = endpoint_agent_fork(p);
+	if (p->agent == 0) {
 		setenv("ASAN_OPTIONS", "detect_leaks=0", 1);    /* which cannot be done under a tracer */
 		execl(CALLS_STRACE, "strace", "-D", "-qq", "-y", "-s", "200", "-o", trace, "-e", option, p->bin, "run", "--root", p->root, (char *)NULL);
 		_exit(127);
 	}
-	p->agent = pid;
 }
 
 /* ---- the host, kept and put back ---- */
