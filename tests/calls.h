@@ -10,6 +10,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "tests/shell.h"
 
 #define CALLS_STRACE "/usr/bin/strace"
 #define CALLS_MAX 4096
@@ -19,6 +22,15 @@
 /* Whatever asks it for something that it has. */
 #define CALLS_READ "read,pread64,getdents64,readlink,readlinkat,newfstatat"
 #define CALLS_NAMES CALLS_CHANGE "," CALLS_READ
+
+/* Skips a test where there is no strace, or it may trace nothing. */
+#define NEED_STRACE()                                                             \
+	do {                                                                      \
+		if (access(CALLS_STRACE, X_OK) < 0)                               \
+			skip_missing_program("strace");                           \
+		if (!shell_ok(CALLS_STRACE " -qq -o /dev/null true 2>/dev/null")) \
+			skip_named("strace cannot trace here");                   \
+	} while (0)
 
 struct call {
 	char name[16];

@@ -3,16 +3,13 @@
 #define TESTS_AGENT_ENDPOINT_BOOT_H
 
 #include "endpoint.h"
+#include "shell.h"
 
 /* Beneath a shell prefix, such as strace. */
 static inline void the_guard_runs_under(struct endpoint *p, const char *prefix, const char *boot_id)
 {
-	char line[1024];
-
 	endpoint_write(p, "/proc/sys/kernel/random/boot_id", boot_id, 0644);
-	snprintf(line, sizeof line, "%s%.*s/ringhold-bootguard --root %s >/dev/null", prefix, (int)(strrchr(p->bin, '/') - p->bin), p->bin,
-		 p->root);
-	assert_int_equal(system(line), 0);
+	shell_must("%s%.*s/ringhold-bootguard --root %s", prefix, (int)(strrchr(p->bin, '/') - p->bin), p->bin, p->root);
 }
 
 static inline void the_guard_runs(struct endpoint *p, const char *boot_id)
@@ -23,12 +20,9 @@ static inline void the_guard_runs(struct endpoint *p, const char *boot_id)
 /* As the next boot finds it: /run is empty, and the sensor's link with it. */
 static inline void power_is_cut(struct endpoint *p)
 {
-	char line[512];
-
 	endpoint_agent_end(p, SIGKILL);
 	endpoint_sensor_stop(p);
-	snprintf(line, sizeof line, "rm -rf %s/run", p->root);
-	assert_int_equal(system(line), 0);
+	shell_must("rm -rf %s/run", p->root);
 }
 
 static inline bool linked_to(struct endpoint *p, const struct published *b)

@@ -26,23 +26,6 @@ struct sweep {
 	struct calls calls;
 };
 
-static inline void PRINTF_LIKE(1, 2) sweep_shell(const char *fmt, ...)
-{
-	char line[900];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(line, sizeof line, fmt, args);
-	va_end(args);
-	if (system(line) != 0)
-		fail_msg("%s", line);
-}
-
-static inline bool sweep_strace_works(void)
-{
-	return system(CALLS_STRACE " -qq -o /dev/null true 2>/dev/null") == 0;
-}
-
 /* ---- an agent that is traced ---- */
 
 /* The agent under strace, which is no parent of it: whoever ends the agent ends both. */
@@ -76,7 +59,7 @@ static inline void sweep_prepare(struct sweep *s, struct endpoint *p, bool refus
 	s->two = endpoint_bundle(p, SWEEP_GOOD, 111, NULL);
 	endpoint_assign(p, &s->two, &s->one, 1, 10, 0);
 	snprintf(kept, sizeof kept, "%s/kept", p->dir);
-	sweep_shell("rm -rf %s && cp -a %s %s", kept, p->root, kept);
+	shell_must("rm -rf %s && cp -a %s %s", kept, p->root, kept);
 	s->clock_ms = *p->clock_ms;
 }
 
@@ -87,7 +70,7 @@ static inline void sweep_put_back(struct sweep *s)
 	endpoint_agent_end(s->p, SIGKILL);
 	endpoint_sensor_stop(s->p);
 	snprintf(kept, sizeof kept, "%s/kept", s->p->dir);
-	sweep_shell("rm -rf %s && cp -a %s %s", s->p->root, kept, s->p->root);
+	shell_must("rm -rf %s && cp -a %s %s", s->p->root, kept, s->p->root);
 	*s->p->clock_ms = s->clock_ms;
 	endpoint_sensor_start(s->p);
 }
@@ -163,12 +146,9 @@ static inline uint64_t sweep_whole(struct sweep *s, const char *when)
 
 static inline bool sweep_is_clean(const struct sweep *s)
 {
-	char line[900];
-
-	snprintf(line, sizeof line,
-		 "cd %s" HOME_CHANNELS "/edr && test -z \"$(find slots incoming -mindepth 1 -maxdepth 1 -name '.*' -o -path 'incoming/*')\" && test $(ls quarantine.d | wc -l) = %d",
-		 s->p->root, s->refuses);
-	return system(line) == 0;
+	return shell_ok("cd %s" HOME_CHANNELS "/edr && test -z \"$(find slots incoming -mindepth 1 -maxdepth 1 -name '.*' -o -path 'incoming/*')\" &&"
+			" test $(ls quarantine.d | wc -l) = %d",
+			s->p->root, s->refuses);
 }
 
 /* The agent tidies up after it has told of the end. */

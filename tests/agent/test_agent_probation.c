@@ -1,5 +1,6 @@
 /* test_agent_probation: the real agent beside the real reference sensor: what content does on trial decides. */
 #include "reference_sensor.h"
+#include "shell.h"
 
 #define NEW_TOOL "{\"template\":\"process\",\"fields\":{\"image\":\"/opt/new/tool\",\"command_line\":\"tool\"}}\n"
 #define NEW_PREY "{\"template\":\"process\",\"fields\":{\"image\":\"/opt/new/prey\",\"command_line\":\"prey\"}}\n"
@@ -213,12 +214,8 @@ static void a_trial_under_a_new_contract_counts_nothing_that_was_found_before(vo
 /* The demo's content with two rules more: one blocks, one quarantines. */
 static void make_newer(const struct endpoint *p, char dir[300])
 {
-	char line[1200];
-
 	snprintf(dir, 300, "%s/newer", p->dir);
-	snprintf(line, sizeof line,
-		 "cp -r " GOOD " %s && sed -i 's|\"instances\": \\[|\"instances\": [\\n    " NEW_RULE ", " NEW_JAIL ",|' %s/rules/process.json", dir, dir);
-	assert_int_equal(system(line), 0);
+	shell_must("cp -r " GOOD " %s && sed -i 's|\"instances\": \\[|\"instances\": [\\n    " NEW_RULE ", " NEW_JAIL ",|' %s/rules/process.json", dir, dir);
 }
 
 static const struct endpoint *audited_host;

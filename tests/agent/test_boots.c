@@ -5,12 +5,9 @@
 
 #define GOOD "deploy/demo/edr-good"
 
-static int quarantined(struct endpoint *p)
+static bool quarantined(struct endpoint *p)
 {
-	char line[512];
-
-	snprintf(line, sizeof line, "ls %s" HOME_CHANNELS "/edr/quarantine.d 2>/dev/null | grep -q .", p->root);
-	return system(line) == 0;
+	return shell_ok("ls %s" HOME_CHANNELS "/edr/quarantine.d 2>/dev/null | grep -q .", p->root);
 }
 
 static bool in_phase(const struct seen *s, const void *arg)
@@ -86,10 +83,7 @@ static void a_shutdown_stays_one_until_the_guard_has_counted_the_next_boot(void 
 
 static void damage(struct endpoint *p, const char *how)
 {
-	char line[1024];
-
-	snprintf(line, sizeof line, "cd %s" HOME_CHANNELS "/edr && %s", p->root, how);
-	assert_int_equal(system(line), 0);
+	shell_must("cd %s" HOME_CHANNELS "/edr && %s", p->root, how);
 }
 
 /* The machine boots without content; the agent says so and brings back what is assigned, and nothing older. */

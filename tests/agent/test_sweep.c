@@ -9,10 +9,7 @@ static void sample(struct endpoint *p, bool refuses)
 	static struct sweep s;
 	unsigned seed = 7 + refuses;
 
-	if (access(CALLS_STRACE, X_OK) < 0)
-		skip_missing_program("strace");
-	if (!sweep_strace_works())
-		skip_named("strace cannot trace here");
+	NEED_STRACE();
 	sweep_prepare(&s, p, refuses);
 	sweep_count(&s);
 	for (size_t i = 0; i < SAMPLE; i++) {
@@ -48,10 +45,7 @@ static void an_agent_whose_disk_failed_once_goes_on_by_itself(void **state)
 	static struct sweep s;
 	unsigned synced = 0, opened = 0, shared = 0, read = 0, armed = 0;
 
-	if (access(CALLS_STRACE, X_OK) < 0)
-		skip_missing_program("strace");
-	if (!sweep_strace_works())
-		skip_named("strace cannot trace here");
+	NEED_STRACE();
 	sweep_prepare(&s, *state, false);
 	sweep_count(&s);
 	for (size_t i = 0; i < s.calls.count; i++) {
@@ -106,10 +100,7 @@ static void staging_and_switching_sync_what_must_be_synced_and_once(void **state
 {
 	static struct sweep s;
 
-	if (access(CALLS_STRACE, X_OK) < 0)
-		skip_missing_program("strace");
-	if (!sweep_strace_works())
-		skip_named("strace cannot trace here");
+	NEED_STRACE();
 	sweep_prepare(&s, *state, false);
 	sweep_count(&s);
 	syncs_no_more_than_it_must(&s);
@@ -124,10 +115,7 @@ static void a_judge_whose_disk_failed_once_goes_on_or_makes_room_for_another(voi
 	static struct sweep s;
 	unsigned trust = 0, kept = 0;
 
-	if (access(CALLS_STRACE, X_OK) < 0)
-		skip_missing_program("strace");
-	if (!sweep_strace_works())
-		skip_named("strace cannot trace here");
+	NEED_STRACE();
 	sweep_prepare(&s, *state, false);
 	s.start = sweep_judge_start;
 	sweep_count(&s);

@@ -5,6 +5,7 @@
 
 #include "base/cli.h"
 #include "base/file.h"
+#include "tests/shell.h"
 
 struct common {
 	const char *server;
@@ -282,11 +283,9 @@ static void a_program_of_one_command_needs_no_name(void **state)
 /* Sourced by bash, with COMP_WORDS as bash would set them. */
 static void bash_completes_words_and_options(void **state)
 {
-	char path[] = "/tmp/test_cli.XXXXXX", line[300], answer[300] = "";
+	char path[] = "/tmp/test_cli.XXXXXX", answer[300];
 	int fd = mkstemp(path);
-	FILE *bash;
 	struct err e;
-	size_t n;
 
 	(void)state;
 	if (access("/bin/bash", X_OK) < 0)
@@ -294,14 +293,10 @@ static void bash_completes_words_and_options(void **state)
 	assert_int_equal(run("completion bash"), 0);
 	assert_ok(file_write_all(fd, out, strlen(out), &e));
 	close(fd);
-	snprintf(line, sizeof line,
-		 "/bin/bash -c '. %s; COMP_WORDS=(prog bun); COMP_CWORD=1; _prog; echo ${COMPREPLY[@]};"
-		 " COMP_WORDS=(prog bundle s); COMP_CWORD=2; _prog; echo ${COMPREPLY[@]};"
-		 " COMP_WORDS=(prog bundle build --o); COMP_CWORD=3; _prog; echo ${COMPREPLY[@]}'", path);
-	bash = popen(line, "r");
-	n = fread(answer, 1, sizeof answer - 1, bash);
-	answer[n] = '\0';
-	pclose(bash);
+	assert_int_equal(shell_says(answer, sizeof answer,
+				    "/bin/bash -c '. %s; COMP_WORDS=(prog bun); COMP_CWORD=1; _prog; echo ${COMPREPLY[@]};"
+				    " COMP_WORDS=(prog bundle s); COMP_CWORD=2; _prog; echo ${COMPREPLY[@]};"
+				    " COMP_WORDS=(prog bundle build --o); COMP_CWORD=3; _prog; echo ${COMPREPLY[@]}'", path), 0);
 	unlink(path);
 	assert_string_equal(answer, "bundle\nshow\n--output\n");
 }

@@ -11,6 +11,7 @@
 
 #include "tests/boot/machine.h"
 #include "tests/program.h"
+#include "tests/shell.h"
 
 #define CHANNEL "edr"
 #define STRACE "/usr/bin/strace"
@@ -21,18 +22,7 @@ static char said[8192];         /* what the guard printed */
 /* Runs the guard, beneath a shell prefix; its exit status. */
 static inline int guard_under(const char *prefix, const char *options)
 {
-	char line[2048];
-	FILE *out;
-	size_t n;
-	int status;
-
-	snprintf(line, sizeof line, "%s%s --root %s %s 2>&1", prefix,
-		 test_program("ringhold-bootguard"), root, options);
-	out = popen(line, "r");
-	n = fread(said, 1, sizeof said - 1, out);
-	said[n] = '\0';
-	status = pclose(out);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return shell_says(said, sizeof said, "%s%s --root %s %s", prefix, test_program("ringhold-bootguard"), root, options);
 }
 
 static inline int guard(void)
@@ -43,9 +33,9 @@ static inline int guard(void)
 static inline void power_up(void)
 {
 	boot_count++;
-	assert_true(machine_sh("rm -rf %s/run && mkdir -p %s/run &&"
-			       "echo %08x-aaaa-bbbb-cccc-dddddddddddd"
-			       " >%s/proc/sys/kernel/random/boot_id", root, root, boot_count, root));
+	shell_must("rm -rf %s/run && mkdir -p %s/run &&"
+		   "echo %08x-aaaa-bbbb-cccc-dddddddddddd"
+		   " >%s/proc/sys/kernel/random/boot_id", root, root, boot_count, root);
 }
 
 /* One boot that fails afterwards; what it ran. */
@@ -67,7 +57,7 @@ static inline void install(enum boot_mode mode, enum boot_rung rung, const char 
 {
 	struct boot_record r = machine_record(mode, rung, digests);
 
-	assert_true(machine_sh("rm -rf %s/var %s/run", root, root));
+	shell_must("rm -rf %s/var %s/run", root, root);
 	machine_install(CHANNEL, &r);
 }
 
@@ -84,7 +74,7 @@ static inline int guard_run_tests(const char *name, const struct CMUnitTest *tes
 	if (!mkdtemp(root))
 		return 1;
 	failed = _cmocka_run_group_tests(name, tests, count, NULL, NULL);
-	machine_sh("rm -rf %s", root);
+	shell_ok("rm -rf %s", root);
 	return failed;
 }
 

@@ -5,6 +5,7 @@
 #include "boot/ladder.h"
 #include "boot/link.h"
 #include "boot/status.h"
+#include "tests/shell.h"
 
 static char root[] = "/tmp/test_machine.XXXXXX";
 
@@ -16,18 +17,6 @@ static inline const char *machine_path(const char *beneath)
 
 	snprintf(path, sizeof paths[0], "%s/%s", root, beneath);
 	return path;
-}
-
-/* A shell line; true when it succeeds. */
-__attribute__((format(printf, 1, 2))) static inline bool machine_sh(const char *fmt, ...)
-{
-	char line[1024];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof line, fmt, ap);
-	va_end(ap);
-	return system(line) == 0;
 }
 
 /* 64 hex digits for a letter: "41" for 'A' again and again, as its digest has them. */
@@ -49,17 +38,17 @@ static inline void machine_install(const char *channel, struct boot_record *r)
 	struct boot_report why;
 	int dir;
 
-	assert_true(machine_sh("mkdir -p %s/var/lib/ringhold/channels/%s/slots"
-			       " %s/proc/sys/kernel/random", root, channel, root));
+	shell_must("mkdir -p %s/var/lib/ringhold/channels/%s/slots"
+		   " %s/proc/sys/kernel/random", root, channel, root);
 	for (int i = 0; i < BOOT_DIGESTS; i++)
 		if (!boot_digest_empty(r->digest[i]))
-			assert_true(machine_sh("d=%s/var/lib/ringhold/channels/%s/slots/%s;"
-					       "mkdir -p $d && echo %c >$d/name", root, channel,
-					       machine_hex((char)r->digest[i][0]),
-					       (char)r->digest[i][0]));
+			shell_must("d=%s/var/lib/ringhold/channels/%s/slots/%s;"
+				   "mkdir -p $d && echo %c >$d/name", root, channel,
+				   machine_hex((char)r->digest[i][0]),
+				   (char)r->digest[i][0]);
 	dir = boot_channel_open(root, channel, &why);
 	assert_true(dir >= 0);
-	assert_true(machine_sh("rm -f %s/var/lib/ringhold/channels/%s/boot", root, channel));
+	shell_must("rm -f %s/var/lib/ringhold/channels/%s/boot", root, channel);
 	r->seq = 0;
 	if (boot_record_write(r, dir, &why) < 0)
 		fail_msg("%s", why.text);

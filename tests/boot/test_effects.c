@@ -24,7 +24,7 @@ static int setup(void **state)
 	struct ringhold_why why;
 
 	(void)state;
-	if (!mkdtemp(root) || !machine_sh("mkdir -p %s/run", root) || ringhold_open(&s, root, CHANNEL, &why) < 0)
+	if (!mkdtemp(root) || !shell_ok("mkdir -p %s/run", root) || ringhold_open(&s, root, CHANNEL, &why) < 0)
 		return -1;
 	memset(content.digest, 'C', sizeof content.digest);
 	boot_digest_hex(content.digest_hex, content.digest);
@@ -35,7 +35,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	ringhold_close(&s);
-	return machine_sh("rm -rf %s", root) ? 0 : -1;
+	return shell_ok("rm -rf %s", root) ? 0 : -1;
 }
 
 static int parse(const char *text)
@@ -199,7 +199,7 @@ static void a_list_counts_for_its_own_content_only(void **state)
 {
 	(void)state;
 	assert_int_equal(list(RINGHOLD_DROP), 0);
-	assert_true(machine_sh("printf '" HEX "\\na\\nb c\\n' >%s/run/ringhold/edr/drop", root));
+	shell_must("printf '" HEX "\\na\\nb c\\n' >%s/run/ringhold/edr/drop", root);
 	assert_int_equal(list(RINGHOLD_DROP), 2);
 	assert_string_equal(seen, "a,b c,");
 	assert_int_equal(list(RINGHOLD_OBSERVE), 0);
@@ -212,10 +212,10 @@ static void a_list_counts_for_its_own_content_only(void **state)
 static void at_boot_the_list_to_observe_is_found_where_it_is_kept(void **state)
 {
 	(void)state;
-	assert_true(machine_sh("mkdir -p %s/var/lib/ringhold/channels/edr && printf '" HEX "\\n*\\n' >%s/var/lib/ringhold/channels/edr/observe", root, root));
+	shell_must("mkdir -p %s/var/lib/ringhold/channels/edr && printf '" HEX "\\n*\\n' >%s/var/lib/ringhold/channels/edr/observe", root, root);
 	assert_int_equal(list(RINGHOLD_OBSERVE), 1);
 	assert_string_equal(seen, "*,");
-	assert_true(machine_sh("printf '" HEX "\\nx\\n' >%s/run/ringhold/edr/observe", root));
+	shell_must("printf '" HEX "\\nx\\n' >%s/run/ringhold/edr/observe", root);
 	assert_int_equal(list(RINGHOLD_OBSERVE), 1);
 	assert_string_equal(seen, "x,");
 }
@@ -227,12 +227,12 @@ static void a_list_that_cannot_be_read_is_an_error_and_not_an_empty_one(void **s
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-		assert_true(machine_sh("printf '" HEX "\\n%s' >%s/run/ringhold/edr/drop", bad[i], root));
+		shell_must("printf '" HEX "\\n%s' >%s/run/ringhold/edr/drop", bad[i], root);
 		assert_int_equal(list(RINGHOLD_DROP), -1);
 	}
-	assert_true(machine_sh("printf '" HEX "\\n%%0300d\\n' 1 >%s/run/ringhold/edr/drop", root));
+	shell_must("printf '" HEX "\\n%%0300d\\n' 1 >%s/run/ringhold/edr/drop", root);
 	assert_int_equal(list(RINGHOLD_DROP), -1);
-	assert_true(machine_sh("printf '" HEX "\\na\\n' >%s/run/ringhold/edr/drop", root));
+	shell_must("printf '" HEX "\\na\\n' >%s/run/ringhold/edr/drop", root);
 	assert_int_equal(ringhold_list(&s, &content, RINGHOLD_DROP, note, &why, &why), -1);
 }
 
@@ -246,7 +246,7 @@ static void news_of_a_list_are_told_and_our_own_reports_are_not(void **state)
 	assert_int_equal(ringhold_report(&s, NULL, RINGHOLD_HEALTHY, "", 1, &why), 0);
 	assert_int_equal(ringhold_effects(&s, &content, &e, &why), 0);
 	assert_false(ringhold_switched(&s));
-	assert_true(machine_sh("rm -f %s/run/ringhold/edr/observe", root));
+	shell_must("rm -f %s/run/ringhold/edr/observe", root);
 	assert_true(ringhold_switched(&s));
 	assert_false(ringhold_switched(&s));
 }

@@ -94,13 +94,13 @@ static void an_initramfs_where_the_root_has_no_proc_counts_its_boot_once(void **
 	install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
 	power_up();
 	/* The id of the kernel that runs both: an initramfs is one boot with the system after it. */
-	assert_true(machine_sh("rm -r %s/proc", root));
+	shell_must("rm -r %s/proc", root);
 	assert_int_equal(guard(), 0);
 	assert_int_equal(machine_runs(CHANNEL), 'T');
 	assert_int_equal(machine_read(CHANNEL).tries_left, 1);
 	assert_int_equal(guard(), 0);
-	assert_true(machine_sh("mkdir -p %s/proc/sys/kernel/random &&"
-			       "cp /proc/sys/kernel/random/boot_id %s/proc/sys/kernel/random/", root, root));
+	shell_must("mkdir -p %s/proc/sys/kernel/random &&"
+		   "cp /proc/sys/kernel/random/boot_id %s/proc/sys/kernel/random/", root, root);
 	assert_int_equal(guard(), 0);
 	assert_int_equal(machine_read(CHANNEL).tries_left, 1);
 	assert_int_equal(machine_runs(CHANNEL), 'T');
@@ -112,7 +112,7 @@ static void a_boot_without_an_id_counts(void **state)
 	install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
 	for (int i = 0; i < 3; i++) {
 		power_up();
-		assert_true(machine_sh("echo nothing >%s/proc/sys/kernel/random/boot_id", root));
+		shell_must("echo nothing >%s/proc/sys/kernel/random/boot_id", root);
 		assert_int_equal(guard(), 0);
 		assert_int_equal(machine_runs(CHANNEL), i < 2 ? 'T' : 'C');
 	}
@@ -198,7 +198,7 @@ static void every_rung_has_tries_of_its_own(void **state)
 	char ran[16];
 
 	(void)state;
-	assert_true(machine_sh("rm -rf %s/var %s/run", root, root));
+	shell_must("rm -rf %s/var %s/run", root, root);
 	memcpy(r.tries, (uint8_t[]){ 1, 4, 2, 3 }, sizeof r.tries);
 	r.tries_left = 1;
 	machine_install(CHANNEL, &r);
@@ -246,13 +246,13 @@ static void a_slot_that_is_gone_is_never_linked(void **state)
 {
 	(void)state;
 	install(BOOT_COMMITTED, RUNG_CURRENT, " CPB");
-	assert_true(machine_sh("rm -rf %s/var/lib/ringhold/channels/edr/slots/%s", root,
-			       machine_hex('C')));
+	shell_must("rm -rf %s/var/lib/ringhold/channels/edr/slots/%s", root,
+		   machine_hex('C'));
 	assert_int_equal(boot(), 'P');
 	assert_int_equal(machine_status(CHANNEL).reason, BOOT_SLOT_MISSING);
 	/* A file or a link of that name is no slot. */
-	assert_true(machine_sh("cd %s/var/lib/ringhold/channels/edr/slots && rm -rf %s && ln -s %s %s",
-			       root, machine_hex('P'), machine_hex('B'), machine_hex('P')));
+	shell_must("cd %s/var/lib/ringhold/channels/edr/slots && rm -rf %s && ln -s %s %s",
+		   root, machine_hex('P'), machine_hex('B'), machine_hex('P'));
 	assert_int_equal(boot(), 'B');
 }
 
@@ -273,7 +273,7 @@ static void a_damaged_or_missing_record_runs_nothing_and_boots(void **state)
 	install(BOOT_COMMITTED, RUNG_CURRENT, " CPB");
 	assert_int_equal(boot(), 'C');
 	for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
-		assert_true(machine_sh("cd %s/var/lib/ringhold/channels/edr && %s", root, damages[i].how));
+		shell_must("cd %s/var/lib/ringhold/channels/edr && %s", root, damages[i].how);
 		assert_int_equal(boot(), '-');
 		assert_int_equal(machine_status(CHANNEL).reason, BOOT_NO_RECORD);
 		assert_int_equal(machine_status(CHANNEL).uncounted, damages[i].unread);
@@ -289,8 +289,8 @@ static void one_damaged_place_is_reported_and_the_other_counts(void **state)
 	(void)state;
 	for (int place = 0; place < 2; place++) {
 		install(BOOT_COMMITTED, RUNG_CURRENT, " CPB");
-		assert_true(machine_sh("dd if=/dev/urandom of=%s/var/lib/ringhold/channels/edr/boot bs=512"
-				       " count=1 seek=%d conv=notrunc 2>/dev/null", root, place * 8));
+		shell_must("dd if=/dev/urandom of=%s/var/lib/ringhold/channels/edr/boot bs=512"
+			   " count=1 seek=%d conv=notrunc 2>/dev/null", root, place * 8);
 		assert_int_equal(boot(), 'C');
 		assert_non_null(strstr(machine_status(CHANNEL).report, "damaged in one place"));
 		assert_int_equal(boot(), 'C');
@@ -301,11 +301,11 @@ static void one_damaged_place_is_reported_and_the_other_counts(void **state)
 static void a_machine_without_channels_boots(void **state)
 {
 	(void)state;
-	assert_true(machine_sh("rm -rf %s/var %s/run", root, root));
+	shell_must("rm -rf %s/var %s/run", root, root);
 	assert_int_equal(guard(), 0);
 	assert_non_null(strstr(said, "channels"));
-	assert_true(machine_sh("mkdir -p %s/var/lib/ringhold/channels/NOT_A_CHANNEL"
-			       " %s/var/lib/ringhold/channels/.hidden", root, root));
+	shell_must("mkdir -p %s/var/lib/ringhold/channels/NOT_A_CHANNEL"
+		   " %s/var/lib/ringhold/channels/.hidden", root, root);
 	assert_int_equal(guard(), 0);
 	assert_string_equal(said, "");
 }
@@ -317,7 +317,7 @@ static void every_channel_is_guarded_for_itself(void **state)
 	(void)state;
 	install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
 	machine_install("av", &good);
-	assert_true(machine_sh("mkdir -p %s/var/lib/ringhold/channels/broken", root));
+	shell_must("mkdir -p %s/var/lib/ringhold/channels/broken", root);
 	assert_int_equal(boot(), 'T');
 	assert_int_equal(machine_runs("av"), 'C');
 	assert_int_equal(machine_runs("broken"), '-');
@@ -329,12 +329,12 @@ static void stale_links_and_strange_run_directories_are_put_right(void **state)
 	(void)state;
 	install(BOOT_COMMITTED, RUNG_CURRENT, " C B");
 	power_up();
-	assert_true(machine_sh("mkdir -p %s/run/ringhold/edr && ln -s /etc %s/run/ringhold/edr/current &&"
-			       "ln -s /nowhere %s/run/ringhold/edr/.current.new", root, root, root));
+	shell_must("mkdir -p %s/run/ringhold/edr && ln -s /etc %s/run/ringhold/edr/current &&"
+		   "ln -s /nowhere %s/run/ringhold/edr/.current.new", root, root, root);
 	assert_int_equal(guard(), 0);
 	assert_int_equal(machine_runs(CHANNEL), 'C');
 	power_up();
-	assert_true(machine_sh(": >%s/run/ringhold", root));
+	shell_must(": >%s/run/ringhold", root);
 	assert_int_equal(guard(), 0);
 	assert_non_null(strstr(said, "Not a directory"));
 	/* The boot was counted all the same. */
@@ -377,7 +377,7 @@ static void after_its_start_the_guard_asks_for_no_memory(void **state)
 
 		install(BOOT_TRIAL, RUNG_TRIAL, "TC B");
 		if (damaged)
-			assert_true(machine_sh("echo >%s/var/lib/ringhold/channels/edr/boot", root));
+			shell_must("echo >%s/var/lib/ringhold/channels/edr/boot", root);
 		power_up();
 		if (guard_under(STRACE " -qq -e trace=openat,brk,mmap,mremap ", json) != 0)
 			skip_named("strace cannot trace here");
@@ -396,11 +396,11 @@ static void the_guard_never_allocates_nor_asks_for_the_time(void **state)
 	skip_named("a sanitizer's runtime is linked in");
 #else
 	(void)state;
-	if (!machine_sh("nm --version >/dev/null 2>&1"))
+	if (!shell_ok("nm --version >/dev/null 2>&1"))
 		skip_named("there is no nm");
-	assert_true(machine_sh("! nm -u %s | grep -E ' (malloc|calloc|realloc|opendir|fopen|time|"
-			       "clock_gettime|gettimeofday|socket|dprintf|printf|strdup|asprintf)(@|$)'",
-			       test_program("ringhold-bootguard")));
+	shell_must("! nm -u %s | grep -E ' (malloc|calloc|realloc|opendir|fopen|time|"
+		   "clock_gettime|gettimeofday|socket|dprintf|printf|strdup|asprintf)(@|$)'",
+		   test_program("ringhold-bootguard"));
 #endif
 }
 
@@ -408,11 +408,11 @@ static void the_guard_never_allocates_nor_asks_for_the_time(void **state)
 static void the_guard_has_no_parser_of_text(void **state)
 {
 	(void)state;
-	if (!machine_sh("nm --version >/dev/null 2>&1"))
+	if (!shell_ok("nm --version >/dev/null 2>&1"))
 		skip_named("there is no nm");
-	assert_true(machine_sh("nm %s | grep -q ' T text_write$'", test_program("ringhold-bootguard")));  /* so the next line can fail */
-	assert_true(machine_sh("! nm %s | grep -E ' (text_read|text_get[a-z_]*|strtol+|strto[a-z]+|sscanf|__isoc99_sscanf)(@|$)'",
-			       test_program("ringhold-bootguard")));
+	shell_must("nm %s | grep -q ' T text_write$'", test_program("ringhold-bootguard"));  /* so the next line can fail */
+	shell_must("! nm %s | grep -E ' (text_read|text_get[a-z_]*|strtol+|strto[a-z]+|sscanf|__isoc99_sscanf)(@|$)'",
+		   test_program("ringhold-bootguard"));
 }
 
 /* The sensor writes into that directory too: what it may leave there is not taken for the guard's. */
@@ -433,7 +433,7 @@ static void what_is_no_record_of_the_guards_tells_of_no_step(void **state)
 		assert_int_equal(boot(), 'T');
 		assert_int_equal(boot(), 'C');
 		assert_int_equal(machine_status(CHANNEL).left, RUNG_TRIAL);
-		assert_true(machine_sh("cd %s/run/ringhold/edr && %s", root, damages[i]));
+		shell_must("cd %s/run/ringhold/edr && %s", root, damages[i]);
 		assert_int_equal(guard(), 0);
 		assert_int_equal(machine_runs(CHANNEL), 'C');
 		if (strstr(damages[i], "mkdir"))        /* nothing can take its place; that is said, and no more */

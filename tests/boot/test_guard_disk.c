@@ -31,11 +31,11 @@ static void a_full_disk_neither_stops_the_boot_nor_the_count(void **state)
 	char ran[8];
 
 	(void)state;
-	assert_true(machine_sh("rm -rf %s/var && mkdir %s/var", root, root));
+	shell_must("rm -rf %s/var && mkdir %s/var", root, root);
 	if (mount("tmpfs", var, "tmpfs", 0, "size=128k") < 0)
 		skip_named("no right to mount a small tmpfs");
 	machine_install(CHANNEL, &r);
-	assert_true(machine_sh("cat /dev/zero >%s/fill 2>/dev/null; true", var));
+	shell_must("cat /dev/zero >%s/fill 2>/dev/null; true", var);
 	boots(ran, 3);
 	umount(var);
 	assert_string_equal(ran, "TTC");

@@ -16,8 +16,8 @@ static unsigned boot_count;
 static void power_up(void)
 {
 	boot_count++;
-	assert_true(machine_sh("cd %s && rm -rf run && mkdir run && echo %08x-aaaa-bbbb-cccc-dddddddddddd >proc/sys/kernel/random/boot_id", root,
-			       boot_count));
+	shell_must("cd %s && rm -rf run && mkdir run && echo %08x-aaaa-bbbb-cccc-dddddddddddd >proc/sys/kernel/random/boot_id", root,
+		   boot_count);
 }
 
 /* Hosts as they stand before the boot, and what runs at a boot of each in which nothing goes wrong. */
@@ -33,14 +33,14 @@ static void install(enum boot_mode mode)
 {
 	struct boot_record r = machine_record(mode, hosts[mode].rung, hosts[mode].digests);
 
-	assert_true(machine_sh("rm -rf %s/var %s/kept", root, root));
+	shell_must("rm -rf %s/var %s/kept", root, root);
 	machine_install(CHANNEL, &r);
-	assert_true(machine_sh("cp -a %s/var %s/kept", root, root));
+	shell_must("cp -a %s/var %s/kept", root, root);
 }
 
 static void put_back(void)
 {
-	assert_true(machine_sh("cd %s && rm -rf var && cp -a kept var", root));
+	shell_must("cd %s && rm -rf var && cp -a kept var", root);
 	power_up();
 }
 
@@ -103,13 +103,11 @@ static void trace(struct calls *calls, enum boot_mode mode)
 {
 	char path[64];
 
-	if (access(CALLS_STRACE, X_OK) < 0)
-		skip_missing_program("strace");
+	NEED_STRACE();
 	install(mode);
 	put_back();
 	snprintf(path, sizeof path, "%s/trace", root);
-	if (guard_under("trace=" CALLS_NAMES, path) != 0)
-		skip_named("strace cannot trace here");
+	assert_int_equal(guard_under("trace=" CALLS_NAMES, path), 0);
 	assert_true(calls_read(calls, path, root, 0));
 	assert_true(calls->count > 20);
 }
@@ -184,6 +182,6 @@ int main(void)
 	if (!mkdtemp(root))
 		return 1;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	machine_sh("rm -rf %s", root);
+	shell_ok("rm -rf %s", root);
 	return failed;
 }

@@ -25,12 +25,12 @@ static int fresh_machine(void **state)
 	struct boot_report why;
 
 	(void)state;
-	assert_true(machine_sh("rm -rf %s/var %s/run && mkdir %s/run", root, root, root));
+	shell_must("rm -rf %s/var %s/run && mkdir %s/run", root, root, root);
 	machine_install(CHANNEL, &r);
 	/* The engine of the example wants a manifest; P is content it cannot load. */
 	for (const char *letter = "TCB"; *letter; letter++)
-		assert_true(machine_sh("echo '{}' >%s/var/lib/ringhold/channels/" CHANNEL "/slots/%s/manifest.json", root,
-				       machine_hex(*letter)));
+		shell_must("echo '{}' >%s/var/lib/ringhold/channels/" CHANNEL "/slots/%s/manifest.json", root,
+			   machine_hex(*letter));
 	run_fd = boot_run_open(root, CHANNEL, true, &why);
 	assert_true(run_fd >= 0);
 	return 0;
@@ -61,7 +61,7 @@ static void point_at(char letter)
 /* What stands in the page between ```c and ```; answers its lines. */
 static int extract(void)
 {
-	assert_true(machine_sh("awk '/^```c$/{on=1;next} /^```$/{on=0} on' docs/integrate.md >%s/sensor.c", root));
+	shell_must("awk '/^```c$/{on=1;next} /^```$/{on=0} on' docs/integrate.md >%s/sensor.c", root);
 	FILE *f = fopen(machine_path("sensor.c"), "r");
 	int lines = 0, c;
 
@@ -75,7 +75,7 @@ static int extract(void)
 /* With the header and the library and nothing else of ours in reach. */
 static bool compile(const char *cc)
 {
-	return machine_sh("%s -std=gnu11 -Wall -Wextra -Werror -O2 -I%s -o %s/sensor-%s %s/sensor.c %s -nodefaultlibs -lc", cc, root, root,
+	return shell_ok("%s -std=gnu11 -Wall -Wextra -Werror -O2 -I%s -o %s/sensor-%s %s/sensor.c %s -nodefaultlibs -lc", cc, root, root,
 			  cc, root, machine_path("libringhold-sensor.a"));
 }
 
@@ -84,7 +84,7 @@ static bool prepare(void)
 	char lib[1100];
 
 	snprintf(lib, sizeof lib, "%s", test_program("../lib/libringhold-sensor.a"));
-	return machine_sh("cp boot/ringhold-sensor.h %s %s/", lib, root);
+	return shell_ok("cp boot/ringhold-sensor.h %s %s/", lib, root);
 }
 
 static void run_example(const char *cc)
@@ -161,14 +161,14 @@ static void it_builds_against_what_is_installed(void **state)
 	extract();
 	snprintf(bin, sizeof bin, "%s", test_program("ringhold"));
 	*strrchr(bin, '/') = '\0';
-	assert_true(machine_sh("sh deploy/install.sh %s %s/installed", bin, root));
-	assert_true(machine_sh("cd %s && export PKG_CONFIG_SYSROOT_DIR=$PWD/installed PKG_CONFIG_LIBDIR=$PWD/installed/usr/lib/pkgconfig"
-			       " PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 &&"
-			       " gcc -std=gnu11 -Wall -Wextra -Werror -O2 -nostdinc -isystem $(gcc -print-file-name=include)"
-			       " -isystem /usr/include -isystem /usr/include/$(gcc -print-multiarch) $(pkg-config --cflags ringhold-sensor)"
-			       " -o sensor-installed sensor.c $(pkg-config --libs ringhold-sensor) -nodefaultlibs -lc", root));
-	assert_true(machine_sh("[ $(PKG_CONFIG_LIBDIR=%s/installed/usr/lib/pkgconfig pkg-config --modversion ringhold-sensor) = "
-			       RINGHOLD_VERSION " ]", root));
+	shell_must("sh deploy/install.sh %s %s/installed", bin, root);
+	shell_must("cd %s && export PKG_CONFIG_SYSROOT_DIR=$PWD/installed PKG_CONFIG_LIBDIR=$PWD/installed/usr/lib/pkgconfig"
+		   " PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 &&"
+		   " gcc -std=gnu11 -Wall -Wextra -Werror -O2 -nostdinc -isystem $(gcc -print-file-name=include)"
+		   " -isystem /usr/include -isystem /usr/include/$(gcc -print-multiarch) $(pkg-config --cflags ringhold-sensor)"
+		   " -o sensor-installed sensor.c $(pkg-config --libs ringhold-sensor) -nodefaultlibs -lc", root);
+	shell_must("[ $(PKG_CONFIG_LIBDIR=%s/installed/usr/lib/pkgconfig pkg-config --modversion ringhold-sensor) = "
+		   RINGHOLD_VERSION " ]", root);
 	follows_the_link("installed");
 }
 
@@ -189,7 +189,7 @@ static void cxx_takes_the_header(void **state)
 	if (!test_other_program("g++"))
 		skip_missing_program("g++");
 	assert_true(prepare());
-	assert_true(machine_sh("echo '#include <ringhold-sensor.h>' | g++ -x c++ -Wall -Wextra -Werror -I%s -fsyntax-only -", root));
+	shell_must("echo '#include <ringhold-sensor.h>' | g++ -x c++ -Wall -Wextra -Werror -I%s -fsyntax-only -", root);
 }
 
 /* An integrator's own functions may be called what ours are called inside. */
@@ -197,8 +197,8 @@ static void the_library_defines_no_name_but_its_own(void **state)
 {
 	(void)state;
 	assert_true(prepare());
-	assert_true(machine_sh("nm -g --defined-only %s/libringhold-sensor.a | grep -q ' T ringhold_open$'", root));
-	assert_false(machine_sh("nm -g --defined-only %s/libringhold-sensor.a | grep ' [A-Z] ' | grep -v ' ringhold_'", root));
+	shell_must("nm -g --defined-only %s/libringhold-sensor.a | grep -q ' T ringhold_open$'", root);
+	assert_false(shell_ok("nm -g --defined-only %s/libringhold-sensor.a | grep ' [A-Z] ' | grep -v ' ringhold_'", root));
 }
 
 int main(void)
@@ -216,6 +216,6 @@ int main(void)
 	if (!mkdtemp(root))
 		return 1;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	(void)!machine_sh("rm -rf %s", root);
+	(void)!shell_ok("rm -rf %s", root);
 	return failed;
 }

@@ -39,7 +39,7 @@ static int fresh_machine(void **state)
 	struct boot_report why;
 
 	(void)state;
-	assert_true(machine_sh("rm -rf %s/var %s/run && mkdir %s/run", root, root, root));
+	shell_must("rm -rf %s/var %s/run && mkdir %s/run", root, root, root);
 	machine_install(CHANNEL, &r);
 	run_fd = boot_run_open(root, CHANNEL, true, &why);
 	assert_true(run_fd >= 0);
@@ -342,9 +342,9 @@ static void a_mangled_status_is_malformed_and_never_a_state(void **state)
 		close(fd);
 		assert_int_equal(sensor_status_read(&got, run_fd, &why), -1);
 	}
-	assert_true(machine_sh("yes a=b | head -c 5000 >%s/run/ringhold/edr/sensor", root));
+	shell_must("yes a=b | head -c 5000 >%s/run/ringhold/edr/sensor", root);
 	assert_int_equal(sensor_status_read(&got, run_fd, &why), -1);
-	assert_true(machine_sh("cd %s/run/ringhold/edr && rm sensor && mkfifo sensor", root));
+	shell_must("cd %s/run/ringhold/edr && rm sensor && mkfifo sensor", root);
 	assert_int_equal(sensor_status_read(&got, run_fd, &why), -1);
 }
 
@@ -381,6 +381,6 @@ int main(void)
 	if (!mkdtemp(root))
 		return 1;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	machine_sh("rm -rf %s", root);
+	shell_ok("rm -rf %s", root);
 	return failed;
 }

@@ -12,7 +12,7 @@
 #include "signing/driver.h"
 #include "signing/repo.h"
 #include "tests/program.h"
-#include "tests/test.h"
+#include "tests/shell.h"
 
 #define EDR "bundles/edr/7.tar.gz"
 #define NET "bundles/net/3.tar.gz"
@@ -242,14 +242,6 @@ static char *upstream_file(struct place *p, const char *path)
 	return file;
 }
 
-/* $A and $B are two paths. */
-static void shell(const char *command, const char *a, const char *b)
-{
-	assert_int_equal(setenv("A", a, 1), 0);
-	assert_int_equal(setenv("B", b, 1), 0);
-	assert_int_equal(system(command), 0);
-}
-
 static void assert_refused_and_as_it_was(struct place *p, int code)
 {
 	struct digest before = served(p->copy), after;
@@ -309,7 +301,7 @@ static void what_was_damaged_is_fetched_again(void **state)
 	struct mirror_report r;
 
 	mirrored(p);
-	shell("for f in $A/targets/stop/edr/* $A/metadata/*.stop.json; do printf X > $f; done", p->copy, p->copy);
+	shell_must("cd %s && for f in targets/stop/edr/* metadata/*.stop.json; do printf X > $f; done", p->copy);
 	r = mirrored(p);
 	assert_int_equal(r.changed, 2);
 	assert_copy_holds(p, STOPS, "one");
@@ -349,13 +341,13 @@ static void a_forged_upstream_is_refused_and_the_copy_is_as_it_was(void **state)
 	mirrored(p);
 	assert_true(asprintf(&old, "%s/old", p->dir) > 0);
 	assert_true(asprintf(&evil, "%s/evil", p->dir) > 0);
-	shell("cp -a $A $B", p->up, old);
+	shell_must("cp -a %s %s", p->up, old);
 	next_stops(p, "two");
 	/* bytes that nobody signed */
 	file = upstream_file(p, STOPS);
-	shell("printf EVL > $A", file, "");
+	shell_must("printf EVL > %s", file);
 	assert_refused_and_as_it_was(p, ERR_REFUSED);
-	shell("printf two > $A", file, "");
+	shell_must("printf two > %s", file);
 	mirrored(p);
 	/* an older state, signed by the right keys */
 	snprintf(p->url, sizeof p->url, "file://%s", old);
@@ -431,9 +423,9 @@ static void a_file_that_arrived_in_part_is_gone_on_with_and_a_damaged_part_begun
 
 	assert_true(asprintf(&part, "%s/.mirror/new/%s.part", p->copy, file + strlen(p->up) + 1) > 0);
 	assert_true(asprintf(&bad, "%s/.mirror/new/%s.part", p->copy, net + strlen(p->up) + 1) > 0);
-	shell("mkdir -p $(dirname $A) $(dirname $B)", part, bad);
-	shell("head -c 299000 $A > $B", file, part);
-	shell("printf XX > $A", bad, "");
+	shell_must("mkdir -p $(dirname %s %s)", part, bad);
+	shell_must("head -c 299000 %s > %s", file, part);
+	shell_must("printf XX > %s", bad);
 	r = mirrored(p);
 	assert_true(r.bytes < LARGE);
 	assert_copy_holds(p, NET, "net");
@@ -448,7 +440,7 @@ static void a_repository_that_is_no_mirror_is_left_alone(void **state)
 	struct err e;
 
 	assert_true(asprintf(&own, "%s/own", p->dir) > 0);
-	shell("cp -a $A $B", p->up, own);
+	shell_must("cp -a %s %s", p->up, own);
 	snprintf(p->copy, sizeof p->copy, "%s", own);
 	before = served(own);
 	assert_int_equal(mirror_with(p, &r, NULL, 0, true, &e), ERR_CONFLICT);
@@ -502,7 +494,7 @@ static void killed_anywhere_it_serves_the_old_or_the_new_state_and_run_again_it_
 
 	mirrored(p);
 	assert_true(asprintf(&saved, "%s/saved", p->dir) > 0);
-	shell("cp -a $A $B", p->copy, saved);
+	shell_must("cp -a %s %s", p->copy, saved);
 	next_root(p);
 	put(p, "content-edr", "bundles/edr/8.tar.gz", "eight", 5);
 	next_stops(p, "two");
@@ -510,7 +502,7 @@ static void killed_anywhere_it_serves_the_old_or_the_new_state_and_run_again_it_
 	for (int at = 1; killed; at += 61, runs++) {
 		AUTO_FREE char *stops = NULL, *eight = NULL;
 
-		shell("rm -rf $B && cp -a $A $B", saved, p->copy);
+		shell_must("rm -rf %s && cp -a %s %s", p->copy, saved, p->copy);
 		killed = mirror_killed_at(p, at);
 		stops = client_reads(p, STOPS);
 		eight = client_reads(p, "bundles/edr/8.tar.gz");
@@ -534,15 +526,13 @@ static void the_tool_for_any_repository_reads_a_copy_that_the_command_made(void 
 		skip_named("ringhold and ringhold-tuf are not built");
 	tool = strdup(test_program("ringhold-tuf"));
 	ringhold = strdup(test_program("ringhold"));
-	assert_true(asprintf(&command,
-			     "cd %s && mkdir td md && %s mirror file://$PWD/up copy --root %s --json | grep -q '\"targets\": 3' && "
-			     "%s mirror file://$PWD/up copy --root %s --dry-run | grep -q '1 files would be' && "
-			     "%s --metadata-dir md init %s && %s --metadata-url file://$PWD/copy/metadata --metadata-dir md refresh && "
-			     "%s --metadata-url file://$PWD/copy/metadata --metadata-dir md --target-name " STOPS
-			     " --target-dir td --target-base-url file://$PWD/copy/targets download && test \"$(cat td/*)\" = one && "
-			     "%s repo verify copy --root %s | grep -q 'everything is sound' && ! %s mirror file://$PWD/up copy 2>/dev/null",
-			     p->dir, ringhold, p->root, ringhold, p->root, tool, p->root, tool, tool, ringhold, p->root, ringhold) > 0);
-	assert_int_equal(system(command), 0);
+	shell_must("cd %s && mkdir td md && %s mirror file://$PWD/up copy --root %s --json | grep -q '\"targets\": 3' && "
+		   "%s mirror file://$PWD/up copy --root %s --dry-run | grep -q '1 files would be' && "
+		   "%s --metadata-dir md init %s && %s --metadata-url file://$PWD/copy/metadata --metadata-dir md refresh && "
+		   "%s --metadata-url file://$PWD/copy/metadata --metadata-dir md --target-name " STOPS
+		   " --target-dir td --target-base-url file://$PWD/copy/targets download && test \"$(cat td/*)\" = one && "
+		   "%s repo verify copy --root %s | grep -q 'everything is sound' && ! %s mirror file://$PWD/up copy 2>/dev/null",
+		   p->dir, ringhold, p->root, ringhold, p->root, tool, p->root, tool, tool, ringhold, p->root, ringhold);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

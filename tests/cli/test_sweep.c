@@ -9,7 +9,7 @@
 #include "cli/install.h"
 #include "signing/repo.h"
 #include "tests/program.h"
-#include "tests/test.h"
+#include "tests/shell.h"
 
 #define DAY 86400
 #define STOPS "stop/edr/stops.json"
@@ -65,21 +65,12 @@ static int teardown(void **state)
 static int run(const struct place *p, const char *options, struct json_doc **doc)
 {
 	static char text[65536];
-	AUTO_FREE char *command = NULL;
-	size_t len;
-	FILE *out;
-	int status;
+	int status = shell_says(text, sizeof text, "%s repo sweep %s %s", test_program("ringhold"), p->repo, options);
 	struct err e;
 
-	assert_true(asprintf(&command, "%s repo sweep %s %s 2>&1", test_program("ringhold"), p->repo, options) > 0);
-	out = popen(command, "r");
-	assert_non_null(out);
-	len = fread(text, 1, sizeof text - 1, out);
-	text[len] = '\0';
-	status = pclose(out);
 	if (doc)
-		assert_ok(json_parse(doc, "sweep", text, len, NULL, &e));
-	return WEXITSTATUS(status);
+		assert_ok(json_parse(doc, "sweep", text, strlen(text), NULL, &e));
+	return status;
 }
 
 static int64_t count_of(const struct json_doc *doc)

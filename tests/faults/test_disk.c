@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "drill.h"
 #include "syncs.h"
+#include "tests/shell.h"
 
 #define SMALL "size=24m"
 #define DISK_BYTES (48 << 20)
@@ -23,17 +24,6 @@ static bool unwatched;                  /* what should stand between SQLite and 
 
 /* ---- disks ---- */
 
-PRINTF_LIKE(1, 2) static bool system_ok(const char *fmt, ...)
-{
-	char line[600];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(line, sizeof line, fmt, args);
-	va_end(args);
-	return system(line) == 0;
-}
-
 static bool mount_small(void)
 {
 	return mount("tmpfs", place, "tmpfs", 0, SMALL) == 0;
@@ -42,8 +32,8 @@ static bool mount_small(void)
 /* A disk with a journal, on a file beside. */
 static bool mount_real(bool fresh)
 {
-	return (!fresh || system_ok("truncate -s %d %s.img && mke2fs -q -t ext4 -F %s.img", DISK_BYTES, place, place)) &&
-	       system_ok("mount -o loop %s.img %s", place, place);
+	return (!fresh || shell_ok("truncate -s %d %s.img && mke2fs -q -t ext4 -F %s.img", DISK_BYTES, place, place)) &&
+	       shell_ok("mount -o loop %s.img %s", place, place);
 }
 
 static void fill(const char *name)
@@ -108,7 +98,7 @@ static int teardown(void **state)
 	if (*state)
 		drill_close(state);
 	(void)!umount2(place, MNT_DETACH);
-	(void)!system_ok("rm -f %s.*", place);
+	(void)!shell_ok("rm -f %s.*", place);
 	return 0;
 }
 
@@ -203,7 +193,7 @@ static void abort_the_disk(struct drill *d)
 {
 	if (!PRELOADS)
 		crowd_rest(&d->c);      /* nobody writes down what the kernel promises: then between two requests */
-	assert_true(system_ok("mount -o remount,abort %s 2>/dev/null", place));
+	shell_must("mount -o remount,abort %s", place);
 	if (!PRELOADS)
 		meet(d);
 }
@@ -374,7 +364,7 @@ static void a_kernel_that_makes_no_sync_is_noticed_and_mended(void **state)
 	begin(d, CROWD_AGENTS);
 	load(d, 100);
 	crowd_rest(&d->c);
-	assert_true(system_ok("touch %s.lie", place));
+	shell_must("touch %s.lie", place);
 	meet(d);
 	load(d, 20);
 	abort_the_disk(d);

@@ -201,7 +201,7 @@ static void boot(int n)
 	struct proc_result got = { 0 };
 	struct err e;
 
-	assert_true(machine_sh("printf '%08x-0000-0000-0000-000000000000\\n' %d >%s/proc/sys/kernel/random/boot_id", n, n, root));
+	shell_must("printf '%08x-0000-0000-0000-000000000000\\n' %d >%s/proc/sys/kernel/random/boot_id", n, n, root);
 	assert_ok(proc_run(&how, &got, &e));
 	assert_int_equal(got.exit_status, 0);
 	proc_result_release(&got);
@@ -221,7 +221,7 @@ static bool boot_guard(const struct incident *in, const struct author_tree *t, s
 	do
 		boot(++boots);
 	while (machine_runs("edr") == 'T' && boots < 10);
-	assert_true(machine_sh("rm -rf %s/run %s/var", root, root));
+	shell_must("rm -rf %s/run %s/var", root, root);
 	snprintf(why, sizeof why, "%d boots died with it; boot %d ran the content before", boots - 1, boots);
 	return boots < 10 && stopped(f, why);
 }
@@ -349,13 +349,13 @@ int main(void)
 	};
 	int failed;
 
-	if (!mkdtemp(root) || !machine_sh("mkdir -p %s/proc/sys/kernel/random", root))
+	if (!mkdtemp(root) || !shell_ok("mkdir -p %s/proc/sys/kernel/random", root))
 		return 2;
 	for (size_t i = 0; i < ARRAY_LEN(incidents); i++)
 		tests[i + 2] = (struct CMUnitTest){ .name = incidents[i].dir, .test_func = incident_is_stopped_by,
 						    .initial_state = (void *)(uintptr_t)&incidents[i] };
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	print_table();
-	machine_sh("rm -rf %s", root);
+	shell_ok("rm -rf %s", root);
 	return failed;
 }

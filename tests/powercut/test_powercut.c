@@ -7,6 +7,7 @@
 #include "disk.h"
 #include "marks.h"
 #include "program.h"
+#include "shell.h"
 #include "survey.h"
 #include "writelog.h"
 
@@ -207,11 +208,9 @@ static void cutting_close(struct cutting *c)
 static bool nothing_half_done(const struct seen *s, const void *arg)
 {
 	const struct endpoint *p = arg;
-	char line[600];
 
 	(void)s;
-	snprintf(line, sizeof line, "cd %s" HOME_CHANNELS "/edr && test -z \"$(find slots quarantine.d incoming -name '.*' -o -path 'incoming/*')\"", p->root);
-	return system(line) == 0;
+	return shell_ok("cd %s" HOME_CHANNELS "/edr && test -z \"$(find slots quarantine.d incoming -name '.*' -o -path 'incoming/*')\"", p->root);
 }
 
 /* After the boot the agent lives on: whatever the cut left, it comes to an end and leaves no rubbish. */

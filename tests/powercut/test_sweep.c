@@ -39,10 +39,7 @@ static void all(struct endpoint *p, bool refuses, bool judge)
 	static struct sweep s;
 	unsigned n = 0, turn = 0;
 
-	if (access(CALLS_STRACE, X_OK) < 0)
-		skip_missing_program("strace");
-	if (!sweep_strace_works())
-		skip_named("strace cannot trace here");
+	NEED_STRACE();
 	sweep_prepare(&s, p, refuses);
 	if (judge)
 		s.start = sweep_judge_start;

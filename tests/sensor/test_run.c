@@ -15,6 +15,7 @@
 #include "boot/sensor_status.h"
 #include "content/bundle.h"
 #include "tests/program.h"
+#include "tests/shell.h"
 
 #define CHANNEL "edr"
 #define SAMPLES "deploy/demo/"
@@ -406,17 +407,7 @@ static void the_defect_shows_only_while_the_machine_boots(void **state)
 
 static int run_line(const char *options, char *out, size_t cap)
 {
-	char line[1200];
-	FILE *from;
-	size_t n;
-	int ended;
-
-	snprintf(line, sizeof line, "%s %s 2>&1", test_program("ringhold-sensor"), options);
-	from = popen(line, "r");
-	n = fread(out, 1, cap - 1, from);
-	out[n] = '\0';
-	ended = pclose(from);
-	return WIFEXITED(ended) ? WEXITSTATUS(ended) : -1;
+	return shell_says(out, cap, "%s %s", test_program("ringhold-sensor"), options);
 }
 
 static void the_published_contract_is_what_the_sensor_supplies(void **state)

@@ -22,7 +22,7 @@ struct pki {
 
 static void make_client(const char *dir, const char *ca, const char *name, const char *usage)
 {
-	pki_shell("echo extendedKeyUsage=%s > %s/%s.ext", usage, dir, name);
+	shell_must("echo extendedKeyUsage=%s > %s/%s.ext", usage, dir, name);
 	pki_certificate(dir, ca, name, strncmp(name, "anna", 4) ? name : "anna");
 }
 
@@ -173,7 +173,7 @@ static char *header_of(const struct pki *x, const char *name)
 	char file[80];
 	AUTO_FREE char *b64 = NULL, *out = NULL;
 
-	pki_shell("openssl x509 -in %s/%s.crt -outform DER | base64 -w0 > %s/%s.b64", x->dir, name, x->dir, name);
+	shell_must("openssl x509 -in %s/%s.crt -outform DER | base64 -w0 > %s/%s.b64", x->dir, name, x->dir, name);
 	snprintf(file, sizeof file, "%s.b64", name);
 	b64 = read_text(x, file);
 	assert_true(asprintf(&out, "Client-Cert: :%s:", b64) > 0);
@@ -319,10 +319,10 @@ static void enrol_host(const struct pki *x)
 	AUTO_FREE char *root = fixture_path(x->plane->o->f, "data/repository/metadata/1.root.json");
 	AUTO_FREE char *said = NULL;
 
-	pki_shell("cd %s && mkdir -p host/etc/ringhold/trust && cp %s host/etc/ringhold/trust/content.root.json && cp anna.crt host/etc/ringhold/device.crt &&"
-	      " install -m 600 anna.key host/etc/ringhold/device.key && printf '[agent]\ncontract =\nclient-certificate = /etc/ringhold/device.crt\n"
-	      "client-key = /etc/ringhold/device.key\npoll-max = 1s\n[channel edr]\n' > host/etc/ringhold/agent.ini",
-	      x->dir, root);
+	shell_must("cd %s && mkdir -p host/etc/ringhold/trust && cp %s host/etc/ringhold/trust/content.root.json && cp anna.crt host/etc/ringhold/device.crt &&"
+		   " install -m 600 anna.key host/etc/ringhold/device.key && printf '[agent]\ncontract =\nclient-certificate = /etc/ringhold/device.crt\n"
+		   "client-key = /etc/ringhold/device.key\npoll-max = 1s\n[channel edr]\n' > host/etc/ringhold/agent.ini",
+		   x->dir, root);
 	AUTO_REPLY a = ask(x->plane, FIXTURE_TOKEN, "POST", "/v1/enrolment-tokens", "{\"name\":\"lab\"}");
 	said = AGENT(x, 0, "enrol", member(&a, "enrolment"));
 }
@@ -340,7 +340,7 @@ static void a_host_shows_its_certificate_and_a_key_that_others_may_read_is_not_u
 		if (!strstr(seen.text->data, "CN=anna,O=works"))
 			fail_msg("%s: %s", seen.text->data, good);
 	}
-	pki_shell("chmod 644 %s/host/etc/ringhold/device.key", x->dir);
+	shell_must("chmod 644 %s/host/etc/ringhold/device.key", x->dir);
 	bad = AGENT(x, 0, "run", "--once");
 	assert_non_null(strstr(bad, "shows its server no certificate"));
 	/* it stays who it is, for the day on which the key is put right */
@@ -416,8 +416,8 @@ static void until_refused(struct agent_daemon *d, bool refused)
 /* As a tool that renews certificates does it: the key first, and each file in one step. */
 static void renew(const struct pki *x, const char *name)
 {
-	pki_shell("cd %s/host/etc/ringhold && install -m 600 ../../../%s.key new.key && mv new.key device.key && cp ../../../%s.crt new.crt && mv new.crt device.crt",
-		  x->dir, name, name);
+	shell_must("cd %s/host/etc/ringhold && install -m 600 ../../../%s.key new.key && mv new.key device.key && cp ../../../%s.crt new.crt && mv new.crt device.crt",
+		   x->dir, name, name);
 }
 
 static void a_host_that_runs_shows_the_certificate_that_lies_there_now(void **state)
@@ -516,8 +516,8 @@ static void the_proxys_header_is_read_strictly_and_verified_once_more(void **sta
 	}
 	TAKEN(enrol(x, word, good));
 	/* nginx's form of the same */
-	pki_shell("printf 'Client-Cert: ' > %s/esc && sed 's/+/%%2B/g; s/ /%%20/g; s/=/%%3D/g' %s/anna.crt | awk '{printf \"%%s%%%%0A\", $0}' >> %s/esc", x->dir, x->dir,
-	      x->dir);
+	shell_must("printf 'Client-Cert: ' > %s/esc && sed 's/+/%%2B/g; s/ /%%20/g; s/=/%%3D/g' %s/anna.crt | awk '{printf \"%%s%%%%0A\", $0}' >> %s/esc", x->dir, x->dir,
+		   x->dir);
 	AUTO_FREE char *escaped = read_text(x, "esc");
 	TAKEN(enrol(x, word, escaped));
 }

@@ -173,14 +173,6 @@ static void rounds_until(struct host *h, int beyond)
 	struct host *h = *state;     \
 	NEED((h)->plane->o)
 
-#define TRACED()                                                                     \
-	do {                                                                         \
-		if (access(CALLS_STRACE, X_OK) < 0)                                  \
-			skip_missing_program("strace");                              \
-		if (system(CALLS_STRACE " -qq -o /dev/null true 2>/dev/null") != 0)  \
-			skip_named("strace cannot trace here");                      \
-	} while (0)
-
 /* ---- what holds ---- */
 
 static void a_host_gets_one_token_after_the_other_and_stays_one_device(void **state)
@@ -213,10 +205,7 @@ static bool is_kept_there(const struct call *c)
 /* The host as it is, kept and put back. */
 static void copy(const char *from, const char *to)
 {
-	char line[900];
-
-	snprintf(line, sizeof line, "rm -rf %s && cp -a %s %s", to, from, to);
-	assert_int_equal(system(line), 0);
+	shell_must("rm -rf %s && cp -a %s %s", to, from, to);
 }
 
 /* Kills the agent at each of its writes in a round that must bring it to a working token. */
@@ -267,7 +256,7 @@ static void killed_at_any_write_the_agent_has_a_token_that_is_good(void **state)
 {
 	PLACE(h);
 
-	TRACED();
+	NEED_STRACE();
 	may_enrol(h);
 	round_of(h);
 	kill_everywhere(h, true);
@@ -277,7 +266,7 @@ static void killed_at_any_write_of_its_enrolment_a_host_needs_no_second_token(vo
 {
 	PLACE(h);
 
-	TRACED();
+	NEED_STRACE();
 	may_enrol(h);
 	kill_everywhere(h, false);
 }

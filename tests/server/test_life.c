@@ -9,6 +9,7 @@
 #include "server/handlers.h"
 #include "server/ticker.h"
 #include "tests/server/reader.h"
+#include "tests/shell.h"
 
 #define DAY 86400
 #define STEP (6 * 3600)
@@ -242,16 +243,11 @@ static void the_status_says_that_the_clock_fell_back_while_the_server_was_stoppe
 
 static size_t files_in(struct world *w, const char *below)
 {
-	AUTO_FREE char *path = fixture_path(w->f, below), *cmd = NULL;
-	char line[64] = "";
-	FILE *p;
+	AUTO_FREE char *path = fixture_path(w->f, below);
+	char files[64];
 
-	assert_true(asprintf(&cmd, "find %s -type f | wc -l", path) > 0);
-	p = popen(cmd, "r");
-	assert_non_null(p);
-	assert_non_null(fgets(line, sizeof line, p));
-	pclose(p);
-	return (size_t)atol(line);
+	assert_int_equal(shell_says(files, sizeof files, "find %s -type f | wc -l", path), 0);
+	return (size_t)atol(files);
 }
 
 static void the_ticker_keeps_the_repository_from_growing_for_ever(void **state)

@@ -15,7 +15,7 @@ static bool start(struct place *x)
 	assert_non_null(mkdtemp(dir));
 	pki_authority(dir, "ours");
 	pki_authority(dir, "theirs");
-	pki_shell("printf 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n' > %s/receiver.ext", dir);
+	shell_must("printf 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n' > %s/receiver.ext", dir);
 	pki_certificate(dir, "ours", "receiver", "receiver");
 	snprintf(key, sizeof key, "%s/receiver.key", dir);
 	snprintf(certificate, sizeof certificate, "%s/receiver.crt", dir);

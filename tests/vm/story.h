@@ -3,6 +3,7 @@
 #define TESTS_VM_STORY_H
 
 #include "agent/endpoint.h"
+#include "shell.h"
 #include "vm.h"
 
 static inline void vm_report_free(struct vm_report *r)
@@ -42,12 +43,9 @@ static inline const char *story_module(const char *name)
 static inline const char *story_bomb_of_kind(const struct endpoint *p, const char *id)
 {
 	static char dir[200];
-	char line[1024];
 
 	snprintf(dir, sizeof dir, "%s/%s", p->dir, id);
-	snprintf(line, sizeof line, "cp -r " STORY_BOMB " %s && sed -i s/boot-bomb-0001/%s/ %s/rules/process.json %s/selftest/process.ndjson",
-		 dir, id, dir, dir);
-	assert_int_equal(system(line), 0);
+	shell_must("cp -r " STORY_BOMB " %s && sed -i s/boot-bomb-0001/%s/ %s/rules/process.json %s/selftest/process.ndjson", dir, id, dir, dir);
 	return dir;
 }
 

@@ -69,15 +69,10 @@ static void a_sensor_upgrade_that_cannot_stand_unchanged_content_steps_down(void
 static struct published install_baseline(struct endpoint *p, uint64_t serial)
 {
 	struct published b = endpoint_bundle(p, STORY_BOMB, serial, NULL);
-	char line[400], archive[512] = "";
-	FILE *found;
+	char archive[512];
 
 	endpoint_publish(p);
-	snprintf(line, sizeof line, "find %s -name '*.%llu.tar.gz'", p->repo, (unsigned long long)serial);
-	found = popen(line, "r");
-	assert_non_null(found);
-	assert_non_null(fgets(archive, sizeof archive, found));
-	pclose(found);
+	assert_int_equal(shell_says(archive, sizeof archive, "find %s -name '*.%llu.tar.gz'", p->repo, (unsigned long long)serial), 0);
 	archive[strcspn(archive, "\n")] = 0;
 	assert_int_equal(endpoint_command(p, NULL, "baseline", "edr", archive), 0);
 	return b;
@@ -178,14 +173,13 @@ static const char *no_fsync(const struct endpoint *p)
 {
 	static const char source[] = "int fsync(int fd) { (void)fd; return 0; }\nint fdatasync(int fd) { (void)fd; return 0; }\n";
 	static char library[200];
-	char line[600], path[200];
+	char path[200];
 	struct err e;
 
 	snprintf(path, sizeof path, "%s/nofsync.c", p->dir);
 	snprintf(library, sizeof library, "%s/nofsync.so", p->dir);
 	assert_ok(file_replace(path, source, strlen(source), 0644, &e));
-	snprintf(line, sizeof line, "cc -shared -fPIC -o %s %s", library, path);
-	return system(line) == 0 ? library : NULL;
+	return shell_ok("cc -shared -fPIC -o %s %s", library, path) ? library : NULL;
 }
 
 static void without_fsync_the_count_is_lost_with_every_panic(void **state)

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "shell.h"
 #include "system/watch.h"
 #include "vm.h"
 
@@ -46,18 +47,6 @@ static void write_in_world(const char *name, const char *text)
 	assert_ok(file_replace(path, text, strlen(text), 0644, &e));
 }
 
-static bool sh(const char *fmt, ...) PRINTF_LIKE(1, 2);
-static bool sh(const char *fmt, ...)
-{
-	char line[2048];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof line, fmt, ap);
-	va_end(ap);
-	return system(line) == 0;
-}
-
 /* The demo's content that kills a machine which boots; this kind lets it stand still. */
 static void publish(void)
 {
@@ -65,8 +54,8 @@ static void publish(void)
 
 	write_in_world("policy.json", policy);
 	assert_ok(world_expect(world, 0, NULL, &e, "ringhold", "policy", "set", file, "--home", home, NULL));
-	assert_true(sh("cp -r deploy/demo/edr-bootbomb %s && sed -i s/boot-bomb-0001/hang-bomb-0001/ %s/rules/process.json %s/selftest/process.ndjson",
-		       dir, dir, dir));
+	shell_must("cp -r deploy/demo/edr-bootbomb %s && sed -i s/boot-bomb-0001/hang-bomb-0001/ %s/rules/process.json %s/selftest/process.ndjson",
+		   dir, dir, dir);
 	assert_ok(bundle_make(&good, world, GOOD, 110, &e));
 	assert_ok(bundle_make(&hang, world, dir, 111, &e));
 	assert_ok(bundle_publish(&good, world, &e));
@@ -80,8 +69,8 @@ static void furnish(void)
 	AUTO(buf) struct buf *said = NULL;
 	char *at, *string = NULL;
 
-	assert_true(sh("mkdir -p %s/etc/ringhold/trust && cp %s/root.json %s/etc/ringhold/trust/content.root.json &&"
-		       "cp deploy/demo/contract.json %s/etc/ringhold/", root, world->dir, root, root));
+	shell_must("mkdir -p %s/etc/ringhold/trust && cp %s/root.json %s/etc/ringhold/trust/content.root.json &&"
+		   "cp deploy/demo/contract.json %s/etc/ringhold/", root, world->dir, root, root);
 	write_in_world("host/etc/ringhold/agent.ini", "[agent]\nattributes = ring=canary\nhost = ward-7\npoll = 5s\nboot-ok = 20s\n\n[channel edr]\n");
 	assert_ok(world_expect(world, 0, &said, &e, "ringhold", "token", "enrol", "--attribute", "ring=canary", "--home", home, NULL));
 	at = strstr(said->data, "rh1:127.0.0.1:");
@@ -153,7 +142,7 @@ static const char *copy_of_trial(const char *name)
 	static char disk[200];
 
 	snprintf(disk, sizeof disk, "%s/%s.img", world->dir, name);
-	assert_true(sh("cp --sparse=always %s %s", trial, disk));
+	shell_must("cp --sparse=always %s %s", trial, disk);
 	return disk;
 }
 
@@ -269,7 +258,7 @@ static void systemds_own_boot_counting_goes_on_undisturbed(void **state)
 	if (!file_exists(disk))
 		skip_named("it goes on where the first story ended");
 	snprintf(esp, sizeof esp, "%s/esp.img", world->dir);
-	assert_true(sh("rm -f %s.serial", disk));
+	shell_must("rm -f %s.serial", disk);
 	assert_ok(vm_esp(esp, MACHINE_OPTIONS "rh.until=blessed rh.most=9", &e));
 	struct vm_boot how = { .disk = disk, .esp = esp, .most = 9 };
 
@@ -277,7 +266,7 @@ static void systemds_own_boot_counting_goes_on_undisturbed(void **state)
 	tells(r, "vm: entry debian+2-1.conf");
 	tells(r, "vm: boot complete");
 	tells(r, "vm: failed units: \r");
-	assert_true(sh("mdir -b -i %s@@1M ::/loader/entries/debian.conf >/dev/null", esp));
+	shell_must("mdir -b -i %s@@1M ::/loader/entries/debian.conf", esp);
 }
 
 /* ---- the same machine, with what protects it taken away ---- */
