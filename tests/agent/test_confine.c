@@ -1,37 +1,22 @@
-/* test_confine: what each role may still do, what it may not, and that what the kernel lacks is told. */
+/* test_confine: what each role may still do, and what it may not. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "agent/confine.h"
-#include "as_published.h"
-#include "base/file.h"
-#include "base/log.h"
-#include "base/proc.h"
+#include "confine_host.h"
 #include "content/canary.h"
 #include "content/content_tree.h"
 #include "content/sandbox.h"
 #include "kernel_says.h"
-#include "program.h"
-#include "test.h"
-
-#define USERS "fetch-user = 64001\njudge-user = 64002\nunpack-user = 64003\ncanary-user = 64004\n"
-#define SLOT "/var/lib/ringhold/channels/edr/slots/x"
-
-static char root[128];
 
 /* ---- what a process might try; true: it could ---- */
 
@@ -40,7 +25,7 @@ static bool can_open(const char *path, int flags)
 	char full[512];
 	int fd;
 
-	snprintf(full, sizeof full, "%s%s", root, path);
+	snprintf(full, sizeof full, "%s%s", host_root, path);
 	fd = open(full, flags | O_CLOEXEC, 0644);
 	return fd >= 0 && close(fd) == 0;
 }
@@ -160,35 +145,6 @@ static const struct act {
 
 /* ---- trying it ---- */
 
-static void put_text(const char *path, const char *text, mode_t mode)
-{
-	char full[512], parent[512];
-	struct err e;
-
-	snprintf(full, sizeof full, "%s%s", root, path);
-	snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(full, '/') - full), full);
-	assert_ok(file_mkdirs(parent, 0755, &e));
-	assert_ok(file_replace(full, text, strlen(text), mode, &e));
-}
-
-static void put(const char *path, mode_t mode)
-{
-	put_text(path, "{}", mode);
-}
-
-static struct settings *settings_with(const char *extra)
-{
-	struct settings *s;
-	char path[256], text[512];
-	struct err e;
-
-	snprintf(path, sizeof path, "%s/etc/ringhold/agent.ini", root);
-	snprintf(text, sizeof text, "[agent]\n%s\n[channel edr]\nbenign = /etc/ringhold/benign.d\n", extra);
-	assert_ok(file_replace(path, text, strlen(text), 0644, &e));
-	assert_ok(settings_load(&s, root, NULL, &e));
-	return s;
-}
-
 /* In a process of its own. s NULL: not confined at all. */
 static bool succeeds(const struct act *a, const struct settings *s, enum confine_role role)
 {
@@ -219,7 +175,7 @@ static void fresh(void)
 	char path[512];
 
 	for (size_t i = 0; i < ARRAY_LEN(made); i++) {
-		snprintf(path, sizeof path, "%s%s", root, made[i]);
+		snprintf(path, sizeof path, "%s%s", host_root, made[i]);
 		unlink(path);
 	}
 }
@@ -229,7 +185,7 @@ static void give_metadata_to(uid_t uid)
 {
 	char path[512];
 
-	snprintf(path, sizeof path, "%s/var/lib/ringhold/tuf/content", root);
+	snprintf(path, sizeof path, "%s/var/lib/ringhold/tuf/content", host_root);
 	assert_int_equal(chown(path, uid, uid), 0);
 }
 
@@ -246,12 +202,6 @@ static void try_all(const struct settings *s, bool own_users)
 				fail_msg("%s %s %s", confine_role_name((enum confine_role)role), may ? "cannot" : "can", acts[i].name);
 		}
 }
-
-#define NEED_ROOT()                                                  \
-	do {                                                         \
-		if (geteuid())                                       \
-			skip_named("not root: users cannot change"); \
-	} while (0)
 
 static void a_process_that_is_not_confined_can_do_all_of_it(void **state)
 {
@@ -272,7 +222,7 @@ static void a_role_with_its_own_user_can_do_its_task_and_nothing_else(void **sta
 
 	(void)state;
 	NEED_ROOT();
-	s = settings_with(USERS);
+	s = confine_host_settings(USERS);
 	give_metadata_to(64002);
 	try_all(s, true);
 	give_metadata_to(0);
@@ -285,7 +235,7 @@ static void a_role_that_stays_root_for_want_of_a_user_is_held_by_landlock_and_se
 
 	(void)state;
 	NEED_ROOT();
-	s = settings_with("");
+	s = confine_host_settings("");
 	try_all(s, false);
 	settings_free(s);
 }
@@ -328,14 +278,14 @@ static void every_role_is_held_by_the_kernel_as_the_table_says(void **state)
 		[CONFINE_JUDGE] = { 64002, 64, 64 * MEBIBYTES, RLIM_INFINITY, 0, 2048 * MEBIBYTES },
 		[CONFINE_UNPACK] = { 64003, 32, 0, 600, 0, 2048 * MEBIBYTES },
 		[CONFINE_CHECK] = { 64003, 64, 0, 600, 0, 2048 * MEBIBYTES },
-		/* It watches a try, whose own limits are in content/test_canary. */
+		/* It watches a try, whose own limits are in content/test_canary_hostile. */
 		[CONFINE_CANARY] = { 64004, 256, 64 * MEBIBYTES, RLIM_INFINITY, 0, RLIM_INFINITY },
 	};
 	struct settings *s;
 
 	(void)state;
 	NEED_ROOT();
-	s = settings_with(USERS);
+	s = confine_host_settings(USERS);
 	for (int role = 0; role < CONFINE_ROLES; role++) {
 		static char limits[4096], status[4096];
 		int hold;
@@ -376,7 +326,7 @@ __attribute__((noreturn)) static void try_with_command(const struct settings *s,
 				  .exec_count = 1, .wall_ms = 20000, .alone = getpid() == 1 };
 	struct err e = { 0 };
 
-	snprintf(command, sizeof command, "%s/etc/ringhold/check", root);
+	snprintf(command, sizeof command, "%s/etc/ringhold/check", host_root);
 	if (confine(s, CONFINE_CANARY, NULL, &e) < 0 || canary_run(&job, out, &e) < 0) {
 		fprintf(stderr, "%s\n", e.msg);
 		_exit(1);
@@ -392,7 +342,7 @@ static struct content_tree *tree_in_a_slot(const struct content_file *files, con
 	struct content_tree *t;
 	struct err e;
 
-	snprintf(slots, sizeof slots, "%s/var/lib/ringhold/channels/%s/slots", root, channel);
+	snprintf(slots, sizeof slots, "%s/var/lib/ringhold/channels/%s/slots", host_root, channel);
 	assert_ok(file_mkdirs(slots, 0755, &e));
 	setenv("TMPDIR", slots, 1);
 	t = content_tree_new(files);
@@ -415,8 +365,8 @@ static void a_confined_canary_still_runs_a_check_command_and_takes_all_it_starte
 	(void)state;
 	NEED_ROOT();
 	t = tree_in_a_slot(files, "blobs");
-	put_text("/etc/ringhold/check", "#!/bin/sh\n[ -f \"$1/b.bin\" ] && ! [ -r /etc/shadow ]\n", 0755);
-	s = settings_with(USERS "\n[channel blobs]\nexec = blob=/etc/ringhold/check\n");
+	confine_host_put("/etc/ringhold/check", "#!/bin/sh\n[ -f \"$1/b.bin\" ] && ! [ -r /etc/shadow ]\n", 0755);
+	s = confine_host_settings(USERS "\n[channel blobs]\nexec = blob=/etc/ringhold/check\n");
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
@@ -439,226 +389,6 @@ static void a_confined_canary_still_runs_a_check_command_and_takes_all_it_starte
 	munmap(r, sizeof *r);
 }
 
-/* ---- what is told ---- */
-
-static int run_agent(char **output, const char *command, const char *option, void (*before)(void *arg), void *arg)
-{
-	char bin[1024];
-	int ends[2], status;
-	size_t len = 0;
-	ssize_t n;
-	pid_t pid;
-
-	snprintf(bin, sizeof bin, "%s", test_program("ringhold-agent"));
-	assert_int_equal(pipe(ends), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		dup2(ends[1], 1);
-		dup2(ends[1], 2);
-		close(ends[0]);
-		close(ends[1]);
-		if (before)
-			before(arg);
-		execl(bin, "ringhold-agent", command, "--root", root, option, (char *)NULL);
-		_exit(127);
-	}
-	close(ends[1]);
-	*output = calloc(1, 65536);
-	while ((n = read(ends[0], *output + len, 65535 - len)) > 0)
-		len += (size_t)n;
-	close(ends[0]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/* A kernel that has never heard of these. */
-static void without(void *arg)
-{
-	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
-
-	if (!strcmp(arg, "landlock")) {
-		(void)!seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(landlock_create_ruleset), 0);
-	} else {
-		(void)!seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(seccomp), 0);
-		(void)!seccomp_rule_add(f, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, 22 /* PR_SET_SECCOMP */, 0));
-	}
-	if (seccomp_load(f) < 0)
-		_exit(126);
-	seccomp_release(f);
-}
-
-static void expect_said(const char *out, const char *text)
-{
-	if (!strstr(out, text))
-		fail_msg("no \"%s\" in:\n%s", text, out);
-}
-
-#define NEED_AGENT()                                                     \
-	do {                                                             \
-		NEED_ROOT();                                             \
-		if (access(test_program("ringhold-agent"), X_OK) < 0)    \
-			skip_named("the agent is not built");            \
-	} while (0)
-
-static void doctor_says_of_every_process_what_is_in_force(void **state)
-{
-	char *out;
-
-	(void)state;
-	NEED_AGENT();
-	settings_free(settings_with(USERS));
-	(void)run_agent(&out, "doctor", NULL, NULL, NULL);
-	for (int role = 0; role <= CONFINE_ROLES; role++)
-		expect_said(out, confine_role_name((enum confine_role)role));
-	for (int uid = 64001; uid <= 64004; uid++) {
-		char text[32];
-
-		snprintf(text, sizeof text, "uid %d; in force: ", uid);
-		expect_said(out, text);
-	}
-	if (sandbox_landlock_abi())
-		assert_null(strstr(out, "missing"));
-	free(out);
-}
-
-static void doctor_says_it_to_programs_as_published(void **state)
-{
-	static const char schema[] = "schema/agent-doctor.schema.json";
-	char *out;
-
-	(void)state;
-	NEED_AGENT();
-	settings_free(settings_with(USERS));
-	(void)run_agent(&out, "doctor", "--json", NULL, NULL);
-	assert_as_published(schema, out);
-	for (int role = 0; role <= CONFINE_ROLES; role++)
-		expect_said(out, confine_role_name((enum confine_role)role));
-	expect_said(out, "\"fine\": false");           /* there is no root of trust */
-	expect_said(out, "\"uid\": 64001");
-	if (sandbox_landlock_abi())
-		assert_null(strstr(out, "\"missing\": [\n"));
-	free(out);
-	(void)run_agent(&out, "doctor", "--json", without, (void *)(uintptr_t)"landlock");
-	assert_as_published(schema, out);
-	expect_said(out, "\"landlock_abi\": 0");
-	expect_said(out, "\"missing\": [\n");
-	free(out);
-}
-
-static void doctor_says_whether_check_commands_have_a_place_of_their_own(void **state)
-{
-	char *out;
-
-	(void)state;
-	NEED_AGENT();
-	settings_free(settings_with(USERS "\n[channel blobs]\nexec = blob=/etc/ringhold/check\n"));
-	(void)run_agent(&out, "doctor", NULL, NULL, NULL);
-	expect_said(out, "check commands");
-	if (!strstr(out, "end together with the canary, and write into a place of their own"))
-		expect_said(out, "they judge no events here, or leave processes behind: ");
-	free(out);
-}
-
-static void doctor_says_what_the_kernel_lacks(void **state)
-{
-	char *out;
-
-	(void)state;
-	NEED_AGENT();
-	settings_free(settings_with(USERS));
-	(void)run_agent(&out, "doctor", NULL, without, (void *)(uintptr_t)"landlock");
-	expect_said(out, "seccomp; missing: ");         /* the supervisor's line has none: the others' end so */
-	expect_said(out, "missing: landlock");
-	expect_said(out, "Landlock ABI 0; it does not restrain files");
-	free(out);
-	(void)run_agent(&out, "doctor", NULL, without, (void *)(uintptr_t)"seccomp");
-	expect_said(out, "missing: seccomp");
-	free(out);
-	settings_free(settings_with(""));
-	(void)run_agent(&out, "doctor", NULL, NULL, NULL);
-	expect_said(out, "missing: own user");
-	free(out);
-}
-
-static void a_strict_agent_does_not_run_without(void **state)
-{
-	char *out;
-
-	(void)state;
-	NEED_AGENT();
-	settings_free(settings_with(USERS "strict-sandbox = yes\n"));
-	assert_int_not_equal(run_agent(&out, "run", "--once", without, (void *)(uintptr_t)"landlock"), 0);
-	expect_said(out, "strict-sandbox is on, and not in force: landlock");
-	free(out);
-	assert_int_not_equal(run_agent(&out, "run", "--once", without, (void *)(uintptr_t)"seccomp"), 0);
-	expect_said(out, "strict-sandbox is on, and not in force: seccomp");
-	free(out);
-	settings_free(settings_with("strict-sandbox = yes\n"));
-	assert_int_not_equal(run_agent(&out, "run", "--once", NULL, NULL), 0);
-	expect_said(out, "strict-sandbox is on, and not in force: own user");
-	free(out);
-}
-
-static void nor_does_a_strict_role_by_itself(void **state)
-{
-	struct settings *s;
-	struct err e = { 0 };
-	unsigned got;
-
-	(void)state;
-	NEED_ROOT();
-	s = settings_with("strict-sandbox = yes\n");
-	for (int role = 0; role < CONFINE_ROLES; role++) {
-		pid_t pid = fork();
-		int status;
-
-		if (pid == 0)
-			_exit(confine(s, (enum confine_role)role, NULL, &e) == ERR_UNSUPPORTED ? 0 : 1);
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_int_equal(status, 0);
-	}
-	settings_free(s);
-	s = settings_with("judge-user = no-such-user-here\n");
-	assert_refused(confine_examine(s, CONFINE_JUDGE, &got, &e), ERR_USAGE, "no such user");
-	settings_free(s);
-}
-
-/* ---- set-up ---- */
-
-static int begin(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-	char path[512];
-
-	(void)state;
-	log_init("test", LOG_ERROR);
-	snprintf(root, sizeof root, "%s/ringhold-confine.XXXXXX", tmp ? tmp : "/tmp");
-	assert_non_null(mkdtemp(root));
-	assert_int_equal(chmod(root, 0755), 0);
-	put("/etc/ringhold/agent.ini", 0644);
-	put("/etc/ringhold/contract.json", 0644);
-	put("/etc/ringhold/vouch.key", 0644);
-	put("/etc/ringhold/trust/content.root.json", 0644);
-	put("/etc/ringhold/benign.d/x.ndjson", 0644);
-	put("/var/lib/ringhold/device.json", 0600);
-	put("/var/lib/ringhold/agent.db", 0600);
-	put(SLOT "/file", 0644);
-	put("/var/lib/ringhold/tuf/content/x", 0644);
-	put("/tmp/x", 0644);
-	snprintf(path, sizeof path, "%s/tmp", root);
-	assert_int_equal(chmod(path, 01777), 0);
-	return 0;
-}
-
-static int end(void **state)
-{
-	struct err e;
-
-	(void)state;
-	return file_remove_tree(root, &e);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -667,13 +397,7 @@ int main(void)
 		cmocka_unit_test(every_role_is_held_by_the_kernel_as_the_table_says),
 		cmocka_unit_test(a_role_that_stays_root_for_want_of_a_user_is_held_by_landlock_and_seccomp_alone),
 		cmocka_unit_test(a_confined_canary_still_runs_a_check_command_and_takes_all_it_started_along),
-		cmocka_unit_test(doctor_says_of_every_process_what_is_in_force),
-		cmocka_unit_test(doctor_says_whether_check_commands_have_a_place_of_their_own),
-		cmocka_unit_test(doctor_says_it_to_programs_as_published),
-		cmocka_unit_test(doctor_says_what_the_kernel_lacks),
-		cmocka_unit_test(a_strict_agent_does_not_run_without),
-		cmocka_unit_test(nor_does_a_strict_role_by_itself),
 	};
 
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, confine_host_make, confine_host_remove);
 }
