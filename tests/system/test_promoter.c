@@ -4,7 +4,6 @@
  */
 #include "tests/test.h"
 
-#include <dlfcn.h>
 #include <grp.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -12,10 +11,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "rollout/replay.h"
-#include "signing/repo.h"
-#include "signing/sigreq.h"
-#include "watch.h"
+#include "insider.h"
 
 #define CANARIES 4
 #define LOG_MAX ((size_t)8 << 20)
@@ -325,79 +321,6 @@ static void a_halted_ring_goes_back_with_both_signatures(void **state)
 
 /* ---- taken over ---- */
 
-static struct keyring *servers_keys(void)
-{
-	AUTO_FREE char *dir = in_world("server/keys");
-	struct keyring *ring = NULL;
-	struct err e;
-
-	assert_ok(keyring_load(&ring, dir, NULL, NULL, &e));
-	return ring;
-}
-
-/* What the attacker wants early to run, as the server would write it. */
-static void draft_for_early(struct repo *r, const struct keyring *ring, const char *reason, struct buf **document, struct buf **envelope)
-{
-	struct assignment a = { .attempt = 1, .issued = clock_now(), .permit_required = true, .probation_s = 600, .probation_boots = 1 };
-	struct buf *text = buf_new(ASSIGNMENT_MAX);
-	char path[PATH_LEN_MAX + 1];
-	struct err e;
-	bool met;
-
-	strcpy(a.channel, "edr");
-	strcpy(a.ring, "early");
-	snprintf(a.reason, sizeof a.reason, "%s", reason);
-	snprintf(a.bundle.version, sizeof a.bundle.version, "%llu", (unsigned long long)wanted.serial);
-	bundle_path(a.bundle.path, "edr", wanted.serial);
-	a.bundle.serial = wanted.serial;
-	a.bundle.digest = wanted.digest;
-	assert_ok(assignment_write(text, &a, &e));
-	assignment_path(path, "early", "edr");
-	assert_ok(repo_put_target(r, "ring-early", path, text->data, text->len, NULL, &e));
-	assert_ok(repo_draft(r, "ring-early", ring, clock_now(), envelope, &met, &e));
-	assert_false(met);
-	*document = text;
-}
-
-static void post(const char *path, const struct buf *body)
-{
-	AUTO_FREE char *url = NULL;
-	struct fetch_request q = { .method = "POST", .bearer = world->token, .body = body->data, .body_len = body->len, .max = 1 << 20 };
-	struct fetch_answer answer = { 0 };
-	struct err e;
-
-	assert_true(asprintf(&url, "%s%s", world->url, path) > 0);
-	q.url = url;
-	assert_ok(fetch_do(world->http, &q, &answer, &e));
-	if (answer.status / 100 != 2)
-		fail_msg("%s: %ld: %s", path, answer.status, answer.body->data);
-	fetch_answer_release(&answer);
-}
-
-/* A signing request as the server makes them, with the evidence the attacker likes. */
-static void ask_the_promoter(const char *reason, const char *evidence)
-{
-	AUTO_FREE char *dir = in_world("server/repository");
-	AUTO(keyring) struct keyring *ring = servers_keys();
-	AUTO(repo) struct repo *r = NULL;
-	AUTO(buf) struct buf *document = NULL, *envelope = NULL, *text = buf_new(SIGREQ_MAX);
-	AUTO(sigreq) struct sigreq *q = NULL;
-	char path[PATH_LEN_MAX + 1];
-	struct err e;
-
-	assert_ok(repo_open(&r, dir, &e));
-	draft_for_early(r, ring, reason, &document, &envelope);
-	assignment_path(path, "early", "edr");
-	assert_ok(sigreq_new(&q, "ringholdd", reason, repo_root(r), repo_role(r, "targets"), clock_now(), clock_now() + SIGREQ_LIFE, &e));
-	assert_ok(sigreq_add(q, "ring-early", repo_role(r, "ring-early"), envelope->data, envelope->len, &e));
-	assert_ok(sigreq_attach(q, path, document->data, document->len, &e));
-	if (evidence)
-		assert_ok(sigreq_set_evidence(q, evidence, &e));
-	assert_ok(sigreq_seal(q, &e));
-	assert_ok(sigreq_write(text, q, &e));
-	post("/v1/signing-requests", text);
-}
-
 /* The canary pass of a rollout, as recorded. */
 static struct gate_record *pass_of(int64_t rollout, char hex[DIGEST_HEX_LEN + 1])
 {
@@ -439,37 +362,15 @@ static void the_servers_keys_alone_buy_no_second_signature(void **state)
 	assert_ok(bundle_make(&wanted, world, "deploy/demo/edr-good", 102, &e));
 	assert_ok(bundle_publish(&wanted, world, &e));
 	assert_ok(world_until(world, true, "canary has serial 102", ring_is, &until, &e));
-	ask_the_promoter("no evidence", NULL);
+	insider_asks(world, &wanted, "no evidence", NULL);
 	promoter_says(false, "no gate record was given: nothing says that ring canary passed");
 	other = pass_of(rollout_of(&good), hex);
 	snprintf(evidence, sizeof evidence, "{\"kind\":\"promotion\",\"gate_record\":\"%s\"}", hex);
-	ask_the_promoter("the evidence of another", evidence);
+	insider_asks(world, &wanted, "the evidence of another", evidence);
 	promoter_says(false, "the gate record is of another bundle or attempt");
 }
 
 /* ---- with the server's store in the attacker's hands ---- */
-
-/* Statements in the server's own database; the library is what ringholdd links. */
-static void sql(const char *text)
-{
-	AUTO_FREE char *path = in_world("server/store.db");
-	void *lib = dlopen("libsqlite3.so.0", RTLD_NOW), *db = NULL;
-	int (*open_db)(const char *, void **), (*exec)(void *, const char *, void *, void *, char **), (*close_db)(void *),
-		(*wait_ms)(void *, int);
-	char *why = NULL;
-
-	assert_non_null(lib);
-	*(void **)&open_db = dlsym(lib, "sqlite3_open");
-	*(void **)&exec = dlsym(lib, "sqlite3_exec");
-	*(void **)&close_db = dlsym(lib, "sqlite3_close");
-	*(void **)&wait_ms = dlsym(lib, "sqlite3_busy_timeout");
-	assert_int_equal(open_db(path, &db), 0);
-	wait_ms(db, 20000);
-	if (exec(db, text, NULL, NULL, &why) != 0)
-		fail_msg("%s", why);
-	close_db(db);
-	dlclose(lib);
-}
 
 /* A record as if canary had passed with serial 102, made from how it passed with serial 100: it replays. */
 static void invent_record(struct gate_record *r, int64_t rollout, int64_t began)
@@ -496,27 +397,6 @@ static void invent_record(struct gate_record *r, int64_t rollout, int64_t began)
 	}
 }
 
-static void put_record(const struct gate_record *r)
-{
-	AUTO(buf) struct buf *body = buf_new(GATE_RECORD_MAX), *text = buf_new(0);
-	char hex[DIGEST_HEX_LEN + 1];
-	struct digest digest;
-	struct replay replay;
-	struct gate_record *back = NULL;
-	struct err e;
-
-	assert_ok(gate_record_write(body, r, &digest, &e));
-	assert_ok(gate_record_parse(&back, "invented", body->data, body->len, &e));
-	assert_ok(replay_record(&replay, back, &e));
-	gate_record_free(back);
-	digest_hex(hex, &digest);
-	assert_null(strchr(body->data, '\''));
-	buf_addf(text, "INSERT INTO gate_record SELECT max(id) + 1, %llu, 0, 'edr', 'canary', 'pass', 'pass', 'coverage', 'invented', %lld,"
-		 " x'%s', '%s' FROM gate_record", (unsigned long long)r->rollout, (long long)r->facts.now, hex, body->data);
-	assert_ok(buf_check(text, &e));
-	sql(text->data);
-}
-
 static void an_invented_history_lacks_the_endpoints_word_and_a_rewritten_one_is_never_believed(void **state)
 {
 	AUTO(gate_record) struct gate_record *r = NULL;
@@ -531,10 +411,10 @@ static void an_invented_history_lacks_the_endpoints_word_and_a_rewritten_one_is_
 	invent_record(r, rollout, now);
 	/* ended just now, by a clock that is said to have been there for hours */
 	r->facts.now = MIN(r->facts.now, r->facts.bound_at + 3600);
-	put_record(r);
+	insider_put_record(world, r);
 	snprintf(text, sizeof text, "UPDATE rollout_ring SET state = 5, passed_at = %lld, by_coverage = 1 WHERE rollout = %lld AND ring = 0",
 		 (long long)now, (long long)rollout);
-	sql(text);
+	insider_sql(world, text);
 	assert_ok(world_server_start(world, &e));
 	assert_ok(world_until(world, false, "the server asks for early", ring_is, &until, &e));
 	promoter_says(false, "s are missing");
@@ -544,76 +424,13 @@ static void an_invented_history_lacks_the_endpoints_word_and_a_rewritten_one_is_
 	/* the attacker corrects the story: an endpoint survived at another time */
 	r->offers[0].facts.survived += 60;
 	r->facts.now += 60;
-	put_record(r);
+	insider_put_record(world, r);
 	promoter_says(false, "history was rewritten: offer 1 survived at another time");
 	let_pass(6 * 3600);
 	promoter_says(false, "is not believed any more: history was rewritten");
 	assert_ok(watch_refresh(&until.look, world, &e));
 	assert_string_equal(watch_ring_state(&until.look, "early"), "awaiting-signature");
 	nobody_beyond_canary_ran(&wanted.digest);
-}
-
-/* ---- forging metadata ---- */
-
-static void sign_online(struct repo *r, const struct keyring *ring, const char *role, enum metadata_type type, const char *file,
-			const char *listed, const struct metadata *what, int64_t version)
-{
-	AUTO_FREE char *path = NULL;
-	AUTO(author) struct author *a = NULL;
-	AUTO(buf) struct buf *plain = NULL, *text = NULL;
-	struct authority by;
-	struct digest sha256;
-	struct err e;
-	bool met;
-
-	assert_ok(author_load(&a, repo_role(r, role), &e));
-	hash_bytes(&sha256, what->raw->data, what->raw->len);
-	assert_ok(author_put_meta(a, listed, what->version, (int64_t)what->raw->len, &sha256, &e));
-	author_set_version(a, version);
-	author_set_expires(a, clock_now() + 86400 * 5);
-	assert_ok(author_finish(a, &plain, &e));
-	assert_true(authority_of(&by, repo_root(r), role));
-	assert_ok(author_sign(&text, plain->data, plain->len, type, ring, &by, &met, &e));
-	assert_true(met);
-	assert_true(asprintf(&path, "%s/server/repository/metadata/%s", world->dir, file) > 0);
-	assert_ok(file_replace(path, text->data, text->len, 0644, &e));
-}
-
-static struct metadata *read_metadata(const char *file, enum metadata_type type)
-{
-	AUTO_FREE char *path = NULL;
-	AUTO(buf) struct buf *text = NULL;
-	struct metadata *m = NULL;
-	struct err e;
-
-	assert_true(asprintf(&path, "%s/server/repository/metadata/%s", world->dir, file) > 0);
-	assert_ok(file_read(&text, path, METADATA_LISTED_MAX, &e));
-	assert_ok(metadata_parse(&m, type, file, text->data, text->len, &e));
-	return m;
-}
-
-/* Everything that the server's keys can sign says that early runs serial 102; one signature of two is on it. */
-static void forge_early(void)
-{
-	AUTO_FREE char *dir = in_world("server/repository"), *path = NULL;
-	AUTO(keyring) struct keyring *ring = servers_keys();
-	AUTO(repo) struct repo *r = NULL;
-	AUTO(buf) struct buf *document = NULL, *envelope = NULL;
-	AUTO(metadata) struct metadata *early = NULL, *snapshot = NULL;
-	int64_t version = clock_now() + 5;
-	char file[64];
-	struct err e;
-
-	assert_ok(repo_open(&r, dir, &e));
-	draft_for_early(r, ring, "forged", &document, &envelope);
-	assert_ok(metadata_parse(&early, METADATA_TARGETS, "ring-early", envelope->data, envelope->len, &e));
-	assert_int_equal(early->signature_count, 1);
-	assert_true(asprintf(&path, "%s/metadata/%lld.ring-early.json", dir, (long long)early->version) > 0);
-	assert_ok(file_replace(path, envelope->data, envelope->len, 0644, &e));
-	snprintf(file, sizeof file, "%lld.snapshot.json", (long long)version);
-	sign_online(r, ring, "snapshot", METADATA_SNAPSHOT, file, "ring-early.json", early, version);
-	snapshot = read_metadata(file, METADATA_SNAPSHOT);
-	sign_online(r, ring, "timestamp", METADATA_TIMESTAMP, "timestamp.json", "snapshot.json", snapshot, version);
 }
 
 static int canaries_ran(struct world *w, void *arg, struct err *e)
@@ -632,7 +449,7 @@ static void one_signature_of_two_moves_no_endpoint(void **state)
 
 	(void)state;
 	assert_ok(world_until(world, true, "the canaries ran serial 102", canaries_ran, NULL, &e));
-	forge_early();
+	insider_forges(world, &wanted);
 	/* longer than an endpoint goes without looking, and than any minimum age */
 	let_pass(14 * 3600);
 	nobody_beyond_canary_ran(&wanted.digest);
