@@ -46,6 +46,9 @@ static const struct scenario {
 	double moves;           /* leaves the ring at a look, for good */
 	int first;              /* offered at the start; more follow as the ring grows */
 	double grows;           /* of those that wait are offered at a look, in order */
+	int late;               /* looks after which the last that was heard of an endpoint is in, at most: silences show late, and in another order */
+	double returns;         /* of those called silent are heard of again at a look, and may fall silent once more */
+	int begins;             /* the look from which bad content is bad */
 	bool together;          /* silences come at one instant: ties */
 	bool restarts;          /* the server is away for four looks in the middle */
 	bool jumps;             /* its clock jumps: for a look nobody is called silent */
@@ -58,12 +61,15 @@ static const struct scenario {
 	{ .name = "endpoints that leave or change ring", .hazard = 0.006, .other = 2, .night = 1, .moves = 0.02, .first = 15, .grows = 0.02 },
 	{ .name = "ties", .hazard = 0.012, .other = 1, .night = 1, .first = 20, .grows = 0.01, .together = true },
 	{ .name = "clock jumps", .hazard = 0.008, .other = 2, .night = 1, .first = 15, .grows = 0.02, .jumps = true },
+	{ .name = "late, doubled and reordered reports", .hazard = 0.006, .other = 2, .night = 1, .first = 15, .grows = 0.02, .late = 5, .returns = 0.3 },
+	{ .name = "a defect that begins late", .hazard = 0.008, .other = 2, .night = 1, .first = 20, .grows = 0.01, .begins = LOOKS / 2 },
 	{ .name = "a server that was away", .hazard = 0.008, .other = 2, .night = 1, .first = 30, .grows = 0, .restarts = true },
 };
 
 struct endpoint {
 	int group;
 	bool offered, silent, counted, away, gone;
+	int shows;              /* the look at which its silence does */
 	bool known;             /* heard of since the server runs */
 };
 
@@ -79,7 +85,7 @@ static double hazard(const struct world *w, const struct endpoint *p, int look)
 {
 	double h = w->s->hazard * (p->group ? w->s->other : 1) * (look >= LOOKS / 2 ? w->s->night : 1);
 
-	return fmin(p->offered ? h * w->ratio : h, 0.9);
+	return fmin(p->offered && look >= w->s->begins ? h * w->ratio : h, 0.9);
 }
 
 static void live(struct world *w, int look)
@@ -90,8 +96,12 @@ static void live(struct world *w, int look)
 		if (chance(w->s->churn))
 			p->away = !p->away;
 		p->gone |= chance(w->s->moves);
-		if (!p->away && !p->silent)
-			p->silent = chance(hazard(w, p, look));
+		if (p->silent && p->counted && chance(w->s->returns))
+			p->silent = false;
+		if (!p->away && !p->silent && chance(hazard(w, p, look))) {
+			p->silent = true;
+			p->shows = look + (w->s->late ? (int)(draw() % (unsigned)w->s->late) : 0);
+		}
 	}
 	for (int i = 0; i < RING && w->offered < RING - 3; i++)
 		if (!w->all[i].offered && chance(w->s->grows) && !w->all[i].silent) {
@@ -113,7 +123,7 @@ static void look_at(struct world *w, struct silence *test, int look, bool forget
 
 		if (p->counted || p->away || p->gone || !known)
 			continue;
-		if (p->silent)
+		if (p->silent && look >= p->shows)
 			found[count++] = (struct silence_found){ .at = w->s->together ? look : look * 1000 + (int64_t)(draw() % 1000), .order = draw(),
 								 .group = (uint32_t)p->group, .treated = p->offered, .who = p };
 		else
