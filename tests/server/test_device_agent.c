@@ -5,6 +5,9 @@
  */
 #include "plane.h"
 
+#include "boot/ladder.h"
+#include "boot/link.h"
+#include "boot/record.h"
 #include "content/bundle.h"
 #include "squid.h"
 #include "tests/calls.h"
@@ -346,8 +349,7 @@ static void through_a_proxy_the_server_is_known_by_its_key_as_without_one(void *
 
 /* ---- people at the machine ---- */
 
-/* Something to pin and to disable: the content that came with the sensor. */
-static void has_a_baseline(struct host *h)
+static void takes_for_baseline(struct host *h, int64_t serial)
 {
 	struct bundle_options o = BUNDLE_OPTIONS_NONE;
 	AUTO(bundle) struct bundle *b = NULL;
@@ -355,12 +357,33 @@ static void has_a_baseline(struct host *h)
 	struct err e;
 
 	o.channel = "edr";
-	o.serial = 110;
+	o.serial = serial;
 	assert_ok(bundle_build(&b, "deploy/demo/edr-good", &o, &e));
-	snprintf(path, sizeof path, "%s/110.tar.gz", h->plane->o->f->dir);
+	snprintf(path, sizeof path, "%s/%d.tar.gz", h->plane->o->f->dir, (int)serial);
 	assert_ok(file_replace(path, b->archive->data, b->archive->len, 0644, &e));
 	if (AGENT(h, "baseline", "edr", path) != 0)
 		fail_msg("baseline: %s", h->said);
+}
+
+/* Something to leave, and something to go back to. The step between, a rollout, is written into the boot record here. */
+static void has_committed_content_and_a_baseline(struct host *h)
+{
+	struct boot_report why;
+	struct boot_record r;
+
+	takes_for_baseline(h, 110);
+	AUTO_FD int dir = boot_channel_open(h->root, "edr", &why);
+	assert_int_equal(boot_record_read(&r, dir, &why), BOOT_READ_OK);
+	memcpy(r.digest[RUNG_CURRENT], r.digest[RUNG_BASELINE], BOOT_DIGEST_LEN);
+	memset(r.digest[RUNG_BASELINE], 0, BOOT_DIGEST_LEN);
+	r.rung = RUNG_CURRENT;
+	assert_int_equal(boot_record_write(&r, dir, &why), 0);
+	takes_for_baseline(h, 5);
+}
+
+static int order(struct host *h, const char *command, const char *option)
+{
+	return option ? AGENT(h, command, "edr", option) : AGENT(h, command, "edr");
 }
 
 /* How many events of this device the feed has, with this cause and this sentence. */
@@ -383,9 +406,17 @@ static int in_the_feed(struct host *h, const char *device, const char *cause, co
 
 static void what_people_order_on_the_host_is_in_the_servers_feed_once_each(void **state)
 {
-	static const struct { const char *command, *cause; } orders[] = {
-		{ "hold", "local-hold" }, { "unhold", "local-hold" },       { "pin", "local-pin" },
-		{ "unpin", "local-pin" }, { "disable", "local-disable" }, { "enable", "local-disable" },
+	static const struct { const char *command, *option, *cause, *sentence; } orders[] = {
+		{ "hold", NULL, "local-hold", "hold" },
+		{ "hold", "--until=2099-01-31T12:00:00Z", "local-hold", "hold until 2099-01-31T12:00:00Z" },
+		{ "unhold", NULL, "local-hold", "unhold" },
+		{ "pin", NULL, "local-pin", "pin" },
+		{ "unpin", NULL, "local-pin", "unpin" },
+		{ "revert", NULL, "local-revert", "by a person on this machine" },
+		{ "disable", NULL, "local-disable", "disable" },
+		{ "enable", NULL, "local-disable", "enable" },
+		{ NULL, NULL, "local-install", "serial 110 is the baseline" },
+		{ NULL, NULL, "local-install", "serial 5 is the baseline" },
 	};
 	PLACE(h);
 	AUTO_FREE char *id = NULL;
@@ -393,17 +424,20 @@ static void what_people_order_on_the_host_is_in_the_servers_feed_once_each(void 
 	may_enrol(h);
 	round_of(h);
 	id = kept(h, "device");
-	has_a_baseline(h);
+	has_committed_content_and_a_baseline(h);
 	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
-		if (AGENT(h, orders[i].command, "edr") != 0)
+		if (orders[i].command && order(h, orders[i].command, orders[i].option) != 0)
 			fail_msg("%s: %s", orders[i].command, h->said);
 	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
-		assert_int_equal(in_the_feed(h, id, orders[i].cause, orders[i].command), 0);    /* nobody has told the server */
+		assert_int_equal(in_the_feed(h, id, orders[i].cause, orders[i].sentence), 0);   /* nobody has told the server */
 	for (int i = 0; i < 2; i++)
 		round_of(h);
-	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
-		if (in_the_feed(h, id, orders[i].cause, orders[i].command) != 1)
-			fail_msg("%s is %d times in the feed", orders[i].command, in_the_feed(h, id, orders[i].cause, orders[i].command));
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+		int n = in_the_feed(h, id, orders[i].cause, orders[i].sentence);
+
+		if (n != 1)
+			fail_msg("\"%s\" is %d times in the feed", orders[i].sentence, n);
+	}
 }
 
 int main(int argc, char **argv)
