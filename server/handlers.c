@@ -7,6 +7,9 @@
 
 #include "base/number.h"
 
+#define FEED_PAGE 200
+#define FEED_PAGE_MAX 1000
+
 struct json_doc *handler_body(struct request *q, const char *const *members)
 {
 	static const struct json_limits limits = { .depth = 32 };
@@ -227,5 +230,32 @@ void handler_page_end(struct request *q, struct handler_page *p)
 	}
 	json_close_array(&p->w);
 	json_put_text(&p->w, "next", p->more && p->count > 0 ? p->last : NULL);
+	json_close_object(&p->w);
+}
+
+bool handler_feed_begin(struct request *q, struct handler_feed *p)
+{
+	int64_t after;
+
+	*p = (struct handler_feed){ .q = q };
+	if (!handler_query_int(q, "after", 0, INT64_MAX, &after) || !handler_query_int(q, "limit", FEED_PAGE, FEED_PAGE_MAX, &p->limit))
+		return false;
+	p->after = p->last = (uint64_t)after;
+	p->w = reply_json(&q->reply, 200);
+	json_open_object(&p->w, NULL);
+	json_open_array(&p->w, "items");
+	return true;
+}
+
+bool handler_feed_takes(struct handler_feed *p, uint64_t id, const char *channel)
+{
+	p->last = id;
+	return handler_sees(p->q, channel);
+}
+
+void handler_feed_end(struct handler_feed *p)
+{
+	json_close_array(&p->w);
+	json_put_int(&p->w, "last", (int64_t)p->last);
 	json_close_object(&p->w);
 }

@@ -167,6 +167,20 @@ bool handler_page_takes(struct handler_page *p, const char *key);      /* is thi
 void handler_page_skips(struct handler_page *p, const char *key);      /* an item that is not in the list now, and may be where a cursor stands */
 void handler_page_end(struct request *q, struct handler_page *p);
 
+/*
+ * Pages of a list that only grows: `after` and `limit` of the query; "last" of
+ * the answer is the id to go on after. Begin opens the object and its "items".
+ */
+struct handler_feed {
+	struct request *q;
+	struct json_writer w;
+	uint64_t after, last;
+	int64_t limit;
+};
+bool handler_feed_begin(struct request *q, struct handler_feed *p);     /* false: the reply says why */
+bool handler_feed_takes(struct handler_feed *p, uint64_t id, const char *channel);     /* may the asker see this row? In the list's order */
+void handler_feed_end(struct handler_feed *p);
+
 void handler_put_digest(struct json_writer *w, const char *key, const struct digest *d);       /* zero: null */
 void handler_put_time(struct json_writer *w, const char *key, int64_t at);     /* 0: null */
 void handler_put_text(struct json_writer *w, const char *key, const char *text);       /* "": null */

@@ -7,22 +7,12 @@
 #include "server/handlers.h"
 #include "server/now.h"
 
-#define PAGE 200
-#define PAGE_MAX 1000
-
-struct feed {
-	struct request *q;
-	struct json_writer w;
-	uint64_t last;
-};
-
 static int list_gate(const struct store_gate *g, void *arg, struct err *e)
 {
-	struct feed *p = arg;
+	struct handler_feed *p = arg;
 
 	(void)e;
-	p->last = g->id;
-	if (!handler_sees(p->q, g->channel))
+	if (!handler_feed_takes(p, g->id, g->channel))
 		return 0;
 	json_open_object(&p->w, NULL);
 	json_put_int(&p->w, "id", (int64_t)g->id);
@@ -41,22 +31,15 @@ static int list_gate(const struct store_gate *g, void *arg, struct err *e)
 
 void operator_gate_records(struct request *q)
 {
-	int64_t after, limit;
-	struct feed p;
+	struct handler_feed p;
 	struct err e;
 
-	if (!handler_query_int(q, "after", 0, INT64_MAX, &after) || !handler_query_int(q, "limit", PAGE, PAGE_MAX, &limit))
+	if (!handler_feed_begin(q, &p))
 		return;
-	p = (struct feed){ q, reply_json(&q->reply, 200), (uint64_t)after };
-	json_open_object(&p.w, NULL);
-	json_open_array(&p.w, "items");
-	if (store_each_gate(q->server->store, (uint64_t)after, limit, list_gate, &p, &e) < 0) {
+	if (store_each_gate(q->server->store, p.after, p.limit, list_gate, &p, &e) < 0)
 		reply_error(&q->reply, &e);
-		return;
-	}
-	json_close_array(&p.w);
-	json_put_int(&p.w, "last", (int64_t)p.last);
-	json_close_object(&p.w);
+	else
+		handler_feed_end(&p);
 }
 
 static int copy_body(const struct store_gate *g, void *arg, struct err *e)
