@@ -5,7 +5,6 @@
 #include "base/number.h"
 #include "server/handlers.h"
 #include "server/now.h"
-#include "server/webhook_message.h"
 #include "server/webhooks.h"
 
 #define PAGE 200
@@ -18,35 +17,9 @@
 
 #define BY(q, at) (&(const struct webhooks_by){ (q)->who, (q)->why, at })
 
-/* A row with room for its own texts, while it is looked at or changed. */
-struct held {
-	struct store_webhook row;
-	char name[NAME_LEN_MAX + 1], url[WEBHOOK_URL_MAX + 1], by[ACCESS_WHO_MAX + 1];
-	char types[WEBHOOK_LIST_MAX + 1], channels[WEBHOOK_LIST_MAX + 1], rings[WEBHOOK_LIST_MAX + 1];
-	char secret[WEBHOOK_SECRET_TEXT], old_secret[WEBHOOK_SECRET_TEXT];
-};
-
-#define HOLD(member)                                                           \
-	do {                                                                   \
-		snprintf(h->member, sizeof h->member, "%s", v->row->member);   \
-		h->row.member = h->member;                                     \
-	} while (0)
-
 static int hold(const struct webhook_view *v, void *arg, struct err *e)
 {
-	struct held *h = arg;
-
-	(void)e;
-	h->row = *v->row;
-	HOLD(name);
-	HOLD(url);
-	HOLD(by);
-	HOLD(types);
-	HOLD(channels);
-	HOLD(rings);
-	HOLD(secret);
-	HOLD(old_secret);
-	return 0;
+	return webhook_take(arg, v->row, e);
 }
 
 /* ---- shown ---- */
@@ -180,7 +153,7 @@ static int check_url(const struct json_doc *d, const char *url, struct err *e)
 	return 0;
 }
 
-static int take_body(const struct json_doc *d, struct held *h, struct err *e)
+static int take_body(const struct json_doc *d, struct webhook *h, struct err *e)
 {
 	const struct json *root = d->root;
 	const char *url, *kind = NULL;
@@ -199,9 +172,9 @@ static int take_body(const struct json_doc *d, struct held *h, struct err *e)
 }
 
 /* What it is when nothing is said; a change says everything anew but the secret. */
-static void begin(struct held *h, const struct held *before, const char *name, const char *who, int64_t now)
+static void begin(struct webhook *h, const struct webhook *before, const char *name, const char *who, int64_t now)
 {
-	*h = (struct held){ .row = { .timeout_s = TIMEOUT_S, .created = now, .version = 1 } };
+	*h = (struct webhook){ .row = { .timeout_s = TIMEOUT_S, .created = now, .version = 1 } };
 	snprintf(h->types, sizeof h->types, WEBHOOK_TYPES);
 	snprintf(h->name, sizeof h->name, "%s", name);
 	snprintf(h->by, sizeof h->by, "%s", who);
@@ -213,18 +186,11 @@ static void begin(struct held *h, const struct held *before, const char *name, c
 		memcpy(h->old_secret, before->old_secret, sizeof h->old_secret);
 		memcpy(h->by, before->by, sizeof h->by);
 	}
-	h->row.name = h->name;
-	h->row.url = h->url;
-	h->row.by = h->by;
-	h->row.types = h->types;
-	h->row.channels = h->channels;
-	h->row.rings = h->rings;
-	h->row.secret = h->secret;
-	h->row.old_secret = h->old_secret;
+	webhook_point(h);
 }
 
 /* The one before, when there is one; the answer says whether. */
-static bool is_there(struct request *q, struct held *h)
+static bool is_there(struct request *q, struct webhook *h)
 {
 	struct err e;
 
@@ -240,7 +206,7 @@ static bool matches(struct request *q, uint64_t version)
 }
 
 /* What it would be. */
-static void reply_tried(struct request *q, const struct held *h, int64_t now)
+static void reply_tried(struct request *q, const struct webhook *h, int64_t now)
 {
 	struct json_writer w = reply_json(&q->reply, 200);
 	struct showing s = { q, &w, NULL, now };
@@ -253,7 +219,7 @@ void operator_put_webhook(struct request *q)
 {
 	static const char *const members[] = { "url", "kind", "types", "channels", "rings", "timeout_s", "paused", NULL };
 	AUTO(json) struct json_doc *d = handler_body(q, members);
-	struct held before, h;
+	struct webhook before, h;
 	int64_t now = server_now(q->server);
 	bool there;
 	struct err e;
@@ -289,7 +255,7 @@ void operator_rotate_webhook(struct request *q)
 	static const char *const members[] = { "overlap_s", NULL };
 	AUTO(json) struct json_doc *d = handler_body(q, members);
 	int64_t overlap = OVERLAP_S, now = server_now(q->server);
-	struct held before, h;
+	struct webhook before, h;
 	struct err e;
 
 	if (!d)
@@ -426,7 +392,7 @@ void operator_webhook_messages(struct request *q)
 {
 	struct handler_page page;
 	char state[16] = "waiting";
-	struct held h;
+	struct webhook h;
 	struct err e;
 
 	(void)http_query(q->http, "state", state, sizeof state);

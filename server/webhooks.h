@@ -23,6 +23,7 @@
 #include "server/exposition.h"
 #include "server/rollouts.h"
 #include "server/server.h"
+#include "server/webhook_message.h"
 
 #define WEBHOOKS_MAX 16
 #define WEBHOOK_URL_MAX 1024
@@ -32,6 +33,17 @@
 enum webhook_kind { WEBHOOK_EVENTS, WEBHOOK_BEFORE_RING };
 const char *webhook_kind_name(enum webhook_kind k);     /* "events", "before-ring" */
 int webhook_kind_parse(const char *name);               /* -1: unknown */
+
+/* A row with room for its own texts, while it is looked at or changed. */
+struct webhook {
+	bool used;                      /* private */
+	struct store_webhook row;
+	char name[NAME_LEN_MAX + 1], url[WEBHOOK_URL_MAX + 1], by[ACCESS_WHO_MAX + 1];
+	char types[WEBHOOK_LIST_MAX + 1], channels[WEBHOOK_LIST_MAX + 1], rings[WEBHOOK_LIST_MAX + 1];
+	char secret[WEBHOOK_SECRET_TEXT], old_secret[WEBHOOK_SECRET_TEXT];
+};
+void webhook_point(struct webhook *w);  /* the row's texts are those of the struct */
+int webhook_take(struct webhook *w, const struct store_webhook *row, struct err *e) MUST_CHECK;        /* a copy of row and texts */
 
 int webhooks_open(struct server *s, struct err *e) MUST_CHECK;  /* reads them; nothing is sent yet */
 int webhooks_start(struct server *s, struct err *e) MUST_CHECK;

@@ -4,7 +4,6 @@
 
 #include "base/fetch.h"
 #include "server/address_rule.h"
-#include "server/webhook_message.h"
 #include "server/webhooks.h"
 
 #define NETWORKS_MAX 32
@@ -24,15 +23,6 @@ struct ask {
 	int64_t next;                   /* when to ask again */
 	int64_t tries;
 	char why[HOOK_WHY];
-};
-
-struct webhook {
-	bool used;
-	/* the row with room for its texts */
-	struct store_webhook row;
-	char name[NAME_LEN_MAX + 1], url[WEBHOOK_URL_MAX + 1], by[ACCESS_WHO_MAX + 1];
-	char types[WEBHOOK_LIST_MAX + 1], channels[WEBHOOK_LIST_MAX + 1], rings[WEBHOOK_LIST_MAX + 1];
-	char secret[WEBHOOK_SECRET_TEXT], old_secret[WEBHOOK_SECRET_TEXT];
 };
 
 struct slot {
@@ -63,9 +53,6 @@ struct webhooks {
 	struct slot slots[WEBHOOKS_MAX];
 };
 
-/* Points the texts of the row into the struct. */
-void webhook_point(struct webhook *w);
-int webhook_take(struct webhook *w, const struct store_webhook *row, struct err *e) MUST_CHECK;
 void *webhook_main(void *slot);         /* webhook_thread.c */
 /* One request to the receiver; the status, or a negative code. retry_after as fetch.h. *why says what was wrong with it, "" when it was 2xx. */
 int webhook_send(struct slot *t, const char *message, const char *type, const char *body, int64_t *retry_after, char why[HOOK_WHY]);
