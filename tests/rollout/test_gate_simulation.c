@@ -4,14 +4,12 @@
  * against the one-sided 99.9 % limit of a binomial. RINGHOLD_RUNS asks for more
  * runs than 20,000 per scenario.
  */
-#include <math.h>
-
 #include "rollout/outcome.h"
 #include "rollout/sequence.h"
 #include "rollout/verdict.h"
+#include "tests/rollout/chance.h"
 #include "tests/test.h"
 
-#define RUNS 20000
 #define ALPHA 0.05
 #define BETA 0.05
 #define P0 0.05
@@ -25,29 +23,6 @@
 #define D (60 * MINUTE)
 #define G (15 * MINUTE)
 #define T0 1700000000
-
-/* ---- chance: splitmix64, the same runs everywhere ---- */
-
-static uint64_t seed;
-
-static uint64_t draw(void)
-{
-	uint64_t z = seed += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
-
-static bool chance(double p)
-{
-	return (double)(draw() >> 11) * 0x1p-53 < p;
-}
-
-static int between(int low, int high)   /* both included */
-{
-	return low + (int)(draw() % (uint64_t)(high - low + 1));
-}
 
 /* ---- what may happen on the way ---- */
 
@@ -326,27 +301,6 @@ static void run(struct world *w, const struct scenario *s, double rate)
 }
 
 /* ---- the limit ---- */
-
-/* The least k that a binomial of this rate exceeds with at most one in a thousand. */
-static int limit(int runs, double rate)
-{
-	double above = 1;
-	int k = -1;
-
-	while (above > 0.001) {
-		k++;
-		above -= exp(lgamma(runs + 1.0) - lgamma(k + 1.0) - lgamma(runs - k + 1.0) + k * log(rate) + (runs - k) * log(1 - rate));
-	}
-	return k;
-}
-
-static int runs(void)
-{
-	const char *asked = getenv("RINGHOLD_RUNS");
-	int n = asked ? atoi(asked) : 0;
-
-	return n > RUNS ? n : RUNS;
-}
 
 struct counts {
 	int false_passes, false_halts, false_strata, passes, halts, control;

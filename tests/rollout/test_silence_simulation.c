@@ -4,36 +4,16 @@
  * real ties and events, against the one-sided 99.9 % limit of a binomial.
  * RINGHOLD_RUNS asks for more runs than 20,000 per scenario.
  */
-#include <math.h>
-
 #include "base/defs.h"
 #include "rollout/silence.h"
+#include "tests/rollout/chance.h"
 #include "tests/test.h"
 
-#define RUNS 20000
 #define ALPHA 0.05
 #define RING 60
 #define STRATA 2
 #define LOOKS 36                /* 40 minutes apart: a day */
 #define RATIO 20                /* how much oftener bad content falls silent */
-
-/* ---- chance: splitmix64, the same runs everywhere ---- */
-
-static uint64_t seed;
-
-static uint64_t draw(void)
-{
-	uint64_t z = seed += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
-
-static bool chance(double p)
-{
-	return (double)(draw() >> 11) * 0x1p-53 < p;
-}
 
 /* ---- what may happen on the way ---- */
 
@@ -159,27 +139,6 @@ static void run(struct world *w, const struct scenario *s, double ratio)
 			look_at(w, &w->control, look, true);
 		look_at(w, &w->test, look, false);
 	}
-}
-
-/* The least k that a binomial of this rate exceeds with at most one in a thousand. */
-static int limit(int runs, double rate)
-{
-	double above = 1;
-	int k = -1;
-
-	while (above > 0.001) {
-		k++;
-		above -= exp(lgamma(runs + 1.0) - lgamma(k + 1.0) - lgamma(runs - k + 1.0) + k * log(rate) + (runs - k) * log(1 - rate));
-	}
-	return k;
-}
-
-static int runs(void)
-{
-	const char *asked = getenv("RINGHOLD_RUNS");
-	int n = asked ? atoi(asked) : 0;
-
-	return n > RUNS ? n : RUNS;
 }
 
 static void silence_alike_on_both_sides_halts_no_oftener_than_it_may(void **state)
