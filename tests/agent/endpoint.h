@@ -243,6 +243,15 @@ static inline void endpoint_sensor_stop(struct endpoint *p)
 
 /* ---- the agent ---- */
 
+/* A program beside the agent's; the path lives until the next call. */
+static inline const char *endpoint_program(const struct endpoint *p, const char *name)
+{
+	static char path[sizeof p->bin + 64];
+
+	snprintf(path, sizeof path, "%.*s/%s", (int)(strrchr(p->bin, '/') - p->bin), p->bin, name);
+	return path;
+}
+
 /* As fork(): what the child says on standard error is added to the agent's log. Never negative. */
 static inline pid_t endpoint_agent_fork(struct endpoint *p)
 {

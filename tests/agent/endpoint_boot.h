@@ -9,7 +9,7 @@
 static inline void the_guard_runs_under(struct endpoint *p, const char *prefix, const char *boot_id)
 {
 	endpoint_write(p, "/proc/sys/kernel/random/boot_id", boot_id, 0644);
-	shell_must("%s%.*s/ringhold-bootguard --root %s", prefix, (int)(strrchr(p->bin, '/') - p->bin), p->bin, p->root);
+	shell_must("%s%s --root %s", prefix, endpoint_program(p, "ringhold-bootguard"), p->root);
 }
 
 static inline void the_guard_runs(struct endpoint *p, const char *boot_id)

@@ -5,35 +5,24 @@
 #ifndef TESTS_AGENT_REFERENCE_SENSOR_H
 #define TESTS_AGENT_REFERENCE_SENSOR_H
 
-#include <sys/prctl.h>
-
 #include "endpoint.h"
+#include "sensor_child.h"
 
 #define GOOD "deploy/demo/edr-good"
 #define FOREVER 86400           /* a probation that ends by a failure only */
 
 #define ALERT "{\"template\":\"ipc\",\"fields\":{\"image\":\"/usr/bin/nc\",\"pid\":4711}}\n"
-#define NEED_PROGRAMS(p)                                                                               \
-	do {                                                                                           \
-		if (access((p)->bin, X_OK) < 0 || access(sensor_program(p), X_OK) < 0)                 \
-			skip_named("%s is not built", access((p)->bin, X_OK) < 0 ? (p)->bin : sensor_program(p)); \
+#define NEED_PROGRAMS(p)                                                      \
+	do {                                                                  \
+		if (access((p)->bin, X_OK) < 0)                               \
+			skip_named("%s is not built", (p)->bin);              \
+		if (access(endpoint_program(p, "ringhold-sensor"), X_OK) < 0) \
+			skip_named("ringhold-sensor is not built");           \
 	} while (0)
 
 /* ---- the reference sensor ---- */
 
-static struct {
-	pid_t pid;
-	int in;
-	FILE *out;
-} sensor = { .pid = -1, .in = -1 };
-
-static inline const char *sensor_program(const struct endpoint *p)
-{
-	static char path[560];
-
-	snprintf(path, sizeof path, "%.*s/ringhold-sensor", (int)(strrchr(p->bin, '/') - p->bin), p->bin);
-	return path;
-}
+static struct sensor_child sensor = { .pid = -1, .in = -1 };
 
 static inline void sensor_kill(void)
 {
@@ -48,37 +37,12 @@ static inline void sensor_kill(void)
 
 static inline void sensor_start(struct endpoint *p)
 {
-	int in[2], out[2];
-
-	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	sensor.pid = fork();
-	assert_true(sensor.pid >= 0);
-	if (sensor.pid == 0) {
-		int null = open("/dev/null", O_WRONLY);
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(in[0], STDIN_FILENO);
-		dup2(out[1], STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-		execl(sensor_program(p), "ringhold-sensor", "--root", p->root, "--channel", "edr", (char *)NULL);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	sensor.in = in[1];
-	sensor.out = fdopen(out[0], "r");
-	assert_non_null(sensor.out);
+	sensor = sensor_child_start(endpoint_program(p, "ringhold-sensor"), p->root, "edr", NULL);
 }
 
-/* One event in, its verdict out; the text lives until the next call. */
 static inline const char *judged(const char *event)
 {
-	static char line[1024];
-
-	assert_int_equal(write(sensor.in, event, strlen(event)), strlen(event));
-	assert_non_null(fgets(line, sizeof line, sensor.out));
-	return line;
+	return sensor_child_judged(&sensor, event);
 }
 
 static inline bool verdict_is(const char *said, const char *verdict)

@@ -1,6 +1,7 @@
 /* test_agent_offline: the real agent against a repository served as files, with no server at all. */
 #include "endpoint.h"
 #include "endpoint_delta.h"
+#include "shell.h"
 
 #define GOOD "deploy/demo/edr-good"
 #define TOO_MANY_FIELDS "deploy/demo/edr-21"
@@ -189,17 +190,24 @@ static void a_sensor_that_refuses_the_content_gets_the_old_one_back(void **state
 	endpoint_until(p, "the second attempt is committed", endpoint_runs_committed, &two, 1000);
 }
 
-static void a_sensor_that_dies_on_trial_gets_the_old_content_back(void **state)
+/* The second bundle is on trial over the first, for so long and so many boots. */
+static void second_on_trial(struct endpoint *p, struct published *one, struct published *two, int seconds, int boots)
 {
 	static const enum phase active = PHASE_ACTIVE;
+
+	*one = settled(p);
+	*two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, two, one, 1, seconds, boots);
+	endpoint_until(p, "the trial runs", in_phase, &active, 1000);
+}
+
+static void a_sensor_that_dies_on_trial_gets_the_old_content_back(void **state)
+{
 	struct endpoint *p = *state;
 	struct published one, two;
 
 	NEED_AGENT(p);
-	one = settled(p);
-	two = endpoint_bundle(p, GOOD, 111, NULL);
-	endpoint_assign(p, &two, &one, 1, 100000, 0);
-	endpoint_until(p, "the trial runs", in_phase, &active, 1000);
+	second_on_trial(p, &one, &two, 100000, 0);
 	while (p->loads < 2) {
 		poll(NULL, 0, 10);
 		if (ringhold_switched(&p->sensor))
@@ -376,8 +384,7 @@ static void once_ends_when_nothing_is_left_to_do(void **state)
 
 static void boot_again(struct endpoint *p)
 {
-	char guard[600], run[200], id[64];
-	struct proc_result r;
+	char run[200], id[64];
 	struct err e;
 
 	endpoint_sensor_stop(p);
@@ -387,35 +394,23 @@ static void boot_again(struct endpoint *p)
 	assert_ok(file_mkdirs(run, 0755, &e));
 	snprintf(id, sizeof id, "%08x-0000-4000-8000-%012x\n", rand(), rand());
 	endpoint_write(p, "/proc/sys/kernel/random/boot_id", id, 0644);
-	snprintf(guard, sizeof guard, "%.*s/ringhold-bootguard", (int)(strrchr(p->bin, '/') - p->bin), p->bin);
-	char *argv[] = { guard, (char *)"--root", p->root, NULL };
-	struct proc_run g = { .path = guard, .argv = argv, .stdin_fd = -1, .timeout_ms = 20000, .output_max = 4096 };
-	assert_ok(proc_run(&g, &r, &e));
-	assert_int_equal(r.exit_status, 0);
-	proc_result_release(&r);
+	shell_must("%s --root %s", endpoint_program(p, "ringhold-bootguard"), p->root);
 }
 
-static bool has_guard(const struct endpoint *p)
-{
-	char guard[600];
-
-	snprintf(guard, sizeof guard, "%.*s/ringhold-bootguard", (int)(strrchr(p->bin, '/') - p->bin), p->bin);
-	return access(guard, X_OK) == 0;
-}
+#define NEED_GUARD(p)                                                            \
+	do {                                                                     \
+		NEED_AGENT(p);                                                   \
+		if (access(endpoint_program(p, "ringhold-bootguard"), X_OK) < 0) \
+			skip_named("ringhold-bootguard is not built");           \
+	} while (0)
 
 static void a_trial_that_the_guard_left_is_reported_and_quarantined(void **state)
 {
-	static const enum phase active = PHASE_ACTIVE;
 	struct endpoint *p = *state;
 	struct published one, two;
 
-	NEED_AGENT(p);
-	if (!has_guard(p))
-		skip_named("ringhold-bootguard is not built");
-	one = settled(p);
-	two = endpoint_bundle(p, GOOD, 111, NULL);
-	endpoint_assign(p, &two, &one, 1, 100000, 1);
-	endpoint_until(p, "the trial runs", in_phase, &active, 1000);
+	NEED_GUARD(p);
+	second_on_trial(p, &one, &two, 100000, 1);
 	/* The machine dies with the sensor, boot after boot. */
 	endpoint_agent_end(p, SIGKILL);
 	for (int boot = 0; boot < 3; boot++)
@@ -434,17 +429,11 @@ static void a_trial_that_the_guard_left_is_reported_and_quarantined(void **state
 
 static void probation_that_wants_a_boot_ends_only_after_one(void **state)
 {
-	static const enum phase active = PHASE_ACTIVE;
 	struct endpoint *p = *state;
 	struct published one, two;
 
-	NEED_AGENT(p);
-	if (!has_guard(p))
-		skip_named("ringhold-bootguard is not built");
-	one = settled(p);
-	two = endpoint_bundle(p, GOOD, 111, NULL);
-	endpoint_assign(p, &two, &one, 1, 10, 1);
-	endpoint_until(p, "the trial runs", in_phase, &active, 1000);
+	NEED_GUARD(p);
+	second_on_trial(p, &one, &two, 10, 1);
 	for (int i = 0; i < 25; i++) {
 		*p->clock_ms += 1000;
 		poll(NULL, 0, 20);
@@ -469,9 +458,7 @@ static void committed_content_that_the_guard_left_is_a_late_failure(void **state
 	struct endpoint *p = *state;
 	struct published one, two;
 
-	NEED_AGENT(p);
-	if (!has_guard(p))
-		skip_named("ringhold-bootguard is not built");
+	NEED_GUARD(p);
 	one = settled(p);
 	two = endpoint_bundle(p, GOOD, 111, NULL);
 	endpoint_assign(p, &two, &one, 1, 10, 0);

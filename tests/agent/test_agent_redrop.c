@@ -1,8 +1,7 @@
 /* test_agent_redrop: single rules leave content that runs, and come back, without another bundle; the real agent and canary. */
 #include "endpoint_drops.h"
 #include "program.h"
-
-#include <sys/prctl.h>
+#include "sensor_child.h"
 
 #define GOOD "deploy/demo/edr-good"
 #define RULE "ipc-0001"
@@ -195,38 +194,11 @@ static void killed_at_any_moment_the_host_ends_with_the_list_that_is_assigned(vo
 #define TEXT_EVENT "{\"text\":\"this is notepad\"}\n"
 
 struct program {
-	pid_t pid;
-	int in;
-	FILE *out;
+	struct sensor_child sensor;
 	const char *event, *verdict;    /* asked, and awaited */
 };
 
-static struct program start_sensor(struct endpoint *p)
-{
-	struct program s = { .in = -1 };
-	int in[2], out[2];
-
-	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	s.pid = fork();
-	if (s.pid == 0) {
-		int null = open("/dev/null", O_WRONLY);
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(in[0], STDIN_FILENO);
-		dup2(out[1], STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-		execl(test_program("ringhold-sensor"), "ringhold-sensor", "--root", p->root, "--channel", "edr", (char *)NULL);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	s.in = in[1];
-	s.out = fdopen(out[0], "r");
-	return s;
-}
-
-static void stop_sensor(struct program *s)
+static void stop_sensor(struct sensor_child *s)
 {
 	kill(s->pid, SIGTERM);
 	while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
@@ -239,12 +211,9 @@ static void stop_sensor(struct program *s)
 static bool answers(const struct seen *seen, const void *arg)
 {
 	const struct program *s = arg;
-	char line[1024];
 
 	(void)seen;
-	assert_int_equal(write(s->in, s->event, strlen(s->event)), (ssize_t)strlen(s->event));
-	assert_non_null(fgets(line, sizeof line, s->out));
-	return strstr(line, s->verdict);
+	return strstr(sensor_child_judged(&s->sensor, s->event), s->verdict);
 }
 
 static void until_answers(struct endpoint *p, struct program *s, const char *event, const char *verdict)
@@ -262,7 +231,7 @@ static void drop_and_undo_with(struct endpoint *p, const char *dir, const char *
 
 	endpoint_agent_start(p);
 	endpoint_assign_without(p, &b, NULL, 0, 10);
-	s = start_sensor(p);
+	s.sensor = sensor_child_start(test_program("ringhold-sensor"), p->root, "edr", NULL);
 	endpoint_until(p, "the bundle is committed", endpoint_runs_committed, &b, 1000);
 	until_answers(p, &s, event, "\"verdict\":\"alert\"");
 	endpoint_assign_without(p, &b, one, 1, 10);
@@ -270,7 +239,7 @@ static void drop_and_undo_with(struct endpoint *p, const char *dir, const char *
 	endpoint_assign_without(p, &b, NULL, 0, 10);
 	until_answers(p, &s, event, "\"verdict\":\"alert\"");
 	assert_int_equal(endpoint_history_count(p, "armed"), 1);
-	stop_sensor(&s);
+	stop_sensor(&s.sensor);
 }
 
 static void write_yara_bundle(struct endpoint *p, char dir[256])

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/inotify.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "boot/sensor_status.h"
 #include "content/bundle.h"
 #include "tests/program.h"
+#include "tests/sensor_child.h"
 #include "tests/shell.h"
 
 #define CHANNEL "edr"
@@ -29,9 +29,8 @@ static int run_dir = -1;
 static struct digest good, next, bomb, broken;
 
 struct running {
-	pid_t pid;
-	int in, watch;
-	FILE *out;
+	struct sensor_child child;
+	int watch;
 };
 
 /* ---- a machine with content ---- */
@@ -92,30 +91,12 @@ static struct running start(const char *option)
 {
 	struct running s = { .watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK) };
 	char path[64];
-	int in[2], out[2];
 
 	unlinkat(run_dir, "sensor", 0);
 	unlinkat(run_dir, SENSOR_DROP_NAME, 0);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", run_dir);
 	assert_true(inotify_add_watch(s.watch, path, IN_MOVED_TO) >= 0);
-	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	s.pid = fork();
-	if (s.pid == 0) {
-		int null = open("/dev/null", O_WRONLY);
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(in[0], STDIN_FILENO);
-		dup2(out[1], STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-		execl(test_program("ringhold-sensor"), "ringhold-sensor", "--root", root, "--channel",
-		      CHANNEL, option, (char *)NULL);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	s.in = in[1];
-	s.out = fdopen(out[0], "r");
+	s.child = sensor_child_start(test_program("ringhold-sensor"), root, CHANNEL, option);
 	return s;
 }
 
@@ -135,7 +116,7 @@ static void wait_for(struct running *s, enum ringhold_state state, const struct 
 	char events[4096];
 
 	for (;;) {
-		if (status(&got) && got.state == state && got.pid == s->pid &&
+		if (status(&got) && got.state == state && got.pid == s->child.pid &&
 		    !memcmp(got.digest, (d ? d : &none)->bytes, DIGEST_LEN))
 			return;
 		if (poll(&p, 1, WAIT_MS) != 1)
@@ -144,23 +125,19 @@ static void wait_for(struct running *s, enum ringhold_state state, const struct 
 	}
 }
 
-static const char *answer(struct running *s, const char *line)
+static const char *answer(const struct running *s, const char *line)
 {
-	static char text[8192];
-
-	assert_int_equal(write(s->in, line, strlen(line)), strlen(line));
-	assert_non_null(fgets(text, sizeof text, s->out));
-	return text;
+	return sensor_child_judged(&s->child, line);
 }
 
 static int reap(struct running *s)
 {
 	int ended;
 
-	if (s->in >= 0)
-		close(s->in);
-	waitpid(s->pid, &ended, 0);
-	fclose(s->out);
+	if (s->child.in >= 0)
+		close(s->child.in);
+	waitpid(s->child.pid, &ended, 0);
+	fclose(s->child.out);
 	close(s->watch);
 	return ended;
 }
@@ -170,7 +147,7 @@ static void stop(struct running *s)
 	struct sensor_status got;
 	int ended;
 
-	kill(s->pid, SIGTERM);
+	kill(s->child.pid, SIGTERM);
 	ended = reap(s);
 	assert_true(WIFEXITED(ended));
 	assert_int_equal(WEXITSTATUS(ended), 0);
@@ -334,7 +311,7 @@ static void a_hangup_loads_again(void **state)
 	s = start(NULL);
 	wait_for(&s, RINGHOLD_HEALTHY, &good);
 	(void)!read(s.watch, events, sizeof events);
-	kill(s.pid, SIGHUP);
+	kill(s.child.pid, SIGHUP);
 	p = (struct pollfd){ .fd = s.watch, .events = POLLIN };
 	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
 	assert_non_null(strstr(answer(&s, PIPE_EVENT), "\"verdict\":\"alert\""));
@@ -349,8 +326,8 @@ static void a_daemon_outlives_its_standard_input(void **state)
 	point_at(&good);
 	s = start(NULL);
 	wait_for(&s, RINGHOLD_HEALTHY, &good);
-	close(s.in);
-	s.in = -1;
+	close(s.child.in);
+	s.child.in = -1;
 	point_at(&next);
 	wait_for(&s, RINGHOLD_HEALTHY, &next);
 	stop(&s);
@@ -366,10 +343,10 @@ static void once_means_until_the_input_ends(void **state)
 	point_at(&good);
 	s = start("--once");
 	/* Without a newline at the end, too. */
-	assert_int_equal(write(s.in, PIPE_EVENT, strlen(PIPE_EVENT) - 1), strlen(PIPE_EVENT) - 1);
-	close(s.in);
-	s.in = -1;
-	assert_non_null(fgets(text, sizeof text, s.out));
+	assert_int_equal(write(s.child.in, PIPE_EVENT, strlen(PIPE_EVENT) - 1), strlen(PIPE_EVENT) - 1);
+	close(s.child.in);
+	s.child.in = -1;
+	assert_non_null(fgets(text, sizeof text, s.child.out));
 	assert_non_null(strstr(text, "\"verdict\":\"alert\""));
 	ended = reap(&s);
 	assert_int_equal(WEXITSTATUS(ended), 0);
