@@ -9,16 +9,14 @@
 #include "agent/journal.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "test.h"
-
-static char root[128];
+#include "scratch.h"
 
 static void forget(void)
 {
 	char path[256];
 	struct err e;
 
-	snprintf(path, sizeof path, "%s/var", root);
+	snprintf(path, sizeof path, "%s/var", scratch);
 	assert_ok(file_remove_tree(path, &e));
 }
 
@@ -28,7 +26,7 @@ static struct journal *fresh(void)
 	struct err e;
 
 	forget();
-	assert_ok(journal_open(&j, root, &e));
+	assert_ok(journal_open(&j, scratch, &e));
 	return j;
 }
 
@@ -37,7 +35,7 @@ static struct journal *again(struct journal *j)
 	struct err e;
 
 	journal_close(j);
-	assert_ok(journal_open(&j, root, &e));
+	assert_ok(journal_open(&j, scratch, &e));
 	return j;
 }
 
@@ -262,13 +260,13 @@ static void a_damaged_database_is_put_aside_and_begun_anew(void **state)
 	(void)state;
 	assert_ok(journal_epoch(j, &first, &e));
 	journal_close(j);
-	snprintf(path, sizeof path, "%s" JOURNAL_PATH, root);
+	snprintf(path, sizeof path, "%s" JOURNAL_PATH, scratch);
 	assert_ok(file_replace(path, "this is no database, but it is long enough to look at", 53, 0644, &e));
-	assert_ok(journal_open(&j, root, &e));
+	assert_ok(journal_open(&j, scratch, &e));
 	assert_ok(journal_epoch(j, &second, &e));
 	assert_int_not_equal(first, second);
 	journal_close(j);
-	snprintf(path, sizeof path, "%s" JOURNAL_PATH ".bad", root);
+	snprintf(path, sizeof path, "%s" JOURNAL_PATH ".bad", scratch);
 	assert_true(file_exists(path));
 }
 
@@ -285,7 +283,7 @@ static pid_t opener(const int starts[2], int says)
 	if (pid > 0)
 		return pid;
 	close(starts[1]);
-	if (read(starts[0], &none, 1) != 0 || journal_open(&j, root, &e) < 0 || journal_epoch(j, &epoch, &e) < 0)
+	if (read(starts[0], &none, 1) != 0 || journal_open(&j, scratch, &e) < 0 || journal_epoch(j, &epoch, &e) < 0)
 		_exit(1);
 	_exit(write(says, &epoch, sizeof epoch) == sizeof epoch ? 0 : 1);
 }
@@ -333,7 +331,7 @@ static void a_row_that_cannot_be_read_begins_at_idle(void **state)
 	c.phase = PHASE_ARMED;
 	assert_ok(journal_channel_store(j, &c, &e));
 	/* Another program's hand: the verdict's record is cut. */
-	snprintf(path, sizeof path, "%s" JOURNAL_PATH, root);
+	snprintf(path, sizeof path, "%s" JOURNAL_PATH, scratch);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "UPDATE channel SET offer = x'0102'", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
@@ -364,24 +362,6 @@ static void history_is_trimmed_to_the_newest(void **state)
 	assert_int_equal(count, 10);
 }
 
-static int setup(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	log_init("test", LOG_ERROR);
-	snprintf(root, sizeof root, "%s/ringhold-journal.XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	struct err e;
-
-	(void)state;
-	return file_remove_tree(root, &e);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,5 +379,6 @@ int main(void)
 		cmocka_unit_test(history_is_trimmed_to_the_newest),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	log_init("test", LOG_ERROR);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -4,20 +4,18 @@
 
 #include "agent/settings.h"
 #include "base/file.h"
-#include "test.h"
-
-static char root[128];
+#include "scratch.h"
 
 static int load(struct settings **s, const char *text, struct err *why)
 {
 	char path[256];
 	struct err e;
 
-	snprintf(path, sizeof path, "%s/etc/ringhold", root);
+	snprintf(path, sizeof path, "%s/etc/ringhold", scratch);
 	assert_ok(file_mkdirs(path, 0755, &e));
-	snprintf(path, sizeof path, "%s/etc/ringhold/agent.ini", root);
+	snprintf(path, sizeof path, "%s/etc/ringhold/agent.ini", scratch);
 	assert_ok(file_replace(path, text, strlen(text), 0644, &e));
-	return settings_load(s, root, NULL, why);
+	return settings_load(s, scratch, NULL, why);
 }
 
 static void one_channel_is_all_a_host_must_say(void **state)
@@ -121,23 +119,6 @@ static void a_missing_file_is_named(void **state)
 	assert_refused(settings_load(&s, "/nonexistent", NULL, &e), ERR_NOT_FOUND, "/nonexistent/etc/ringhold/agent.ini");
 }
 
-static int setup(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	snprintf(root, sizeof root, "%s/ringhold-settings.XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	struct err e;
-
-	(void)state;
-	return file_remove_tree(root, &e);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,5 +130,5 @@ int main(void)
 		cmocka_unit_test(a_missing_file_is_named),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -3,29 +3,14 @@
 
 #include "base/documents.h"
 #include "base/file.h"
-#include "test.h"
+#include "scratch.h"
 
 static struct err e;
-static char dir[256], path[300];
-
-static int make_dir(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	snprintf(dir, sizeof dir, "%s/documents.XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	return file_remove_tree(dir, &e);
-}
+static char path[300];
 
 static const char *put(const char *name, const void *text, size_t len)
 {
-	snprintf(path, sizeof path, "%s/%s", dir, name);
+	snprintf(path, sizeof path, "%s/%s", scratch, name);
 	assert_ok(file_replace(path, text, len, 0644, &e));
 	return path;
 }
@@ -128,7 +113,7 @@ static void what_is_not_there_is_not_found(void **state)
 	(void)state;
 	assert_refused(documents_open(&s, "/nonexistent/x.json", DOCUMENTS_BY_NAME, NULL, &e), ERR_NOT_FOUND, "/nonexistent/x.json: open");
 	assert_refused(documents_read(&d, &text, "/nonexistent/x.yaml", NULL, &e), ERR_NOT_FOUND, "/nonexistent/x.yaml");
-	assert_ok(documents_open(&s, dir, DOCUMENTS_NDJSON, NULL, &e));
+	assert_ok(documents_open(&s, scratch, DOCUMENTS_NDJSON, NULL, &e));
 	assert_refused(documents_next(s, (const struct json_doc **)&d, &e), ERR_IO, "read: Is a directory");
 	assert_int_equal(documents_next(s, (const struct json_doc **)&d, &e), 0);
 	documents_close(s);
@@ -160,5 +145,5 @@ int main(void)
 		cmocka_unit_test(one_document_is_read_from_json_and_from_yaml),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -7,33 +7,22 @@
 #include "base/json.h"
 #include "base/proc.h"
 #include "tests/program.h"
-#include "tests/test.h"
+#include "tests/scratch.h"
 
 static struct err e;
-static char dir[256];
 static struct proc_result ran;
 
 #define CONTRACT "deploy/demo/contract.json"
 
-static int make_dir(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	snprintf(dir, sizeof dir, "%s/contract.XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
 static int remove_dir(void **state)
 {
-	(void)state;
 	proc_result_release(&ran);
-	return file_remove_tree(dir, &e);
+	return scratch_remove(state);
 }
 
 static void put(const char *name, const char *text, size_t len)
 {
-	AUTO_FREE char *path = file_join(dir, name);
+	AUTO_FREE char *path = file_join(scratch, name);
 
 	assert_non_null(path);
 	assert_ok(file_replace(path, text, len, 0644, &e));
@@ -50,7 +39,7 @@ static int run(const char *program, const char *const *words)
 		skip_named("%s is not there", program);
 	for (; *words; words++) {
 		if (**words == '@')
-			made[count++] = file_join(dir, *words + 1);
+			made[count++] = file_join(scratch, *words + 1);
 		argv[argc++] = **words == '@' ? made[count - 1] : (char *)(uintptr_t)*words;
 	}
 	proc_result_release(&ran);
@@ -166,7 +155,7 @@ static void put_header(const char *contract)
 
 static void a_sensor_that_supplies_what_it_promises_compiles_and_runs(void **state)
 {
-	AUTO_FREE char *sensor = file_join(dir, "sensor");
+	AUTO_FREE char *sensor = file_join(scratch, "sensor");
 
 	(void)state;
 	put_header(CONTRACT);
@@ -252,5 +241,5 @@ int main(void)
 		cmocka_unit_test(a_schema_by_itself_is_held_against_the_files_of_its_type),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, scratch_make, remove_dir);
 }

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/proc.h"
 #include "tests/program.h"
-#include "tests/test.h"
+#include "tests/scratch.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #define SLACK ((int64_t)600 << 20)      /* what was freed is kept for a while */
@@ -16,28 +16,17 @@
 #endif
 
 static struct err e;
-static char dir[256];
 static struct proc_result ran;
-
-static int make_dir(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	snprintf(dir, sizeof dir, "%s/schema.XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(dir) ? 0 : -1;
-}
 
 static int remove_dir(void **state)
 {
-	(void)state;
 	proc_result_release(&ran);
-	return file_remove_tree(dir, &e);
+	return scratch_remove(state);
 }
 
 static char *at(const char *name)
 {
-	char *path = file_join(dir, name);
+	char *path = file_join(scratch, name);
 
 	assert_non_null(path);
 	return path;
@@ -361,5 +350,5 @@ int main(void)
 		cmocka_unit_test(the_official_suite_passes_whole),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, scratch_make, remove_dir);
 }

@@ -5,25 +5,7 @@
 #include "content/bundle_recipe.h"
 #include "content/rules_model.h"
 #include "published.h"
-
-static char dir[256];
-
-static int make_dir(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	snprintf(dir, sizeof dir, "%s/published.XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	struct err e;
-
-	(void)state;
-	return file_remove_tree(dir, &e);
-}
+#include "scratch.h"
 
 static int read_manifest(const char *text, size_t len, struct err *e)
 {
@@ -35,7 +17,7 @@ static int read_manifest(const char *text, size_t len, struct err *e)
 static int read_bundle(const char *text, size_t len, struct err *e)
 {
 	AUTO(bundle_recipe) struct bundle_recipe *r = NULL;
-	AUTO_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FD int fd = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (file_replaceat(fd, "bundle.json", text, len, 0644, e) < 0)
 		return e->code;
@@ -85,5 +67,5 @@ int main(void)
 		cmocka_unit_test(the_reader_of_rules_agrees),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

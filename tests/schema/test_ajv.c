@@ -10,29 +10,13 @@
 #include "base/proc.h"
 #include "published.h"
 #include "schema/schema.h"
+#include "scratch.h"
 
 #define PEER "tests/peers/ajv.mjs"
 #define SCHEMAS_MAX 64
 #define OUTPUT_MAX ((size_t)4 << 20)
 
 static struct err e;
-static char dir[256];
-
-static int make_dir(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	snprintf(dir, sizeof dir, "%s/ajv.XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	return file_remove_tree(dir, &e);
-}
-
 /* ---- one schema, its documents, and our answers ---- */
 
 struct subject {
@@ -49,7 +33,7 @@ static void subject_open(struct subject *s, const char *name)
 {
 	*s = (struct subject){ .valid = 0 };
 	snprintf(s->schema_path, sizeof s->schema_path, "schema/%s.schema.json", name);
-	snprintf(s->documents_path, sizeof s->documents_path, "%s/%s.ndjson", dir, name);
+	snprintf(s->documents_path, sizeof s->documents_path, "%s/%s.ndjson", scratch, name);
 	assert_ok(file_read(&s->raw, s->schema_path, 1 << 20, &e));
 	assert_ok(json_parse(&s->doc, s->schema_path, s->raw->data, s->raw->len, NULL, &e));
 	assert_ok(schema_compile(&s->schema, s->doc, s->doc->root, &e));
@@ -373,5 +357,5 @@ int main(void)
 		cmocka_unit_test(ajv_says_what_we_say),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

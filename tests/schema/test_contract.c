@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/proc.h"
 #include "schema/contract.h"
-#include "test.h"
+#include "scratch.h"
 
 static struct err e;
 
@@ -148,26 +148,9 @@ static void an_absent_file_is_not_found(void **state)
 
 #define TEMPLATE_FIELDS 21
 
-static char dir[256];
-
-static int make_dir(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	snprintf(dir, sizeof dir, "%s/contract.XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	return file_remove_tree(dir, &e);
-}
-
 static void put_file(const char *name, const struct buf *text)
 {
-	AUTO_FREE char *path = file_join(dir, name);
+	AUTO_FREE char *path = file_join(scratch, name);
 
 	assert_ok(file_replace(path, text->data, text->len, 0644, &e));
 }
@@ -190,7 +173,7 @@ static bool sensor_compiles(int inputs, bool says)
 	AUTO(contract) struct contract *c = with_21_fields();
 	AUTO(buf) struct buf *header = buf_new(0);
 	AUTO(buf) struct buf *source = buf_new(0);
-	AUTO_FREE char *path = file_join(dir, "sensor.c");
+	AUTO_FREE char *path = file_join(scratch, "sensor.c");
 	char cc[] = "cc", language[] = "-std=c11", all[] = "-Wall", extra[] = "-Wextra", fatal[] = "-Werror",
 	     only[] = "-fsyntax-only";
 	char *argv[] = { cc, language, all, extra, fatal, only, path, NULL };
@@ -254,5 +237,5 @@ int main(void)
 		cmocka_unit_test(a_sensor_that_does_not_say_what_it_supplies_does_not_compile),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
