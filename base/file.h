@@ -45,6 +45,13 @@ int file_check_private(const char *path, bool secret, struct err *e) MUST_CHECK;
 typedef int file_visit(const char *rel, bool is_dir, void *arg, struct err *e);
 int file_walk(const char *root, file_visit *visit, void *arg, struct err *e) MUST_CHECK;
 int file_walkat(int dir, file_visit *visit, void *arg, struct err *e) MUST_CHECK;
+/*
+ * The same of a tree that others change meanwhile: what went away after its
+ * directory was read was not there, and a directory for which visit answers
+ * FILE_WALK_PAST is not entered.
+ */
+#define FILE_WALK_PAST 1
+int file_walk_live(const char *root, file_visit *visit, void *arg, struct err *e) MUST_CHECK;
 
 /* "dir/name" in fresh memory the caller frees; NULL when there is none. */
 char *file_join(const char *dir, const char *name);

@@ -312,6 +312,39 @@ static void a_walk_goes_in_byte_order_and_follows_nothing(void **state)
 	assert_refused(file_walk(at("w"), note, seen, &e), ERR_REFUSED, "c: a symbolic link");
 }
 
+/* Another one at work in the same tree. */
+static int note_and_spoil(const char *rel, bool is_dir, void *arg, struct err *e)
+{
+	if (strcmp(rel, "a") == 0) {
+		assert_int_equal(unlink(at("live/b")), 0);
+		assert_int_equal(rmdir(at("live/c")), 0);
+	}
+	if (strcmp(rel, "g") == 0)
+		assert_int_equal(rmdir(at("live/g")), 0);
+	return note(rel, is_dir, arg, e) < 0 ? e->code : strcmp(rel, "past") == 0 ? FILE_WALK_PAST : 0;
+}
+
+static void a_live_walk_passes_over_what_goes_away_and_what_it_is_told_to(void **state)
+{
+	AUTO(buf) struct buf *seen = buf_new(0);
+	struct err e;
+
+	(void)state;
+	assert_ok(file_mkdirs(at("live/c"), 0755, &e));
+	assert_ok(file_mkdirs(at("live/g"), 0755, &e));
+	assert_ok(file_mkdirs(at("live/past"), 0755, &e));
+	put("live/a", "");
+	put("live/b", "");
+	put("live/d", "");
+	assert_int_equal(symlink("a", at("live/past/link")), 0);
+	assert_ok(file_walk_live(at("live"), note_and_spoil, seen, &e));
+	assert_string_equal(seen->data, "a d g/ past/ ");
+	put("live/b", "");
+	assert_ok(file_mkdirs(at("live/c"), 0755, &e));
+	assert_refused(file_walk(at("live"), note_and_spoil, seen, &e), ERR_NOT_FOUND, "b: stat");
+	assert_refused(file_walk_live(at("none"), note, seen, &e), ERR_NOT_FOUND, "none: open");
+}
+
 static void a_private_file_is_writable_by_nobody_else(void **state)
 {
 	AUTO(buf) struct buf *secret = NULL, *none = NULL;
@@ -350,6 +383,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(directories_are_made_and_removed_whole),
 		cmocka_unit_test(a_new_directory_that_is_not_durable_is_no_success),
 		cmocka_unit_test(a_walk_goes_in_byte_order_and_follows_nothing),
+		cmocka_unit_test(a_live_walk_passes_over_what_goes_away_and_what_it_is_told_to),
 		cmocka_unit_test(a_private_file_is_writable_by_nobody_else),
 	};
 	struct err e;
