@@ -60,11 +60,7 @@ static int add(struct audit_check *c, struct audit_checkpoint *p, struct err *e)
 {
 	int got = 0;
 
-	if (!c->key)
-		got = copy_key(&c->key, p->key, e);
-	else if (!pubkey_equal(c->key, p->key))
-		got = err_set(e, ERR_REFUSED, "audit: a checkpoint is signed by another key than those that were kept");
-	if (got == 0 && p->count < c->walk.count)
+	if (p->count < c->walk.count)
 		got = err_set(e, ERR_REFUSED, "audit: a checkpoint of row %" PRIu64 " stands behind row %" PRIu64, p->count, c->walk.count);
 	if (got == 0)
 		got = audit_checkpoint_meets(p, &c->walk, e);
@@ -94,7 +90,7 @@ static int keep_text(struct audit_check *c, const struct audit_checkpoint *p, co
 	AUTO(buf) struct buf *text = buf_new(0);
 	struct json_writer w = { .out = text };
 
-	if (c->newest && p->count < c->newest_count)
+	if ((c->newest && p->count < c->newest_count) || (c->key && !pubkey_equal(c->key, p->key)))
 		return 0;
 	if (!text)
 		return err_memory(e);
@@ -120,6 +116,17 @@ int audit_check_add(struct audit_check *c, const struct json_doc *d, const struc
 	return add(c, &p, e);
 }
 
+/* All that is kept is of one key. */
+static int trust_key(struct audit_check *c, const struct pubkey *k, struct err *e)
+{
+	if (c->key && !pubkey_equal(c->key, k))
+		return err_set(e, ERR_REFUSED, "audit: the checkpoint is signed by another key than the others that were kept");
+	if (!c->key && copy_key(&c->key, k, e) < 0)
+		return e->code;
+	c->trusted = true;
+	return 0;
+}
+
 int audit_check_kept(struct audit_check *c, const char *path, struct err *e)
 {
 	AUTO(buf) struct buf *text = NULL;
@@ -127,6 +134,10 @@ int audit_check_kept(struct audit_check *c, const char *path, struct err *e)
 
 	if (file_read(&text, path, AUDIT_CHECKPOINT_MAX, e) < 0 || audit_checkpoint_parse(&p, path, text->data, text->len, e) < 0)
 		return e->code;
+	if (trust_key(c, p.key, e) < 0) {
+		audit_checkpoint_release(&p);
+		return err_wrap(e, "%s", path);
+	}
 	/* The newest one that is known, until a newer one comes: nobody can put an older one in its place. */
 	if (!c->newest || p.count > c->newest_count) {
 		free(c->newest);
@@ -137,10 +148,7 @@ int audit_check_kept(struct audit_check *c, const char *path, struct err *e)
 		audit_checkpoint_release(&p);
 		return err_memory(e);
 	}
-	if (add(c, &p, e) < 0)
-		return err_wrap(e, "%s", path);
-	c->trusted = true;
-	return 0;
+	return add(c, &p, e) < 0 ? err_wrap(e, "%s", path) : 0;
 }
 
 /* ---- rows ---- */
@@ -159,12 +167,34 @@ static int meet(struct audit_check *c, struct err *e)
 
 int audit_check_row(struct audit_check *c, const struct json_doc *d, const struct json *row, struct err *e)
 {
-	return audit_walk_json(&c->walk, d, row, e) < 0 ? e->code : meet(c, e);
+	const struct json *action;
+
+	if (audit_walk_json(&c->walk, d, row, e) < 0)
+		return e->code;
+	action = json_get(row, "action");
+	if (action && action->type == JSON_STRING && strcmp(action->u.text, "restore") == 0)
+		c->restored = c->walk.count;
+	return meet(c, e);
+}
+
+/* No backup takes the key along: with a restore the checkpoints of another one begin, and those before stay as they were signed. */
+static int check_keys(const struct audit_check *c, struct err *e)
+{
+	const struct pubkey *key = c->key ? c->key : c->points[c->count - 1].key;
+
+	for (size_t i = 0; i < c->count; i++)
+		if (c->points[i].count >= c->restored && !pubkey_equal(c->points[i].key, key))
+			return err_set(e, ERR_REFUSED, "audit: the checkpoint of row %" PRIu64 " is signed by another key than %s, and no restore from a backup came after it%s",
+				       c->points[i].count, c->key ? "those that were kept" : "the last one",
+				       c->restored ? ": one came before, so keep a new checkpoint" : "");
+	return 0;
 }
 
 int audit_check_end(struct audit_check *c, struct err *e)
 {
-	return c->count ? audit_checkpoint_reached(&c->points[c->count - 1], &c->walk, e) : 0;
+	if (c->count == 0)
+		return 0;
+	return check_keys(c, e) < 0 ? e->code : audit_checkpoint_reached(&c->points[c->count - 1], &c->walk, e);
 }
 
 /* ---- exports ---- */

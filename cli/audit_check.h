@@ -15,8 +15,9 @@ struct audit_check {
 	struct audit_checkpoint *points;        /* owned; by count */
 	size_t count, cap;
 	size_t met;                     /* checkpoints whose row was found as they saw it */
-	struct pubkey *key;             /* owned; whose checkpoints count; NULL: not known yet */
+	struct pubkey *key;             /* owned; whose checkpoints count; NULL: that of the last one */
 	bool trusted;                   /* the key was known before the server was asked */
+	uint64_t restored;              /* number of the last row that tells of a restore; the key may change with it; 0: none */
 	char *newest;                   /* owned; text of the last one */
 	uint64_t newest_count;
 };

@@ -366,6 +366,24 @@ static void a_server_that_lost_rows_says_so_when_it_starts(void **state)
 	assert_non_null(strstr(log->data, "they are not all here"));
 }
 
+/* A key that changes without a restore is somebody else's; test_backup.c has the other half. */
+static void checkpoints_of_another_key_are_refused(void **state)
+{
+	PLACE(p);
+	AUTO_FREE char *key = IN_PLACE(p, "data/audit.pem"), *kept = IN_PLACE(p, "kept.json"), *file = IN_PLACE(p, "audit.jsonl");
+
+	do_something(p, "one");
+	SAYS(0, "are what was written", "audit", "verify", "--keep", kept);
+	SAYS(0, "", "audit", "export", "--output", file);
+	assert_int_equal(unlink(key), 0);
+	plane_restart(p, SIGKILL);
+	do_something(p, "two");
+	SAYS(1, "is signed by another key than the last one", "audit", "verify");
+	SAYS(1, "is signed by another key than those that were kept", "audit", "verify", "--keep", kept);
+	SAYS(0, "", "audit", "export", "--output", file);
+	SAYS(1, "is signed by another key than the last one", "audit", "verify", "--export", file);
+}
+
 static void auditors_read_it_by_what_they_look_for_and_others_do_not(void **state)
 {
 	PLACE(p);
@@ -397,6 +415,7 @@ int main(void)
 		T(a_log_that_was_written_anew_is_found_by_what_was_kept),
 		T(a_checkpoint_says_what_was_signed_and_nothing_else),
 		S(people_check_keep_and_export_it_and_go_on_where_they_were),
+		S(checkpoints_of_another_key_are_refused),
 		S(an_export_ends_with_a_checkpoint_though_its_rows_came_in_an_earlier_run),
 		S(what_was_done_to_the_table_is_told_to_whoever_checks),
 		S(a_server_that_lost_rows_says_so_when_it_starts),
