@@ -131,11 +131,11 @@ static int take_repository(struct taking *t, struct err *e)
 		return e->code;
 	t->from = metadata;
 	t->beneath = "repository/metadata";
-	if (file_walk(metadata, visit, t, e) < 0)
+	if (file_walk_live(metadata, visit, t, e) < 0)
 		return e->code;
 	t->from = targets;
 	t->beneath = "repository/targets";
-	return file_walk(targets, visit, t, e);
+	return file_walk_live(targets, visit, t, e);
 }
 
 static int visit_data(const char *rel, bool is_dir, void *arg, struct err *e)
@@ -150,12 +150,20 @@ static int visit_data(const char *rel, bool is_dir, void *arg, struct err *e)
 		return err_memory(e);
 	if (!real)
 		return errno == ENOENT ? 0 : err_errno(e, "%s", from);
-	if (is_dir || unfinished(rel) || one_of(left_out, ARRAY_LEN(left_out), rel) || is_beneath(t->apart, ARRAY_LEN(t->apart), real) ||
-	    (secret && !t->list.secrets))
+	/* where the server itself makes and removes files, and where keys may be links: not even looked at */
+	if (one_of(left_out, ARRAY_LEN(left_out), rel) || is_beneath(t->apart, ARRAY_LEN(t->apart), real))
+		return FILE_WALK_PAST;
+	if (is_dir || unfinished(rel) || (secret && !t->list.secrets))
 		return 0;
 	if (asprintf(&to, "%s/%s", secret ? "secrets" : "data", rel) < 0)
 		return err_memory(e);
 	return add_if_there(t, from, to, 0600, e);
+}
+
+static int take_data(struct taking *t, struct err *e)
+{
+	t->from = t->config->data;
+	return file_walk_live(t->from, visit_data, t, e);
 }
 
 static int put_key(void *arg, const struct seckey_seen *seen, struct err *e)
@@ -227,12 +235,13 @@ static int take_store(struct taking *t, struct err *e)
 
 static int take_all(struct taking *t, struct err *e)
 {
-	/* The store first: what it knows of was published before. */
-	if (take_store(t, e) < 0 || take_repository(t, e) < 0 || take_keys(t, e) < 0)
+	/*
+	 * The server goes on meanwhile. Files of the data directory speak of what
+	 * was in the store before them (the last checkpoint of its audit log), and
+	 * what the store knows of was published before it: hence this order.
+	 */
+	if (take_data(t, e) < 0 || take_store(t, e) < 0 || take_repository(t, e) < 0 || take_keys(t, e) < 0)
 		return e->code;
-	t->from = t->config->data;
-	if (file_walk(t->config->data, visit_data, t, e) < 0)
-		return err_wrap(e, "%s", t->config->data);
 	if (backup_sync(t->dir, e) < 0)
 		return e->code;
 	return backup_list_write(&t->list, t->dir, e);

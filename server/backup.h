@@ -7,7 +7,7 @@
  *   DIR/repository/     what is published, copied after the store, so that nothing
  *                       the store knows of is missing
  *   DIR/keys.json       the signing keys' public halves: which must be at hand again
- *   DIR/data/           the rest of the data directory
+ *   DIR/data/           the rest of the data directory, copied before the store
  *   DIR/secrets/        only when asked for: the key of the device tokens, of TLS, the
  *                       operator's token
  *

@@ -106,11 +106,11 @@ static inline void office_close(struct office *o)
 			skip_named("ringhold or ringholdd is not built"); \
 	} while (0)
 
-/* A command line as it is; its exit status. */
-static inline int run_tool(struct office *o, const char *const *argv)
+/* A command line as it is; its exit status, what it said in o->said. */
+static inline int run_program(struct office *o, const char *path, const char *const *argv)
 {
 	char *env[] = { (char *)"PATH=/usr/bin:/bin", NULL };
-	struct proc_run run = { .path = o->tool, .argv = (char *const *)argv, .env = env, .stdin_fd = -1, .timeout_ms = LIMIT_MS,
+	struct proc_run run = { .path = path, .argv = (char *const *)argv, .env = env, .stdin_fd = -1, .timeout_ms = LIMIT_MS,
 				.output_max = 1 << 20 };
 	struct proc_result r;
 	struct err e;
@@ -122,6 +122,11 @@ static inline int run_tool(struct office *o, const char *const *argv)
 	status = r.exit_status;
 	proc_result_release(&r);
 	return status;
+}
+
+static inline int run_tool(struct office *o, const char *const *argv)
+{
+	return run_program(o, o->tool, argv);
 }
 
 /* `ringhold` with these words, the server's home and, unless "", the key of a role. Its exit status. */
@@ -144,6 +149,23 @@ static inline int tool(struct office *o, const char *role, const char *const *wo
 }
 
 #define TOOL(o, role, ...) tool(o, role, (const char *const[]){ __VA_ARGS__, NULL })
+
+/* `ringholdd WORDS... --config INI`; its exit status. */
+static inline int daemon_tool(struct office *o, const char *const *words)
+{
+	AUTO_FREE char *ini = fixture_path(o->f, "ringholdd.ini");
+	const char *argv[16] = { "ringholdd" };
+	size_t n = 1;
+
+	for (; *words; words++)
+		argv[n++] = *words;
+	argv[n++] = "--config";
+	argv[n++] = ini;
+	return run_program(o, o->server, argv);
+}
+
+#define DAEMON(o, ...) daemon_tool(o, (const char *const[]){ __VA_ARGS__, NULL })
+#define VERIFY_BACKUP(o, dir) run_program(o, (o)->server, (const char *const[]){ "ringholdd", "backup-verify", dir, NULL })
 
 static inline void expect_said(const struct office *o, const char *words)
 {

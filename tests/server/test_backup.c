@@ -27,30 +27,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* `ringholdd WORDS... --config INI`; its exit status, what it said in o->said. */
-static int daemon_tool(struct office *o, const char *const *words)
-{
-	AUTO_FREE char *ini = fixture_path(o->f, "ringholdd.ini");
-	const char *argv[16] = { "ringholdd" };
-	struct proc_run run = { .path = o->server, .argv = (char *const *)argv, .stdin_fd = -1, .timeout_ms = LIMIT_MS, .output_max = 1 << 20 };
-	struct proc_result r;
-	size_t n = 1;
-	int status;
-
-	for (; *words; words++)
-		argv[n++] = *words;
-	argv[n++] = "--config";
-	argv[n++] = ini;
-	assert_ok(proc_run(&run, &r, &e));
-	free(o->said);
-	o->said = strdup(r.output->data ? r.output->data : "");
-	status = r.exit_status;
-	proc_result_release(&r);
-	return status;
-}
-
-#define DAEMON(o, ...) daemon_tool(o, (const char *const[]){ __VA_ARGS__, NULL })
-
 static void expect_status(const struct office *o, int got, int want)
 {
 	if (got != want)
@@ -255,16 +231,22 @@ static void a_backup_that_is_not_what_it_was_is_refused_and_named(void **state)
 	store = fixture_path(o->f, "backup/store.db");
 	list = fixture_path(o->f, "backup/backup.json");
 	expect_status(o, DAEMON(o, "backup", dir), 0);
+	expect_status(o, VERIFY_BACKUP(o, dir), 0);
+	expect_said(o, "whole");
 	end(o);
 	lose_everything_but(o, "");
 	assert_ok(file_read(&bytes, store, 1 << 24, &e));
 	bytes->data[bytes->len / 2] ^= 1;
 	assert_ok(file_replace(store, bytes->data, bytes->len, 0600, &e));
+	expect_status(o, VERIFY_BACKUP(o, dir), 1);
+	expect_said(o, "store.db: not the");
 	expect_status(o, DAEMON(o, "restore", dir), 1);
 	expect_said(o, "store.db: not the");
 	bytes->data[bytes->len / 2] ^= 1;
 	assert_ok(file_replace(store, bytes->data, bytes->len, 0600, &e));
 	move(o, "backup/backup.json", "list");
+	expect_status(o, VERIFY_BACKUP(o, dir), 1);
+	expect_said(o, "no whole backup");
 	expect_status(o, DAEMON(o, "restore", dir), 1);
 	expect_said(o, "no whole backup");
 	move(o, "list", "backup/backup.json");
@@ -283,6 +265,20 @@ static void a_link_beneath_the_data_is_refused_by_its_name(void **state)
 	assert_int_equal(symlink("/etc", link), 0);
 	expect_status(o, DAEMON(o, "backup", dir), 1);
 	expect_said(o, "elsewhere: a symbolic link");
+	assert_int_equal(unlink(link), 0);
+}
+
+/* Bundles are unpacked there, and gone a moment later. */
+static void what_the_server_tries_out_is_not_even_looked_at(void **state)
+{
+	struct office *o = *state;
+	AUTO_FREE char *dir = NULL, *link = NULL;
+
+	NEED(o);
+	dir = fixture_path(o->f, "backup");
+	link = fixture_path(o->f, "data/trials/link");
+	assert_int_equal(symlink("/etc", link), 0);
+	expect_status(o, DAEMON(o, "backup", dir), 0);
 	assert_int_equal(unlink(link), 0);
 }
 
@@ -419,6 +415,35 @@ static void what_a_device_enrolled_before_meets_depends_on_the_secrets(void **st
 	fetch_free(p.http);
 }
 
+/* No backup has the key of its checkpoints: those of the first server stay good, and a new one signs the next. */
+static void the_audit_log_goes_on_after_a_restore_under_another_key(void **state)
+{
+	struct office *o = *state;
+	char hex[DIGEST_HEX_LEN + 1];
+	AUTO_FREE char *dir = NULL, *kept = NULL, *fresh = NULL, *file = NULL;
+
+	NEED(o);
+	dir = fixture_path(o->f, "backup");
+	kept = fixture_path(o->f, "kept.json");
+	fresh = fixture_path(o->f, "fresh.json");
+	file = fixture_path(o->f, "audit.jsonl");
+	publish(o, 1, "one", hex);
+	expect_status(o, TOOL(o, "", "audit", "verify", "--keep", kept), 0);
+	expect_status(o, TOOL(o, "", "audit", "export", "--output", file), 0);
+	expect_status(o, DAEMON(o, "backup", dir), 0);
+	end(o);
+	lose_everything_but(o, "");
+	expect_status(o, DAEMON(o, "restore", dir), 0);
+	office_start(o);
+	for (int i = 0; i < 2; i++)
+		expect_status(o, TOOL(o, "", "audit", "verify", "--keep", fresh), 0);
+	expect_status(o, TOOL(o, "", "audit", "export", "--output", file), 0);
+	expect_status(o, TOOL(o, "", "audit", "verify", "--export", file, "--checkpoint", fresh), 0);
+	expect_status(o, TOOL(o, "", "audit", "verify", "--keep", kept), 1);
+	expect_said(o, "another key than those that were kept");
+	expect_said(o, "keep a new checkpoint");
+}
+
 static void an_older_store_is_brought_up_by_name_and_serves(void **state)
 {
 	struct office *o = *state;
@@ -522,9 +547,11 @@ int main(void)
 		TEST(a_repository_with_another_root_is_refused),
 		TEST(a_backup_that_is_not_what_it_was_is_refused_and_named),
 		TEST(a_link_beneath_the_data_is_refused_by_its_name),
+		TEST(what_the_server_tries_out_is_not_even_looked_at),
 		TEST(a_store_of_a_newer_program_is_left_alone),
 		TEST(it_names_each_signing_key_by_its_id_and_none_twice),
 		TEST(what_a_device_enrolled_before_meets_depends_on_the_secrets),
+		TEST(the_audit_log_goes_on_after_a_restore_under_another_key),
 		TEST(an_older_store_is_brought_up_by_name_and_serves),
 		TEST(a_restore_that_is_killed_anywhere_is_repeated),
 		cmocka_unit_test(the_list_of_a_backup_is_as_its_schema_says),
