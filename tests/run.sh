@@ -175,7 +175,7 @@ faults() {
   # shellcheck disable=SC2086 # names of ours hold no blanks
   programs $from_debug
   at_once=""
-  for program in $from_debug; do grep -h '^\(kills\|seed\|idle connections\)' "$out/$(echo "$program" | tr / _)"; done
+  for program in $from_debug; do grep -h '^\(kills\|seed\|backup\|idle connections\)' "$out/$(echo "$program" | tr / _)"; done
   unset RINGHOLD_KILLS
 }
 

@@ -230,11 +230,16 @@ static void put_news(struct crowd *c, struct crowd_device *d, size_t visit, stru
 
 static void put_checkin(struct crowd *c, struct crowd_device *d, const char *events, bool want, struct buf *out)
 {
+	uint64_t seq;
+
+	pthread_mutex_lock(&c->lock);
+	seq = ++d->seq;
+	pthread_mutex_unlock(&c->lock);
 	buf_addf(out,
 		 "{\"format\":1,\"epoch\":\"%016" PRIx64 "\",\"seq\":%" PRIu64 ",\"sent\":1,\"boot_id\":\"b\",\"facts\":{\"os\":\"debian-12\"},"
 		 "\"channels\":[{\"channel\":\"%s\",\"ring\":\"" CROWD_RING "\",\"phase\":\"IDLE\",\"rung\":\"current\",\"running\":null,\"drop\":null,"
 		 "\"high_water\":0,\"held\":null}],\"events\":[%s],\"want\":[",
-		 d->epoch, ++d->seq, c->channel, events);
+		 d->epoch, seq, c->channel, events);
 	if (want)
 		buf_addf(out, "{\"channel\":\"%s\",\"digest\":\"%s\",\"attempt\":1}", c->channel, c->digest);
 	buf_adds(out, "]}");
@@ -460,6 +465,38 @@ void crowd_end(struct crowd *c)
 	pthread_mutex_unlock(&c->lock);
 	for (size_t i = 0; i < CROWD_CLIENTS; i++)
 		pthread_join(c->threads[i], NULL);
+}
+
+void crowd_look(struct crowd *out, struct crowd *c)
+{
+	pthread_mutex_lock(&c->lock);
+	*out = *c;
+	out->devices = calloc(c->device_count + 1, sizeof *out->devices);
+	out->decisions = calloc(c->decision_count + 1, sizeof *out->decisions);
+	if (!out->devices || !out->decisions)
+		abort();
+	memcpy(out->devices, c->devices, c->device_count * sizeof *out->devices);
+	memcpy(out->decisions, c->decisions, c->decision_count * sizeof *out->decisions);
+	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_init(&out->lock, NULL);
+	pthread_cond_init(&out->news, NULL);
+}
+
+void crowd_between(const struct crowd *before, struct crowd *after)
+{
+	for (size_t i = 0; i < after->device_count; i++) {
+		struct crowd_device *d = &after->devices[i];
+		const struct crowd_device none = { .later = true }, *was = i < before->device_count ? &before->devices[i] : &none;
+
+		d->events_acked = was->events_acked;
+		d->offered = was->offered;
+		d->kept = was->kept;
+		d->later = was->later;
+	}
+	for (size_t i = 0; i < after->decision_count; i++)
+		after->decisions[i].acked = i < before->decision_count && before->decisions[i].acked;
+	/* each client may be about to hear the name of a device */
+	after->enrolments_lost += CROWD_CLIENTS;
 }
 
 void crowd_free(struct crowd *c)

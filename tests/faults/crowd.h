@@ -29,6 +29,7 @@ struct crowd_device {
 	uint64_t events_sent, events_acked;     /* n of the last */
 	bool asked, offered;                    /* a permit: wanted; answered with go */
 	enum crowd_fate told, kept;             /* the outcome: reported; acknowledged */
+	bool later;                             /* crowd_between(): its enrolment was acknowledged after the first look */
 };
 
 /* What the operator orders, in turn. */
@@ -92,6 +93,14 @@ bool crowd_wait(struct crowd *c, const uint64_t *counter, uint64_t more);
 /* Every client ends what it is about, until it was acknowledged, and leaves. */
 void crowd_end(struct crowd *c);
 void crowd_free(struct crowd *c);
+
+/* What everybody was told up to now, apart from the crowd, which works on; crowd_free() it. */
+void crowd_look(struct crowd *out, struct crowd *c);
+/*
+ * For what holds the state of one moment between two looks: `after` becomes a
+ * crowd to which only that was acknowledged that `before` was.
+ */
+void crowd_between(const struct crowd *before, struct crowd *after);
 
 /* Something is wrong: every client leaves. Only the first such sentence counts. */
 void crowd_trouble(struct crowd *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -71,15 +71,18 @@ static inline void preload_end(void)
 #define PRELOADS true
 #endif
 
+/* Of a server's configuration: nobody of a crowd comes too often. */
+#define DRILL_RATES                                                                                                      \
+	"device-rate = 1000000\ndevice-burst = 1000000\ntoken-rate = 1000000\ntoken-burst = 1000000\naddress-rate = 1000000\n" \
+	"address-burst = 1000000\n"
+
 /* more: further lines of the server's configuration. */
 static inline int drill_open(void **state, const char *more)
 {
 	struct drill *d = calloc(1, sizeof *d);
 	char ini[600];
 
-	snprintf(ini, sizeof ini,
-		 "device-rate = 1000000\ndevice-burst = 1000000\ntoken-rate = 1000000\ntoken-burst = 1000000\naddress-rate = 1000000\n"
-		 "address-burst = 1000000\n%s", more);
+	snprintf(ini, sizeof ini, DRILL_RATES "%s", more);
 	d->p = plane_open(ini);
 	*state = d;
 	if (!d->p->o->pid)

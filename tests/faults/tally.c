@@ -134,7 +134,7 @@ static int check_device(struct book *b, const struct crowd_device *d, struct err
 {
 	const struct kept *k = kept_of(b, d);
 
-	if (!k->there)
+	if (!k->there && (!d->later || k->events > 0 || k->offered))
 		return WRONG(e, "device %s was enrolled, and is not there", d->id);
 	if (k->events < d->events_acked || k->events > d->events_sent || (b->quiet && k->events != d->events_acked))
 		return WRONG(e, "device %s: %" PRIu64 " events kept, %" PRIu64 " acknowledged, %" PRIu64 " sent", d->id, k->events,
