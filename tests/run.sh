@@ -64,7 +64,7 @@ drills="agent/test_agent_offline agent/test_agent_probation agent/test_agent_cei
   server/test_audit server/test_client_cert server/test_device_agent server/test_devices
   server/test_gates server/test_gates_silence server/test_gates_strata server/test_life server/test_oidc server/test_openapi server/test_openapi_fleet server/test_openapi_content server/test_openapi_rollouts server/test_ringholdd server/test_raw server/test_several_keys
   server/test_tokens server/test_limits server/test_repeated server/test_backup server/test_observe server/test_dashboards server/test_ready server/test_webhooks server/test_webhook_tls server/test_hooks server/test_verbs server/test_verbs_done signing/test_attacks signing/test_repo
-  signing/test_repo_life signing/test_seckey agent/test_transfer agent/test_install agent/test_install_authorities"
+  signing/test_repo_life signing/test_seckey agent/test_transfer agent/test_transfer_delta agent/test_orders_at_boot agent/test_install agent/test_install_authorities"
 
 is_drill() {
   for drill in $drills; do [ "tests/$drill.c" = "$1" ] && return 0; done
