@@ -34,6 +34,24 @@ void round_stop(struct round *r)
 	r->open = false;
 }
 
+static bool has_died(struct spawned *c, const char *name)
+{
+	char how[80];
+
+	if (!spawn_ended(c, how, sizeof how))
+		return false;
+	log_warn("%s process: %s", name, how);
+	return true;
+}
+
+/* They live and end together: a judge goes on asking the fetch process it was born with, dead or not. */
+static bool one_has_died(struct round *r)
+{
+	bool judge = has_died(&r->judge, "judge"), fetch = has_died(&r->fetch, "fetch");
+
+	return judge || fetch;
+}
+
 /* The judge alone talks to this fetch process; our end of it is closed. */
 static int start_processes(struct round *r, struct err *e)
 {
@@ -44,8 +62,9 @@ static int start_processes(struct round *r, struct err *e)
 
 	/* A judge sees the files that were there when it started, and no others; a certificate is renewed. */
 	introduce_look(&identity, r->host->s);
-	if (r->judge.pid && (memcmp(&r->contract_file, &r->host->contract_file, sizeof r->contract_file) != 0 ||
-			     memcmp(&r->identity, &identity, sizeof identity) != 0))
+	if (one_has_died(r) ||
+	    (r->judge.pid && (memcmp(&r->contract_file, &r->host->contract_file, sizeof r->contract_file) != 0 ||
+			      memcmp(&r->identity, &identity, sizeof identity) != 0)))
 		round_stop(r);
 	if (r->judge.pid)
 		return 0;

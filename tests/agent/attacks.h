@@ -14,6 +14,7 @@ struct plot {
 	char forged[512];                       /* a repository under another key */
 	pid_t agent;
 	unsigned started, attacks, answered;
+	unsigned deadly;                        /* bits: which of the attacks that may end it were tried */
 	char succeeded[1024];                   /* names of attacks; "" as it should be */
 };
 
@@ -45,6 +46,7 @@ static bool makes_a_slot(const char *root) { return opens(root, HOME_CHANNELS "/
 static bool writes_the_boot_record(const char *root) { return opens(root, HOME_CHANNELS "/edr/boot", O_WRONLY); }
 static bool reads_the_token(const char *root) { return opens(root, HOME_STATE "/device.json", O_RDONLY); }
 static bool reads_the_vouching_key(const char *root) { return opens(root, HOME_ETC "/vouch.key", O_RDONLY); }
+static bool reads_the_clients_key(const char *root) { return opens(root, HOME_ETC "/client.key", O_RDONLY); }
 static bool reads_the_journal(const char *root) { return opens(root, HOME_STATE "/agent.db", O_RDONLY); }
 static bool writes_the_journal(const char *root) { return opens(root, HOME_STATE "/agent.db", O_RDWR); }
 static bool writes_the_root_of_trust(const char *root) { return opens(root, HOME_ETC "/trust/content.root.json", O_WRONLY); }
@@ -80,38 +82,51 @@ static bool traces_the_supervisor(const char *root)
 	return ptrace(PTRACE_ATTACH, plot->agent, NULL, NULL) == 0;
 }
 
+/* The filter may end a process for the mere attempt at one of the last DEADLY. */
 static const struct {
 	const char *name;
 	bool (*works)(const char *root);
-	bool ends;              /* the filter may end the process for the mere attempt */
 } attacks[] = {
-	{ "change a file that runs", changes_a_file_that_runs, false },
-	{ "add a file to what runs", adds_a_file_to_what_runs, false },
-	{ "make a slot", makes_a_slot, false },
-	{ "write the boot record", writes_the_boot_record, false },
-	{ "read the device's token", reads_the_token, false },
-	{ "read the vouching key", reads_the_vouching_key, false },
-	{ "read the journal", reads_the_journal, false },
-	{ "write the journal", writes_the_journal, false },
-	{ "write the root of trust", writes_the_root_of_trust, false },
-	{ "write metadata", writes_the_metadata, false },
-	{ "write the configuration", writes_the_configuration, false },
-	{ "turn the link", turns_the_link, false },
-	{ "read the supervisor's memory", reads_the_supervisors_memory, false },
-	{ "signal the supervisor", signals_the_supervisor, true },
-	{ "trace the supervisor", traces_the_supervisor, true },
+	{ "change a file that runs", changes_a_file_that_runs },
+	{ "add a file to what runs", adds_a_file_to_what_runs },
+	{ "make a slot", makes_a_slot },
+	{ "write the boot record", writes_the_boot_record },
+	{ "read the device's token", reads_the_token },
+	{ "read the vouching key", reads_the_vouching_key },
+	{ "read the key of the client certificate", reads_the_clients_key },
+	{ "read the journal", reads_the_journal },
+	{ "write the journal", writes_the_journal },
+	{ "write the root of trust", writes_the_root_of_trust },
+	{ "write metadata", writes_the_metadata },
+	{ "write the configuration", writes_the_configuration },
+	{ "turn the link", turns_the_link },
+	{ "read the supervisor's memory", reads_the_supervisors_memory },
+	{ "signal the supervisor", signals_the_supervisor },
+	{ "trace the supervisor", traces_the_supervisor },
 };
 
+#define DEADLY 2                /* they come last */
+#define DEADLY_ALL 3u
+
+static void attack_by(size_t i, const char *root)
+{
+	size_t at = strlen(plot->succeeded);
+
+	plot->attacks++;
+	if (attacks[i].works(root))
+		snprintf(plot->succeeded + at, sizeof plot->succeeded - at, "%s; ", attacks[i].name);
+}
+
+/* Who dies of the first deadly one begins with the other when it is started again. */
 static void attack(const char *root, bool deadly)
 {
-	for (size_t i = 0; i < ARRAY_LEN(attacks); i++) {
-		size_t at = strlen(plot->succeeded);
+	for (size_t i = 0; i < ARRAY_LEN(attacks) - DEADLY; i++)
+		attack_by(i, root);
+	for (unsigned n = 0; deadly && n < DEADLY; n++) {
+		unsigned which = (plot->started + n) % DEADLY;
 
-		if (attacks[i].ends && !deadly)
-			continue;
-		plot->attacks++;
-		if (attacks[i].works(root))
-			snprintf(plot->succeeded + at, sizeof plot->succeeded - at, "%s; ", attacks[i].name);
+		plot->deadly |= 1u << which;
+		attack_by(ARRAY_LEN(attacks) - DEADLY + which, root);
 	}
 }
 

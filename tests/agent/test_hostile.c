@@ -248,6 +248,7 @@ static void besiege(struct siege *g, struct endpoint *p, const char *role, const
 	endpoint_sensor_start(p);
 	endpoint_write(p, HOME_STATE "/device.json", SECRET, 0600);
 	endpoint_write(p, HOME_ETC "/vouch.key", "secret", 0600);
+	endpoint_write(p, HOME_ETC "/client.key", "secret", 0600);
 	digest_hex(plot->digest, &g->runs.digest);
 	g->other = endpoint_bundle(p, GOOD, 112, NULL);
 	assert_ok(repo_target_file(p->published, g->other.path, &other, &e));
@@ -281,12 +282,11 @@ static bool lied(const struct seen *s, const void *arg)
 	return plot->answered >= *(const unsigned *)arg;
 }
 
-/* The attempts for which the filter ends a process come last. */
-static bool attacked(const struct seen *s, const void *arg)
+static bool tried_all(const struct seen *s, const void *arg)
 {
 	(void)s;
 	(void)arg;
-	return plot->attacks >= ARRAY_LEN(attacks) - 1;
+	return plot->deadly == DEADLY_ALL;
 }
 
 static bool quarantined(const struct seen *s, const void *arg)
@@ -434,16 +434,39 @@ static void a_hostile_unpack_that_says_nothing_delays_and_the_agent_still_obeys(
 	freed(&g);
 }
 
+static void goes_for_the_supervisor(struct siege *g, struct endpoint *p, const char *role)
+{
+	besiege(g, p, role, "die");
+	endpoint_until(p, "it signalled and traced", tried_all, NULL, 5000);
+	holds(g, &g->runs);
+	assert_int_equal(plot->answered, 0);
+}
+
 static void a_hostile_unpack_that_goes_for_the_supervisor_is_ended(void **state)
 {
 	struct siege g;
 
 	NEED_AGENT((struct endpoint *)*state);
-	besiege(&g, *state, "unpack", "die");
-	endpoint_until(*state, "it tried", attacked, NULL, 1000);
-	holds(&g, &g.runs);
-	assert_int_equal(plot->answered, 0);
+	goes_for_the_supervisor(&g, *state, "unpack");
 	freed(&g);
+}
+
+static void a_hostile_fetch_that_goes_for_the_supervisor_is_ended(void **state)
+{
+	struct siege g;
+
+	NEED_AGENT((struct endpoint *)*state);
+	goes_for_the_supervisor(&g, *state, "fetch");
+	freed(&g);
+}
+
+/* It may signal, its own children; so both are tried at once, and the end is a crash for which the content is blamed. */
+static void a_hostile_canary_that_goes_for_the_supervisor_is_ended(void **state)
+{
+	struct siege g;
+
+	NEED_AGENT((struct endpoint *)*state);
+	goes_for_the_supervisor(&g, *state, "canary");
 }
 
 /* ---- check and canary ---- */
@@ -574,6 +597,8 @@ int main(int argc, char **argv)
 		T(a_hostile_unpack_cannot_give_verdicts),
 		T(a_hostile_unpack_that_says_nothing_delays_and_the_agent_still_obeys),
 		T(a_hostile_unpack_that_goes_for_the_supervisor_is_ended),
+		T(a_hostile_fetch_that_goes_for_the_supervisor_is_ended),
+		T(a_hostile_canary_that_goes_for_the_supervisor_is_ended),
 		T(a_hostile_check_cannot_give_verdicts),
 		T(a_hostile_canary_cannot_give_verdicts),
 		T(a_hostile_canary_can_refuse),
