@@ -48,6 +48,16 @@ static void a_check_command_judges_what_no_loader_can(void **state)
 	expect_result(&r, CANARY_REFUSED, "load", "exit status 4");
 }
 
+/* In the kernel's words; the wall time is 10 s. */
+static void a_check_command_is_held_to_a_processor_time_of_its_own(void **state)
+{
+	struct canary_result r;
+
+	(void)state;
+	run_command("#!/bin/sh\nset -- $(grep '^Max cpu time' /proc/self/limits)\necho \"cpu $4, at most $5\" >&2; exit 3\n", 10000, &r);
+	expect_result(&r, CANARY_REFUSED, "load", "exit status 3: cpu 12, at most 12");
+}
+
 /* Processes whose command line names the directory of the last command. */
 static int survivors(void)
 {
@@ -172,6 +182,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_check_command_judges_what_no_loader_can),
+		cmocka_unit_test(a_check_command_is_held_to_a_processor_time_of_its_own),
 		cmocka_unit_test(nothing_a_check_command_started_outlives_the_try),
 		cmocka_unit_test(a_check_command_starts_only_so_many_processes),
 		cmocka_unit_test(a_check_command_reads_programs_and_no_secrets),
