@@ -65,7 +65,7 @@ static const char *user_of(const struct settings *s, enum confine_role role)
 	}
 }
 
-int confine_identity(struct confine_identity *out, const struct settings *s, enum confine_role role, struct err *e)
+static int identity_of(struct confine_identity *out, const struct settings *s, enum confine_role role, struct err *e)
 {
 	const char *user = user_of(s, role);
 	struct passwd *pw;
@@ -83,6 +83,27 @@ int confine_identity(struct confine_identity *out, const struct settings *s, enu
 		return err_set(e, ERR_USAGE, "user %s: no such user", user);
 	else if (role == CONFINE_CANARY)
 		*out = (struct confine_identity){ .uid = NOBODY, .gid = NOBODY, .shared = true };
+	return 0;
+}
+
+/* Unpack and check are one to each other: the same slots, one after the other, and neither is ever there for long. */
+static bool is_anothers(const struct settings *s, enum confine_role role, uid_t uid)
+{
+	struct confine_identity other;
+	struct err ignored;
+
+	for (int i = 0; i < CONFINE_ROLES; i++)
+		if (user_of(s, (enum confine_role)i) != user_of(s, role) && identity_of(&other, s, (enum confine_role)i, &ignored) == 0 &&
+		    other.uid == uid)
+			return true;
+	return false;
+}
+
+int confine_identity(struct confine_identity *out, const struct settings *s, enum confine_role role, struct err *e)
+{
+	if (identity_of(out, s, role, e) < 0)
+		return e->code;
+	out->shared |= out->uid && is_anothers(s, role, out->uid);
 	return 0;
 }
 
@@ -129,7 +150,7 @@ static int steps(const struct settings *s, enum confine_role role, const struct 
 	*got |= sandbox_empty_bounding_set() ? CONFINE_BOUNDING : 0;
 	if (sandbox_become(roles[role].name, who.uid, who.gid, e) < 0)
 		return e->code;
-	*got |= geteuid() && !who.shared ? CONFINE_USER : 0;
+	*got |= who.uid && geteuid() == who.uid && !who.shared ? CONFINE_USER : 0;
 	*got |= sandbox_drop_capabilities() ? CONFINE_NO_CAPS : 0;
 	*got |= sealed();
 	*got |= !paths->full && sandbox_landlock(paths->of, paths->count, role == CONFINE_FETCH) ? CONFINE_LANDLOCK : 0;
@@ -158,9 +179,11 @@ int confine(const struct settings *s, enum confine_role role, unsigned *in_force
 	return err_set(e, ERR_UNSUPPORTED, "%s: strict-sandbox is on, and not in force: %s", roles[role].name, missing);
 }
 
+/* What it starts for the operator may be a sensor, and inherits these: no limit that a sensor could need more of. */
 unsigned confine_supervisor(void)
 {
-	unsigned got = 0;
+	bool limited = sandbox_limit(RLIMIT_CORE, 0) && sandbox_limit(RLIMIT_MSGQUEUE, 0);
+	unsigned got = limited ? CONFINE_RLIMITS : 0;
 
 	got |= prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? CONFINE_UNDUMPABLE : 0;
 	got |= prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? CONFINE_NO_NEW_PRIVS : 0;

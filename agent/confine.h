@@ -24,7 +24,7 @@ enum confine_role { CONFINE_FETCH, CONFINE_JUDGE, CONFINE_UNPACK, CONFINE_CHECK,
 enum {
 	CONFINE_NO_NEW_PRIVS = 1 << 0,
 	CONFINE_RLIMITS = 1 << 1,
-	CONFINE_USER = 1 << 2,          /* neither root nor shared */
+	CONFINE_USER = 1 << 2,          /* neither root nor another role's */
 	CONFINE_UNDUMPABLE = 1 << 3,
 	CONFINE_PARENT = 1 << 4,        /* dies with the supervisor */
 	CONFINE_NO_CAPS = 1 << 5,
@@ -33,8 +33,11 @@ enum {
 	CONFINE_SECCOMP = 1 << 8,
 };
 #define CONFINE_ALL 0x1ff
-/* The supervisor stays root and starts the operator's commands, which inherit whatever it gives up. */
-#define CONFINE_SUPERVISOR (CONFINE_NO_NEW_PRIVS | CONFINE_UNDUMPABLE | CONFINE_SECCOMP)
+/*
+ * The supervisor stays root and starts the operator's commands, which inherit whatever it gives up:
+ * docs/decisions/0030-walls-of-the-agents-processes.md says why it is not more.
+ */
+#define CONFINE_SUPERVISOR (CONFINE_NO_NEW_PRIVS | CONFINE_RLIMITS | CONFINE_UNDUMPABLE | CONFINE_SECCOMP)
 
 const char *confine_role_name(enum confine_role role);          /* "fetch"; never NULL */
 int confine_role_parse(const char *name);                       /* -1: none */
@@ -48,7 +51,7 @@ int confine_role_parse(const char *name);                       /* -1: none */
 struct confine_identity {
 	uid_t uid;
 	gid_t gid;
-	bool shared;            /* nobody's, for want of one of its own */
+	bool shared;            /* nobody's, for want of one of its own; or another role's too (unpack and check are one here) */
 };
 int confine_identity(struct confine_identity *out, const struct settings *s, enum confine_role role, struct err *e) MUST_CHECK;
 

@@ -44,7 +44,8 @@ static inline struct settings *confine_host_settings(const char *extra)
 	struct err e;
 
 	snprintf(path, sizeof path, "%s/etc/ringhold/agent.ini", host_root);
-	snprintf(text, sizeof text, "[agent]\n%s\n[channel edr]\nbenign = /etc/ringhold/benign.d\n", extra);
+	snprintf(text, sizeof text,
+		 "[agent]\nclient-certificate = /etc/ringhold/client.crt\nclient-key = /etc/ringhold/client.key\n%s\n[channel edr]\nbenign = /etc/ringhold/benign.d\n", extra);
 	assert_ok(file_replace(path, text, strlen(text), 0644, &e));
 	assert_ok(settings_load(&s, host_root, NULL, &e));
 	return s;
@@ -63,6 +64,7 @@ static inline int confine_host_make(void **state)
 	confine_host_put("/etc/ringhold/agent.ini", "{}", 0644);
 	confine_host_put("/etc/ringhold/contract.json", "{}", 0644);
 	confine_host_put("/etc/ringhold/vouch.key", "{}", 0644);
+	confine_host_put("/etc/ringhold/client.key", "{}", 0644);
 	confine_host_put("/etc/ringhold/trust/content.root.json", "{}", 0644);
 	confine_host_put("/etc/ringhold/benign.d/x.ndjson", "{}", 0644);
 	confine_host_put("/var/lib/ringhold/device.json", "{}", 0600);

@@ -481,10 +481,10 @@ static void committed_content_that_the_guard_left_is_a_late_failure(void **state
 
 /* ---- users of their own ---- */
 
-static int as_nobody(void **state)
+static int strict(void **state)
 {
 	return endpoint_setup_with(state, geteuid() ? ""
-					  : "fetch-user = nobody\njudge-user = nobody\nunpack-user = nobody\ncanary-user = nobody\n"
+					  : "fetch-user = 64001\njudge-user = 64002\nunpack-user = 64003\ncanary-user = nobody\n"
 					    "strict-sandbox = yes\n");
 }
 
@@ -522,7 +522,7 @@ int main(void)
 		HOST_TEST(a_trial_that_the_guard_left_is_reported_and_quarantined),
 		HOST_TEST(probation_that_wants_a_boot_ends_only_after_one),
 		HOST_TEST(committed_content_that_the_guard_left_is_a_late_failure),
-		cmocka_unit_test_setup_teardown(processes_without_root_do_the_same_work, as_nobody, endpoint_teardown),
+		cmocka_unit_test_setup_teardown(processes_without_root_do_the_same_work, strict, endpoint_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,6 +46,7 @@ static bool reads_the_contract(void) { return can_open("/etc/ringhold/contract.j
 static bool reads_a_root_of_trust(void) { return can_open("/etc/ringhold/trust/content.root.json", O_RDONLY); }
 static bool reads_the_corpora(void) { return can_open("/etc/ringhold/benign.d/x.ndjson", O_RDONLY); }
 static bool reads_the_vouch_key(void) { return can_open("/etc/ringhold/vouch.key", O_RDONLY); }
+static bool reads_the_client_key(void) { return can_open("/etc/ringhold/client.key", O_RDONLY); }
 static bool reads_the_configuration(void) { return can_open("/etc/ringhold/agent.ini", O_RDONLY); }
 static bool writes_metadata(void) { return can_open("/var/lib/ringhold/tuf/content/1.root.json", O_WRONLY | O_CREAT); }
 static bool is_traced(void) { return ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0; }
@@ -119,6 +120,7 @@ static const struct act {
 	{ "read a root of trust", reads_a_root_of_trust, J, 1 },
 	{ "read the benign corpora", reads_the_corpora, C, 1 },
 	{ "read the key that this host vouches with", reads_the_vouch_key, 0, 1 },
+	{ "read the key of its client certificate", reads_the_client_key, 0, 1 },       /* fetch is handed it: in memory, by the supervisor */
 	{ "read the configuration", reads_the_configuration, 0, 1 },     /* they lie beside the contract, which may be replaced while the judge lives */
 	{ "write metadata", writes_metadata, J, 1 },
 	{ "start a process", forks, C, 0 },

@@ -168,6 +168,31 @@ static void a_strict_agent_does_not_run_without(void **state)
 	free(out);
 }
 
+/* A role that was taken over could signal the other and read its memory, files and all. */
+static void nor_one_in_which_two_roles_are_one_user(void **state)
+{
+	static const char *const pairs[] = {
+		"fetch-user = 64001\njudge-user = 64001\nunpack-user = 64003\ncanary-user = 64004\n",
+		"fetch-user = 64001\njudge-user = 64002\nunpack-user = 64003\ncanary-user = 64003\n",
+		"fetch-user = nobody\njudge-user = 64002\nunpack-user = 64003\ncanary-user = 65534\n",
+	};
+	char *out, text[200];
+
+	(void)state;
+	NEED_AGENT();
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		snprintf(text, sizeof text, "%sstrict-sandbox = yes\n", pairs[i]);
+		settings_free(confine_host_settings(text));
+		assert_int_not_equal(run_agent(&out, "run", "--once", NULL, NULL), 0);
+		expect_said(out, "strict-sandbox is on, and not in force: own user");
+		free(out);
+		settings_free(confine_host_settings(pairs[i]));
+		(void)run_agent(&out, "doctor", NULL, NULL, NULL);
+		expect_said(out, "missing: own user");
+		free(out);
+	}
+}
+
 static void nor_does_a_strict_role_by_itself(void **state)
 {
 	struct settings *s;
@@ -200,6 +225,7 @@ int main(void)
 		cmocka_unit_test(doctor_says_it_to_programs_as_published),
 		cmocka_unit_test(doctor_says_what_the_kernel_lacks),
 		cmocka_unit_test(a_strict_agent_does_not_run_without),
+		cmocka_unit_test(nor_one_in_which_two_roles_are_one_user),
 		cmocka_unit_test(nor_does_a_strict_role_by_itself),
 	};
 
