@@ -1,74 +1,12 @@
-/* Keys in tokens of SoftHSM2; what a token may lie about is in test_pkcs11_lies.c. */
-#include <dlfcn.h>
+/* Keys in tokens of SoftHSM2, made, found and opened; what a token may lie about is in test_pkcs11_lies.c. */
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <pthread.h>
 
-#include "signing/driver.h"
 #include "signing/keyring.h"
 #include "signing/pkcs11_parts.h"
-#include "signing/repo.h"
-#include "tests/softhsm.h"
-
-#define NOW 1769860800
-#define TEXT "text"
-
-/* SoftHSM2 2.6.1 leaks the name of a curve whenever it uses an Ed25519 key; test_pkcs11_lies.c watches our own leaks. */
-int __lsan_is_turned_off(void);
-
-int __lsan_is_turned_off(void)
-{
-	return 1;
-}
-
-/* ---- tokens of SoftHSM2 ---- */
-
-static struct softhsm hsm;
-
-static int open_tokens(void **state)
-{
-	(void)state;
-	if (!softhsm_installed())
-		return 0;
-	softhsm_open(&hsm);
-	softhsm_token("house");
-	softhsm_token("other");
-	return 0;
-}
-
-static int close_tokens(void **state)
-{
-	(void)state;
-	if (hsm.dir[0])
-		softhsm_close(&hsm);
-	return 0;
-}
-
-#define NEED_TOKENS()                                    \
-	do {                                             \
-		if (!hsm.dir[0])                         \
-			skip_missing_program("softhsm2"); \
-	} while (0)
-
-static struct seckey *generate(const char *uri, enum pubkey_type type)
-{
-	struct seckey *k = NULL;
-	struct err e;
-
-	assert_ok(seckey_generate_token(&k, uri, type, NULL, NULL, &e));
-	return k;
-}
-
-static void must_sign(const struct seckey *k)
-{
-	AUTO(buf) struct buf *sig = buf_new(0);
-	struct err e;
-
-	assert_ok(seckey_sign(k, TEXT, 4, sig, &e));
-	assert_true(pubkey_verify(seckey_public(k), TEXT, 4, sig->data, sig->len));
-}
+#include "tests/signing/tokens.h"
 
 static int load(struct seckey **out, const char *uri, struct err *e)
 {
@@ -132,7 +70,6 @@ static void a_private_key_made_in_a_token_cannot_be_read_out(void **state)
 
 static void every_way_to_fail_has_its_own_sentence(void **state)
 {
-#define MODULE "module-path=" SOFTHSM_MODULE
 	static const struct { const char *uri, *says; int code; } bad[] = {
 		{ "pkcs11:token=house;object=fail-1?" MODULE "&pin-value=000000", "refused the PIN; it was tried once", ERR_AUTH },
 		{ "pkcs11:token=house;object=fail-1?" MODULE "&pin-value=1", "refused the PIN", ERR_AUTH },
@@ -226,24 +163,6 @@ static void the_pin_comes_from_a_guarded_file_or_from_a_person(void **state)
 	assert_refused(load(&none, uri, &e), ERR_REFUSED, "lets others read it");
 	assert_ok(file_replace(pin, "\n" SOFTHSM_PIN, strlen(SOFTHSM_PIN) + 1, 0600, &e));
 	assert_refused(load(&none, uri, &e), ERR_FORMAT, "first line is no PIN");
-}
-
-struct person {
-	const char *pin;        /* NULL: refuses */
-	int asked;
-	char where[200];
-};
-
-static int ask(void *arg, const char *where, char *secret, size_t cap, struct err *e)
-{
-	struct person *p = arg;
-
-	p->asked++;
-	snprintf(p->where, sizeof p->where, "%s", where);
-	if (!p->pin)
-		return err_set(e, ERR_AUTH, "nobody answered");
-	snprintf(secret, cap, "%s", p->pin);
-	return 0;
 }
 
 static void a_person_is_asked_once_for_a_token_however_many_keys_it_holds(void **state)
@@ -450,153 +369,6 @@ static void looking_needs_no_pin_and_names_each_key_so_that_it_opens(void **stat
 	assert_int_equal(none.count, 0);
 }
 
-/* ---- a token that goes away ---- */
-
-/* SoftHSM2 itself, past p11-kit: what pulls the rug. */
-static void end_all_sessions(const char *label)
-{
-	void *module = dlopen(SOFTHSM_MODULE, RTLD_NOW | RTLD_NOLOAD);
-	CK_RV (*get)(CK_FUNCTION_LIST **) = NULL;
-	CK_FUNCTION_LIST *f = NULL;
-	CK_SLOT_ID slots[16];
-	CK_ULONG n = ARRAY_LEN(slots);
-
-	assert_non_null(module);
-	*(void **)&get = dlsym(module, "C_GetFunctionList");
-	assert_int_equal(get(&f), CKR_OK);
-	assert_int_equal(f->C_GetSlotList(CK_TRUE, slots, &n), CKR_OK);
-	for (CK_ULONG i = 0; i < n; i++) {
-		CK_TOKEN_INFO info;
-
-		if (f->C_GetTokenInfo(slots[i], &info) == CKR_OK && strncmp((char *)info.label, label, strlen(label)) == 0)
-			assert_int_equal(f->C_CloseAllSessions(slots[i]), CKR_OK);
-	}
-	dlclose(module);
-}
-
-static void a_key_survives_its_tokens_session(void **state)
-{
-	struct person p = { .pin = SOFTHSM_PIN };
-	AUTO(seckey) struct seckey *k = NULL;
-	struct err e;
-
-	(void)state;
-	NEED_TOKENS();
-	seckey_free(generate("pkcs11:token=other;object=survivor" SOFTHSM_QUERY, PUBKEY_ECDSA));
-	assert_ok(seckey_load(&k, "pkcs11:token=other;object=survivor?" MODULE, ask, &p, &e));
-	for (int i = 0; i < 3; i++) {
-		end_all_sessions("other");
-		must_sign(k);
-	}
-	assert_int_equal(p.asked, 1);   /* the PIN that opened it once opens it again */
-}
-
-struct signer {
-	const struct seckey *k;
-	int good;
-};
-
-static void *sign_often(void *arg)
-{
-	struct signer *s = arg;
-
-	for (int i = 0; i < 25; i++) {
-		AUTO(buf) struct buf *sig = buf_new(0);
-		struct err e;
-
-		s->good += seckey_sign(s->k, TEXT, 4, sig, &e) == 0 && pubkey_verify(seckey_public(s->k), TEXT, 4, sig->data, sig->len);
-	}
-	return NULL;
-}
-
-static void threads_may_share_a_key_and_a_token(void **state)
-{
-	AUTO(seckey) struct seckey *one = NULL, *two = NULL;
-	struct signer s[4];
-	pthread_t t[4];
-
-	(void)state;
-	NEED_TOKENS();
-	one = generate("pkcs11:token=house;object=threads-1" SOFTHSM_QUERY, PUBKEY_ECDSA);
-	two = generate("pkcs11:token=house;object=threads-2" SOFTHSM_QUERY, PUBKEY_ED25519);
-	for (int i = 0; i < 4; i++) {
-		s[i] = (struct signer){ i % 2 ? one : two, 0 };
-		assert_int_equal(pthread_create(&t[i], NULL, sign_often, &s[i]), 0);
-	}
-	for (int i = 0; i < 4; i++) {
-		pthread_join(t[i], NULL);
-		assert_int_equal(s[i].good, 25);
-	}
-}
-
-/* ---- a repository whose every key lies in a token ---- */
-
-#define ROLES 5
-static const char *const roles[ROLES] = { "root", "targets", "snapshot", "timestamp", "content-edr" };
-
-static int get_file(void *arg, const char *name, size_t max, struct buf **out, struct err *e)
-{
-	AUTO_FREE char *path = file_join(arg, name);
-	int got = file_read(out, path, max, e);
-
-	return got == ERR_NOT_FOUND ? 1 : got;
-}
-
-static void publish(const char *dir, struct keyring *ring, const struct author_role *made)
-{
-	AUTO(repo) struct repo *r = NULL;
-	struct repo_plan plan = { .root = made[0], .targets = made[1], .snapshot = made[2], .timestamp = made[3], .roles = made + 4, .count = 1 };
-	struct err e;
-
-	assert_ok(repo_create(dir, &plan, ring, NOW, &e));
-	assert_ok(repo_open(&r, dir, &e));
-	assert_ok(repo_put_target(r, "content-edr", "bundles/edr/1.tar.gz", "bytes", 5, NULL, &e));
-	assert_ok(repo_publish(r, ring, NOW + 1, &e));
-}
-
-/* Our client, with the root alone, gets the target. */
-static void read_back(const char *dir)
-{
-	AUTO_FREE char *metadata = file_join(dir, "metadata"), *targets = file_join(dir, "targets"), *store = file_join(dir, "store");
-	AUTO_FREE char *anchor = file_join(metadata, "1.root.json");
-	AUTO(buf) struct buf *root = NULL, *got = NULL;
-	AUTO(tuf_client) struct tuf_client *c = NULL;
-	struct driver d = { .dir = store, .get = get_file, .arg = metadata };
-	struct err e;
-
-	assert_ok(file_mkdirs(store, 0700, &e));
-	assert_ok(file_read(&root, anchor, 1 << 20, &e));
-	assert_ok(driver_open(&c, store, root->data, root->len, TUF_HOUSE, &e));
-	assert_ok(driver_refresh(&d, c, NOW + 2, &e));
-	assert_ok(driver_target(&d, c, "bundles/edr/1.tar.gz", get_file, targets, 100, &got, NULL, &e));
-	assert_string_equal(got->data, "bytes");
-}
-
-static void a_repository_signed_in_a_token_is_read_by_our_client(void **state)
-{
-	AUTO(keyring) struct keyring *ring = keyring_new();
-	const struct pubkey *keys[ROLES];
-	struct author_role made[ROLES];
-	char dir[300];
-	struct err e;
-
-	(void)state;
-	NEED_TOKENS();
-	for (size_t i = 0; i < ROLES; i++) {
-		char uri[300];
-		struct seckey *k;
-
-		snprintf(uri, sizeof uri, "pkcs11:token=house;object=repo-%s" SOFTHSM_QUERY, roles[i]);
-		k = generate(uri, i % 2 ? PUBKEY_ECDSA : PUBKEY_ED25519);
-		keys[i] = seckey_public(k);
-		made[i] = (struct author_role){ .name = roles[i], .keys = &keys[i], .key_count = 1, .threshold = 1 };
-		assert_ok(keyring_add(ring, roles[i], k, &e));
-	}
-	snprintf(dir, sizeof dir, "%s/repository", hsm.dir);
-	publish(dir, ring, made);
-	read_back(dir);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -612,10 +384,7 @@ int main(void)
 		cmocka_unit_test(a_certificate_under_the_keys_id_serves_as_its_public_half),
 		cmocka_unit_test(a_certificate_of_another_key_signs_nothing),
 		cmocka_unit_test(looking_needs_no_pin_and_names_each_key_so_that_it_opens),
-		cmocka_unit_test(a_key_survives_its_tokens_session),
-		cmocka_unit_test(threads_may_share_a_key_and_a_token),
-		cmocka_unit_test(a_repository_signed_in_a_token_is_read_by_our_client),
 	};
 
-	return cmocka_run_group_tests(tests, open_tokens, close_tokens);
+	return cmocka_run_group_tests(tests, tokens_open, tokens_close);
 }
