@@ -10,9 +10,9 @@
 #include <time.h>
 
 #include "base/file.h"
-#include "base/proc.h"
 #include "loopback.h"
 #include "tests/program.h"
+#include "tool_run.h"
 
 #define PATH "one/t"
 #define CONTENT "what the sensor loads"
@@ -124,20 +124,7 @@ static inline int served_teardown(void **state)
 
 static inline int run(struct served *x, const char *const *args)
 {
-	const char *argv[24] = { x->tool };
-	struct proc_run r = { .path = x->tool, .argv = (char *const *)(uintptr_t)argv, .stdin_fd = -1, .timeout_ms = 120000,
-			      .output_max = sizeof x->said - 1 };
-	struct proc_result result;
-	struct err e;
-	int status;
-
-	for (int i = 0; args[i]; i++)
-		argv[i + 1] = args[i];
-	assert_ok(proc_run(&r, &result, &e));
-	status = result.signal ? -result.signal : result.exit_status;
-	snprintf(x->said, sizeof x->said, "%s", result.output->data ? result.output->data : "");
-	proc_result_release(&result);
-	return status;
+	return tool_run(x->tool, args, x->said, sizeof x->said);
 }
 
 /* A client that knows the first root and nothing else. */

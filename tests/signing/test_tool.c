@@ -9,6 +9,7 @@
 #include "signing/repo.h"
 #include "test.h"
 #include "tests/program.h"
+#include "tool_run.h"
 
 #define PATH "fleet/map/ringmap.json"
 
@@ -72,26 +73,7 @@ static int teardown(void **state)
 
 static char said[65536];        /* by the last run */
 
-/* Runs the tool with these arguments; its exit status, or minus the signal. */
-static int run(struct fixture *f, const char *const *args)
-{
-	const char *argv[32] = { f->tool };
-	struct proc_run r = { .path = f->tool, .argv = (char *const *)(uintptr_t)argv, .stdin_fd = -1, .timeout_ms = 60000,
-			      .output_max = 65536 };
-	struct proc_result result;
-	struct err e;
-	int status;
-
-	for (int i = 0; args[i]; i++)
-		argv[i + 1] = args[i];
-	assert_ok(proc_run(&r, &result, &e));
-	status = result.signal ? -result.signal : result.exit_status;
-	snprintf(said, sizeof said, "%s", result.output->data ? result.output->data : "");
-	proc_result_release(&result);
-	return status;
-}
-
-#define RUN(f, ...) run(f, (const char *const[]){ __VA_ARGS__, NULL })
+#define RUN(f, ...) tool_run((f)->tool, (const char *const[]){ __VA_ARGS__, NULL }, said, sizeof said)
 #define INIT(f) RUN(f, "--metadata-dir", (f)->md, "init", (f)->root)
 #define REFRESH(f) RUN(f, "--metadata-url", (f)->mu, "--metadata-dir", (f)->md, "refresh")
 #define DOWNLOAD(f, ...) RUN(f, "--target-dir", (f)->td, __VA_ARGS__, "--metadata-url", (f)->mu, "--metadata-dir", (f)->md, \
