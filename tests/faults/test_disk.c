@@ -311,7 +311,7 @@ static void misses_something(struct drill *d)
 		fail_msg("not noticed: %s", e.code ? e.msg : "all seems well");
 }
 
-/* preload/hasty.c from now on: answers before it has committed. */
+/* preload/hasty.c from now on: answers a crowd at work before it has committed. */
 static void be_hasty(struct drill *d, bool watched)
 {
 	AUTO_FREE char *hasty = fixture_path(d->p->o->f, "hasty.so"), *syncs = beside("so"), *file = fixture_path(d->p->o->f, "hasty");
@@ -321,6 +321,8 @@ static void be_hasty(struct drill *d, bool watched)
 	fixture_write(d->p->o->f, "hasty", "");
 	plane_restart(d->p, SIGTERM);
 	preload_end();
+	begin(d, CROWD_AGENTS);
+	load(d, 100);
 }
 
 static void a_hasty_server_on_a_full_disk_is_noticed(void **state)
@@ -330,8 +332,6 @@ static void a_hasty_server_on_a_full_disk_is_noticed(void **state)
 	NEED_PRELOADS();
 	NEED_DISK(d);
 	be_hasty(d, false);
-	begin(d, CROWD_AGENTS);
-	load(d, 100);
 	fill("ballast");
 	until_in_vain(d);
 	(void)end_it(d);
@@ -346,8 +346,6 @@ static void a_hasty_server_on_a_disk_that_takes_no_more_writes_is_noticed(void *
 	NEED_PRELOADS();
 	NEED_WATCH(d);
 	be_hasty(d, true);
-	begin(d, CROWD_AGENTS);
-	load(d, 100);
 	abort_the_disk(d);
 	until_in_vain(d);
 	mount_again(d);
