@@ -328,27 +328,23 @@ static void wherever_the_power_fails_old_or_new_is_whole_and_nothing_acknowledge
 		cut_chapter(&c, w, sides[w].old, sides[w].new, &s.three);
 		assert_int_equal(c.count[FOUND_WHOLE], CUTS);
 		assert_true(c.ran[1] > 0);
+		assert_true(w == COMMIT || c.ran[0] > 0);       /* what is committed ran before */
 	}
 	cutting_close(&c);
 }
 
-/* The record that names a trial is written, not synced, and the agent killed: the next one must not build on it as it is. */
-static void a_trial_that_a_killed_agent_left_unsynced_is_not_lost_after_the_next_one_showed_it(void **state)
+/* An agent is killed before one sync of the switch; another one goes on from what it finds, without one of its own syncs ("": with all). */
+static void tell_of_two(struct endpoint *p, struct story *s, const char *killed_before, const char *without)
 {
-	struct endpoint *p = *state;
-	struct cutting c;
-	struct story s;
 	int status;
 
-	needs_a_recorder();
-	record_on(p, "");
-	tell(p, &s, INSTALL);
+	tell(p, s, INSTALL);
 	endpoint_agent_end(p, SIGKILL);
-	setenv("WITNESS_KILL", "1", 1);
+	setenv("WITNESS_KILL", killed_before, 1);
 	start_witnessed(p);
 	unsetenv("WITNESS_KILL");
-	s.two = endpoint_bundle(p, GOOD, 111, NULL);
-	endpoint_assign(p, &s.two, &s.one, 1, 3000, 0);
+	s->two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &s->two, &s->one, 1, 3000, 0);
 	chapter_opens(SWITCH);
 	while (waitpid(p->agent, &status, WNOHANG) == 0) {
 		poll(NULL, 0, 20);
@@ -356,15 +352,60 @@ static void a_trial_that_a_killed_agent_left_unsynced_is_not_lost_after_the_next
 	}
 	p->agent = 0;
 	assert_true(WIFSIGNALED(status));
+	setenv("WITNESS_WITHOUT", without, 1);
 	start_witnessed(p);
-	endpoint_until(p, "the second bundle is on trial", is_active, &s.two, 500);
+	endpoint_until(p, "the second bundle is on trial", is_active, &s->two, 500);
 	until_loaded(p, 2);
 	chapter_closes(SWITCH);
+}
+
+/*
+ * Readers were not led to a slot whose name nobody had synced. No cut shows
+ * that: ext4 has one journal, and by then the next agent has synced agent.db.
+ */
+static void slot_was_synced_before_it_was_shown(const struct cutting *c, const struct digest *d)
+{
+	char hex[DIGEST_HEX_LEN + 1];
+	const struct mark *shown;
+
+	digest_hex(hex, d);
+	shown = marks_last(&c->marks, "link", hex, UINT64_MAX);
+	assert_non_null(shown);
+	assert_non_null(marks_last(&c->marks, "slot", hex, shown->at));
+}
+
+/* expected: of all cuts, or without a sync of some of them. */
+static void one_goes_on_after_another(struct endpoint *p, const char *killed_before, const char *without, enum finding expected)
+{
+	struct cutting c;
+	struct story s;
+
+	needs_a_recorder();
+	record_on(p, "");
+	tell_of_two(p, &s, killed_before, without);
 	record_off(p);
 	cutting_open(&c, p);
+	slot_was_synced_before_it_was_shown(&c, &s.two.digest);
+	if (*without)
+		fprintf(stderr, "without the sync \"%s\", as it must be:\n", without);
 	cut_chapter(&c, SWITCH, &s.one, &s.two, NULL);
-	assert_int_equal(c.count[FOUND_WHOLE], CUTS);
+	assert_true(*without ? c.count[expected] > 0 : c.count[expected] == CUTS);
 	cutting_close(&c);
+}
+
+static void a_trial_that_a_killed_agent_left_unsynced_is_not_lost_after_the_next_one_showed_it(void **state)
+{
+	one_goes_on_after_another(*state, "record", "", FOUND_WHOLE);
+}
+
+static void a_slot_that_a_killed_agent_left_unsynced_is_not_lost_after_the_next_one_built_on_it(void **state)
+{
+	one_goes_on_after_another(*state, "slots-dir", "", FOUND_WHOLE);
+}
+
+static void without_the_sync_of_a_record_as_found_acknowledged_switches_are_lost(void **state)
+{
+	one_goes_on_after_another(*state, "record", "record-found", FOUND_RECORD_LOST);
 }
 
 /* ---- the same host, one of its syncs taken away ---- */
@@ -447,8 +488,10 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		POWER_CUT(wherever_the_power_fails_old_or_new_is_whole_and_nothing_acknowledged_is_lost),
 		POWER_CUT(a_trial_that_a_killed_agent_left_unsynced_is_not_lost_after_the_next_one_showed_it),
+		POWER_CUT(a_slot_that_a_killed_agent_left_unsynced_is_not_lost_after_the_next_one_built_on_it),
 		POWER_CUT(without_the_sync_of_the_record_acknowledged_switches_are_lost),
 		POWER_CUT(without_the_sync_of_the_records_directory_the_first_install_is_lost),
+		POWER_CUT(without_the_sync_of_a_record_as_found_acknowledged_switches_are_lost),
 		POWER_CUT(without_the_sync_of_what_was_staged_slots_are_broken),
 		POWER_CUT(without_the_sync_of_the_slots_directory_slots_are_lost),
 		POWER_CUT(without_the_sync_of_a_quarantine_entry_it_is_empty),

@@ -2,8 +2,9 @@
  * witness: stands between the agent and its C library, and writes down what
  * the agent may believe durable, at the moment from which it may, with the
  * position that the write log of its disk has then. With WITNESS_WITHOUT=KIND
- * it says yes to every sync of that kind and does nothing; with WITNESS_KILL
- * the agent dies between writing a boot record that says trial and syncing it.
+ * it says yes to every sync of that kind and does nothing; with WITNESS_KILL=KIND
+ * the agent dies before its first sync of that kind ("record": before that of a
+ * boot record that says trial).
  *
  *     WITNESS_ROOT   the host's root directory; nothing outside is looked at
  *     WITNESS_LOG    the write log
@@ -140,14 +141,18 @@ static void mark_names(const char *dir, const char *what)
 
 /* ---- syncs ---- */
 
-enum kind { OTHER, RECORD, RECORD_DIR, STAGING, SLOTS_DIR, QUARANTINE, QUARANTINE_DIR, JOURNAL, KINDS };
+/* FOUND: as another agent left it. */
+enum kind { OTHER, RECORD, RECORD_FOUND, RECORD_DIR, STAGING, SLOTS_DIR, QUARANTINE, QUARANTINE_DIR, JOURNAL, KINDS };
 
-static const char *const kind_names[KINDS] = { "", "record", "record-dir", "staging", "slots-dir", "quarantine", "quarantine-dir", "journal" };
+static const char *const kind_names[KINDS] = { "", "record", "record-found", "record-dir", "staging", "slots-dir", "quarantine",
+					       "quarantine-dir", "journal" };
 
-static enum kind kind_of(const char *path, bool whole_system)
+static enum kind kind_of(const char *path, int fd, bool whole_system)
 {
 	if (whole_system)
 		return STAGING;
+	if (ends(path, "/channels/edr/boot") && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+		return RECORD_FOUND;
 	if (ends(path, "/channels/edr/boot") || ends(path, "/channels/edr/.boot.new"))
 		return RECORD;
 	if (ends(path, "/channels/edr"))
@@ -163,10 +168,11 @@ static enum kind kind_of(const char *path, bool whole_system)
 
 static void over(enum kind kind, const char *full)
 {
+	bool of_record = kind == RECORD || kind == RECORD_FOUND;
 	char dir[512];
 
-	snprintf(dir, sizeof dir, "%.*s", kind == RECORD ? (int)(strrchr(full, '/') - full) : (int)strlen(full), full);
-	if (kind == RECORD_DIR || (kind == RECORD && ends(full, "/boot")))
+	snprintf(dir, sizeof dir, "%.*s", of_record ? (int)(strrchr(full, '/') - full) : (int)strlen(full), full);
+	if (kind == RECORD_DIR || (of_record && ends(full, "/boot")))
 		mark_record(dir);
 	else if (kind == SLOTS_DIR)
 		mark_names(dir, "slot");
@@ -176,12 +182,13 @@ static void over(enum kind kind, const char *full)
 
 static void may_die(enum kind kind, const char *full)
 {
+	const char *at = getenv("WITNESS_KILL");
 	const uint8_t *r;
 
-	if (!getenv("WITNESS_KILL") || kind != RECORD || !ends(full, "/boot"))
+	if (!at || strcmp(at, kind_names[kind]) != 0)
 		return;
-	r = read_record(full);
-	if (r && r[16] == MODE_TRIAL)
+	r = kind == RECORD && ends(full, "/boot") ? read_record(full) : NULL;
+	if (kind != RECORD || (r && r[16] == MODE_TRIAL))
 		kill(getpid(), SIGKILL);
 }
 
@@ -195,7 +202,7 @@ static int sync_with(int (*real)(int), int fd, bool whole_system)
 	path = path_of(room, fd);
 	if (!path)
 		return real(fd);
-	kind = kind_of(path, whole_system);
+	kind = kind_of(path, fd, whole_system);
 	may_die(kind, room);
 	rc = without && !strcmp(without, kind_names[kind]) ? 0 : real(fd);
 	if (rc == 0)
