@@ -86,6 +86,7 @@ struct channel {
 	char tell_failed[200];          /* why the last one went wrong; "" it did not */
 	bool tell_unfit;                /* ... because it could not be run, which says nothing about the content */
 	bool switching;                 /* ARMED: the link is right, and the sensor is being told */
+	char leaving[800];              /* the record left content, and not all that follows from that is done: what will be told of it */
 	/* the sensor, as seen by this process */
 	struct sensor_status sensor;
 	bool sensor_known;
@@ -146,6 +147,9 @@ void channel_event(struct channel *c, enum phase_event on, const char *reason, c
 
 /* Stores the phase with the message of what happened (kind "" none). */
 int channel_store(struct channel *c, const char *kind, const char *reason, const char *evidence, struct err *e) MUST_CHECK;
+/* A retreat that came as far as the boot record: the link, the event and the sensor, until all of that is done. */
+int channel_leave(struct channel *c, struct err *e) MUST_CHECK;
+int channel_tell_left(struct channel *c, struct err *e) MUST_CHECK;     /* the event, when it is still owed */
 int channel_settle(struct channel *c, enum phase_action act, const char *reason, const char *evidence, const char **kind, struct err *e) MUST_CHECK;
 void channel_later(struct channel *c, const char *reason, const char *why);     /* try the same again, later */
 void channel_note(struct channel *c, const char *what, const char *fmt, ...) PRINTF_LIKE(3, 4);        /* a line of history about the offer */

@@ -303,6 +303,8 @@ int64_t channel_tick(struct channel *c)
 	channel_look(c);
 	(void)channel_telling(c);
 	redrop_turn(c);
+	if (*c->leaving && channel_leave(c, &e) < 0)
+		return TICK_MS;         /* tried again; the retreat said why */
 	if (c->job.kind != JOB_NONE) {
 		if (job_turn(&c->job, &r) == 1) {
 			if (c->upkeep.task != UPKEEP_NONE)

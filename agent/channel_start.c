@@ -322,7 +322,7 @@ int channel_reconcile(struct channel *c, struct err *e)
 	rc = channel_link(c, e);
 	if (rc == 1)
 		channel_log(c, "the link did not match the boot record, and does now");
-	return rc < 0 || still_owed(c, e) < 0 ? e->code : 0;
+	return rc < 0 || channel_tell_left(c, e) < 0 || still_owed(c, e) < 0 ? e->code : 0;
 }
 
 /* The highest serial ever committed survives the loss of the boot record too. */

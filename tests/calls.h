@@ -37,7 +37,7 @@ struct call {
 	unsigned when;          /* its number among all calls of this name */
 	bool looks;             /* it changed nothing, and had no need of space */
 	char text[256];         /* what it was about: the path, and the name in it */
-	char stage[16];         /* the program's log had said "... -> stage" */
+	char stage[16];         /* the program's log had said "... -> stage"; "start", "up": nothing yet */
 	unsigned synced;        /* how many syncs there were before it, in this stage */
 };
 
@@ -95,18 +95,22 @@ static inline void calls_text(char *out, size_t cap, const char *name, const cha
 		last = "";
 	len = strcspn(last, ">\"\n");
 	len += last[len] == '>';
-	if (!strncmp(last + len, ", \"", 3) && !strstr(name, "read") && !strstr(name, "write"))
+	if (!strncmp(last + len, ", \"", 3) && !strstr(name, "read") && !strstr(name, "write")) {
 		len += 3 + strcspn(last + len + 3, "\"\n");
+		len += last[len] == '"';
+	}
 	snprintf(out, cap, "%.*s", (int)len, last);
 }
 
-/* A line of the program's own log that tells of a step: "idle -> fetching: ...". */
+/* A line of the program's own log that tells of a step: "idle -> fetching: ...", or that it "is up". */
 static inline bool calls_stage(char stage[16], const char *line)
 {
 	const char *at = !strncmp(line, "write(2<", 8) ? strstr(line, " -> ") : NULL;
 
 	if (at)
 		snprintf(stage, 16, "%.*s", (int)strspn(at + 4, "abcdefghijklmnopqrstuvwxyz"), at + 4);
+	else if (!strncmp(line, "write(2<", 8) && strstr(line, " is up, "))
+		at = strcpy(stage, "up");
 	return at;
 }
 

@@ -1,11 +1,11 @@
 /*
  * sweep: one system call of a process goes wrong, then another one.
  *
- * A host with one committed bundle and another one assigned is prepared once
- * and kept. For each call that the supervisor (or the judge: sweep_judge.h)
- * makes on the way to the second bundle's end, the host is put back, the agent
- * runs with that call made to fail, and then another agent, whole, has to bring
- * the host to the same end.
+ * A host with one committed bundle and another one assigned (or committed, and
+ * stopped) is prepared once and kept. For each call that the supervisor (or the
+ * judge: sweep_judge.h) makes on the way to the second bundle's end, the host is
+ * put back, the agent runs with that call made to fail, and then another agent,
+ * whole, has to bring the host to the same end.
  */
 #ifndef TESTS_AGENT_SWEEP_H
 #define TESTS_AGENT_SWEEP_H
@@ -17,10 +17,13 @@
 #define SWEEP_AGAIN 2                   /* times that the same is done to the same file: in one phase, or between two syncs (calls_read()) */
 #define SWEEP_RUN_MS 3000               /* real time for an agent with a lasting fault, which may well have to stand still */
 
+/* Of the second bundle. Reverted: the sensor says no to it. */
+enum sweep_end { SWEEP_COMMITTED, SWEEP_REVERTED, SWEEP_STOPPED };
+
 struct sweep {
 	struct endpoint *p;
 	void (*start)(struct endpoint *p, const char *option, const char *trace);       /* an agent, one of whose processes is traced */
-	bool refuses;                   /* the sensor says no to the second bundle, and the trial is reverted */
+	enum sweep_end end;
 	struct published one, two;
 	int64_t clock_ms;               /* of the kept host */
 	struct calls calls;
@@ -41,23 +44,30 @@ static inline void sweep_agent_start(struct endpoint *p, const char *option, con
 
 /* ---- the host, kept and put back ---- */
 
-static inline void sweep_prepare(struct sweep *s, struct endpoint *p, bool refuses)
+static inline void sweep_prepare(struct sweep *s, struct endpoint *p, enum sweep_end end)
 {
 	char kept[200];
 
 	memset(s, 0, sizeof *s);
 	s->p = p;
 	s->start = sweep_agent_start;
-	s->refuses = refuses;
+	s->end = end;
 	s->one = endpoint_bundle(p, SWEEP_GOOD, 110, NULL);
 	endpoint_assign(p, &s->one, NULL, 1, 10, 0);
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
 	endpoint_until(p, "the first bundle is committed", endpoint_runs_committed, &s->one, 2000);
+	s->two = endpoint_bundle(p, SWEEP_GOOD, 111, NULL);
+	if (end == SWEEP_STOPPED) {
+		endpoint_assign(p, &s->two, &s->one, 1, 10, 0);
+		endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &s->two, 2000);
+	}
 	endpoint_agent_end(p, SIGKILL);
 	endpoint_sensor_stop(p);
-	s->two = endpoint_bundle(p, SWEEP_GOOD, 111, NULL);
-	endpoint_assign(p, &s->two, &s->one, 1, 10, 0);
+	if (end == SWEEP_STOPPED)
+		endpoint_stop(p, &s->two);
+	else
+		endpoint_assign(p, &s->two, &s->one, 1, 10, 0);
 	snprintf(kept, sizeof kept, "%s/kept", p->dir);
 	shell_must("rm -rf %s && cp -a %s %s", kept, p->root, kept);
 	s->clock_ms = *p->clock_ms;
@@ -86,16 +96,37 @@ static inline void sweep_turn(struct endpoint *p, const struct sweep *s)
 		uint8_t now[BOOT_DIGEST_LEN] = { 0 };
 
 		(void)!boot_link_get(p->sensor.run, now, &why);
-		p->sensor_refuses = s->refuses && !memcmp(now, s->two.digest.bytes, DIGEST_LEN);
+		p->sensor_refuses = s->end == SWEEP_REVERTED && !memcmp(now, s->two.digest.bytes, DIGEST_LEN);
 		endpoint_sensor_load(p);
 	}
 	*p->clock_ms += 1000;
 }
 
+static inline int sweep_is_stop(void *arg, const struct journal_line *line, struct err *e)
+{
+	(void)e;
+	*(bool *)arg |= strstr(line->text, "stop") && !strcmp(line->what, "local");
+	return 0;
+}
+
+/* The record says it first; it is over when it was told. */
+static inline bool sweep_told_of_stop(const struct sweep *s)
+{
+	AUTO(journal) struct journal *j = NULL;
+	bool told = false;
+	struct err e;
+
+	assert_ok(journal_open(&j, s->p->root, &e));
+	assert_ok(journal_history(j, "edr", 20, sweep_is_stop, &told, &e));
+	return told;
+}
+
 static inline bool sweep_over(const struct sweep *s, const struct seen *seen)
 {
-	const struct digest *end = s->refuses ? &s->one.digest : &s->two.digest;
+	const struct digest *end = s->end == SWEEP_COMMITTED ? &s->two.digest : &s->one.digest;
 
+	if (s->end == SWEEP_STOPPED)
+		return endpoint_runs_committed(seen, &s->one) && sweep_told_of_stop(s);
 	return seen->state.phase == PHASE_IDLE && digest_equal(&seen->state.last.assigned, &s->two.digest) && seen->state.last.say == SAY_NOTHING &&
 	       digest_equal(&seen->running, end) && seen->record.mode == BOOT_COMMITTED;
 }
@@ -148,7 +179,7 @@ static inline bool sweep_is_clean(const struct sweep *s)
 {
 	return shell_ok("cd %s" HOME_CHANNELS "/edr && test -z \"$(find slots incoming -mindepth 1 -maxdepth 1 -name '.*' -o -path 'incoming/*')\" &&"
 			" test $(ls quarantine.d | wc -l) = %d",
-			s->p->root, s->refuses);
+			s->p->root, s->end == SWEEP_REVERTED);
 }
 
 /* The agent tidies up after it has told of the end. */
@@ -165,10 +196,11 @@ static inline void sweep_clean(struct sweep *s, const char *when)
 
 static inline void sweep_told(struct sweep *s, const char *when)
 {
+	static const char *const words[] = { [SWEEP_COMMITTED] = "survived", [SWEEP_REVERTED] = "failed", [SWEEP_STOPPED] = "is stopped" };
 	char *out = NULL;
 
 	assert_int_equal(endpoint_command(s->p, &out, "history", "edr", NULL), 0);
-	if (!strstr(out, s->refuses ? "failed" : "survived"))
+	if (!strstr(out, words[s->end]))
 		fail_msg("%s: history does not tell of the end:\n%s", when, out);
 	free(out);
 }
@@ -190,12 +222,16 @@ static inline unsigned sweep_calls(const struct sweep *s, const char *stage, con
 /* A sweep that leaves a phase out shows nothing of it. */
 static inline void sweep_has_every_phase(const struct sweep *s)
 {
+	if (s->end == SWEEP_STOPPED) {
+		assert_int_equal(sweep_calls(s, phase_name(PHASE_IDLE), "fsync", "/channels/edr/boot>"), 1);
+		return;
+	}
 	for (int at = 0; at < PHASES; at++)
 		if (!sweep_calls(s, phase_name((enum phase)at), "fdatasync", "/agent.db-wal>"))
 			fail_msg("no sync of the journal in phase %s is in the sweep", phase_name((enum phase)at));
-	assert_true(sweep_calls(s, "start", "fdatasync", "/agent.db-wal>"));
+	assert_true(sweep_calls(s, "start", "fsync", "/channels/edr/boot>"));
 	assert_int_equal(sweep_calls(s, phase_name(PHASE_IDLE), "fsync", "/channels/edr/boot>"), 1);    /* commit, or revert */
-	assert_int_equal(sweep_calls(s, phase_name(PHASE_IDLE), "fsync", "/channels/edr/quarantine.d>"), s->refuses);
+	assert_int_equal(sweep_calls(s, phase_name(PHASE_IDLE), "fsync", "/channels/edr/quarantine.d>"), s->end == SWEEP_REVERTED);
 }
 
 /* Which calls there are: one whole run. */

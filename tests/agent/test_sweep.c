@@ -3,14 +3,14 @@
 
 #define SAMPLE 3
 
-static void sample(struct endpoint *p, bool refuses)
+static void sample(struct endpoint *p, enum sweep_end end)
 {
 	static const char *const faults[] = { "signal=KILL", "error=EIO", "error=ENOSPC" };     /* the last: not of calls that only look */
 	static struct sweep s;
-	unsigned seed = 7 + refuses;
+	unsigned seed = 7 + end;
 
 	NEED_STRACE();
-	sweep_prepare(&s, p, refuses);
+	sweep_prepare(&s, p, end);
 	sweep_count(&s);
 	for (size_t i = 0; i < SAMPLE; i++) {
 		const struct call *c = &s.calls.list[(size_t)rand_r(&seed) % s.calls.count];
@@ -21,12 +21,12 @@ static void sample(struct endpoint *p, bool refuses)
 
 static void whichever_call_goes_wrong_good_content_is_committed_in_the_end(void **state)
 {
-	sample(*state, false);
+	sample(*state, SWEEP_COMMITTED);
 }
 
 static void whichever_call_goes_wrong_bad_content_is_left_in_the_end(void **state)
 {
-	sample(*state, true);
+	sample(*state, SWEEP_REVERTED);
 }
 
 static bool is_about(const struct call *c, const char *name, const char *what)
@@ -46,7 +46,7 @@ static void an_agent_whose_disk_failed_once_goes_on_by_itself(void **state)
 	unsigned synced = 0, opened = 0, shared = 0, read = 0, armed = 0;
 
 	NEED_STRACE();
-	sweep_prepare(&s, *state, false);
+	sweep_prepare(&s, *state, SWEEP_COMMITTED);
 	sweep_count(&s);
 	for (size_t i = 0; i < s.calls.count; i++) {
 		const struct call *c = &s.calls.list[i];
@@ -101,7 +101,7 @@ static void staging_and_switching_sync_what_must_be_synced_and_once(void **state
 	static struct sweep s;
 
 	NEED_STRACE();
-	sweep_prepare(&s, *state, false);
+	sweep_prepare(&s, *state, SWEEP_COMMITTED);
 	sweep_count(&s);
 	syncs_no_more_than_it_must(&s);
 }
@@ -116,7 +116,7 @@ static void a_judge_whose_disk_failed_once_goes_on_or_makes_room_for_another(voi
 	unsigned trust = 0, kept = 0;
 
 	NEED_STRACE();
-	sweep_prepare(&s, *state, false);
+	sweep_prepare(&s, *state, SWEEP_COMMITTED);
 	s.start = sweep_judge_start;
 	sweep_count(&s);
 	for (size_t i = 0; i < s.calls.count; i++) {
@@ -128,6 +128,29 @@ static void a_judge_whose_disk_failed_once_goes_on_or_makes_room_for_another(voi
 			sweep_one(&s, c, "signal=KILL", false);
 	}
 	assert_true(trust && kept);
+}
+
+/* Once nobody was: the record says what runs, and neither what was left nor why. */
+static void people_are_told_of_a_stop_that_was_obeyed_whatever_came_in_between(void **state)
+{
+	static struct sweep s;
+	unsigned linked = 0, synced = 0;
+
+	NEED_STRACE();
+	sweep_prepare(&s, *state, SWEEP_STOPPED);
+	sweep_count(&s);
+	for (size_t i = 0; i < s.calls.count; i++) {
+		const struct call *c = &s.calls.list[i];
+
+		if (strcmp(c->stage, phase_name(PHASE_IDLE)) != 0)
+			continue;
+		if (is_about(c, "renameat", "/edr>, \"current\"") && linked++ == 0)
+			sweep_one(&s, c, "signal=KILL", false);
+		else if (!is_about(c, "fdatasync", "/agent.db-wal>") || synced++ > 1)
+			continue;
+		sweep_one(&s, c, "error=EIO", false);
+	}
+	assert_true(linked == 1 && synced > 1);
 }
 
 static void plant(struct endpoint *p, const char *name)
@@ -161,7 +184,7 @@ static void what_a_dead_agent_left_half_done_goes_when_the_next_one_starts(void 
 	struct endpoint *p = *state;
 	static struct sweep s;
 
-	sweep_prepare(&s, p, false);
+	sweep_prepare(&s, p, SWEEP_COMMITTED);
 	plant(p, "incoming/" SOME_DIGEST);              /* of an offer that was withdrawn */
 	plant(p, "slots/" SOME_DIGEST "/manifest.json");
 	plant(p, "slots/." SOME_DIGEST ".new/manifest.json");
@@ -180,6 +203,7 @@ int main(int argc, char **argv)
 		SWEEP_TEST(an_agent_whose_disk_failed_once_goes_on_by_itself),
 		SWEEP_TEST(staging_and_switching_sync_what_must_be_synced_and_once),
 		SWEEP_TEST(a_judge_whose_disk_failed_once_goes_on_or_makes_room_for_another),
+		SWEEP_TEST(people_are_told_of_a_stop_that_was_obeyed_whatever_came_in_between),
 		SWEEP_TEST(what_a_dead_agent_left_half_done_goes_when_the_next_one_starts),
 	};
 

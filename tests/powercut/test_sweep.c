@@ -1,8 +1,9 @@
 /*
  * test_sweep: SIGKILL, EIO and ENOSPC at every call by which the supervisor
  * touches its disk, from the offer of a bundle to its commit, and to its
- * revert, and at every call by which the judge touches what it keeps; ENOSPC
- * also from that call on, as of a disk that is full.
+ * revert, and from the word that it is stopped until it is left; and at every
+ * call by which the judge touches what it keeps. ENOSPC also from that call on,
+ * as of a disk that is full.
  */
 #include "agent/sweep_judge.h"
 
@@ -21,7 +22,7 @@ static const char *words(const struct sweep *s)
 {
 	if (s->start == sweep_judge_start)
 		return "the judge's calls";
-	return s->refuses ? "a bundle that is reverted" : "a bundle that is committed";
+	return (const char *const[]){ "a bundle that is committed", "a bundle that is reverted", "a bundle that is stopped" }[s->end];
 }
 
 static void print_stages(const struct sweep *s)
@@ -34,13 +35,13 @@ static void print_stages(const struct sweep *s)
 	}
 }
 
-static void all(struct endpoint *p, bool refuses, bool judge)
+static void all(struct endpoint *p, enum sweep_end end, bool judge)
 {
 	static struct sweep s;
 	unsigned n = 0, turn = 0;
 
 	NEED_STRACE();
-	sweep_prepare(&s, p, refuses);
+	sweep_prepare(&s, p, end);
 	if (judge)
 		s.start = sweep_judge_start;
 	sweep_count(&s);
@@ -50,7 +51,7 @@ static void all(struct endpoint *p, bool refuses, bool judge)
 		const struct call *c = &s.calls.list[i / ARRAY_LEN(faults)];
 		const struct fault *f = &faults[i % ARRAY_LEN(faults)];
 
-		if ((c->looks && f->needs_space) || (refuses && !strcmp(c->stage, "start")))    /* which is the same start */
+		if ((c->looks && f->needs_space) || (end != SWEEP_COMMITTED && !strcmp(c->stage, "start")))    /* which is the same start */
 			continue;
 		if (turn++ % SHARDS != shard)
 			continue;
@@ -62,17 +63,22 @@ static void all(struct endpoint *p, bool refuses, bool judge)
 
 static void whichever_call_goes_wrong_good_content_is_committed_in_the_end(void **state)
 {
-	all(*state, false, false);
+	all(*state, SWEEP_COMMITTED, false);
 }
 
 static void whichever_call_goes_wrong_bad_content_is_left_in_the_end(void **state)
 {
-	all(*state, true, false);
+	all(*state, SWEEP_REVERTED, false);
+}
+
+static void whichever_call_goes_wrong_stopped_content_is_left_in_the_end(void **state)
+{
+	all(*state, SWEEP_STOPPED, false);
 }
 
 static void whichever_call_of_the_judge_goes_wrong_good_content_is_committed_in_the_end(void **state)
 {
-	all(*state, false, true);
+	all(*state, SWEEP_COMMITTED, true);
 }
 
 #define SWEEP_TEST(name) cmocka_unit_test_setup_teardown(name, endpoint_setup, endpoint_teardown)
@@ -82,6 +88,7 @@ static int run_shard(void)
 	const struct CMUnitTest tests[] = {
 		SWEEP_TEST(whichever_call_goes_wrong_good_content_is_committed_in_the_end),
 		SWEEP_TEST(whichever_call_goes_wrong_bad_content_is_left_in_the_end),
+		SWEEP_TEST(whichever_call_goes_wrong_stopped_content_is_left_in_the_end),
 		SWEEP_TEST(whichever_call_of_the_judge_goes_wrong_good_content_is_committed_in_the_end),
 	};
 
