@@ -5,6 +5,7 @@
  */
 #include "operations.h"
 
+#include <openssl/ssl.h>
 #include <sys/resource.h>
 
 struct sent {
@@ -87,6 +88,72 @@ static void what_fits_no_operation_is_a_problem_that_the_file_tells_of(void **st
 	refused(x, &(const struct sent){ .method = "PATCH", .path = "/v1/self" }, 501, "not-implemented");
 }
 
+/* ---- what no client of HTTP would send ---- */
+
+/* Bytes to the server through TLS, and its answer until it closes. */
+static struct answer say(struct place *x, const char *bytes)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	BIO *b = BIO_new_ssl_connect(ctx);
+	struct answer a = { .text = buf_new(1 << 16) };
+	const char *body, *type;
+	char piece[4096];
+	struct err e;
+	int got;
+
+	BIO_set_conn_hostname(b, x->plane->url + strlen("https://"));
+	assert_int_equal(BIO_write(b, bytes, (int)strlen(bytes)), (int)strlen(bytes));
+	while ((got = BIO_read(b, piece, sizeof piece)) > 0)
+		buf_add(a.text, piece, (size_t)got);
+	BIO_free_all(b);
+	SSL_CTX_free(ctx);
+	assert_ok(buf_check(a.text, &e));
+	body = a.text->len ? strstr(a.text->data, "\r\n\r\n") : NULL;
+	type = a.text->len ? strcasestr(a.text->data, "\r\nContent-Type: ") : NULL;
+	if (!body || !type || sscanf(a.text->data, "HTTP/1.1 %ld ", &a.status) != 1)
+		fail_msg("no answer: %s", a.text->len ? a.text->data : "");
+	snprintf(a.type, sizeof a.type, "%.*s", (int)strcspn(type + 16, "\r"), type + 16);
+	if (json_parse(&a.doc, "the answer", body + 4, strlen(body + 4), NULL, &e) < 0)
+		a.doc = NULL;
+	return a;
+}
+
+static void what_is_no_request_of_this_http_is_a_problem_that_the_file_tells_of(void **state)
+{
+	static const struct { const char *bytes; long status; const char *slug; } bad[] = {
+		{ "GET /v1/self HTTP/2.0\r\nHost: h\r\n\r\n", 505, "http-version" },
+		{ "GET /v1/self HTTP/1.1\r\n\r\n", 400, "malformed" },
+		{ "GET /v1/self HTTP/1.1\r\nHost: h\r\n folded\r\n\r\n", 400, "malformed" },
+		{ "BREW /v1/self HTTP/1.1\r\nHost: h\r\n\r\n", 400, "malformed" },
+	};
+	struct place *x = *state;
+
+	NEED_SPEC(&x->spec);
+	NEED(x->plane->o);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		AUTO_REPLY a = say(x, bad[i].bytes);
+
+		expect_told(x, &a, bad[i].bytes, bad[i].status, bad[i].slug);
+	}
+}
+
+/* Something lies where its own file should go. */
+static void what_fails_in_the_server_is_a_problem_that_the_file_tells_of(void **state)
+{
+	static const char hello[] = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+	struct place *x = *state;
+	char path[100], there[120];
+
+	NEED_SPEC(&x->spec);
+	NEED(x->plane->o);
+	snprintf(path, sizeof path, "/v1/uploads/%s", hello);
+	snprintf(there, sizeof there, "data/uploads/%s", hello);
+	AUTO_FREE char *dir = fixture_path(x->plane->o->f, there);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	refused(x, &(const struct sent){ .method = "PUT", .path = path, .type = "application/octet-stream", .body = "hello" }, 500, "internal");
+	assert_int_equal(rmdir(dir), 0);
+}
+
 /* The store can keep nothing: whatever is asked for, the file tells of the answer. */
 static void a_server_that_can_write_nothing_says_so_as_the_file_tells(void **state)
 {
@@ -161,6 +228,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_fits_no_operation_is_a_problem_that_the_file_tells_of, place_open, place_close),
+		cmocka_unit_test_setup_teardown(what_is_no_request_of_this_http_is_a_problem_that_the_file_tells_of, place_open, place_close),
+		cmocka_unit_test_setup_teardown(what_fails_in_the_server_is_a_problem_that_the_file_tells_of, place_open, place_close),
 		cmocka_unit_test_setup_teardown(a_server_that_can_write_nothing_says_so_as_the_file_tells, place_open, place_close),
 		cmocka_unit_test_setup_teardown(who_asks_too_often_is_told_as_the_file_tells, setup_slow, place_close),
 		cmocka_unit_test_setup_teardown(who_is_locked_out_is_told_as_the_file_tells, setup_strict, place_close),
