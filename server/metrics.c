@@ -12,7 +12,7 @@
 
 typedef _Atomic uint64_t counter;
 
-static const short statuses[] = { 200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 414,
+static const short statuses[] = { 200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405, 409, 412, 413, 414,
 				  415, 416, 417, 422, 429, 431, 500, 501, 503, 505, 0 /* any other */ };
 static const double second_bounds[] = { .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10 };
 static const double batch_bounds[] = { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024 };

@@ -14,7 +14,7 @@ static const struct { int status; const char *words; } statuses[] = {
 	{ 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" },
 	{ 206, "Partial Content" }, { 304, "Not Modified" }, { 400, "Bad Request" },
 	{ 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
-	{ 405, "Method Not Allowed" }, { 408, "Request Timeout" }, { 409, "Conflict" },
+	{ 405, "Method Not Allowed" }, { 409, "Conflict" },
 	{ 412, "Precondition Failed" },
 	{ 413, "Content Too Large" }, { 414, "URI Too Long" },
 	{ 415, "Unsupported Media Type" }, { 416, "Range Not Satisfiable" },
