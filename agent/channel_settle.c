@@ -113,14 +113,18 @@ static int discard(struct channel *c, const char **kind, struct err *e)
 /* Before the record changes, or a kill in between would give the online key another bundle of the day. */
 static int spend_day(struct channel *c, const struct digest *leaving, struct err *e)
 {
+	int64_t before = c->state.stop_left_at;
 	char key[128], hex[DIGEST_HEX_LEN + 1];
 
 	snprintf(key, sizeof key, CHANNEL_STOP_LEFT, c->state.name);
 	digest_hex(hex, leaving);
-	c->state.stop_left_at = clock_now();
 	if (journal_set(c->host->journal, key, hex, e) < 0)
 		return e->code;
-	return channel_store(c, "", "", "", e);
+	c->state.stop_left_at = clock_now();
+	if (channel_store(c, "", "", "", e) == 0)
+		return 0;
+	c->state.stop_left_at = before;         /* a day spent on nothing would keep what is stopped until the next */
+	return e->code;
 }
 
 #define LEAVING "leaving.%s"            /* journal key: "<left> <to> <attempt> <reason> <evidence>", of a retreat that nobody was told of */
