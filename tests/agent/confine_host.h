@@ -12,9 +12,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "test.h"
+#include "walls.h"
 
-/* A user of its own for each role, in the settings. */
-#define USERS "fetch-user = 64001\njudge-user = 64002\nunpack-user = 64003\ncanary-user = 64004\n"
 #define SLOT "/var/lib/ringhold/channels/edr/slots/x"
 
 static char host_root[128];

@@ -271,18 +271,8 @@ static pid_t confined(const struct settings *s, enum confine_role role, int *hol
 	return pid;
 }
 
-#define MEBIBYTES ((rlim_t)1 << 20)
-
 static void every_role_is_held_by_the_kernel_as_the_table_says(void **state)
 {
-	static const struct { uid_t user; rlim_t files, file_size, cpu, processes, memory; } roles[CONFINE_ROLES] = {
-		[CONFINE_FETCH] = { 64001, 64, 2048 * MEBIBYTES, RLIM_INFINITY, 64, 1024 * MEBIBYTES },
-		[CONFINE_JUDGE] = { 64002, 64, 64 * MEBIBYTES, RLIM_INFINITY, 0, 2048 * MEBIBYTES },
-		[CONFINE_UNPACK] = { 64003, 32, 0, 600, 0, 2048 * MEBIBYTES },
-		[CONFINE_CHECK] = { 64003, 64, 0, 600, 0, 2048 * MEBIBYTES },
-		/* It watches a try, whose own limits are in content/test_canary_hostile. */
-		[CONFINE_CANARY] = { 64004, 256, 64 * MEBIBYTES, RLIM_INFINITY, 0, RLIM_INFINITY },
-	};
 	struct settings *s;
 
 	(void)state;
@@ -297,19 +287,7 @@ static void every_role_is_held_by_the_kernel_as_the_table_says(void **state)
 		kernel_read(pid, "status", status, sizeof status);
 		close(hold);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
-		kernel_says_confined(status);
-		assert_int_equal(kernel_number(status, "CapBnd", 16), 0);
-		assert_int_equal(kernel_number(status, "Uid", 10), roles[role].user);
-		assert_int_equal(kernel_number(status, "Gid", 10), roles[role].user);
-		assert_int_equal(kernel_limit(limits, "Max open files"), roles[role].files);
-		assert_int_equal(kernel_limit(limits, "Max file size"), roles[role].file_size);
-		assert_int_equal(kernel_limit(limits, "Max cpu time"), roles[role].cpu);
-		assert_int_equal(kernel_limit(limits, "Max core file size"), 0);
-		assert_int_equal(kernel_limit(limits, "Max msgqueue size"), 0);
-		if (role != CONFINE_CANARY)
-			assert_int_equal(kernel_limit(limits, "Max processes"), roles[role].processes);
-		if (!SANDBOX_SANITIZED)
-			assert_int_equal(kernel_limit(limits, "Max address space"), roles[role].memory);
+		walls_hold(status, limits, (enum confine_role)role);
 	}
 	settings_free(s);
 }

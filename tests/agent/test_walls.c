@@ -8,27 +8,14 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "agent/confine.h"
-#include "content/sandbox.h"
 #include "endpoint.h"
 #include "endpoint_content.h"
-#include "kernel_says.h"
+#include "walls.h"
 
-#define USERS "fetch-user = 64001\njudge-user = 64002\nunpack-user = 64003\ncanary-user = 64004"
 #define LOOK_EVERY_US 500
 #define SMALL_FILES 1000
 #define BIG_BYTES 4000000
 #define BUNDLES 10              /* at most; a process that lives for a moment may be missed once */
-#define MEBIBYTES ((rlim_t)1 << 20)
-
-/* What each process must be held to. */
-static const struct { uid_t user; rlim_t files, file_size, cpu, processes, memory; } walls[CONFINE_ROLES] = {
-	[CONFINE_FETCH] = { 64001, 64, 2048 * MEBIBYTES, RLIM_INFINITY, 64, 1024 * MEBIBYTES },
-	[CONFINE_JUDGE] = { 64002, 64, 64 * MEBIBYTES, RLIM_INFINITY, 0, 2048 * MEBIBYTES },
-	[CONFINE_UNPACK] = { 64003, 32, 0, 600, 0, 2048 * MEBIBYTES },
-	[CONFINE_CHECK] = { 64003, 64, 0, 600, 0, 2048 * MEBIBYTES },
-	[CONFINE_CANARY] = { 64004, 256, 64 * MEBIBYTES, RLIM_INFINITY, RLIM_INFINITY, RLIM_INFINITY },
-};
 
 /* The last that was read of each role, once it had finished with itself. */
 struct observer {
@@ -111,23 +98,6 @@ static bool met_all(const struct observer *o)
 	return true;
 }
 
-static void expect_walls(const char *status, const char *limits, enum confine_role role)
-{
-	kernel_says_confined(status);
-	assert_int_equal(kernel_number(status, "CapBnd", 16), 0);
-	assert_int_equal(kernel_number(status, "Uid", 10), walls[role].user);
-	assert_int_equal(kernel_number(status, "Gid", 10), walls[role].user);
-	assert_int_equal(kernel_limit(limits, "Max open files"), walls[role].files);
-	assert_int_equal(kernel_limit(limits, "Max file size"), walls[role].file_size);
-	assert_int_equal(kernel_limit(limits, "Max cpu time"), walls[role].cpu);
-	assert_int_equal(kernel_limit(limits, "Max core file size"), 0);
-	assert_int_equal(kernel_limit(limits, "Max msgqueue size"), 0);
-	if (walls[role].processes != RLIM_INFINITY)
-		assert_int_equal(kernel_limit(limits, "Max processes"), walls[role].processes);
-	if (!SANDBOX_SANITIZED)
-		assert_int_equal(kernel_limit(limits, "Max address space"), walls[role].memory);
-}
-
 #define NEED_AGENT(p)                                                        \
 	do {                                                                 \
 		static char own[4096];                                       \
@@ -177,7 +147,7 @@ static void every_process_of_an_agent_at_work_is_held(void **state)
 	for (int role = 0; role < CONFINE_ROLES; role++) {
 		if (!o.met[role])
 			fail_msg("no %s process confined itself", confine_role_name((enum confine_role)role));
-		expect_walls(o.status[role], o.limits[role], (enum confine_role)role);
+		walls_hold(o.status[role], o.limits[role], (enum confine_role)role);
 	}
 }
 
