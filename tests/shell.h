@@ -11,7 +11,7 @@
 #include "tests/test.h"
 
 /* One line and what it printed, cut at cap - 1 bytes; its exit status, -1 when a signal ended it. */
-static inline int shell_run(char *out, size_t cap, bool must, const char *fmt, va_list args)
+__attribute__((format(printf, 4, 0))) static inline int shell_run(char *out, size_t cap, bool must, const char *fmt, va_list args)
 {
 	char *line = NULL, *both = NULL, rest[512];
 	FILE *from;
