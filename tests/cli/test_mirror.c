@@ -520,7 +520,7 @@ static void killed_anywhere_it_serves_the_old_or_the_new_state_and_run_again_it_
 static void the_tool_for_any_repository_reads_a_copy_that_the_command_made(void **state)
 {
 	struct place *p = *state;
-	AUTO_FREE char *tool = NULL, *ringhold = NULL, *command = NULL;
+	AUTO_FREE char *tool = NULL, *ringhold = NULL;
 
 	if (access(test_program("ringhold-tuf"), X_OK) < 0 || access(test_program("ringhold"), X_OK) < 0)
 		skip_named("ringhold and ringhold-tuf are not built");
