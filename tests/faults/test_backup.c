@@ -128,7 +128,7 @@ static void take(struct copies *k)
 
 /* ---- what is in one ---- */
 
-/* Everything acknowledged before it, exactly once; nothing that was not sent before it ended. */
+/* Everything acknowledged before it, exactly once; the rest at most once, and nothing that nobody sent. */
 static int hold_against(struct copies *k, const struct crowd *before, const char *store, struct tally *out, struct err *e)
 {
 	struct crowd c;
