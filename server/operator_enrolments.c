@@ -143,7 +143,8 @@ struct ended {
 	struct digest hash;
 	char name[NAME_LEN_MAX + 1];
 	char attributes[DEVICE_ATTRIBUTES_TEXT + 1];
-	bool found;
+	bool found, over;               /* it can enrol nobody any more */
+	int64_t now;
 };
 
 static int find_enrolment(const struct store_enrolment *n, void *arg, struct err *e)
@@ -159,14 +160,15 @@ static int find_enrolment(const struct store_enrolment *n, void *arg, struct err
 	snprintf(x->name, sizeof x->name, "%s", n->name);
 	snprintf(x->attributes, sizeof x->attributes, "%s", n->attributes);
 	x->found = true;
+	x->over = n->uses == 0 || (n->expires && n->expires <= x->now);
 	return 1;
 }
 
 void operator_end_enrolment(struct request *q)
 {
-	struct ended x = { .id = q->params[0] };
-	struct server_batch b = { .count = 0 };
 	int64_t now = server_now(q->server);
+	struct ended x = { .id = q->params[0], .now = now };
+	struct server_batch b = { .count = 0 };
 	struct json_writer w;
 	struct err e;
 
@@ -183,7 +185,8 @@ void operator_end_enrolment(struct request *q)
 		.hash = x.hash, .name = "", .attributes = "{}", .expires = now, .uses = 0, .by = "" };
 	server_audit_entry(&b, &(const struct audit_entry){ .at = now, .who = q->who, .action = "enrolment-token-end", .subject = x.id, .detail = x.name,
 							    .why = q->why, .was = x.attributes });
-	if (!handler_dry_run(q) && server_write(q->server, &b, &e) < 0) {
+	/* Ended twice is ended: the log tells of it once. */
+	if (!x.over && !handler_dry_run(q) && server_write(q->server, &b, &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;
 	}

@@ -11,9 +11,9 @@
 #include "content/tree.h"
 #include "endpoint.h"
 #include "lies.h"
+#include "walls.h"
 
 #define GOOD "deploy/demo/edr-good"
-#define USERS "fetch-user = 64001\njudge-user = 64002\nunpack-user = 64003\ncanary-user = 64004"
 #define SECRET "{\"format\":1,\"device\":\"0011223344556677\",\"token\":\"\",\"server\":\"\",\"pin\":\"\"}"
 
 /* ---- the host under attack ---- */

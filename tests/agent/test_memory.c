@@ -95,11 +95,32 @@ static void expect_at_most(const struct memory_watch *w, const char *what, long 
 
 /* ---- the bound ---- */
 
+/* Content that came whole, and some of it changed. */
+static struct published both_ways(struct endpoint *p, const char *dir, const struct published *one, const char *archive, const char *delta)
+{
+	struct memory_watch w;
+	struct published two;
+
+	memory_watch_start(&w, p->agent);
+	endpoint_until(p, "it came by archive and is committed", endpoint_runs_committed, one, 1000);
+	memory_watch_stop(&w);
+	expect_at_most(&w, archive, BOUND);
+	change(dir);
+	two = endpoint_bundle(p, dir, 111, NULL);
+	endpoint_delta(p, one, &two, false);
+	memory_watch_start(&w, p->agent);
+	endpoint_assign(p, &two, one, 1, 30, 0);
+	endpoint_until(p, "it came by delta and is committed", endpoint_runs_committed, &two, 1000);
+	memory_watch_stop(&w);
+	assert_true(endpoint_has_history(p, "delta, "));
+	expect_at_most(&w, delta, BOUND + 2 * BIG_BYTES);
+	return two;
+}
+
 static void an_update_by_archive_and_one_by_delta_keep_to_their_memory(void **state)
 {
 	struct endpoint *p = *state;
-	struct published one, two;
-	struct memory_watch w;
+	struct published one;
 	const char *dir;
 
 	NEED_AGENT(p);
@@ -108,19 +129,7 @@ static void an_update_by_archive_and_one_by_delta_keep_to_their_memory(void **st
 	endpoint_assign(p, &one, NULL, 1, 30, 0);
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
-	memory_watch_start(&w, p->agent);
-	endpoint_until(p, "it came by archive and is committed", endpoint_runs_committed, &one, 1000);
-	memory_watch_stop(&w);
-	expect_at_most(&w, "by archive", BOUND);
-	change(dir);
-	two = endpoint_bundle(p, dir, 111, NULL);
-	endpoint_delta(p, &one, &two, false);
-	memory_watch_start(&w, p->agent);
-	endpoint_assign(p, &two, &one, 1, 30, 0);
-	endpoint_until(p, "it came by delta and is committed", endpoint_runs_committed, &two, 1000);
-	memory_watch_stop(&w);
-	assert_true(endpoint_has_history(p, "delta, "));
-	expect_at_most(&w, "by delta", BOUND + 2 * BIG_BYTES);
+	(void)both_ways(p, dir, &one, "by archive", "by delta");
 }
 
 /* ---- as a host in the field has it ---- */
@@ -164,7 +173,6 @@ static void so_does_a_host_that_checks_in_and_fetches_over_tls(void **state)
 {
 	struct endpoint *p = *state;
 	struct published one, two;
-	struct memory_watch w;
 	char authorities[256], ini[900];
 	const char *dir;
 
@@ -185,19 +193,7 @@ static void so_does_a_host_that_checks_in_and_fetches_over_tls(void **state)
 	tls_server_enrol(&server, p);
 	endpoint_sensor_start(p);
 	endpoint_agent_start(p);
-	memory_watch_start(&w, p->agent);
-	endpoint_until(p, "it came by archive and is committed", endpoint_runs_committed, &one, 1000);
-	memory_watch_stop(&w);
-	expect_at_most(&w, "by archive over TLS", BOUND);
-	change(dir);
-	two = endpoint_bundle(p, dir, 111, NULL);
-	endpoint_delta(p, &one, &two, false);
-	memory_watch_start(&w, p->agent);
-	endpoint_assign(p, &two, &one, 1, 30, 0);
-	endpoint_until(p, "it came by delta and is committed", endpoint_runs_committed, &two, 1000);
-	memory_watch_stop(&w);
-	assert_true(endpoint_has_history(p, "delta, "));
-	expect_at_most(&w, "by delta over TLS", BOUND + 2 * BIG_BYTES);
+	two = both_ways(p, dir, &one, "by archive over TLS", "by delta over TLS");
 	endpoint_until(p, "its check-ins told the server so", server_knows, &two, 1000);
 }
 

@@ -9,6 +9,7 @@
 #include "server/desk.h"
 #include "server/writer.h"
 #include "tests/server/reader.h"
+#include "tests/shell.h"
 
 #define DAY 86400
 #define STOPS "stop/edr/stops.json"
@@ -99,12 +100,11 @@ static inline void client_sees_stops(struct world *w, int count)
 /* cp -a, with the store closed */
 static inline void copy_tree(struct world *w, const char *from, const char *to)
 {
-	AUTO_FREE char *source = fixture_path(w->f, from), *target = fixture_path(w->f, to), *cmd = NULL;
+	AUTO_FREE char *source = fixture_path(w->f, from), *target = fixture_path(w->f, to);
 	struct err e;
 
 	assert_ok(file_remove_tree(target, &e));
-	assert_true(asprintf(&cmd, "cp -a %s %s", source, target) > 0);
-	assert_int_equal(system(cmd), 0);
+	shell_must("cp -a %s %s", source, target);
 }
 
 static inline void reopen_after(struct world *w, const char *from, const char *to)

@@ -24,6 +24,9 @@ static inline void plane_connect(struct plane *p)
 	assert_ok(fetch_new(&p->http, &(const struct fetch_settings){ .agent = "test", .pin = pin->data }, &e));
 }
 
+/* Settings of one that answers as fast as it is asked. */
+#define EAGER "token-rate = 100000\ntoken-burst = 100000\naddress-rate = 100000\naddress-burst = 100000\n"
+
 /* NULL office pid: the programs are not built. */
 static inline struct plane *plane_open(const char *more)
 {

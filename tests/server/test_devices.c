@@ -292,6 +292,11 @@ static void a_token_that_was_withdrawn_or_is_unknown_enrols_nobody(void **state)
 	expect_problem(&unknown, 401, "unauthenticated");
 	AUTO_REPLY odd = try_enrol(p, w.token, "xyz", "a");
 	expect_problem(&odd, 400, "malformed");
+	/* withdrawn twice is withdrawn, and told of once */
+	AUTO_REPLY again = ask(p, FIXTURE_TOKEN, "DELETE", path, NULL);
+	assert_int_equal(again.status, 200);
+	AUTO_REPLY log = ask(p, FIXTURE_TOKEN, "GET", "/v1/audit?action=enrolment-token-end", NULL);
+	assert_int_equal(json_get(log.doc->root, "items")->count, 1);
 }
 
 static void one_address_enrols_no_faster_than_it_may(void **state)

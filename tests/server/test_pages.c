@@ -9,7 +9,7 @@
 
 static int setup(void **state)
 {
-	struct plane *p = plane_open("token-rate = 100000\ntoken-burst = 100000\naddress-rate = 100000\naddress-burst = 100000\n");
+	struct plane *p = plane_open(EAGER);
 
 	*state = p;
 	return 0;

@@ -3,7 +3,7 @@
 
 static int setup(void **state)
 {
-	*state = plane_open("token-rate = 10000\ntoken-burst = 10000\naddress-rate = 10000\naddress-burst = 10000\n");
+	*state = plane_open(EAGER);
 	return 0;
 }
 
