@@ -10,6 +10,7 @@
 
 #include "signing/audit_chain.h"
 
+#define BUSY_MS 60000
 #define WRONG(e, ...) err_set(e, ERR_REFUSED, __VA_ARGS__)
 
 struct book {
@@ -242,6 +243,7 @@ int tally_check(struct crowd *c, const char *store, bool quiet, struct tally *ou
 		sqlite3_close(b.db);
 		return err_set(e, ERR_IO, "%s cannot be opened", store);
 	}
+	sqlite3_busy_timeout(b.db, BUSY_MS);    /* its server may be at work */
 	pthread_mutex_lock(&c->lock);
 	keeping = calloc(c->device_count + 1, sizeof *keeping);
 	if (!keeping)

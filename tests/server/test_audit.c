@@ -116,6 +116,7 @@ static void sql(const char *path, const char *text)
 	char *why = NULL;
 
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, LIMIT_MS);     /* its server may be at work */
 	if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK)
 		fail_msg("%s: %s", text, why);
 	sqlite3_close(db);
