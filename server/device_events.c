@@ -91,7 +91,8 @@ static void raise_flags(struct visit *v, struct stage *g, const struct checkin_e
 	if (!f)
 		return;
 	f->declined = f->declined || ev->kind == CHECKIN_DECLINED;
-	f->content_crash = f->content_crash || (failed && is_crash(ev->reason));
+	/* Whoever was offered nothing has no outcome here, so it may not halt either. */
+	f->content_crash = f->content_crash || (failed && is_crash(ev->reason) && stage_offer_of(g, v->d));
 }
 
 static int take_event(struct visit *v, const struct checkin_event *ev, struct err *e)

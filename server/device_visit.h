@@ -12,7 +12,7 @@ struct change {
 	char reason[CHECKIN_REASON_MAX + 1];
 };
 
-/* What devices saw of a bundle, whether they were offered it or not. */
+/* What a device saw of a bundle: `declined` whether it was offered it or not, `content_crash` only if it was. */
 struct flag {
 	struct stage *stage;
 	bool content_crash, declined;

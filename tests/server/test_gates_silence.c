@@ -114,6 +114,7 @@ static void one_device_moves_a_gate_by_no_more_than_its_own_outcome(void **state
 	struct world *w = *state;
 	struct rollout *r = publish(w, 1);
 	struct sequence_sums one, many;
+	struct machine *unoffered = NULL;
 	double e_once;
 
 	begin(w, r);
@@ -140,6 +141,13 @@ static void one_device_moves_a_gate_by_no_more_than_its_own_outcome(void **state
 	assert_int_equal(one.of[OUTCOME_FAILED], 1);
 	assert_memory_equal(&one.of, &many.of, sizeof one.of);
 	assert_true(!(r->stages[0].last.e_known > e_once));
+	assert_false(r->stages[0].state == RING_HALTED || r->stages[0].state == RING_ROLLED_BACK);
+	/* one that was offered nothing has no outcome, also where one crash of the first ring would be enough */
+	for (size_t i = 0; i < w->count && !unoffered; i++)
+		unoffered = offered(r, w, &w->machines[i]) ? NULL : &w->machines[i];
+	report(w, unoffered, &r->bundle.digest, "failed", "kernel-crash");
+	tick(w);
+	assert_false(r->stages[0].content_crash);
 	assert_false(r->stages[0].state == RING_HALTED || r->stages[0].state == RING_ROLLED_BACK);
 	flickering = NULL;
 }
