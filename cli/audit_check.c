@@ -9,7 +9,6 @@
 
 #include "base/file.h"
 
-
 struct audit_check *audit_check_new(void)
 {
 	return calloc(1, sizeof(struct audit_check));
@@ -22,6 +21,7 @@ void audit_check_free(struct audit_check *c)
 	for (size_t i = 0; i < c->count; i++)
 		audit_checkpoint_release(&c->points[i]);
 	free(c->points);
+	free(c->restores);
 	pubkey_free(c->key);
 	free(c->newest);
 	free(c);
@@ -165,6 +165,17 @@ static int meet(struct audit_check *c, struct err *e)
 	return 0;
 }
 
+static int note_restore(struct audit_check *c, struct err *e)
+{
+	uint64_t *more = reallocarray(c->restores, c->restore_count + 1, sizeof *more);
+
+	if (!more)
+		return err_memory(e);
+	c->restores = more;
+	c->restores[c->restore_count++] = c->walk.count;
+	return 0;
+}
+
 int audit_check_row(struct audit_check *c, const struct json_doc *d, const struct json *row, struct err *e)
 {
 	const struct json *action;
@@ -172,21 +183,37 @@ int audit_check_row(struct audit_check *c, const struct json_doc *d, const struc
 	if (audit_walk_json(&c->walk, d, row, e) < 0)
 		return e->code;
 	action = json_get(row, "action");
-	if (action && action->type == JSON_STRING && strcmp(action->u.text, "restore") == 0)
-		c->restored = c->walk.count;
+	if (action && action->type == JSON_STRING && strcmp(action->u.text, "restore") == 0 && note_restore(c, e) < 0)
+		return e->code;
 	return meet(c, e);
+}
+
+/* A row beyond `after`, up to `last`, tells of a restore. */
+static bool restored(const struct audit_check *c, uint64_t after, uint64_t last)
+{
+	for (size_t i = 0; i < c->restore_count; i++)
+		if (c->restores[i] > after && c->restores[i] <= last)
+			return true;
+	return false;
+}
+
+static int other_key(const struct audit_check *c, const struct audit_checkpoint *p, const char *than, struct err *e)
+{
+	return err_set(e, ERR_REFUSED, "audit: the checkpoint of row %" PRIu64 " is signed by another key than %s, and no restore from a backup came between%s",
+		       p->count, than, c->restore_count ? ": one came elsewhere" : "");
 }
 
 /* No backup takes the key along: with a restore the checkpoints of another one begin, and those before stay as they were signed. */
 static int check_keys(const struct audit_check *c, struct err *e)
 {
-	const struct pubkey *key = c->key ? c->key : c->points[c->count - 1].key;
+	const struct audit_checkpoint *last = &c->points[c->count - 1];
 
-	for (size_t i = 0; i < c->count; i++)
-		if (c->points[i].count >= c->restored && !pubkey_equal(c->points[i].key, key))
-			return err_set(e, ERR_REFUSED, "audit: the checkpoint of row %" PRIu64 " is signed by another key than %s, and no restore from a backup came after it%s",
-				       c->points[i].count, c->key ? "those that were kept" : "the last one",
-				       c->restored ? ": one came before, so keep a new checkpoint" : "");
+	if (c->key && !pubkey_equal(last->key, c->key))
+		return err_set(e, ERR_REFUSED, "audit: the checkpoint of row %" PRIu64 " is signed by another key than those that were kept%s", last->count,
+			       c->restore_count ? "; a restore from a backup came before it, so keep a new checkpoint" : "");
+	for (const struct audit_checkpoint *p = last; p > c->points; p--)
+		if (!pubkey_equal(p[-1].key, p->key) && !restored(c, p[-1].count, p->count))
+			return other_key(c, &p[-1], "the next", e);
 	return 0;
 }
 

@@ -17,7 +17,8 @@ struct audit_check {
 	size_t met;                     /* checkpoints whose row was found as they saw it */
 	struct pubkey *key;             /* owned; whose checkpoints count; NULL: that of the last one */
 	bool trusted;                   /* the key was known before the server was asked */
-	uint64_t restored;              /* number of the last row that tells of a restore; the key may change with it; 0: none */
+	uint64_t *restores;             /* owned; numbers of the rows that tell of a restore: the key may change with one */
+	size_t restore_count;
 	char *newest;                   /* owned; text of the last one */
 	uint64_t newest_count;
 };

@@ -376,23 +376,42 @@ static int stops_of(struct buf **out, const char *channel, struct err *e)
 	return 0;
 }
 
-/* 1: stopped, or recalled. */
+/* 1: stopped, or recalled; what is urgent is listed there as well. */
 static int is_stopped(struct remote *r, const char *channel, const char *digest, struct err *e)
 {
 	AUTO(buf) struct buf *path = NULL;
 	AUTO_ANSWER answer = { 0 };
 	const struct json *items;
-	char text[80];
+	char text[80], kind[20];
 
 	if (stops_of(&path, channel, e) < 0 || remote_all(r, path->data, &answer, e) < 0)
 		return e->code;
 	items = json_get(answer.doc->root, "items");
 	for (size_t i = 0; items && items->type == JSON_ARRAY && i < items->count; i++) {
 		remote_text(&items->u.items[i], "digest", text, sizeof text);
-		if (strcmp(text, digest) == 0)
+		remote_text(&items->u.items[i], "kind", kind, sizeof kind);
+		if (strcmp(text, digest) == 0 && strcmp(kind, "urgent") != 0)
 			return 1;
 	}
 	return 0;
+}
+
+/* 1: there was nothing to stop any more. Asked first it would stand in the way of an order that may be urgent. */
+static int halt(struct remote *r, const char *channel, const char *digest, const char *id, const struct rollout_options *o,
+		struct remote_answer *answer, struct err *e)
+{
+	struct err refused;
+	int got = post_move(r, id, "halt", o, answer, e);
+
+	if (got != ERR_CONFLICT)
+		return got;
+	refused = *e;
+	if (is_stopped(r, channel, digest, e) != 1) {
+		*e = refused;
+		return e->code;
+	}
+	remote_answer_release(answer);
+	return get_rollout(r, id, answer, e) < 0 ? e->code : 1;
 }
 
 static int list_stops(const struct rollout_options *o, const char *channel, struct err *e)
@@ -426,12 +445,13 @@ static int stop(int argc, char **argv, const void *options, struct err *e)
 		return err_set(e, ERR_USAGE, "\"%.80s\" is no digest of 64 lower-case hex digits", argv[1]);
 	if (need_reason(o, e) < 0 || remote_open(&r, &o->remote, e) < 0 || find_rollout(r, argv[0], argv[1], id, e) < 0)
 		return e->code;
-	already = is_stopped(r, argv[0], argv[1], e);
-	if (already < 0 || (already ? get_rollout(r, id, &answer, e) : post_move(r, id, "halt", o, &answer, e)) < 0)
-		return e->code;
+	already = halt(r, argv[0], argv[1], id, o, &answer, e);
+	if (already < 0)
+		return already;
 	if (o->remote.json)
 		return remote_print(answer.doc->root, e);
-	printf(already ? "stopped already: nothing is done\n\n" : "stopped; a stopped digest is final\n\n");
+	puts(already ? "stopped already: nothing is done\n" :
+	     o->remote.dry_run ? "would be stopped; a stopped digest is final\n" : "stopped; a stopped digest is final\n");
 	return print_rollout(answer.doc->root, e);
 }
 

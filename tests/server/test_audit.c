@@ -379,10 +379,10 @@ static void checkpoints_of_another_key_are_refused(void **state)
 	assert_int_equal(unlink(key), 0);
 	plane_restart(p, SIGKILL);
 	do_something(p, "two");
-	SAYS(1, "is signed by another key than the last one", "audit", "verify");
+	SAYS(1, "is signed by another key than the next", "audit", "verify");
 	SAYS(1, "is signed by another key than those that were kept", "audit", "verify", "--keep", kept);
 	SAYS(0, "", "audit", "export", "--output", file);
-	SAYS(1, "is signed by another key than the last one", "audit", "verify", "--export", file);
+	SAYS(1, "is signed by another key than the next", "audit", "verify", "--export", file);
 }
 
 static void auditors_read_it_by_what_they_look_for_and_others_do_not(void **state)

@@ -444,6 +444,30 @@ static void the_audit_log_goes_on_after_a_restore_under_another_key(void **state
 	expect_said(o, "keep a new checkpoint");
 }
 
+static void a_restore_excuses_no_other_change_of_the_audit_logs_key(void **state)
+{
+	struct office *o = *state;
+	char hex[DIGEST_HEX_LEN + 1];
+	AUTO_FREE char *dir = NULL, *key = NULL;
+
+	NEED(o);
+	dir = fixture_path(o->f, "backup");
+	key = fixture_path(o->f, "data/audit.pem");
+	publish(o, 1, "one", hex);
+	end(o);
+	assert_int_equal(unlink(key), 0);
+	office_start(o);
+	publish(o, 2, "two", hex);
+	expect_status(o, TOOL(o, "", "audit", "verify"), 1);
+	expect_status(o, DAEMON(o, "backup", dir), 0);
+	end(o);
+	lose_everything_but(o, "");
+	expect_status(o, DAEMON(o, "restore", dir), 0);
+	office_start(o);
+	expect_status(o, TOOL(o, "", "audit", "verify"), 1);
+	expect_said(o, "another key than the next");
+}
+
 static void an_older_store_is_brought_up_by_name_and_serves(void **state)
 {
 	struct office *o = *state;
@@ -552,6 +576,7 @@ int main(void)
 		TEST(it_names_each_signing_key_by_its_id_and_none_twice),
 		TEST(what_a_device_enrolled_before_meets_depends_on_the_secrets),
 		TEST(the_audit_log_goes_on_after_a_restore_under_another_key),
+		TEST(a_restore_excuses_no_other_change_of_the_audit_logs_key),
 		TEST(an_older_store_is_brought_up_by_name_and_serves),
 		TEST(a_restore_that_is_killed_anywhere_is_repeated),
 		cmocka_unit_test(the_list_of_a_backup_is_as_its_schema_says),

@@ -62,6 +62,11 @@ static void a_stop_that_is_repeated_finds_it_stopped(void **state)
 
 	NEED(o);
 	publish(o, 1, "rules", hex);
+	/* wanted in haste is another list's word, and no stop */
+	if (TOOL(o, "recall", "recall", "edr", "1", "--reason", "an outbreak", "--urgent") != 0)
+		fail_msg("recall: %s", o->said);
+	assert_int_equal(TOOL(o, "", "stop", "edr", hex, "--reason", "it hurts", "--dry-run"), 0);
+	expect_said(o, "would be stopped");
 	assert_int_equal(TOOL(o, "", "stop", "edr", hex, "--reason", "it hurts"), 0);
 	expect_said(o, "a stopped digest is final");
 	assert_int_equal(TOOL(o, "", "stop", "edr", hex, "--reason", "it hurts"), 0);
