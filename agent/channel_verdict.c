@@ -74,6 +74,22 @@ static const char *reason_of(const struct message_verdict *v)
 	return reason_parse(&r, v->word) ? v->word : reason_word(REASON_UNASSIGNED);
 }
 
+/* The ladder must not come to what was stopped, while there is something else beneath: better that than nothing. */
+static void forget_stopped(struct channel *c)
+{
+	struct digest previous = trial_at(&c->boot, RUNG_PREVIOUS), baseline = trial_at(&c->boot, RUNG_BASELINE), running = trial_running(&c->boot);
+	struct err e;
+	int stopped;
+
+	if (digest_is_zero(&previous) || digest_is_zero(&baseline) || digest_equal(&previous, &baseline) || digest_equal(&previous, &running))
+		return;
+	stopped = journal_stopped(c->host->journal, c->state.name, &previous, &e);
+	if (stopped < 0 || (stopped > 0 && trial_forget(&c->boot, &previous, &e) < 0))
+		log_warn("channel %s: %s", c->state.name, e.msg);
+	else if (stopped)
+		channel_log(c, "the content before, which is stopped, is no longer a rung to fall back to");
+}
+
 void channel_verdict(struct channel *c, const struct message_verdict *v)
 {
 	int64_t seen;
@@ -92,6 +108,7 @@ void channel_verdict(struct channel *c, const struct message_verdict *v)
 	c->state.last = *v;
 	if (channel_store(c, "", "", "", &e) < 0)
 		log_error("channel %s: %s", c->state.name, e.msg);
+	forget_stopped(c);
 	missed_note(c, v);
 	redrop_want(c, v);
 	switch (v->say) {

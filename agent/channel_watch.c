@@ -246,7 +246,7 @@ static void fail(struct channel *c, const struct probation *p)
 	char words[MESSAGE_TEXT], would[160];
 
 	channel_audit_words(c, would, sizeof would);
-	snprintf(words, sizeof words, "%.200s%.150s", p->sentence, would);
+	snprintf(words, sizeof words, "%.249s%.150s", p->sentence, would);
 	channel_event(c, ON_UNHEALTHY, p->reason, words);
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "agent/confine.h"
+#include "agent/role.h"
 #include "base/log.h"
 
 struct finding {
@@ -22,7 +23,7 @@ __attribute__((noreturn)) static void examined(const struct settings *s, enum co
 	lenient.strict_sandbox = false;
 	if (role == CONFINE_ROLES)
 		f.in_force = confine_supervisor();
-	else if (confine(&lenient, role, &f.in_force, &e) < 0)
+	else if ((role == CONFINE_FETCH && role_begin_network(&e) < 0) || confine(&lenient, role, &f.in_force, &e) < 0)
 		f.code = e.code;
 	memcpy(f.why, e.msg, sizeof f.why - 1);
 	_exit(write(out, &f, sizeof f) == sizeof f ? 0 : 1);

@@ -8,7 +8,7 @@
 #include "base/log.h"
 
 /* Libraries that load code when first used do so while they still can. */
-static int begin_network(struct err *e)
+int role_begin_network(struct err *e)
 {
 	AUTO(fetch) struct fetch *f = NULL;
 
@@ -28,7 +28,7 @@ static void begin_canary(const struct settings *s)
 
 static int begin(const struct settings *s, enum confine_role role, struct err *e)
 {
-	if (role == CONFINE_FETCH && begin_network(e) < 0)
+	if (role == CONFINE_FETCH && role_begin_network(e) < 0)
 		return e->code;
 	if (role == CONFINE_CANARY)
 		begin_canary(s);

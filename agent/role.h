@@ -20,6 +20,9 @@ int role_unpack(const struct settings *s, int sock);
 int role_check(const struct settings *s, int sock);
 int role_canary(const struct settings *s, int sock);
 
+/* What fetch loads before it is confined, for it cannot afterwards: libcurl. ERR_UNSUPPORTED: it is not here. */
+int role_begin_network(struct err *e) MUST_CHECK;
+
 /* Finds, confines and runs the role; for main(). */
 int role_main(const char *name, const char *root, const char *mirror /* NULL: none */);
 

@@ -229,6 +229,14 @@ int trial_settle(struct trial *t, struct err *e)
 	return store(t, &r, e);
 }
 
+int trial_forget(struct trial *t, const struct digest *d, struct err *e)
+{
+	struct boot_record r = t->record;
+
+	boot_forget(&r, d->bytes);
+	return store(t, &r, e);
+}
+
 int trial_pin(struct trial *t, bool pin, struct err *e)
 {
 	struct boot_record r = t->record;

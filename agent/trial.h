@@ -58,6 +58,7 @@ int trial_revert(struct trial *t, struct err *e) MUST_CHECK;
 int trial_leave(struct trial *t, const struct digest *to, struct err *e) MUST_CHECK;   /* zero: baseline */
 int trial_idle(struct trial *t, struct err *e) MUST_CHECK;      /* nothing runs until something is armed */
 int trial_settle(struct trial *t, struct err *e) MUST_CHECK;
+int trial_forget(struct trial *t, const struct digest *d, struct err *e) MUST_CHECK;    /* what does not run, and shall not */
 int trial_pin(struct trial *t, bool pin, struct err *e) MUST_CHECK;
 int trial_disable(struct trial *t, bool disable, struct err *e) MUST_CHECK;
 int trial_baseline(struct trial *t, const struct digest *d, struct err *e) MUST_CHECK;

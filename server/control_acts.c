@@ -201,8 +201,12 @@ static void for_each(struct server *s, each_stage *f, int64_t now)
 }
 
 /* The same trouble every second is told once. Each has its own place to remember. */
-static void tell(char last[256], const char *what, const struct err *e)
+static void tell(char last[256], const char *what, int got, const struct err *e)
 {
+	if (got >= 0) {
+		last[0] = '\0';
+		return;
+	}
 	if (strncmp(last, e->msg, 255) == 0)
 		return;
 	snprintf(last, 256, "%.255s", e->msg);
@@ -220,15 +224,11 @@ void control_tick(struct server *s)
 	for_each(s, look_at, now);
 	/* Halts are undone before anything new begins. */
 	for_each(s, control_act, now);
-	if (control_stops(s, now, &e) < 0)
-		tell(last_stop, "stop", &e);
-	if (control_rollbacks(s, now, &e) < 0)
-		tell(last_rollback, "rollback", &e);
-	if (control_enter(s, now, &e) < 0)
-		tell(last_enter, "rollouts", &e);
+	tell(last_stop, "stop", control_stops(s, now, &e), &e);
+	tell(last_rollback, "rollback", control_rollbacks(s, now, &e), &e);
+	tell(last_enter, "rollouts", control_enter(s, now, &e), &e);
 	for_each(s, control_act, now);
-	if (control_reissue(s, now, &e) < 0)
-		tell(last_reissue, "rules left out", &e);
+	tell(last_reissue, "rules left out", control_reissue(s, now, &e), &e);
 	pthread_mutex_lock(&s->lock);
 	background_look(s, now);
 	pthread_mutex_unlock(&s->lock);

@@ -198,7 +198,7 @@ int control_may_stop(struct server *s, const struct rollout *r, struct err *e)
 static int sign_ordered(struct server *s, struct rollout *r, int64_t now, struct err *e)
 {
 	if (control_sign_stop(s, r, r->stop_ordered, now, e) < 0)
-		return e->code;
+		return err_wrap(e, "rollout %llu", (unsigned long long)r->id);
 	free(TAKE(r->stop_ordered));
 	return 0;
 }
@@ -213,12 +213,44 @@ int control_stop(struct server *s, struct rollout *r, const struct motive *m, in
 	return sign_ordered(s, r, now, e);
 }
 
+/* Of one channel, whose lists are read once: after a start every stop there ever was is looked for in them. */
+static int sign_missing(struct server *s, const char *channel, int64_t now, struct err *e)
+{
+	AUTO(stops) struct stops *stopped = NULL, *recalled = NULL;
+	struct err first = { 0 };
+
+	if (desk_stops(s->desk, STOPS_STOP, channel, &stopped, e) < 0 || desk_stops(s->desk, STOPS_RECALL, channel, &recalled, e) < 0)
+		return e->code;
+	for (struct rollout *r = s->rollouts.newest; r; r = r->older) {
+		const struct digest *d = &r->bundle.digest;
+
+		if (!r->stop_ordered || strcmp(r->channel, channel) != 0)
+			continue;
+		if (stops_find(stopped, d) || stops_find(recalled, d))
+			free(TAKE(r->stop_ordered));
+		else if (sign_ordered(s, r, now, e) < 0 && !first.code)
+			first = *e;
+	}
+	if (first.code)
+		*e = first;
+	return first.code;
+}
+
+/* Of those whose stop is ordered, the newest of its channel. */
+static bool leads(const struct server *s, const struct rollout *r)
+{
+	for (const struct rollout *newer = s->rollouts.newest; newer != r; newer = newer->older)
+		if (newer->stop_ordered && strcmp(newer->channel, r->channel) == 0)
+			return false;
+	return true;
+}
+
 int control_stops(struct server *s, int64_t now, struct err *e)
 {
 	struct err first = { 0 };
 
 	for (struct rollout *r = s->rollouts.newest; r; r = r->older)
-		if (r->stop_ordered && sign_ordered(s, r, now, e) < 0 && !first.code)
+		if (r->stop_ordered && leads(s, r) && sign_missing(s, r->channel, now, e) < 0 && !first.code)
 			first = *e;
 	if (first.code)
 		*e = first;

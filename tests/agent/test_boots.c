@@ -437,6 +437,33 @@ static void every_rung_that_was_left_before_an_agent_ran_is_a_late_failure_of_it
 	}
 }
 
+static bool has_no_previous(const struct seen *s, const void *arg)
+{
+	(void)arg;
+	return boot_digest_empty(s->record.digest[RUNG_PREVIOUS]);
+}
+
+static void the_ladder_does_not_come_to_content_that_was_stopped_meanwhile(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one = settled(p), two = endpoint_bundle(p, GOOD, 111, NULL), base = endpoint_bundle(p, GOOD, 5, NULL);
+	unsigned boots = 0;
+	char *archive;
+	struct err e;
+
+	assert_ok(repo_target_file(p->published, base.path, &archive, &e));
+	assert_int_equal(endpoint_command(p, NULL, "baseline", "edr", archive), 0);
+	free(archive);
+	endpoint_assign(p, &two, &one, 1, 30, 0);
+	endpoint_until(p, "it is committed", endpoint_runs_committed, &two, 1000);
+	assert_false(boot_digest_empty(endpoint_look(p).record.digest[RUNG_PREVIOUS]));
+	endpoint_stop(p, &one);
+	endpoint_until(p, "the content before is forgotten", has_no_previous, NULL, 1000);
+	boots_down_to(p, RUNG_BASELINE, &boots);
+	assert_int_equal(boots, 4);     /* three of current, and one */
+	assert_true(linked_to(p, &base));
+}
+
 /* ---- a clock that is wrong ---- */
 
 static void a_clock_at_1970_is_reported_once_a_boot(void **state)
@@ -490,6 +517,7 @@ int main(void)
 						endpoint_teardown),
 		cmocka_unit_test_setup_teardown(every_rung_that_was_left_before_an_agent_ran_is_a_late_failure_of_its_own, endpoint_setup,
 						endpoint_teardown),
+		cmocka_unit_test_setup_teardown(the_ladder_does_not_come_to_content_that_was_stopped_meanwhile, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_clock_at_1970_is_reported_once_a_boot, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_step_down_that_the_guard_could_not_write_stands, endpoint_setup, endpoint_teardown),
 	};

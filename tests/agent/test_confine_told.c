@@ -1,6 +1,8 @@
 /* test_confine_told: what is in force of the confinement, and what the kernel lacks, is told; a strict agent does not run without. */
 #include <errno.h>
+#include <sched.h>
 #include <seccomp.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include "agent/confine.h"
@@ -8,6 +10,7 @@
 #include "confine_host.h"
 #include "content/sandbox.h"
 #include "program.h"
+#include "tests/shell.h"
 
 static int run_agent(char **output, const char *command, const char *option, void (*before)(void *arg), void *arg)
 {
@@ -217,6 +220,32 @@ static void nor_does_a_strict_role_by_itself(void **state)
 	settings_free(s);
 }
 
+/* As on a host where somebody forgot it: nothing but the agent itself asks for it. */
+static void hide_libcurl(void *library)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("/dev/null", library, NULL, MS_BIND, NULL) < 0)
+		_exit(126);
+}
+
+static void a_host_without_libcurl_is_told_so_before_anything_runs(void **state)
+{
+	static const char *const commands[][2] = { { "run", "--once" }, { "doctor", NULL } };
+	char library[400], *out;
+
+	(void)state;
+	NEED_ROOT();
+	assert_int_equal(shell_says(library, sizeof library, "/sbin/ldconfig -p | sed -n 's|.*libcurl\\.so\\.4 .*=> ||p' | head -n 1"), 0);
+	library[strcspn(library, "\n")] = '\0';
+	settings_free(confine_host_settings(""));
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		int status = run_agent(&out, commands[i][0], commands[i][1], hide_libcurl, library);
+
+		if (status != 1 || !strstr(out, "fetch") || !strstr(out, "libcurl.so.4"))
+			fail_msg("exit status %d: %s", status, out);
+		free(out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +256,7 @@ int main(void)
 		cmocka_unit_test(a_strict_agent_does_not_run_without),
 		cmocka_unit_test(nor_one_in_which_two_roles_are_one_user),
 		cmocka_unit_test(nor_does_a_strict_role_by_itself),
+		cmocka_unit_test(a_host_without_libcurl_is_told_so_before_anything_runs),
 	};
 
 	return cmocka_run_group_tests(tests, confine_host_make, confine_host_remove);
