@@ -113,6 +113,8 @@ static void print_rows(const struct row *rows, size_t count)
 		snprintf(cells[1], sizeof cells[1], "%lld", (long long)x->clean_to_pass);
 		snprintf(cells[2], sizeof cells[2], "%lld", (long long)x->failures_to_halt);
 		snprintf(cells[3], sizeof cells[3], "%lld", (long long)x->worst_exposed);
+		if (!rows[i].ring->permit_required && !rows[i].members)
+			snprintf(cells[3], sizeof cells[3], "all");
 		if (x->best_s == CALENDAR_NEVER)
 			snprintf(cells[4], sizeof cells[4], "never");
 		else

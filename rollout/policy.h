@@ -104,7 +104,7 @@ int policy_check(const struct policy *p, struct err *e) MUST_CHECK;
 struct policy_exposure {
 	int64_t clean_to_pass;          /* survivors in a row that pass */
 	int64_t failures_to_halt;       /* fresh failures in a row that halt */
-	int64_t worst_exposed;          /* endpoints that can hold the bundle before anything can halt: min(m0, members) */
+	int64_t worst_exposed;          /* endpoints that can hold the bundle before anything can halt: min(m0, members); without permits all members, 0 while they are unknown */
 	int64_t best_s;                 /* least seconds from `now` until the whole ring is covered, waiting for its windows; of required boots only their own time; CALENDAR_NEVER */
 	bool by_coverage;               /* the ring is too small for the statistical pass */
 };

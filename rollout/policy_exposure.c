@@ -10,6 +10,8 @@ static int64_t waves(const struct policy_ring *r, int64_t members)
 {
 	int64_t covered = 0, n = 0;
 
+	if (!r->permit_required)
+		return 1;       /* nobody waits for anybody */
 	while (covered < members) {
 		int64_t m = MAX(MIN(r->cap, MAX(r->m0, covered)), 1);
 
@@ -39,7 +41,7 @@ void policy_exposure(struct policy_exposure *out, const struct policy *p, size_t
 
 	out->clean_to_pass = (int64_t)gate_clean_to_pass(r->p0, r->p1, r->beta);
 	out->failures_to_halt = (int64_t)gate_failures_to_halt(r->p0, r->p1, POLICY_SHARE_POOLED * r->alpha, 0);
-	out->worst_exposed = members > 0 ? MIN(r->m0, members) : r->m0;
+	out->worst_exposed = !r->permit_required ? MAX(members, 0) : members > 0 ? MIN(r->m0, members) : r->m0;
 	out->by_coverage = members > 0 && members < out->clean_to_pass;
 	wanted = members > 0 ? members : out->clean_to_pass;
 	/* the last wave starts after the pass and its soak, unless all were offered before */

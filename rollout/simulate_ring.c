@@ -111,6 +111,8 @@ static bool permitted(const struct sim_ring *g, int64_t in_flight, bool blocked)
 				  .in_flight = in_flight, .in_flight_max = verdict_in_flight(g->policy, g->sums.of[OUTCOME_SURVIVED]) };
 	struct permit_answer a;
 
+	if (!g->policy->permit_required)
+		return state_armed(g->state);   /* nobody asks: who has the assignment takes it */
 	permit_decide(&a, &f);
 	return a.go;
 }
@@ -282,7 +284,7 @@ int sim_ring_open(struct sim_ring *g, const struct simulate_plan *p, int positio
 
 	*g = (struct sim_ring){ .policy = r, .plan = p, .position = position, .size = size, .state = RING_QUEUED,
 				.seed = sim_mix(p->seed * POLICY_RINGS_MAX + (uint64_t)position),
-				.before_pass = size - (uint32_t)(r->last_share * size), .clean_to_pass = gate_clean_to_pass(r->p0, r->p1, r->beta) };
+				.before_pass = r->permit_required ? size - (uint32_t)(r->last_share * size) : size, .clean_to_pass = gate_clean_to_pass(r->p0, r->p1, r->beta) };
 	g->next = calloc((size_t)size + 1, sizeof *g->next);
 	g->head = calloc(SIM_HORIZON + 1, sizeof *g->head);
 	g->what = calloc((size_t)size + 1, 1);

@@ -10,15 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "server/device_visit.h"
 #include "server/handlers.h"
 #include "server/now.h"
 #include "server/ticker.h"
 
 /* ---- the message's place among the others ---- */
-
-#define HEARD_INTERVALS 2
 
 enum place { PLACE_OK, PLACE_RESYNC, PLACE_CLONE };
 
@@ -38,89 +35,23 @@ static enum place place_of(struct visit *v)
 	return PLACE_OK;
 }
 
-/* ---- wishes ---- */
-
-/* Who was heard since then is at hand; while nobody can be called silent that is everybody. */
-static int64_t heard_since(const struct server *s, int64_t now)
-{
-	return now < s->quiet_until ? 0 : now - HEARD_INTERVALS * server_checkin_s(s);
-}
-
-static int take_want(struct visit *v, const struct checkin_want *want, struct err *e)
-{
-	struct stage *g = rollouts_stage_for(&v->s->rollouts, v->d, want->channel, &want->digest);
-	struct checkin_permit *p = &v->answer.permits[v->answer.permit_count++];
-	struct permit_answer a = { .go = false, .reason = "not-offering" };
-
-	memcpy(p->channel, want->channel, sizeof p->channel);
-	p->digest = want->digest;
-	p->attempt = want->attempt;
-	if (g)
-		stage_permit(g, v->d, want->attempt, server_checkin_s(v->s), v->now, &a);
-	/* Strata are frozen with the first offer, and with them who waits for the pass: maybe the very first. */
-	if (a.new_offer && !g->strata) {
-		if (stage_plan(g, &v->s->fleet, heard_since(v->s, v->now), e) < 0)
-			return e->code;
-		stage_permit(g, v->d, want->attempt, server_checkin_s(v->s), v->now, &a);
-	}
-	p->go = a.go;
-	p->valid_s = a.valid_s;
-	snprintf(p->reason, sizeof p->reason, "%s", a.reason);
-	if (!a.new_offer)
-		return 0;
-	g->reserved++;
-	checkin_stratum(v->offer_strata[v->offer_count], g->policy->strata, &v->c->facts);
-	v->offer_stages[v->offer_count] = g;
-	v->offer_plans[v->offer_count] = !g->strata_kept;
-	v->offer_permits[v->offer_count] = v->answer.permit_count - 1;
-	v->offers[v->offer_count] = (struct store_offer){ .rollout = g->rollout->id, .ring = g->position, .device = v->d->id,
-							  .stratum = v->offer_strata[v->offer_count], .at = v->now };
-	v->offer_count++;
-	return 0;
-}
-
 /* ---- the effect on memory; with `lock`, after the commit ---- */
 
 static void apply_changes(struct visit *v)
 {
 	for (size_t i = 0; i < v->change_count; i++) {
 		struct change *c = &v->changes[i];
-		struct offer *o = &c->stage->offers[c->n - 1];
+		struct offer *o = c->n ? &c->stage->offers[c->n - 1] : stage_offer_of(c->stage, v->d);
 		int64_t lost = o->facts.lost;   /* the ticker may have said so meanwhile */
 
 		o->facts = c->facts;
 		o->facts.lost = MAX(lost, c->facts.lost);
 		memcpy(o->reason, c->reason, sizeof o->reason);
-		stage_judge(c->stage, c->n, policy_silence_s(c->stage->rollout->policy), v->s->quiet_until, v->now);
+		stage_judge(c->stage, (uint32_t)(o - c->stage->offers) + 1, policy_silence_s(c->stage->rollout->policy), v->s->quiet_until, v->now);
 	}
 	for (size_t i = 0; i < v->flag_count; i++) {
 		v->flags[i].stage->content_crash |= v->flags[i].content_crash;
 		v->flags[i].stage->declined |= v->flags[i].declined;
-	}
-}
-
-static void apply_offers(struct visit *v)
-{
-	struct err e;
-
-	for (size_t i = 0; i < v->offer_count; i++) {
-		struct stage *g = v->offer_stages[i];
-
-		g->reserved--;
-		g->strata_kept = true;
-		if (!v->offers[i].existed &&
-		    stage_add_offer(g, v->d, v->offers[i].n, v->offers[i].at, v->offers[i].stratum, &e) < 0) {
-			/* Memory must not go on from less than the store holds: a restart reads it all again. */
-			log_error("%s", e.msg);
-			abort();
-		}
-		if (!state_permits(g->state)) {
-			struct checkin_permit *p = &v->answer.permits[v->offer_permits[i]];
-
-			p->go = false;
-			p->valid_s = 0;
-			snprintf(p->reason, sizeof p->reason, "not-offering");
-		}
 	}
 }
 
@@ -153,8 +84,8 @@ static void apply(struct visit *v, bool saved)
 	d->said->wants = NULL;
 	d->said->event_count = d->said->want_count = 0;
 	device_place(d, v->s->ringmap);
+	visit_apply_offers(v);
 	apply_changes(v);
-	apply_offers(v);
 }
 
 static void committed(struct write *w)
@@ -212,7 +143,7 @@ static int keep(struct visit *v, struct err *e)
 {
 	size_t most = 1 + v->c->event_count + v->change_count + v->flag_count + v->offer_count;
 	struct store_record *records = calloc(most, sizeof *records);
-	struct buf plans[CHECKIN_WANTS_MAX] = { 0 };
+	struct buf plans[VISIT_OFFERS_MAX] = { 0 };
 	struct write w = { .append = { .records = records }, .offers = v->offers, .offer_count = v->offer_count,
 			   .committed = committed, .arg = v };
 	struct buf said = { .max = 2 * CHECKIN_MAX };
@@ -228,6 +159,10 @@ static int keep(struct visit *v, struct err *e)
 		event_row(v, &v->c->events[i], &records[n++].u.event);
 	}
 	for (size_t i = 0; i < v->change_count; i++) {
+		if (v->changes[i].n == 0) {     /* kept with the offer that is made with it */
+			change_row(v, &v->changes[i], &visit_offer(v, v->changes[i].stage)->outcome);
+			continue;
+		}
 		records[n].kind = STORE_OUTCOME;
 		change_row(v, &v->changes[i], &records[n++].u.outcome);
 	}
@@ -272,12 +207,6 @@ static void fill_answer(struct visit *v)
 	a->repos[0].timestamp = (uint64_t)desk_timestamp(v->s->desk);
 }
 
-static void unreserve(struct visit *v)
-{
-	for (size_t i = 0; i < v->offer_count; i++)
-		v->offer_stages[i]->reserved--;
-}
-
 /* With `lock` held, the device busy. */
 static int work_out(struct visit *v, struct err *e)
 {
@@ -287,7 +216,7 @@ static int work_out(struct visit *v, struct err *e)
 	if (visit_take_events(v, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < v->c->want_count; i++)
-		if (take_want(v, &v->c->wants[i], e) < 0)
+		if (visit_take_want(v, &v->c->wants[i], e) < 0)
 			return e->code;
 	fill_answer(v);
 	return 0;
@@ -321,7 +250,7 @@ static enum place visit(struct visit *v, int *got, struct err *e)
 			apply(v, false);
 		}
 		if (*got < 0)
-			unreserve(v);
+			visit_unreserve(v);
 	}
 	v->d->busy = false;
 	pthread_cond_broadcast(&s->idle);

@@ -19,8 +19,11 @@ static struct change *change_of(struct visit *v, struct stage *g, uint32_t n)
 		v->changes = more;
 		v->change_cap = cap;
 	}
-	v->changes[v->change_count] = (struct change){ .stage = g, .n = n, .facts = g->offers[n - 1].facts };
-	memcpy(v->changes[v->change_count].reason, g->offers[n - 1].reason, sizeof v->changes->reason);
+	v->changes[v->change_count] = (struct change){ .stage = g, .n = n, .facts = { .offered = v->now } };
+	if (n > 0) {
+		v->changes[v->change_count].facts = g->offers[n - 1].facts;
+		memcpy(v->changes[v->change_count].reason, g->offers[n - 1].reason, sizeof v->changes->reason);
+	}
 	return &v->changes[v->change_count++];
 }
 
@@ -92,7 +95,23 @@ static void raise_flags(struct visit *v, struct stage *g, const struct checkin_e
 		return;
 	f->declined = f->declined || ev->kind == CHECKIN_DECLINED;
 	/* Whoever was offered nothing has no outcome here, so it may not halt either. */
-	f->content_crash = f->content_crash || (failed && is_crash(ev->reason) && stage_offer_of(g, v->d));
+	f->content_crash = f->content_crash || (failed && is_crash(ev->reason) && (stage_offer_of(g, v->d) || visit_offer(v, g)));
+}
+
+/* What it says of an offer that is made with this very message. */
+static int take_unasked(struct visit *v, struct stage *g, const struct checkin_event *ev, struct err *e)
+{
+	struct change *c;
+
+	if (visit_offer_unasked(v, g, ev, e) < 0)
+		return e->code;
+	if (!visit_offer(v, g))
+		return 0;
+	c = change_of(v, g, 0);
+	if (!c)
+		return err_memory(e);
+	apply_event(c, ev, v->now);
+	return 0;
 }
 
 static int take_event(struct visit *v, const struct checkin_event *ev, struct err *e)
@@ -118,8 +137,11 @@ static int take_event(struct visit *v, const struct checkin_event *ev, struct er
 		apply_event(c, ev, v->now);
 	}
 	g = rollouts_stage_for(&v->s->rollouts, v->d, ev->channel, &ev->digest);
-	if (g)
-		raise_flags(v, g, ev);
+	if (!g)
+		return 0;
+	if (take_unasked(v, g, ev, e) < 0)
+		return e->code;
+	raise_flags(v, g, ev);
 	return 0;
 }
 

@@ -4,10 +4,13 @@
 
 #include "server/server.h"
 
+/* Offers of one check-in: those asked for, and of each channel one that was taken unasked. */
+#define VISIT_OFFERS_MAX (CHECKIN_WANTS_MAX + CHECKIN_CHANNELS_MAX)
+
 /* What a message changes about one offer. */
 struct change {
 	struct stage *stage;
-	uint32_t n;
+	uint32_t n;                     /* 0: the offer is made with it */
 	struct outcome_facts facts;
 	char reason[CHECKIN_REASON_MAX + 1];
 };
@@ -32,11 +35,11 @@ struct visit {
 	size_t change_count, change_cap;
 	struct flag flags[CHECKIN_CHANNELS_MAX];
 	size_t flag_count;
-	struct store_offer offers[CHECKIN_WANTS_MAX];
-	struct stage *offer_stages[CHECKIN_WANTS_MAX];
-	bool offer_plans[CHECKIN_WANTS_MAX];            /* its stage's strata are not in the store yet */
-	size_t offer_permits[CHECKIN_WANTS_MAX];        /* index of the permit that rests on the offer */
-	char offer_strata[CHECKIN_WANTS_MAX][CHECKIN_STRATUM_MAX + 1];
+	struct store_offer offers[VISIT_OFFERS_MAX];
+	struct stage *offer_stages[VISIT_OFFERS_MAX];
+	bool offer_plans[VISIT_OFFERS_MAX];             /* its stage's strata are not in the store yet */
+	size_t offer_permits[VISIT_OFFERS_MAX];        /* index of the permit that rests on the offer; SIZE_MAX: none does */
+	char offer_strata[VISIT_OFFERS_MAX][CHECKIN_STRATUM_MAX + 1];
 	size_t offer_count;
 	struct checkin_answer answer;
 };
@@ -46,6 +49,18 @@ struct visit {
  * v->goodbye. Events that are known already change nothing. With `lock`.
  */
 int visit_take_events(struct visit *v, struct err *e) MUST_CHECK;
+
+/*
+ * device_offer.c: offers of this check-in; with `lock`. A wish is answered, and
+ * maybe with an offer. In a ring that asks for no permits the first event of a
+ * trial makes the offer, whatever is in flight: nothing else was ever heard of
+ * it. Until they are in the store they are only reserved.
+ */
+int visit_take_want(struct visit *v, const struct checkin_want *want, struct err *e) MUST_CHECK;
+int visit_offer_unasked(struct visit *v, struct stage *g, const struct checkin_event *ev, struct err *e) MUST_CHECK;
+struct store_offer *visit_offer(struct visit *v, const struct stage *g);        /* the one that this check-in makes there; NULL: none */
+void visit_apply_offers(struct visit *v);       /* after the commit */
+void visit_unreserve(struct visit *v);          /* nothing was committed */
 
 /*
  * Two machines use one identity: flags the device, keeps that with an audit

@@ -114,7 +114,7 @@ static void tell_pooled(const struct stage *g, const struct strata *plan)
 
 int stage_plan(struct stage *g, const struct fleet *fleet, int64_t heard_since, struct err *e)
 {
-	bool last_waits = enough_without_last(g, fleet, heard_since);
+	bool last_waits = g->policy->permit_required && enough_without_last(g, fleet, heard_since);
 	struct tally t = { .count = 0 };
 	struct strata *plan = NULL;
 	int got = tally_grow(&t, e);

@@ -69,8 +69,7 @@ struct store_offer {
 	/* set by offer_batch(), or when read: */
 	uint32_t n;
 	bool existed;
-	/* when read: */
-	struct store_outcome outcome;
+	struct store_outcome outcome;   /* when read; or what is known as soon as it is made: device NULL, nothing */
 };
 
 struct store_bundle {

@@ -569,6 +569,8 @@ int offer_batch(struct store *s, struct store_offer *const *batch, size_t count,
 		if (n <= 0)
 			return e->code ? e->code : err_set(e, ERR_INTERNAL, "store: an offer got no number");
 		o->n = (uint32_t)n;
+		if (o->outcome.device && put_outcome(s, &o->outcome, e) < 0)
+			return e->code;
 	}
 	return 0;
 }

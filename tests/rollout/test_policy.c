@@ -276,6 +276,11 @@ static void exposure_is_bounded_by_the_ring_and_small_rings_pass_by_coverage(voi
 	p->rings[0].boots = 0;
 	policy_exposure(&x, p, 2, 8500000, 0);
 	assert_int_equal(x.worst_exposed, 500);
+	/* without permits nobody waits: one wave, and it is everybody */
+	p->rings[2].permit_required = false;
+	policy_exposure(&x, p, 2, 8500000, 0);
+	assert_int_equal(x.worst_exposed, 8500000);
+	assert_int_equal(x.best_s, p->rings[2].probation_s + p->rings[2].boots * 120 + p->rings[2].soak_s);
 	assert_true(x.best_s > 0 && x.best_s < p->rings[2].deadline_s);
 }
 

@@ -202,6 +202,22 @@ static void a_policy_that_fits_the_background_passes_and_finds_what_silences(voi
 	assert_true(f->report.worst.ring == 0 && f->report.hit.worst < 60);
 }
 
+/* Nobody asks, so M keeps nobody back; the gate halts it all the same. */
+static void without_permits_a_whole_ring_is_struck_before_it_halts(void **state)
+{
+	struct fixture *f = *state;
+	const struct simulate_run *r;
+
+	f->plan.defect = 1;
+	r = play(f, "{\"name\":\"canary\",\"permit\":\"none\"},{\"name\":\"early\"},{\"name\":\"broad\"}", TRACE, MONDAY, 1);
+	assert_int_equal(r->end, SIMULATE_HALTED);
+	assert_in_range(r->hit, 200, 300);      /* of 300 members, who is at hand in the first minutes */
+	policy_free(f->policy);
+	simulate_trace_release(&f->trace);
+	r = play(f, "{\"name\":\"canary\"},{\"name\":\"early\"},{\"name\":\"broad\"}", TRACE, MONDAY, 1);
+	assert_in_range(r->hit, 1, 20); /* M is ten, and who failed makes a place */
+}
+
 static void what_a_trace_says_of_people_and_silence_is_read_strictly(void **state)
 {
 	static const struct { const char *text, *says; } bad[] = {
@@ -235,6 +251,7 @@ int main(void)
 		CASE(in_the_soak_nobody_is_offered_anything),
 		CASE(endpoints_that_fall_silent_by_themselves_hold_and_do_not_halt),
 		CASE(a_policy_that_fits_the_background_passes_and_finds_what_silences),
+		CASE(without_permits_a_whole_ring_is_struck_before_it_halts),
 		CASE(what_a_trace_says_of_people_and_silence_is_read_strictly),
 	};
 
