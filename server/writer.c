@@ -179,6 +179,17 @@ int writer_trouble(struct writer *w, struct err *e)
 	return e->code;
 }
 
+size_t writer_waiting(struct writer *w)
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&w->lock);
+	for (const struct write *job = w->first; job; job = job->next)
+		count++;
+	pthread_mutex_unlock(&w->lock);
+	return count;
+}
+
 void writer_figures(struct writer *w, uint64_t *commits, uint64_t *jobs)
 {
 	pthread_mutex_lock(&w->lock);

@@ -37,6 +37,9 @@ void writer_count(struct writer *w, struct metrics *m);
 /* 0 while the store takes what is written; else why it did not, the last time: the code and *e. */
 int writer_trouble(struct writer *w, struct err *e) MUST_CHECK;
 
+/* Jobs that wait for the next commit. */
+size_t writer_waiting(struct writer *w);
+
 /* Commits so far, and jobs in them: what the grouping achieves. */
 void writer_figures(struct writer *w, uint64_t *commits, uint64_t *jobs);
 
