@@ -77,8 +77,13 @@ static void silence_is_counted_again_from_the_store_after_a_restart(void **state
 	assert_int_equal(r->stages[0].silenced_count, count);
 	for (uint32_t n = 0; n < r->stages[0].count; n++)
 		assert_int_equal(r->stages[0].offers[n].outcome, OUTCOME_PENDING);
+	pass_time(INTERVAL - 60);       /* nor shortly before the interval is over */
+	tick(w);
+	assert_int_equal(r->stages[0].silenced_count, count);
+	for (uint32_t n = 0; n < r->stages[0].count; n++)
+		assert_int_equal(r->stages[0].offers[n].outcome, OUTCOME_PENDING);
 	/* who does not return is heard of on neither side, so nobody is compared with him */
-	pass_time(INTERVAL + 1);
+	pass_time(61);
 	tick(w);
 	assert_int_equal(r->stages[0].silenced_count, count);
 	assert_int_equal(r->stages[0].at_risk + r->stages[0].compared, 0);
