@@ -19,7 +19,8 @@ static void a_healthy_end_is_told_with_its_boots_panics_and_content(void **state
 	struct vm_report r = { 0 };
 
 	(void)state;
-	vm_read(&r, PANIC("1", "bad") PANIC("2", "bad") "vm: boot 3\r\nvm: content good\r\nvm: healthy\r\nvm: history x\r\n", VM_END_OFF, "good");
+	vm_read(&r, PANIC("1", "bad") PANIC("2", "bad") "vm: boot 3\r\nvm: content good\r\nvm: healthy\r\nvm: boot complete\r\nvm: history x\r\n", VM_END_OFF,
+		"good");
 	assert_int_equal(r.verdict, VM_HEALTHY);
 	assert_int_equal(r.boots, 3);
 	assert_int_equal(r.panics, 2);

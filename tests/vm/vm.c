@@ -109,8 +109,8 @@ static bool is_kernels(const char *line)
 	return strncmp(line, "vm: ", 4) != 0 && strncmp(line, "agent: ", 7) != 0;
 }
 
-/* Lines with these words: the guest's script's, or the kernel's. */
-static unsigned count(const char *text, const char *what, bool guest)
+/* Lines of the kernel's with these words. */
+static unsigned count(const char *text, const char *what)
 {
 	unsigned n = 0;
 
@@ -119,8 +119,18 @@ static unsigned count(const char *text, const char *what, bool guest)
 
 		while (line > text && line[-1] != '\n')
 			line--;
-		n += guest ? !strncmp(line, "vm: ", 4) : is_kernels(line);
+		n += is_kernels(line);
 	}
+	return n;
+}
+
+/* "vm: boot 3", and not "vm: boot complete". */
+static unsigned count_boots(const char *text)
+{
+	unsigned n = 0;
+
+	for (const char *at = text; (at = strstr(at, "vm: boot ")); at += strlen("vm: boot "))
+		n += at[9] >= '0' && at[9] <= '9' && (at == text || at[-1] == '\n');
 	return n;
 }
 
@@ -141,9 +151,9 @@ static bool is_wrong(const char *runs, const char *content)
 
 void vm_read(struct vm_report *out, const char *serial, enum vm_end end, const char *content)
 {
-	out->boots = count(serial, "vm: boot ", true);
-	out->panics = count(serial, "Kernel panic - not syncing", false);
-	out->expiries = count(serial, "softdog: Initiating system reboot", false);
+	out->boots = count_boots(serial);
+	out->panics = count(serial, "Kernel panic - not syncing");
+	out->expiries = count(serial, "softdog: Initiating system reboot");
 	last_content(out->content, serial);
 	if (end == VM_END_CUT)
 		out->verdict = VM_TIMEOUT;
