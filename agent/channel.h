@@ -86,7 +86,14 @@ struct channel {
 	char tell_failed[200];          /* why the last one went wrong; "" it did not */
 	bool tell_unfit;                /* ... because it could not be run, which says nothing about the content */
 	bool switching;                 /* ARMED: the link is right, and the sensor is being told */
-	char leaving[800];              /* the record left content, and not all that follows from that is done: what will be told of it */
+	struct retreat {                /* the record left content: channel_retreat.c */
+		bool owed;              /* and not all that follows from that is done */
+		enum { RETREAT_UNTOLD, RETREAT_LINK_TOLD, RETREAT_ALL_TOLD } sensor_told;       /* all: with the list of rules left out */
+		struct digest left, to; /* zero `to`: nothing runs */
+		uint64_t attempt;
+		char reason[61], evidence[401];         /* of the event; "" none is owed */
+		char trouble[512];      /* why it could not be finished last */
+	} retreat;
 	/* the sensor, as seen by this process */
 	struct sensor_status sensor;
 	bool sensor_known;
@@ -147,9 +154,16 @@ void channel_event(struct channel *c, enum phase_event on, const char *reason, c
 
 /* Stores the phase with the message of what happened (kind "" none). */
 int channel_store(struct channel *c, const char *kind, const char *reason, const char *evidence, struct err *e) MUST_CHECK;
-/* A retreat that came as far as the boot record: the link, the event and the sensor, until all of that is done. */
-int channel_leave(struct channel *c, struct err *e) MUST_CHECK;
-int channel_tell_left(struct channel *c, struct err *e) MUST_CHECK;     /* the event, when it is still owed */
+/*
+ * Leaves what runs for content on disk, or (zero) for nothing; without a reason
+ * nobody is told why. 0: the boot record says so; what follows from that is
+ * done, or owed until channel_finish_retreat() has done it.
+ */
+int channel_retreat(struct channel *c, const struct digest *to, const char *reason, const char *evidence, struct err *e) MUST_CHECK;
+/* The link, the sensor, the list of rules left out, and the event, when they are owed; may be repeated until all of that is done. */
+int channel_finish_retreat(struct channel *c, struct err *e) MUST_CHECK;
+int channel_tell_retreat(struct channel *c, struct err *e) MUST_CHECK;  /* the event alone, before other content takes its place */
+int channel_resume_retreat(struct channel *c, struct err *e) MUST_CHECK;        /* at start: is one owed by an agent before this one? */
 int channel_settle(struct channel *c, enum phase_action act, const char *reason, const char *evidence, const char **kind, struct err *e) MUST_CHECK;
 void channel_later(struct channel *c, const char *reason, const char *why);     /* try the same again, later */
 void channel_note(struct channel *c, const char *what, const char *fmt, ...) PRINTF_LIKE(3, 4);        /* a line of history about the offer */
@@ -229,7 +243,7 @@ void channel_begin_probation(struct channel *c);        /* in this boot, of whic
 /* The record is on the trial that was offered, and the journal does not know: we died, or it failed, in between. 1 it knows now, 0 it knew. */
 int channel_adopt(struct channel *c, struct err *e) MUST_CHECK;
 /* Nothing runs from here on, by the agent's will: that is no late failure of the baseline. */
-int channel_leave_all(struct channel *c, struct err *e) MUST_CHECK;
+int channel_run_nothing(struct channel *c, struct err *e) MUST_CHECK;
 int channel_reconcile(struct channel *c, struct err *e) MUST_CHECK;     /* journal and boot record, at start */
 
 #endif

@@ -298,13 +298,14 @@ int64_t channel_tick(struct channel *c)
 	struct job_result r;
 	int64_t wait;
 	struct err e;
-	int rc;
+	int rc, left;
 
 	channel_look(c);
+	left = channel_finish_retreat(c, &e);
 	(void)channel_telling(c);
 	redrop_turn(c);
-	if (*c->leaving && channel_leave(c, &e) < 0)
-		return TICK_MS;         /* tried again; the retreat said why */
+	if (left < 0)
+		return TICK_MS;         /* tried again; it said why */
 	if (c->job.kind != JOB_NONE) {
 		if (job_turn(&c->job, &r) == 1) {
 			if (c->upkeep.task != UPKEEP_NONE)

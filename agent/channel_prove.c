@@ -240,20 +240,19 @@ static bool candidate(const struct channel *c, int rung)
 
 static int leave(struct channel *c, int to, struct err *e)
 {
-	struct digest running = trial_running(&c->boot), none = { { 0 } }, d = to < RUNG_NONE ? trial_at(&c->boot, (enum boot_rung)to) : none;
+	struct digest running = trial_running(&c->boot), d = { { 0 } };
 
+	if (to < RUNG_NONE)
+		d = trial_at(&c->boot, (enum boot_rung)to);
 	if (!digest_is_zero(&running) &&
 	    channel_blame(c, "late_failure", c->upkeep.refused_reason, &running, c->upkeep.refused, e) < 0)
 		return e->code;
 	if (to < RUNG_NONE && remember(c, &d) < 0)
 		return err_set(e, ERR_IO, "agent.db");
-	if ((to == RUNG_NONE ? channel_leave_all(c, e) : trial_leave(&c->boot, to == RUNG_BASELINE ? &none : &d, e)) < 0 ||
-	    channel_link(c, e) < 0 || redrop_told(c, e) < 0 || channel_store(c, "", "", "", e) < 0)
+	if (channel_retreat(c, &d, "", "", e) < 0)      /* people were told of the late failure */
 		return e->code;
 	channel_line(c, "contract-changed", &d, "%s; %s", c->upkeep.refused,
 		     to == RUNG_NONE ? "nothing on disk is accepted, so nothing runs" : "what the new contract accepts runs instead");
-	if (channel_tell_sensor(c, e) < 0)      /* the content is off either way */
-		log_warn("channel %s: %s", c->state.name, e->msg);
 	return 0;
 }
 

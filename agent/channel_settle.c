@@ -127,104 +127,19 @@ static int spend_day(struct channel *c, const struct digest *leaving, struct err
 	return e->code;
 }
 
-#define LEAVING "leaving.%s"            /* journal key: "<left> <to> <attempt> <reason> <evidence>", of a retreat that nobody was told of */
-#define LEAVING_ATTEMPT (2 * (DIGEST_HEX_LEN + 1))     /* where it begins */
-
-static int set_leaving(struct channel *c, const char *value, struct err *e)
-{
-	char key[128];
-
-	snprintf(key, sizeof key, LEAVING, c->state.name);
-	return journal_set(c->host->journal, key, value, e);
-}
-
-/*
- * Before the record changes: once it has, it does not say what was left, nor
- * why. A journal that cannot be written is no reason to stay: then only the
- * death of this agent, before it told, would lose the word.
- */
-static void note_leaving(struct channel *c, const struct digest *left, const struct digest *to, const char *reason, const char *evidence)
-{
-	char hex[2][DIGEST_HEX_LEN + 1];
-	struct err e;
-
-	digest_hex(hex[0], left);
-	digest_hex(hex[1], to);
-	snprintf(c->leaving, sizeof c->leaving, "%s %s %" PRIu64 " %.60s %.400s", hex[0], hex[1], c->boot.record.attempt, reason, evidence);
-	if (set_leaving(c, c->leaving, &e) < 0)
-		log_warn("channel %s: %s", c->state.name, e.msg);
-}
-
-static int store_left(struct channel *c, struct message_event *event, struct err *e)
-{
-	c->host->round_wanted = true;
-	if (journal_begin(c->host->journal, e) < 0)
-		return e->code;
-	if (journal_event(c->host->journal, event, e) < 0 || set_leaving(c, "", e) < 0 ||
-	    journal_channel_store(c->host->journal, &c->state, e) < 0 || journal_end(c->host->journal, e) < 0) {
-		journal_undo(c->host->journal);
-		return e->code;
-	}
-	c->leaving[0] = 0;
-	return 0;
-}
-
-int channel_tell_left(struct channel *c, struct err *e)
-{
-	struct message_event event = { .at = clock_now() };
-	struct digest to, running = trial_running(&c->boot);
-	char key[128], value[sizeof c->leaving], *at;
-	int got = 1;
-
-	snprintf(key, sizeof key, LEAVING, c->state.name);
-	if (*c->leaving)
-		memcpy(value, c->leaving, sizeof value);
-	else
-		got = journal_get(c->host->journal, key, value, sizeof value, e);
-	if (got <= 0 || !*value)
-		return got < 0 ? got : 0;
-	/* It came to nothing, or the host went on from there; nor is a value of nobody's a reason to stand still. */
-	if (strlen(value) < LEAVING_ATTEMPT || !digest_parse(&event.digest, value, DIGEST_HEX_LEN) ||
-	    !digest_parse(&to, value + DIGEST_HEX_LEN + 1, DIGEST_HEX_LEN) || !digest_equal(&to, &running)) {
-		c->leaving[0] = 0;
-		return set_leaving(c, "", e);
-	}
-	memcpy(event.channel, c->state.name, sizeof event.channel);
-	snprintf(event.kind, sizeof event.kind, "local");
-	event.attempt = strtoull(value + LEAVING_ATTEMPT, &at, 10);
-	at += *at == ' ';
-	snprintf(event.reason, sizeof event.reason, "%.*s", (int)MIN(strcspn(at, " "), sizeof event.reason - 1), at);
-	at += strcspn(at, " ");
-	snprintf(event.evidence, sizeof event.evidence, "%.400s", at + (*at == ' '));
-	return store_left(c, &event, e);
-}
-
-int channel_leave(struct channel *c, struct err *e)
-{
-	if (channel_link(c, e) < 0 || redrop_told(c, e) < 0 || channel_tell_left(c, e) < 0)
-		return e->code;
-	if (channel_tell_sensor(c, e) < 0)
-		log_warn("channel %s: %s", c->state.name, e->msg);
-	return 0;
-}
-
-/* To the slot that the latest verdict, or an order, named in `last`. */
+/* To the slot that the latest verdict, or an order, named in `last`; none: the baseline. */
 static int retreat(struct channel *c, const char *reason, const char *evidence, struct err *e)
 {
-	struct digest running = trial_running(&c->boot), baseline = trial_at(&c->boot, RUNG_BASELINE), none = { { 0 } };
-	const struct digest *to = &c->state.last.digest;
-	int rc;
+	struct digest running = trial_running(&c->boot), baseline = trial_at(&c->boot, RUNG_BASELINE);
+	const struct digest *to = digest_is_zero(&c->state.last.digest) ? &baseline : &c->state.last.digest;
 
 	if (digest_equal(&running, to))
 		return 0;
+	if (digest_is_zero(to))
+		return err_set(e, ERR_NOT_FOUND, "channel %s: there is no baseline to go back to", c->state.name);
 	if (c->state.last.online_stop && spend_day(c, &running, e) < 0)
 		return e->code;
-	note_leaving(c, &running, to, reason, evidence);
-	rc = trial_leave(&c->boot, digest_equal(to, &baseline) ? &none : to, e);
-	running = trial_running(&c->boot);
-	if (!digest_equal(&running, to))
-		c->leaving[0] = 0;
-	return rc < 0 ? rc : channel_leave(c, e);       /* when the link failed: soon */
+	return channel_retreat(c, to, reason, evidence, e);
 }
 
 int channel_settle(struct channel *c, enum phase_action act, const char *reason, const char *evidence, const char **kind, struct err *e)

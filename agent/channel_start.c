@@ -223,7 +223,7 @@ static int baseline_left(struct channel *c, struct err *e)
 	return journal_set(c->host->journal, key, now, e);
 }
 
-int channel_leave_all(struct channel *c, struct err *e)
+int channel_run_nothing(struct channel *c, struct err *e)
 {
 	struct digest baseline = trial_at(&c->boot, RUNG_BASELINE);
 	char key[128], hex[DIGEST_HEX_LEN + 1];
@@ -322,7 +322,7 @@ int channel_reconcile(struct channel *c, struct err *e)
 	rc = channel_link(c, e);
 	if (rc == 1)
 		channel_log(c, "the link did not match the boot record, and does now");
-	return rc < 0 || channel_tell_left(c, e) < 0 || still_owed(c, e) < 0 ? e->code : 0;
+	return rc < 0 || channel_resume_retreat(c, e) < 0 || still_owed(c, e) < 0 ? e->code : 0;
 }
 
 /* The highest serial ever committed survives the loss of the boot record too. */

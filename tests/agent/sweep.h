@@ -2,7 +2,7 @@
  * sweep: one system call of a process goes wrong, then another one.
  *
  * A host with one committed bundle and another one assigned (or committed, and
- * stopped) is prepared once and kept. For each call that the supervisor (or the
+ * stopped; then the sensor is one that has to be told) is prepared once and kept. For each call that the supervisor (or the
  * judge: sweep_judge.h) makes on the way to the second bundle's end, the host is
  * put back, the agent runs with that call made to fail, and then another agent,
  * whole, has to bring the host to the same end.
@@ -42,6 +42,28 @@ static inline void sweep_agent_start(struct endpoint *p, const char *option, con
 	}
 }
 
+/* ---- a sensor that reads only when it is told ---- */
+
+/* The command writes down what it was told of last. */
+static inline void sweep_reload(struct endpoint *p)
+{
+	static const char command[] = "#!/bin/sh\ndir=$(dirname \"$0\")\necho \"$3\" >\"$dir/.told.$$\" && mv \"$dir/.told.$$\" \"$dir/told\"\n";
+
+	endpoint_write(p, "/etc/ringhold/reload", command, 0755);
+	shell_must("echo 'reload = /etc/ringhold/reload' >>%s/etc/ringhold/agent.ini", p->root);
+}
+
+static inline bool sweep_sensor_told(const struct sweep *s, const struct digest *of)
+{
+	char path[512], hex[DIGEST_HEX_LEN + 1];
+	AUTO(buf) struct buf *told = NULL;
+	struct err e;
+
+	digest_hex(hex, of);
+	snprintf(path, sizeof path, "%s/etc/ringhold/told", s->p->root);
+	return file_read(&told, path, 4096, &e) == 0 && !strncmp(told->data, hex, DIGEST_HEX_LEN);
+}
+
 /* ---- the host, kept and put back ---- */
 
 static inline void sweep_prepare(struct sweep *s, struct endpoint *p, enum sweep_end end)
@@ -52,6 +74,8 @@ static inline void sweep_prepare(struct sweep *s, struct endpoint *p, enum sweep
 	s->p = p;
 	s->start = sweep_agent_start;
 	s->end = end;
+	if (end == SWEEP_STOPPED)
+		sweep_reload(p);
 	s->one = endpoint_bundle(p, SWEEP_GOOD, 110, NULL);
 	endpoint_assign(p, &s->one, NULL, 1, 10, 0);
 	endpoint_sensor_start(p);
@@ -109,7 +133,7 @@ static inline int sweep_is_stop(void *arg, const struct journal_line *line, stru
 	return 0;
 }
 
-/* The record says it first; it is over when it was told. */
+/* The record says it first; it is over when people and sensor were told. */
 static inline bool sweep_told_of_stop(const struct sweep *s)
 {
 	AUTO(journal) struct journal *j = NULL;
@@ -126,7 +150,7 @@ static inline bool sweep_over(const struct sweep *s, const struct seen *seen)
 	const struct digest *end = s->end == SWEEP_COMMITTED ? &s->two.digest : &s->one.digest;
 
 	if (s->end == SWEEP_STOPPED)
-		return endpoint_runs_committed(seen, &s->one) && sweep_told_of_stop(s);
+		return endpoint_runs_committed(seen, &s->one) && sweep_told_of_stop(s) && sweep_sensor_told(s, &s->one.digest);
 	return seen->state.phase == PHASE_IDLE && digest_equal(&seen->state.last.assigned, &s->two.digest) && seen->state.last.say == SAY_NOTHING &&
 	       digest_equal(&seen->running, end) && seen->record.mode == BOOT_COMMITTED;
 }

@@ -130,11 +130,14 @@ static void a_judge_whose_disk_failed_once_goes_on_or_makes_room_for_another(voi
 	assert_true(trust && kept);
 }
 
-/* Once nobody was: the record says what runs, and neither what was left nor why. */
-static void people_are_told_of_a_stop_that_was_obeyed_whatever_came_in_between(void **state)
+/*
+ * Once nobody was: the record says what runs, and neither what was left nor
+ * why; and the link that is right does not say whether the sensor knows.
+ */
+static void people_and_sensor_are_told_of_a_stop_that_was_obeyed_whatever_came_in_between(void **state)
 {
 	static struct sweep s;
-	unsigned linked = 0, synced = 0;
+	unsigned linked = 0, synced = 0, written = 0;
 
 	NEED_STRACE();
 	sweep_prepare(&s, *state, SWEEP_STOPPED);
@@ -146,11 +149,13 @@ static void people_are_told_of_a_stop_that_was_obeyed_whatever_came_in_between(v
 			continue;
 		if (is_about(c, "renameat", "/edr>, \"current\"") && linked++ == 0)
 			sweep_one(&s, c, "signal=KILL", false);
+		else if (linked && is_about(c, "pwrite64", "/agent.db-wal>") && written++ < 4)  /* to tell, and that it was */
+			sweep_one(&s, c, "signal=KILL", false);
 		else if (!is_about(c, "fdatasync", "/agent.db-wal>") || synced++ > 1)
 			continue;
 		sweep_one(&s, c, "error=EIO", false);
 	}
-	assert_true(linked == 1 && synced > 1);
+	assert_true(linked == 1 && synced > 1 && written > 1);
 }
 
 static void plant(struct endpoint *p, const char *name)
@@ -203,7 +208,7 @@ int main(int argc, char **argv)
 		SWEEP_TEST(an_agent_whose_disk_failed_once_goes_on_by_itself),
 		SWEEP_TEST(staging_and_switching_sync_what_must_be_synced_and_once),
 		SWEEP_TEST(a_judge_whose_disk_failed_once_goes_on_or_makes_room_for_another),
-		SWEEP_TEST(people_are_told_of_a_stop_that_was_obeyed_whatever_came_in_between),
+		SWEEP_TEST(people_and_sensor_are_told_of_a_stop_that_was_obeyed_whatever_came_in_between),
 		SWEEP_TEST(what_a_dead_agent_left_half_done_goes_when_the_next_one_starts),
 	};
 

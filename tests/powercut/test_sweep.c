@@ -1,9 +1,10 @@
 /*
  * test_sweep: SIGKILL, EIO and ENOSPC at every call by which the supervisor
  * touches its disk, from the offer of a bundle to its commit, and to its
- * revert, and from the word that it is stopped until it is left; and at every
- * call by which the judge touches what it keeps. ENOSPC also from that call on,
- * as of a disk that is full.
+ * revert, and from the word that it is stopped until it is left and its sensor,
+ * which reads nothing before it is told, knows; and at every call by which the
+ * judge touches what it keeps. ENOSPC also from that call on, as of a disk that
+ * is full.
  */
 #include "agent/sweep_judge.h"
 
