@@ -38,6 +38,14 @@ int channel_blame(struct channel *c, const char *kind, const char *reason, const
 	return 0;
 }
 
+/* In this very boot the guard left what stands above it for what stands below: no boot of it failed. */
+static bool passed_over(const struct channel *c, enum boot_rung rung)
+{
+	const struct boot_status *s = &c->boot.status;
+
+	return c->boot.guarded && s->left < rung && rung < s->rung && !boot_slot_exists(c->boot.dir, c->boot.record.digest[rung]);
+}
+
 /* "the boot guard left trial for current (stepped); the kernel crashed: Kernel panic - not syncing: ..." */
 static void step_evidence(const struct channel *c, enum boot_rung from, char *out, size_t cap)
 {
@@ -50,6 +58,9 @@ static void step_evidence(const struct channel *c, enum boot_rung from, char *ou
 	else if (c->boot.guarded && s->left == from)
 		snprintf(out, cap, "the boot guard left %s for %s (%s)%s%s", boot_rung_name(s->left), boot_rung_name(s->rung),
 			 boot_reason_name(s->left_for), *s->report ? ": " : "", s->report);
+	else if (passed_over(c, from))
+		snprintf(out, cap, "the boot guard passed over %s: its slot is not on disk; %s runs now", boot_rung_name(from),
+			 boot_rung_name(s->rung));
 	else
 		snprintf(out, cap, "the boot guard left %s in an earlier boot; %s runs now", boot_rung_name(from),
 			 boot_rung_name(c->boot.record.rung));

@@ -189,6 +189,37 @@ static void committed_content_whose_slot_is_gone_is_nobodys_late_failure_and_com
 	assert_true(endpoint_has_history(p, "disk-error"));
 }
 
+/* The rung above it failed as it may, and this one was not there to be booted. */
+static void content_that_a_boot_passed_over_because_its_slot_was_gone_is_told_of_as_that(void **state)
+{
+	struct endpoint *p = *state;
+	struct published one = settled(p), two = endpoint_bundle(p, GOOD, 111, NULL), base = endpoint_bundle(p, GOOD, 5, NULL);
+	char how[160], id[64], hex[DIGEST_HEX_LEN + 1];
+	AUTO_FREE char *archive = NULL;
+	struct err e;
+
+	endpoint_assign(p, &two, &one, 1, 30, 0);
+	endpoint_until(p, "the second bundle is committed", endpoint_runs_committed, &two, 1000);
+	power_is_cut(p);
+	assert_ok(repo_target_file(p->published, base.path, &archive, &e));
+	assert_int_equal(endpoint_command(p, NULL, "baseline", "edr", archive), 0);
+	digest_hex(hex, &one.digest);
+	snprintf(how, sizeof how, "rm -rf slots/%s", hex);
+	damage(p, how);
+	for (unsigned boot = 0; endpoint_look(p).record.rung == RUNG_CURRENT; boot++) {
+		assert_in_range(boot, 0, 9);
+		snprintf(id, sizeof id, "0000002%u-aaaa-bbbb-cccc-dddddddddddd\n", boot);
+		power_is_cut(p);
+		the_guard_runs(p, id);
+	}
+	assert_true(linked_to(p, &base));
+	assert_int_equal(endpoint_command(p, NULL, "hold", "edr", NULL), 0);
+	assert_true(endpoint_has_history(p, "the boot guard left current for baseline"));
+	assert_true(endpoint_has_history(p, "the boot guard passed over previous: its slot is not on disk; baseline runs now"));
+	assert_int_equal(endpoint_history_count(p, "in an earlier boot"), 0);
+	assert_int_equal(endpoint_history_count(p, "late_failure"), 1);
+}
+
 /* Boots were counted while the disk hid the slot, and then it is gone: what could not be seen did not fail. */
 static void committed_content_whose_slot_was_hidden_until_it_was_gone_is_not_blamed(void **state)
 {
@@ -513,6 +544,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_trial_does_not_run_in_a_boot_of_which_the_guard_left_no_word, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_commit_that_was_cut_short_does_not_hold_up_a_step_down, endpoint_setup, endpoint_teardown),
 		cmocka_unit_test_setup_teardown(a_new_host_is_in_no_trouble_about_its_record, endpoint_setup, endpoint_teardown),
+		cmocka_unit_test_setup_teardown(content_that_a_boot_passed_over_because_its_slot_was_gone_is_told_of_as_that, endpoint_setup,
+						endpoint_teardown),
 		cmocka_unit_test_setup_teardown(committed_content_whose_slot_was_hidden_until_it_was_gone_is_not_blamed, endpoint_setup,
 						endpoint_teardown),
 		cmocka_unit_test_setup_teardown(every_rung_that_was_left_before_an_agent_ran_is_a_late_failure_of_its_own, endpoint_setup,
