@@ -21,6 +21,7 @@
 
 #define WAIT_MS 15000
 #define LOOK_MS 20
+#define REVERTING "reverting.%s"        /* journal key: "<order> <digest to leave>", of the latest revert */
 
 static int keep(struct channel *c, struct err *e)
 {
@@ -82,6 +83,30 @@ static int unpin(struct channel *c, const char *argument, char *answer, size_t c
 	return keep(c, e);
 }
 
+/*
+ * This very order was begun before, and what it was to leave runs no more: the
+ * agent died before it could say that it was done. To leave what runs instead
+ * would be a second revert, which nobody gave. 1; 0: not so, and noted for the next time.
+ */
+static int reverted(struct channel *c, uint64_t id, struct err *e)
+{
+	struct digest running = trial_running(&c->boot);
+	char key[128], known[128], now[128], hex[DIGEST_HEX_LEN + 1];
+	size_t of_order;
+	int got;
+
+	digest_hex(hex, &running);
+	snprintf(key, sizeof key, REVERTING, c->state.name);
+	of_order = (size_t)snprintf(now, sizeof now, "%" PRIu64 " ", id);
+	snprintf(now + of_order, sizeof now - of_order, "%s", hex);
+	got = journal_get(c->host->journal, key, known, sizeof known, e);
+	if (got < 0)
+		return got;
+	if (got == 1 && !strncmp(known, now, of_order))
+		return strcmp(known, now) != 0;
+	return journal_set(c->host->journal, key, now, e);
+}
+
 /* From a trial to what ran before; from committed content to previous, else baseline. */
 static int revert(struct channel *c, const char *argument, char *answer, size_t cap, struct err *e)
 {
@@ -121,7 +146,7 @@ static int disable(struct channel *c, const char *argument, char *answer, size_t
 	(void)argument;
 	if (c->state.phase != PHASE_IDLE)
 		channel_event(c, phase_on_trial(c->state.phase) ? ON_RETREAT : ON_WITHDRAWN, reason_word(REASON_DISABLE), "");
-	if (c->boot.record.mode != BOOT_DISABLED)
+	if (c->boot.record.mode != BOOT_DISABLED || !c->state.disabled_since)   /* or an agent died before it noted that */
 		c->state.disabled_since = clock_now();
 	/* Since when is known even where the sensor cannot be told. */
 	if (trial_disable(&c->boot, true, e) < 0 || keep(c, e) < 0 || channel_tell_sensor(c, e) < 0)
@@ -190,13 +215,20 @@ static const struct {
 static int run_one(struct host *h, const struct journal_order *o, char *answer, size_t cap, struct err *e)
 {
 	struct channel *c = host_channel(h, o->channel);
+	int before;
 	char evidence[MESSAGE_TEXT];    /* of those with one, only a hold has an argument */
 
 	if (!c)
 		return err_set(e, ERR_NOT_FOUND, "channel %s: not configured in agent.ini", o->channel);
+	if (channel_tell_retreat(c, e) < 0)     /* of what was left before: the order may make it a thing of the past */
+		log_warn("channel %s: %s", o->channel, e->msg);
 	for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
 		if (strcmp(orders[i].command, o->command) != 0)
 			continue;
+		if (orders[i].run == revert && (before = reverted(c, o->id, e)) != 0) {
+			snprintf(answer, cap, "channel %s runs older content again", o->channel);
+			return before;
+		}
 		if (orders[i].run(c, o->argument, answer, cap, e) < 0)
 			return e->code;
 		h->round_wanted = true;

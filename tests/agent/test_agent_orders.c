@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "endpoint_story.h"
+#include "shell.h"
 
 static int order(struct endpoint *p, const char *command)
 {
@@ -203,6 +204,128 @@ static void every_order_of_a_person_is_one_line_of_history_and_one_event_to_repo
 	}
 }
 
+/* ---- an agent that dies, or a link that fails, in the middle ---- */
+
+/* As an agent leaves it that did what was ordered last, and died before it could say so. */
+static struct journal_order not_answered(struct endpoint *p)
+{
+	AUTO(journal) struct journal *j = NULL;
+	struct journal_order o = { .id = 0 };
+	struct err e;
+
+	assert_ok(journal_open(&j, p->root, &e));
+	for (struct journal_order next; journal_order_get(j, o.id + 1, &next, &e) == 0;)
+		o = next;
+	assert_ok(journal_order_done(j, o.id, 0, "", &e));
+	return o;
+}
+
+static struct journal_order answered(struct endpoint *p, uint64_t id)
+{
+	AUTO(journal) struct journal *j = NULL;
+	struct journal_order o;
+	struct err e;
+
+	assert_ok(journal_open(&j, p->root, &e));
+	assert_ok(journal_order_get(j, id, &o, &e));
+	return o;
+}
+
+static bool on_trial(const struct seen *s, const void *arg)
+{
+	const struct published *b = arg;
+
+	return s->state.phase == PHASE_ACTIVE && digest_equal(&s->running, &b->digest);
+}
+
+/* From the second bundle, in this state, to the first; a second revert would go on to the baseline. */
+static void reverts_once(struct endpoint *p, int64_t probation_s, endpoint_done *state)
+{
+	struct published one, two, base;
+	AUTO_FREE char *base_file = NULL;
+	struct journal_order o;
+	uint64_t events;
+
+	one = settled(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	endpoint_assign(p, &two, &one, 1, probation_s, 0);
+	endpoint_until(p, "the second bundle runs", state, &two, 1000);
+	endpoint_agent_end(p, SIGKILL);
+	base = endpoint_bundle(p, GOOD, 5, NULL);
+	base_file = carried(p, &base, "5.tar.gz");
+	assert_int_equal(endpoint_command(p, NULL, "baseline", "edr", base_file), 0);
+	assert_int_equal(order(p, "revert"), 0);
+	assert_true(runs(p, &one.digest));
+	o = not_answered(p);
+	assert_string_equal(o.command, "revert");
+	events = waiting(p);
+	assert_int_equal(order(p, "hold"), 0);          /* who comes next does what waits */
+	assert_int_equal(waiting(p), events + 1);       /* of the hold */
+	assert_true(runs(p, &one.digest));
+	shell_must("test $(ls %s" HOME_CHANNELS "/edr/quarantine.d | wc -l) = 1", p->root);
+	o = answered(p, o.id);
+	assert_int_equal(o.done, 1);
+	assert_non_null(strstr(o.answer, "runs older content again"));
+	/* Another one is another order. */
+	assert_int_equal(order(p, "revert"), 0);
+	assert_true(runs(p, &base.digest));
+}
+
+static void a_revert_is_carried_out_once_though_its_agent_died_before_it_could_say_so(void **state)
+{
+	NEED_AGENT((struct endpoint *)*state);
+	reverts_once(*state, 10, endpoint_runs_committed);
+}
+
+static void a_revert_of_a_trial_leaves_the_content_below_it_though_its_agent_died_before_it_could_say_so(void **state)
+{
+	NEED_AGENT((struct endpoint *)*state);
+	reverts_once(*state, 600, on_trial);
+}
+
+/* No link can be made, until it is put right. */
+static void break_links(struct endpoint *p, bool broken)
+{
+	shell_must("cd %s" HOME_RUN "/edr && %s", p->root, broken ? "mkdir -p .current.new/x" : "rm -r .current.new");
+}
+
+static bool told_of_revert(const struct seen *s, const void *arg)
+{
+	(void)s;
+	return endpoint_history_count((struct endpoint *)arg, "by a person on this machine") > 0;
+}
+
+static bool linked_to_nothing(const struct seen *s, const void *arg)
+{
+	char path[512];
+
+	(void)s;
+	snprintf(path, sizeof path, "%s" HOME_RUN "/edr/current", ((const struct endpoint *)arg)->root);
+	return access(path, F_OK) < 0;
+}
+
+static void a_retreat_whose_link_fails_is_told_of_though_another_order_comes_before_it_is_done(void **state)
+{
+	static const struct digest none;
+	struct endpoint *p = *state;
+	struct published one, two;
+
+	NEED_AGENT(p);
+	one = settled(p);
+	two = endpoint_bundle(p, GOOD, 111, NULL);
+	commit(p, &two, &one);
+	break_links(p, true);
+	(void)order(p, "revert");
+	assert_true(runs(p, &one.digest));      /* by the record, */
+	assert_int_equal(endpoint_history_count(p, "by a person on this machine"), 0);
+	(void)order(p, "disable");
+	assert_true(runs(p, &none));
+	break_links(p, false);
+	endpoint_until(p, "people are told of the revert", told_of_revert, p, 1000);
+	endpoint_until(p, "nothing is linked", linked_to_nothing, p, 1000);
+	assert_int_equal(endpoint_history_count(p, "by a person on this machine"), 1);
+}
+
 static void a_baseline_comes_from_a_local_archive(void **state)
 {
 	struct endpoint *p = *state;
@@ -231,6 +354,9 @@ int main(void)
 		ENDPOINT_TEST(a_hold_ends_by_itself_at_its_time_and_not_with_the_agent, endpoint_setup),
 		ENDPOINT_TEST(a_hold_until_a_time_that_is_over_or_none_is_refused_and_holds_nothing, endpoint_setup),
 		ENDPOINT_TEST(every_order_of_a_person_is_one_line_of_history_and_one_event_to_report, endpoint_setup),
+		ENDPOINT_TEST(a_revert_is_carried_out_once_though_its_agent_died_before_it_could_say_so, endpoint_setup),
+		ENDPOINT_TEST(a_revert_of_a_trial_leaves_the_content_below_it_though_its_agent_died_before_it_could_say_so, endpoint_setup),
+		ENDPOINT_TEST(a_retreat_whose_link_fails_is_told_of_though_another_order_comes_before_it_is_done, endpoint_setup),
 		ENDPOINT_TEST(a_baseline_comes_from_a_local_archive, endpoint_setup),
 	};
 
