@@ -33,16 +33,15 @@ bool prove_again(const struct channel *c)
  * "accepted", "stepped-down", "none" when nothing was accepted, "nothing" when
  * nothing ran.
  */
-static void set_outcome(struct channel *c, const char *word)
+static void set_outcome(struct channel *c, const struct digest *runs, const char *word)
 {
-	struct digest running = trial_running(&c->boot);
 	char key[128], value[CHANNEL_CONTRACT_MAX];
 	struct err e;
 
 	snprintf(key, sizeof key, CHANNEL_CONTRACT, c->state.name);
 	digest_hex(value, &c->host->contract);
 	value[DIGEST_HEX_LEN] = ' ';
-	digest_hex(value + DIGEST_HEX_LEN + 1, &running);
+	digest_hex(value + DIGEST_HEX_LEN + 1, runs);
 	snprintf(value + CHANNEL_CONTRACT_WORD - 1, sizeof value - CHANNEL_CONTRACT_WORD + 1, " %s", word);
 	if (journal_set(c->host->journal, key, value, &e) < 0)
 		log_warn("channel %s: %s", c->state.name, e.msg);
@@ -103,7 +102,7 @@ bool prove_due(struct channel *c)
 	u->proved[1] = c->host->contract;
 	(void)outcome(c, value, &now);
 	if (!now)
-		set_outcome(c, digest_is_zero(&running) ? "nothing" : u->stepped ? "stepped-down" : "accepted");
+		set_outcome(c, &running, digest_is_zero(&running) ? "nothing" : u->stepped ? "stepped-down" : "accepted");
 	return false;
 }
 
@@ -217,7 +216,7 @@ static void accepted(struct channel *c)
 	int rc;
 
 	if (!c->upkeep.accepted)
-		set_outcome(c, c->upkeep.stepped ? "stepped-down" : "accepted");
+		set_outcome(c, &running, c->upkeep.stepped ? "stepped-down" : "accepted");
 	c->upkeep.accepted = true;
 	rc = put_on_trial(c, &running);
 	if (rc == 0)
@@ -249,6 +248,8 @@ static int leave(struct channel *c, int to, struct err *e)
 		return e->code;
 	if (to < RUNG_NONE && remember(c, &d) < 0)
 		return err_set(e, ERR_IO, "agent.db");
+	/* Before the record changes: afterwards nothing would be due any more, and nobody would know what came of it. */
+	set_outcome(c, &d, to == RUNG_NONE ? "none" : "stepped-down");
 	if (channel_retreat(c, &d, "", "", e) < 0)      /* people were told of the late failure */
 		return e->code;
 	channel_line(c, "contract-changed", &d, "%s; %s", c->upkeep.refused,
@@ -265,7 +266,6 @@ static void step_down(struct channel *c, int to)
 		c->upkeep.prove_at = upkeep_later(&c->upkeep.prove_tries);
 		return;
 	}
-	set_outcome(c, to == RUNG_NONE ? "none" : "stepped-down");
 	channel_clean(c);
 }
 
