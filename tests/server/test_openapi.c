@@ -1,8 +1,9 @@
 /*
  * test_openapi: server/openapi.yaml and the server's routes have the same
- * operations, it names every problem, passes a linter, and asks for a token
- * where the server does. That each operation answers as it says is for
- * test_openapi_fleet, test_openapi_content and test_openapi_rollouts.
+ * operations and let the same roles in, it names every problem, passes a
+ * linter, and asks for a token where the server does. That each operation
+ * answers as it says is for test_openapi_fleet, test_openapi_content and
+ * test_openapi_rollouts.
  */
 #include "operations.h"
 
@@ -96,6 +97,46 @@ static void the_file_and_the_routes_have_the_same_operations(void **state)
 	assert_int_equal(operations, route_count);
 }
 
+/* The roles of a list of their names; MAY_ANYBODY instead of a name that is none. */
+static unsigned roles_of(const struct json *names)
+{
+	unsigned may = 0;
+
+	for (uint32_t i = 0; i < names->count; i++) {
+		enum role role;
+
+		may |= names->u.items[i].type == JSON_STRING && role_parse(&role, names->u.items[i].u.text) ? 1u << role : MAY_ANYBODY;
+	}
+	return may;
+}
+
+/* Who may what is written down twice, for people and for the server: giving somebody more takes both. */
+static void the_file_and_the_routes_let_the_same_roles_in(void **state)
+{
+	struct place *x = *state;
+	const struct json *paths;
+	size_t held = 0;
+
+	NEED_SPEC(&x->spec);
+	paths = json_get(x->spec.doc->root, "paths");
+	for (size_t r = 0; r < route_count; r++)
+		for (uint32_t i = 0; i < paths->count; i++) {
+			const char *method = http_method_name(routes[r].method), *path = paths->u.members[i].key.text;
+			const struct json *op = spec_same_path(routes[r].pattern, path) ? spec_operation(&x->spec, method, path) : NULL;
+			const struct json *names = op ? json_get(op, "x-roles") : NULL;
+			bool by_role = !(routes[r].may & (MAY_ANYBODY | MAY_ENROL | MAY_DEVICE));
+
+			if (!op)
+				continue;
+			if (by_role != (names != NULL))
+				fail_msg("%s %s: roles are %s", method, path, by_role ? "lacking in " SPEC_FILE : "not what lets anybody in");
+			if (names && roles_of(names) != routes[r].may)
+				fail_msg("%s %s: x-roles in " SPEC_FILE " and the server let others in", method, path);
+			held += names != NULL;
+		}
+	assert_true(held > 0);
+}
+
 static void the_file_names_every_problem_and_no_other(void **state)
 {
 	struct place *x = *state;
@@ -187,6 +228,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, read_only, read_close)
 	const struct CMUnitTest tests[] = {
 		T(the_file_and_the_routes_have_the_same_operations),
+		T(the_file_and_the_routes_let_the_same_roles_in),
 		T(the_file_names_every_problem_and_no_other),
 		T(every_tag_of_the_file_has_a_test_that_calls_its_operations),
 		cmocka_unit_test_setup_teardown(every_operation_asks_for_a_token_of_its_own_plane, place_open, place_close),
