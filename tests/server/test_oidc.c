@@ -123,6 +123,11 @@ static int setup_stale(void **state)
 	return open_with(state, "", "keys-stale = 60s\n");
 }
 
+static int setup_polling(void **state)
+{
+	return open_with(state, "", "keys-poll = 60s\n");
+}
+
 static int setup_slow(void **state)
 {
 	return open_with(state, "address-rate = 1\naddress-burst = 3\n", "");
@@ -398,6 +403,42 @@ static void new_keys_are_fetched_when_they_are_met_and_not_for_anybody_who_inven
 	assert_int_equal(atoi(many), atoi(before) + 1);
 }
 
+/* Nobody shows a token of the new keys, which would have them fetched: it is the look at its time that finds the old ones gone. */
+static void a_key_that_the_provider_withdrew_is_refused_after_the_next_look(void **state)
+{
+	struct place *x = *state;
+	AUTO_FREE char *token = NULL, *ok = NULL;
+	int64_t until;
+	int before;
+
+	PROVIDED(x);
+	token = issued(x, "boss", "RS256");
+	{
+		AUTO_REPLY a = ask_patiently(x, token, "GET", "/v1/self", NULL);
+
+		assert_int_equal(a.status, 200);
+	}
+	ok = provider(x, "POST", "/rotate", NULL);
+	before = fetched(x);
+	{
+		AUTO_REPLY a = ask(x->plane, token, "GET", "/v1/self", NULL);
+
+		assert_int_equal(a.status, 200);
+	}
+	pass_time(61);
+	for (until = clock_work_ms() + LIMIT_MS; fetched(x) == before; poll(NULL, 0, 50))
+		assert_true(clock_work_ms() < until);
+	/* asked for is not yet taken in */
+	for (long status = 200; status == 200;) {
+		AUTO_REPLY a = ask_patiently(x, token, "GET", "/v1/self", NULL);
+
+		status = a.status;
+		if (status != 200)
+			expect_problem(&a, 401, "unauthenticated");
+		assert_true(clock_work_ms() < until);
+	}
+}
+
 static void keys_stay_good_while_the_provider_is_down(void **state)
 {
 	struct place *x = *state;
@@ -484,6 +525,7 @@ int main(void)
 		P(invented_keys_make_nobody_ask),
 		cmocka_unit_test_setup_teardown(keys_are_good_for_so_long_and_not_for_ever_while_the_provider_is_down, setup_stale, teardown),
 		cmocka_unit_test_setup_teardown(signatures_are_verified_for_an_address_so_often_and_no_more, setup_slow, teardown),
+		cmocka_unit_test_setup_teardown(a_key_that_the_provider_withdrew_is_refused_after_the_next_look, setup_polling, teardown),
 		P(keys_stay_good_while_the_provider_is_down),
 		cmocka_unit_test(an_entry_of_the_map_says_claim_roles_and_channels),
 		cmocka_unit_test(a_provider_without_https_or_audience_is_refused),
