@@ -133,6 +133,40 @@ static void passing_a_hook_over_needs_approval(void **state)
 	wait_ring(x, "offering", "");
 }
 
+/* Its own people agree to it, and nobody else is asked: the hook that holds the ring still says no, and is not even heard. */
+static void the_emergency_lane_asks_no_hook(void **state)
+{
+	struct place *x = *state;
+	char hex[DIGEST_HEX_LEN + 1];
+	size_t asked;
+
+	BEGIN(x, LOCAL);
+	make_known(x, "board", ASKED_FIRST);
+	behave(x, "409");
+	publish(x->plane->o, 1, "one", hex);
+	wait_ring(x, "queued", "the hook board holds: answered 409");
+	{
+		AUTO_REPLY lane = ask(x->plane, FIXTURE_TOKEN, "POST", "/v1/rollouts/1/emergency", "{\"reason\":\"it is exploited\"}");
+
+		assert_int_equal(lane.status, 200);
+	}
+	asked = count_of(x, "ringhold.hook.before-ring");
+	assert_true(asked > 0);
+	for (int i = 0; i < 2; i++) {
+		AUTO_FREE char *token = new_token(x->plane, i ? "anna" : "olga", "approver", NULL);
+		AUTO_REPLY agreed = ask(x->plane, token, "POST", "/v1/rollouts/1/approve", "{\"reason\":\"so be it\",\"emergency\":true}");
+
+		assert_true(ring_is(x, 0, "queued", "") || i == 1);     /* one of two opens nothing */
+		assert_int_equal(agreed.status, 200);
+	}
+	wait_ring(x, "offering", "");
+	pass_time(310);         /* long enough for it to be asked again, were it asked at all */
+	assert_int_equal(TOOL(x->plane->o, "", "rollout", "explain", "1"), 0);
+	expect_said(x->plane->o, "EMERGENCY LANE");
+	wait_ring(x, "offering", "");
+	assert_int_equal(count_of(x, "ringhold.hook.before-ring"), asked);
+}
+
 /* ---- a promotion ---- */
 
 #define HOSTS 4
@@ -279,6 +313,7 @@ int main(void)
 		TEST(a_hook_that_says_no_holds_the_ring_is_asked_again_and_lets_go),
 		TEST(a_hook_that_does_not_answer_holds_the_ring_and_nothing_else),
 		TEST(passing_a_hook_over_needs_approval),
+		TEST(the_emergency_lane_asks_no_hook),
 		TEST(without_rings_it_is_asked_before_every_one_but_the_first_and_holds_a_promotion),
 		TEST(what_is_no_2xx_holds_a_promotion),
 	};
