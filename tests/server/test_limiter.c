@@ -34,6 +34,27 @@ static void keys_do_not_pay_for_each_other(void **state)
 	assert_int_equal(limiter_shut_for(l, "b", 100), 0);
 }
 
+/* It ends when it was said to, not before, and who was shut out may go on as anybody else. */
+static void a_shut_key_is_let_in_again_when_its_time_is_over(void **state)
+{
+	AUTO(limiter) struct limiter *l = limiter_new(&(const struct limiter_settings){ .rate = 1, .burst = 2 });
+
+	(void)state;
+	assert_int_equal(limiter_take(l, "a", 0), 0);
+	assert_int_equal(limiter_take(l, "a", 0), 0);
+	limiter_shut(l, "a", 0, 60000);
+	assert_int_equal(limiter_shut_for(l, "a", 59999), 1);
+	assert_int_equal(limiter_shut_for(l, "a", 60000), 0);
+	assert_int_equal(limiter_take(l, "a", 60000), 0);
+	assert_int_equal(limiter_take(l, "a", 60000), 0);
+	assert_true(limiter_take(l, "a", 60000) > 0);
+	/* over is over: it does not come back by itself, and comes back when it is said again */
+	assert_int_equal(limiter_shut_for(l, "a", 60001), 0);
+	limiter_shut(l, "a", 70000, 1000);
+	assert_int_equal(limiter_shut_for(l, "a", 70999), 1);
+	assert_int_equal(limiter_shut_for(l, "a", 71000), 0);
+}
+
 static void a_clock_that_goes_back_gives_nothing_away(void **state)
 {
 	AUTO(limiter) struct limiter *l = limiter_new(&(const struct limiter_settings){ .rate = 1, .burst = 1 });
@@ -65,6 +86,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_burst_passes_and_then_the_rate_holds),
 		cmocka_unit_test(keys_do_not_pay_for_each_other),
+		cmocka_unit_test(a_shut_key_is_let_in_again_when_its_time_is_over),
 		cmocka_unit_test(a_clock_that_goes_back_gives_nothing_away),
 		cmocka_unit_test(who_is_shut_out_is_not_forgotten_for_a_crowd),
 	};

@@ -7,6 +7,13 @@ static int setup_limits(void **state)
 	return 0;
 }
 
+/* So many in ten minutes that one a second is forgotten. */
+static int setup_short(void **state)
+{
+	*state = plane_open(EAGER "bad-tokens = 600\nlock-out = 2s\n");
+	return 0;
+}
+
 static int teardown(void **state)
 {
 	plane_close(*state);
@@ -44,6 +51,35 @@ static void too_many_bad_tokens_lock_out_and_say_so(void **state)
 		assert_ok(file_read(&log, path, 1 << 20, &e));
 		assert_non_null(strstr(log->data, "too many bad tokens of operators from 127.0.0.1"));
 	}
+}
+
+/* By itself, and not before its time; how long that takes is the machine's affair. */
+static void a_lock_out_ends_when_it_was_said_to(void **state)
+{
+	struct plane *p = *state;
+	int64_t asked = 0, until = clock_work_ms() + LIMIT_MS;
+	long status = 401;
+
+	OPEN(p);
+	for (int i = 0; status == 401; i++) {
+		asked = clock_work_ms();
+		AUTO_REPLY a = ask(p, "rho_wrong", "GET", "/v1/status", NULL);
+
+		status = a.status;
+		assert_true(asked < until);
+		if (status != 401)
+			expect_problem(&a, 429, "locked-out");
+		assert_true(status == 401 || i >= 600);
+	}
+	while (status == 429) {
+		AUTO_REPLY a = ask(p, "rho_wrong", "GET", "/v1/status", NULL);
+
+		status = a.status;
+		assert_true(clock_work_ms() < until);
+		poll(NULL, 0, status == 429 ? 200 : 0);
+	}
+	assert_int_equal(status, 401);
+	assert_true(clock_work_ms() - asked >= 2000);
 }
 
 static void bad_tokens_of_devices_leave_good_ones_alone(void **state)
@@ -107,6 +143,7 @@ int main(void)
 #define L(f) cmocka_unit_test_setup_teardown(f, setup_limits, teardown)
 	const struct CMUnitTest tests[] = {
 		L(too_many_bad_tokens_lock_out_and_say_so),
+		cmocka_unit_test_setup_teardown(a_lock_out_ends_when_it_was_said_to, setup_short, teardown),
 		L(bad_tokens_of_devices_leave_good_ones_alone),
 		L(one_operator_asks_so_often_and_another_does_not_pay),
 	};
