@@ -84,7 +84,7 @@ int audit_log_open(struct audit_log **out, struct server *s, struct err *e)
 		return err_memory(e);
 	pthread_mutex_init(&a->lock, NULL);
 	a->path = file_join(s->config->data, "audit-checkpoint.json");
-	if (!a->path || open_key(a, s->config->data, e) < 0 || store_each_checkpoint(s->store, 1, newest, a, e) < 0) {
+	if (!a->path || open_key(a, s->config->data, e) < 0 || store_each_checkpoint(s->store, 0, 1, newest, a, e) < 0) {
 		bool memory = !a->path;
 
 		audit_log_close(a);

@@ -132,7 +132,7 @@ static void put_records(struct scrape *p)
 	if (store_heads(p->server->store, &feed, &audit, &e) == 0)
 		expose_count(&p->x, NO_LABELS, audit);
 	metrics_family(&p->x, METRIC_AUDIT_CHECKPOINT);
-	if (store_each_checkpoint(p->server->store, 1, take_time, &signed_at, &e) >= 0)
+	if (store_each_checkpoint(p->server->store, 0, 1, take_time, &signed_at, &e) >= 0)
 		expose(&p->x, NO_LABELS, (double)signed_at);
 }
 

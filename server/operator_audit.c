@@ -120,35 +120,45 @@ void operator_audit(struct request *q)
 
 static int list_checkpoint(const struct store_checkpoint *c, void *arg, struct err *e)
 {
-	struct json_writer *w = arg;
+	struct page *p = arg;
 	AUTO(json) struct json_doc *d = NULL;
 
+	if (p->count == p->limit) {
+		p->more = true;
+		return 1;
+	}
 	if (json_parse(&d, "checkpoint", c->body, strlen(c->body), NULL, e) < 0)
 		return e->code;
-	json_put_value(w, NULL, d->root);
+	json_put_value(&p->w, NULL, d->root);
+	p->count++;
+	p->last = c->count;
 	return 0;
 }
 
 /* The newest is of what is there now: who asks wants to hold everything against it. */
 void operator_checkpoints(struct request *q)
 {
-	int64_t limit;
-	struct json_writer w;
+	struct page p = { .count = 0 };
+	int64_t cursor;
+	char next[24];
 	struct err e;
 
-	if (!handler_query_int(q, "limit", PAGE, PAGE_MAX, &limit))
+	if (!handler_query_int(q, "limit", PAGE, PAGE_MAX, &p.limit) || !handler_query_int(q, "cursor", 0, INT64_MAX, &cursor))
 		return;
 	if (audit_log_sign(q->server, server_now(q->server), &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;
 	}
-	w = reply_json(&q->reply, 200);
-	json_open_object(&w, NULL);
-	json_open_array(&w, "items");
-	if (store_each_checkpoint(q->server->store, MAX(limit, 1), list_checkpoint, &w, &e) < 0) {
+	p.limit = MAX(p.limit, 1);
+	p.w = reply_json(&q->reply, 200);
+	json_open_object(&p.w, NULL);
+	json_open_array(&p.w, "items");
+	if (store_each_checkpoint(q->server->store, (uint64_t)cursor, p.limit + 1, list_checkpoint, &p, &e) < 0) {
 		reply_error(&q->reply, &e);
 		return;
 	}
-	json_close_array(&w);
-	json_close_object(&w);
+	snprintf(next, sizeof next, "%llu", (unsigned long long)p.last);
+	json_close_array(&p.w);
+	json_put_text(&p.w, "next", p.more ? next : NULL);
+	json_close_object(&p.w);
 }

@@ -31,12 +31,17 @@ static int list_gate(const struct store_gate *g, void *arg, struct err *e)
 
 void operator_gate_records(struct request *q)
 {
+	struct store *store = q->server->store;
 	struct handler_feed p;
+	int64_t rollout;
 	struct err e;
+	int got;
 
-	if (!handler_feed_begin(q, &p))
+	if (!handler_query_int(q, "rollout", 0, INT64_MAX, &rollout) || !handler_feed_begin(q, &p))
 		return;
-	if (store_each_gate(q->server->store, p.after, p.limit, list_gate, &p, &e) < 0)
+	got = rollout ? store_each_gate_of(store, (uint64_t)rollout, p.after, p.limit, list_gate, &p, &e) :
+			store_each_gate(store, p.after, p.limit, list_gate, &p, &e);
+	if (got < 0)
 		reply_error(&q->reply, &e);
 	else
 		handler_feed_end(&p);

@@ -307,6 +307,9 @@ const char *const sql_text[SQL_COUNT] = {
 	[SQL_GATES] =
 		"SELECT id, rollout, ring, channel, ring_name, event, verdict, cause, sentence, at, digest, NULL FROM gate_record"
 		" WHERE id > $1 ORDER BY id LIMIT $2",
+	[SQL_GATES_OF] =
+		"SELECT id, rollout, ring, channel, ring_name, event, verdict, cause, sentence, at, digest, NULL FROM gate_record"
+		" WHERE +id > $1 AND rollout = $3 ORDER BY +id LIMIT $2",    /* those of the rollout by its index, then in order */
 	[SQL_GATE] =
 		"SELECT id, rollout, ring, channel, ring_name, event, verdict, cause, sentence, at, digest, body FROM gate_record"
 		" WHERE digest = $1 ORDER BY id LIMIT 1",
@@ -327,7 +330,7 @@ const char *const sql_text[SQL_COUNT] = {
 	[SQL_AUDIT_NEWEST] =
 		"SELECT id, at, who, action, subject, detail, why, was, becomes, form, hash FROM audit ORDER BY id DESC LIMIT 1",
 	[SQL_CHECKPOINTS] =
-		"SELECT count, at, body FROM audit_checkpoint ORDER BY count DESC LIMIT $1",
+		"SELECT count, at, body FROM audit_checkpoint WHERE $2 = 0 OR count < $2 ORDER BY count DESC LIMIT $1",
 	[SQL_WEBHOOK_PUT] =
 		"INSERT INTO webhook (name, kind, url, types, channels, rings, timeout, paused, secret, old_secret, old_until,"
 		" created, by, version, cursor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"

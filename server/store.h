@@ -407,13 +407,15 @@ int store_each_feed_of(struct store *s, uint64_t rollout, uint64_t after, int64_
 int store_each_audit(struct store *s, const struct store_audit_filter *f, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 /* The last one. */
 int store_audit_last(struct store *s, int (*visit)(const struct store_chain *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
-int store_each_checkpoint(struct store *s, int64_t limit, int (*visit)(const struct store_checkpoint *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;     /* newest first; limit 0: none */
+int store_each_checkpoint(struct store *s, uint64_t before, int64_t limit, int (*visit)(const struct store_checkpoint *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;     /* newest first, of fewer rows than `before` unless 0; limit 0: none */
 int store_each_rollback(struct store *s, int (*visit)(const struct store_rollback *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;      /* those not done */
 int store_each_reservation(struct store *s, const char *role /* NULL: all */, int (*visit)(const struct store_reservation *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_strata(struct store *s, uint64_t rollout, int (*visit)(const struct store_strata *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_silence(struct store *s, uint64_t rollout, int ring, int (*visit)(const struct store_silence *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;    /* in order of n */
 int store_each_background(struct store *s, int64_t since_day, int (*visit)(const struct store_background *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 int store_each_gate(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
+/* The same of one rollout. */
+int store_each_gate_of(struct store *s, uint64_t rollout, uint64_t after, int64_t limit, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 /* One with its body. ERR_NOT_FOUND. */
 int store_gate(struct store *s, const struct digest *digest, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e) MUST_CHECK;
 /* The newest decision of this event in a ring, without its body. ERR_NOT_FOUND. */

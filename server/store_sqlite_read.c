@@ -294,9 +294,9 @@ int store_audit_last(struct store *s, int (*visit)(const struct store_chain *, v
 	return walk(s, row_audit, &visit, arg, e, SQL_AUDIT_NEWEST, "");
 }
 
-int store_each_checkpoint(struct store *s, int64_t limit, int (*visit)(const struct store_checkpoint *, void *, struct err *), void *arg, struct err *e)
+int store_each_checkpoint(struct store *s, uint64_t before, int64_t limit, int (*visit)(const struct store_checkpoint *, void *, struct err *), void *arg, struct err *e)
 {
-	return walk(s, row_checkpoint, &visit, arg, e, SQL_CHECKPOINTS, "i", limit ? limit : -1);
+	return walk(s, row_checkpoint, &visit, arg, e, SQL_CHECKPOINTS, "ii", limit ? limit : -1, (int64_t)before);
 }
 
 int store_each_rollback(struct store *s, int (*visit)(const struct store_rollback *, void *, struct err *), void *arg, struct err *e)
@@ -327,6 +327,11 @@ int store_each_background(struct store *s, int64_t since_day, int (*visit)(const
 int store_each_gate(struct store *s, uint64_t after, int64_t limit, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e)
 {
 	return walk(s, row_gates, &visit, arg, e, SQL_GATES, "ii", (int64_t)after, limit);
+}
+
+int store_each_gate_of(struct store *s, uint64_t rollout, uint64_t after, int64_t limit, int (*visit)(const struct store_gate *, void *, struct err *), void *arg, struct err *e)
+{
+	return walk(s, row_gates, &visit, arg, e, SQL_GATES_OF, "iii", (int64_t)after, limit, (int64_t)rollout);
 }
 
 /* One row was found: 1. */

@@ -164,6 +164,7 @@ static void call_status(struct place *x)
 	BAD("GET", "/v1/audit", "/v1/audit?since=yesterday", NULL, 400, "malformed");
 	GOOD("GET", "/v1/audit/checkpoints", NULL, NULL);
 	BAD("GET", "/v1/audit/checkpoints", "/v1/audit/checkpoints?limit=x", NULL, 400, "malformed");
+	BAD("GET", "/v1/audit/checkpoints", "/v1/audit/checkpoints?cursor=x", NULL, 400, "malformed");
 	does(x, "GET", "/healthz", NULL, NULL, NULL, NULL, 200, NULL);
 	does(x, "GET", "/readyz", NULL, NULL, NULL, NULL, 200, NULL);
 	does(x, "GET", "/readyz", NULL, "/readyz?exclude=x", NULL, NULL, 400, "malformed");

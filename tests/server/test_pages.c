@@ -64,6 +64,9 @@ static void fill(struct plane *p)
 		make(p, "PUT", hook, "{\"url\":\"https://example.com/%d\",\"types\":[\"ringhold.test\"],\"paused\":true}", i);
 		make(p, "POST", "/v1/tokens", "{\"name\":\"someone-%d\",\"roles\":[\"viewer\"]}", i);
 		make(p, "POST", "/v1/enrolment-tokens", "{\"name\":\"lab-%d\"}", i);
+		/* who asks for checkpoints has one made of what is there */
+		AUTO_REPLY made = ask(p, FIXTURE_TOKEN, "GET", "/v1/audit/checkpoints?limit=1", NULL);
+		assert_int_equal(made.status, 200);
 	}
 	for (int i = 0; i < MANY; i++)
 		make(p, "POST", "/v1/webhooks/hook-1/test", "{}");
@@ -90,6 +93,7 @@ static const struct list {
 	{ "/v1/webhooks/hook-1/messages", "message", false },
 	{ "/v1/channels/edr/stops", "digest", false },
 	{ "/v1/audit", "id", true },
+	{ "/v1/audit/checkpoints", "signature", false },
 	{ "/v1/events", "id", true },
 };
 

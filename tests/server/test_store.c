@@ -468,17 +468,24 @@ static void a_message_is_due_once_and_of_dead_letters_the_newest_stay(void **sta
 /* One rollout's among a year of them, with the readers' lock held. */
 static void the_decisions_about_a_rollout_are_found_by_an_index(void **state)
 {
+	static const struct { int sql; const char *by; } finds[] = {
+		{ SQL_FEED_OF, "decision_rollout (rollout=? AND id>?)" },
+		{ SQL_GATES_OF, "gate_record_of (rollout=?)" },
+	};
 	struct place *p = *state;
-	AUTO_FREE char *sql = NULL;
-	sqlite3_stmt *plan;
 	sqlite3 *db;
 
-	assert_true(asprintf(&sql, "EXPLAIN QUERY PLAN %s", sql_text[SQL_FEED_OF]) > 0);
 	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &plan, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(plan), SQLITE_ROW);
-	assert_non_null(strstr((const char *)sqlite3_column_text(plan, 3), "decision_rollout (rollout=? AND id>?)"));
-	sqlite3_finalize(plan);
+	for (size_t i = 0; i < ARRAY_LEN(finds); i++) {
+		AUTO_FREE char *sql = NULL;
+		sqlite3_stmt *plan;
+
+		assert_true(asprintf(&sql, "EXPLAIN QUERY PLAN %s", sql_text[finds[i].sql]) > 0);
+		assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &plan, NULL), SQLITE_OK);
+		assert_int_equal(sqlite3_step(plan), SQLITE_ROW);
+		assert_non_null(strstr((const char *)sqlite3_column_text(plan, 3), finds[i].by));
+		sqlite3_finalize(plan);
+	}
 	sqlite3_close(db);
 }
 
