@@ -109,7 +109,7 @@ static int explain_page(struct explaining *x, int64_t *after, struct err *e)
 	const struct json *items;
 	char path[96];
 
-	snprintf(path, sizeof path, "/v1/gate-records?after=%lld&limit=%d", (long long)*after, PAGE);
+	snprintf(path, sizeof path, "/v1/gate-records?rollout=%lld&after=%lld&limit=%d", (long long)x->rollout, (long long)*after, PAGE);
 	if (remote_call(x->remote, "GET", path, NULL, &answer, e) < 0 ||
 	    json_want_array(answer.doc, answer.doc->root, "items", PAGE, &items, e) < 0)
 		return e->code;
