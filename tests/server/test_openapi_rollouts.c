@@ -40,6 +40,7 @@ static void call_gate_records(struct place *x)
 	does(x, "POST", "/v1/rollouts/{id}/approve", x->approver, "/v1/rollouts/2/approve", "{\"reason\":\"looked at it\"}", NULL, 200, NULL);
 	wait_for(x, "/v1/rollouts/2", "\"state\":\"offering\"");
 	snprintf(text, sizeof text, "{\"channel\":\"edr\",\"digest\":\"%s\",\"attempt\":1}", hex);
+	checkin(x, 5, "", "");          /* by which it has its ring */
 	checkin(x, 6, "", text);
 	snprintf(text, sizeof text, "{\"n\":1,\"at\":1,\"channel\":\"edr\",\"digest\":\"%s\",\"attempt\":1,\"kind\":\"failed\",\"reason\":\"kernel-crash\"}", hex);
 	checkin(x, 7, text, "");
