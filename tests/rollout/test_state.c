@@ -2,6 +2,61 @@
 #include "rollout/permit.h"
 #include "tests/test.h"
 
+/* The table as people agreed on it, word by word; what is not here is no move. */
+static const char *const table[][3] = {
+	{ "queued", "free", "awaiting-signature" },
+	{ "queued", "ask", "awaiting-approval" },
+	{ "queued", "supersede", "superseded" },
+	{ "queued", "abort", "aborted" },
+	{ "awaiting-approval", "approved", "awaiting-signature" },
+	{ "awaiting-approval", "supersede", "superseded" },
+	{ "awaiting-approval", "abort", "aborted" },
+	{ "awaiting-signature", "signed", "offering" },
+	{ "awaiting-signature", "supersede", "superseded" },
+	{ "awaiting-signature", "abort", "aborted" },
+	{ "offering", "bound", "baking" },
+	{ "offering", "hold", "held" },
+	{ "offering", "halt", "halted" },
+	{ "baking", "pass", "passed" },
+	{ "baking", "reopen", "offering" },
+	{ "baking", "hold", "held-baking" },
+	{ "baking", "halt", "halted" },
+	{ "passed", "supersede", "superseded" },
+	{ "passed", "halt", "halted" },
+	{ "held", "resume", "offering" },
+	{ "held", "halt", "halted" },
+	{ "held", "abort", "aborted" },
+	{ "held-baking", "resume", "baking" },
+	{ "held-baking", "halt", "halted" },
+	{ "held-baking", "abort", "aborted" },
+	{ "halted", "rollback-done", "rolled-back" },
+};
+
+static void the_table_has_these_moves_and_no_others(void **state)
+{
+	size_t moves = 0;
+
+	(void)state;
+	for (int s = 0; s < RING_STATES; s++)
+		for (int on = 0; on < RING_EVENTS; on++) {
+			int to = state_next(s, on);
+
+			if (to < 0)
+				continue;
+			assert_true(moves < ARRAY_LEN(table));
+			moves++;
+			for (size_t i = 0; i <= ARRAY_LEN(table); i++) {
+				if (i == ARRAY_LEN(table))
+					fail_msg("%s on %s is no move", state_name(s), state_event_name(on));
+				if (strcmp(table[i][0], state_name(s)) == 0 && strcmp(table[i][1], state_event_name(on)) == 0) {
+					assert_string_equal(state_name(to), table[i][2]);
+					break;
+				}
+			}
+		}
+	assert_int_equal(moves, ARRAY_LEN(table));
+}
+
 static void every_state_but_the_final_ones_can_be_left_and_reached(void **state)
 {
 	(void)state;
@@ -187,6 +242,7 @@ static void the_order_is_fixed_by_the_secret_and_not_guessable_without(void **st
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_table_has_these_moves_and_no_others),
 		cmocka_unit_test(every_state_but_the_final_ones_can_be_left_and_reached),
 		cmocka_unit_test(only_offering_and_passed_give_permits),
 		cmocka_unit_test(a_halt_is_possible_wherever_the_test_is_armed_and_nothing_resumes_from_it),
