@@ -161,6 +161,91 @@ static void content_that_raises_a_storm_of_alerts_holds_the_ring(void **state)
 	assert_state(r, 0, RING_OFFERING);
 }
 
+/* What is measured beside the verdicts: each figure on its own, far above, and calm. */
+static const struct figure {
+	long long cpu_ms, rss, load_ms, rule;   /* rule: verdicts of one rule, of 400 in all */
+	const char *says;
+} calm = { 100, 50 << 20, 20, 4, NULL }, figures[] = {
+	{ 3600 * 100, 50 << 20, 20, 4, "CPU time of endpoints with the content" },
+	{ 100, 900 << 20, 20, 4, "memory of endpoints with the content" },
+	{ 100, 50 << 20, 9000, 4, "load time of endpoints with the content" },
+	{ 100, 50 << 20, 20, 400, "rule r1 on endpoints with the content" },
+};
+
+static void measures(struct machine *m, const struct digest *d, const struct figure *x)
+{
+	snprintf(m->effects, sizeof m->effects,
+		 "\"effects\":{\"digest\":\"%s\",\"counted\":{\"seconds\":3600,\"events\":5000,\"errors\":0,\"verdicts\":{\"observe\":0,\"alert\":400,"
+		 "\"block\":0,\"quarantine\":0},\"would\":{\"block\":0,\"quarantine\":0},\"load_ms\":%lld,\"rules\":[{\"rule\":\"r1\",\"n\":%lld}]},"
+		 "\"measured\":{\"seconds\":3600,\"cpu_ms\":%lld,\"rss_bytes\":%lld}}",
+		 hex_of(d), x->load_ms, x->rule, x->cpu_ms, x->rss);
+}
+
+/* Offered endpoints say the one, those that wait the other. */
+static void all_measure(struct world *w, struct rollout *r, const struct digest *before, const struct figure *with, const struct figure *without)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		bool has = offered(r, w, &w->machines[i]);
+
+		measures(&w->machines[i], has ? &r->bundle.digest : before, has ? with : without);
+	}
+	live(w, INTERVAL);
+}
+
+static void each_figure_that_stands_out_holds_the_ring_and_ends_with_its_cause(void **state)
+{
+	struct world *w = *state;
+	struct digest before = { { 7 } };
+	struct rollout *r;
+
+	for (size_t i = 0; i < w->count; i++)
+		measures(&w->machines[i], &before, &calm);
+	all_check_in(w);
+	r = publish(w, 1);
+	begin(w, r);
+	for (size_t i = 0; i < ARRAY_LEN(figures); i++) {
+		all_measure(w, r, &before, &figures[i], &calm);
+		assert_state(r, 0, RING_HELD);
+		assert_string_equal(r->stages[0].cause, "effects");
+		if (!strstr(r->stages[0].sentence, figures[i].says))
+			fail_msg("%s: %s", figures[i].says, r->stages[0].sentence);
+		/* whoever waits has it too: it is not the content */
+		all_measure(w, r, &before, &figures[i], &figures[i]);
+		assert_state(r, 0, RING_OFFERING);
+		all_measure(w, r, &before, &calm, &calm);
+		assert_state(r, 0, RING_OFFERING);
+	}
+}
+
+static int crowd_that_halts(void **state)
+{
+	struct world *w;
+
+	crowd(state);
+	w = *state;
+	world_policy(w, "{\"name\":\"canary\",\"boots\":0,\"effects\":\"halt\"},{\"name\":\"early\",\"boots\":0}");
+	return 0;
+}
+
+static void where_the_policy_says_so_a_figure_halts(void **state)
+{
+	struct world *w = *state;
+	struct digest before = { { 7 } };
+	struct rollout *r;
+
+	for (size_t i = 0; i < w->count; i++)
+		measures(&w->machines[i], &before, &calm);
+	all_check_in(w);
+	r = publish(w, 1);
+	begin(w, r);
+	all_measure(w, r, &before, &calm, &calm);
+	assert_state(r, 0, RING_OFFERING);
+	all_measure(w, r, &before, &figures[0], &calm);
+	assert_state(r, 0, RING_ROLLED_BACK);
+	assert_string_equal(r->stages[0].cause, "effects");
+	assert_true(desk_stopped(w->s->desk, "edr", &r->bundle.digest));
+}
+
 static void the_deadline_holds_and_asks_and_a_person_lets_it_go_on(void **state)
 {
 	struct world *w = *state;
@@ -192,6 +277,8 @@ int main(void)
 		T(missing_telemetry_holds_and_its_return_resumes),
 		T(a_fifth_of_the_offers_away_holds_until_they_return),
 		T(content_that_raises_a_storm_of_alerts_holds_the_ring),
+		T(each_figure_that_stands_out_holds_the_ring_and_ends_with_its_cause),
+		cmocka_unit_test_setup_teardown(where_the_policy_says_so_a_figure_halts, crowd_that_halts, teardown),
 		T(the_deadline_holds_and_asks_and_a_person_lets_it_go_on),
 	};
 

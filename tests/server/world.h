@@ -19,7 +19,7 @@ struct machine {
 	char id[DEVICE_ID_LEN + 1];
 	const char *ring;
 	const char *os, *boot;          /* NULL: as all others */
-	char effects[512];              /* member of its channel; "": none */
+	char effects[768];              /* member of its channel; "": none */
 	char epoch[CHECKIN_EPOCH_LEN + 1];
 	uint64_t seq, n;
 };
