@@ -1,6 +1,7 @@
 /*
- * test_gate_simulation: neither test of a ring errs more often than 5 %, however
- * the reports arrive. Seeded runs through the real outcomes and sequence,
+ * test_gate_simulation: neither test of a ring errs more often than 5 %, nor
+ * does the verdict with its shares of alpha, its rails, soak and coverage,
+ * however the reports arrive. Seeded runs through the real outcomes and sequence,
  * against the one-sided 99.9 % limit of a binomial. RINGHOLD_RUNS asks for more
  * runs than 20,000 per scenario.
  */
@@ -16,6 +17,8 @@
 #define P1 0.3
 #define OFFERS 24
 #define STRATA 3
+#define SMALL 8                         /* a ring that only coverage can pass */
+#define LARGE 100000                    /* members of any other */
 #define MINUTE 60
 #define DAY_MINUTES 1440
 #define HORIZON DAY_MINUTES             /* minutes of one run */
@@ -68,6 +71,9 @@ struct event {
 struct world {
 	const struct scenario *s;
 	double rate;
+	uint32_t offers, members;               /* made in all; of the ring */
+	uint32_t moved;                         /* left the ring with their offer */
+	bool moved_at[OFFERS + 1];
 	struct sequence *q;
 	struct outcome_facts facts[OFFERS + 1];
 	int64_t looks[OFFERS + 1];              /* the minute of the next look */
@@ -76,7 +82,9 @@ struct world {
 	int left;                               /* events to come */
 	int minute, bound_since;
 	int64_t offset, quiet_until;            /* of the server's clock */
+	int64_t bound_at;                       /* as verdict_of() is told */
 	bool passed, halted, strata_halted, control;
+	bool verdict_passed, verdict_halted, false_coverage;    /* what the ring would have done */
 	bool changed;                           /* since the last look */
 };
 
@@ -217,7 +225,7 @@ static void offer(struct world *w)
 	struct err e;
 
 	sequence_sums(w->q, &sums);
-	while (sums.offers < OFFERS && (w->s->at_once || sums.open < verdict_in_flight(&places, sums.of[OUTCOME_SURVIVED]))) {
+	while (sums.offers < w->offers && (w->s->at_once || sums.open < verdict_in_flight(&places, sums.of[OUTCOME_SURVIVED]))) {
 		if (chance(w->s->moves / 2))
 			continue;       /* another ring's now: it was never offered anything here */
 		assert_ok(sequence_offer(w->q, sums.offers * 7 % 5 % STRATA, &e));      /* of unlike sizes, in no simple order */
@@ -225,9 +233,44 @@ static void offer(struct world *w)
 		sums.open++;
 		w->facts[sums.offers] = (struct outcome_facts){ .offered = now(w), .last_seen = now(w) };
 		w->looks[sums.offers] = 0;
+		/* another ring's from now on: its offer stays here, and so does what it reports */
+		w->moved_at[sums.offers] = chance(w->s->moves / 2);
+		w->moved += w->moved_at[sums.offers];
 		plan_life(w, (int)sums.offers);
 		judge(w, (int)sums.offers);
 	}
+}
+
+static uint32_t members_that(const struct world *w, enum outcome o)
+{
+	uint32_t count = 0;
+
+	for (uint32_t n = 1; n <= sequence_count(w->q); n++)
+		count += !w->moved_at[n] && sequence_get(w->q, n) == o;
+	return count;
+}
+
+/* All of it at once as a ring goes by it: the shares of alpha, the rails, the soak, coverage. */
+static void ask_verdict(struct world *w, const struct sequence_sums *sums)
+{
+	const struct policy_ring ring = { .name = "ring", .p0 = P0, .p1 = P1, .alpha = ALPHA, .beta = BETA, .m0 = 10, .cap = 40, .observe_s = D,
+					  .soak_s = w->s->soak * MINUTE, .deadline_s = 30 * DAY_MINUTES * MINUTE, .strata_covered = POLICY_STRATA_ALL };
+	struct verdict_facts f = { .ring = &ring, .now = now(w), .began = T0, .bound_at = w->bound_at, .sums = *sums,
+				   .eligible = w->members - w->moved, .background_known = true };
+	struct verdict_result said;
+
+	if (w->members == SMALL) {
+		f.members_survived = members_that(w, OUTCOME_SURVIVED);
+		f.members_away = members_that(w, OUTCOME_AWAY);
+	}
+	verdict_of(&said, &f);
+	w->bound_at = !said.bound_reached ? 0 : w->bound_at ? w->bound_at : f.now;
+	w->verdict_halted |= said.verdict == VERDICT_HALT;
+	if (said.verdict != VERDICT_PASS || w->verdict_halted)
+		return;
+	/* a ring that lost members states less of a rate */
+	w->false_coverage |= said.by_coverage && said.excluded_rate <= w->rate + 1e-9;
+	w->verdict_passed = true;
 }
 
 static void look(struct world *w)
@@ -256,13 +299,19 @@ static void look(struct world *w)
 	/* the control: whatever is known, in the order in which it arrived */
 	arrived = (struct gate_pass){ .clean = sums.of[OUTCOME_SURVIVED], .bad = sums.of[OUTCOME_FAILED] + sums.of[OUTCOME_LOST] };
 	w->control |= gate_passes(gate_lambda(&arrived, &rates), BETA);
+	ask_verdict(w, &sums);
 }
 
-static void run(struct world *w, const struct scenario *s, double rate)
+static void run(struct world *w, const struct scenario *s, double rate, uint32_t members)
 {
 	struct err e;
 
 	w->s = s;
+	w->members = members;
+	w->offers = MIN(members, OFFERS);
+	w->moved = 0;
+	w->bound_at = 0;
+	w->verdict_passed = w->verdict_halted = w->false_coverage = false;
 	w->rate = rate;
 	w->used = 0;
 	w->left = 0;
@@ -292,10 +341,12 @@ static void run(struct world *w, const struct scenario *s, double rate)
 			if (w->changed)
 				look(w);
 		}
-		if (w->bound_since >= 0 && !w->passed)
+		if ((w->bound_since >= 0 && !w->passed) || (w->bound_at && !w->verdict_passed && !w->verdict_halted))
 			look(w);        /* soak */
-		if ((w->passed && w->halted) || (w->left == 0 && w->bound_since < 0))
+		if ((w->passed && w->verdict_halted) || (w->left == 0 && w->bound_since < 0 && !w->bound_at))
 			break;  /* nothing more can change */
+		if (w->left == 0 && w->verdict_passed && (w->passed || w->members == SMALL))
+			break;
 	}
 	sequence_free(w->q);
 }
@@ -304,41 +355,58 @@ static void run(struct world *w, const struct scenario *s, double rate)
 
 struct counts {
 	int false_passes, false_halts, false_strata, passes, halts, control;
+	int verdict_passes, verdict_halts;      /* false ones */
+	int coverage, false_coverage;           /* passes of the small ring, at p0 and at the rate that they would exclude */
 };
 
 static void simulate(struct counts *c, const struct scenario *s)
 {
 	static struct world w;
 
+	const double excluded = gate_excluded_rate(SMALL);
+
 	*c = (struct counts){ 0 };
 	seed = 20240719;
 	for (int i = 0; i < runs(); i++) {
-		run(&w, s, P1);
+		run(&w, s, P1, LARGE);
 		c->false_passes += w.passed;
 		c->halts += w.halted;
 		c->control += w.control;
-		run(&w, s, P0);
+		c->verdict_passes += w.verdict_passed;
+		run(&w, s, P0, LARGE);
 		c->false_halts += w.halted;
 		c->false_strata += w.strata_halted;
 		c->passes += w.passed;
+		c->verdict_halts += w.verdict_halted;
+		run(&w, s, excluded, SMALL);
+		c->false_coverage += w.false_coverage;
+		run(&w, s, P0, SMALL);
+		c->coverage += w.verdict_passed;
 	}
 }
 
 static void no_way_of_reporting_makes_a_gate_err_more_often_than_it_may(void **state)
 {
 	int most_pass = limit(runs(), BETA), most_halt = limit(runs(), ALPHA), control_failed = 0;
+	/* silence has the rest of alpha, and its own simulation */
+	int most_by_verdict = limit(runs(), (POLICY_SHARE_POOLED + POLICY_SHARE_STRATA) * ALPHA);
 	struct counts c;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(scenarios); i++) {
 		simulate(&c, &scenarios[i]);
 		printf("# %s: of %d at p1 %d passed (limit %d) and %d halted; at p0 %d halted and %d by their strata (limit %d) and %d passed; "
-		       "counted on arrival %d would have passed\n", scenarios[i].name, runs(), c.false_passes, most_pass, c.halts,
-		       c.false_halts, c.false_strata, most_halt, c.passes, c.control);
+		       "counted on arrival %d would have passed; by the verdict %d passed and %d halted; a ring of %d was covered %d times at its "
+		       "stated rate and %d times at p0\n", scenarios[i].name, runs(), c.false_passes, most_pass, c.halts,
+		       c.false_halts, c.false_strata, most_halt, c.passes, c.control, c.verdict_passes, c.verdict_halts, SMALL, c.false_coverage, c.coverage);
 		if (c.false_passes > most_pass || c.false_halts > most_halt || c.false_strata > most_halt)
 			fail_msg("%s: %d false passes of at most %d, %d and %d false halts of at most %d", scenarios[i].name, c.false_passes,
 				 most_pass, c.false_halts, c.false_strata, most_halt);
+		if (c.verdict_passes > most_pass || c.verdict_halts > most_by_verdict || c.false_coverage > most_pass)
+			fail_msg("%s: by the verdict %d false passes and %d by coverage of at most %d, %d false halts of at most %d", scenarios[i].name,
+				 c.verdict_passes, c.false_coverage, most_pass, c.verdict_halts, most_by_verdict);
 		/* and not because it never decides */
+		assert_true(c.coverage > 0);
 		assert_true(c.passes > runs() / 2 && c.halts > runs() / 2);
 		/* the control fails this test wherever the order of arrival says something, and as often as it then must */
 		control_failed += c.control > most_pass;
