@@ -15,7 +15,7 @@ if [ "${1:-}" = tests ]; then
     bsdiff xdelta3 zstd squid qemu-system-x86 qemu-system-common busybox-static e2fsprogs libelf1
     mmdebstrap kmod systemd ovmf mtools fdisk
     prometheus clamav spamassassin apache2-bin libapache2-mod-security2 modsecurity-crs libsocket-wrapper
-    haproxy"
+    haproxy libxml2-utils"
   # Node.js may have come in another way than from Debian.
   command -v node >/dev/null || packages="$packages nodejs"
   command -v npm >/dev/null || packages="$packages npm"

@@ -1,8 +1,14 @@
 /* test_simulate: what a plan shows is what the gates would do. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/proc.h"
 #include "rollout/simulate.h"
 #include "rollout/verdict.h"
+#include "tests/program.h"
 #include "tests/test.h"
 
+#define LIMIT_MS 60000
 #define MONDAY 1748854800       /* 2025-06-02T09:00:00Z */
 
 struct fixture {
@@ -217,6 +223,99 @@ static void a_trace_replaces_what_it_names_and_refuses_what_is_none(void **state
 		assert_refused(simulate_trace_parse(&t, f->policy, "trace", bad[i].text, strlen(bad[i].text), &e), e.code, bad[i].says);
 }
 
+/* ---- what is said of many runs ---- */
+
+#define RUNS 21
+
+static int ascending(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The middle one, the first that 95 % are not above, and the last. */
+static void expect_spread(const struct simulate_spread *s, int64_t *values, size_t count)
+{
+	size_t at95 = 0;
+
+	if (count == 0) {
+		assert_true(s->median == -1 && s->p95 == -1 && s->worst == -1);
+		return;
+	}
+	qsort(values, count, sizeof *values, ascending);
+	while (100 * (at95 + 1) < 95 * count)
+		at95++;
+	assert_int_equal(s->median, values[(count - 1) / 2]);
+	assert_int_equal(s->p95, values[at95]);
+	assert_int_equal(s->worst, values[count - 1]);
+}
+
+static void median_and_95_percent_and_worst_are_those_of_the_runs_one_by_one(void **state)
+{
+	/* so few fail that all runs cover the fleet, and so many that all halt: each after another while */
+	static const double defects[] = { 0.001, 0.004 };
+	struct fixture *f = *state;
+	int64_t hit[RUNS], halt[RUNS], cover[RUNS];
+	size_t halted = 0, covered = 0;
+	struct simulate_run run;
+	struct err e;
+
+	f->plan.way = SIMULATE_FAIL;
+	f->plan.fleet = 50000;
+	for (size_t i = 0; i < ARRAY_LEN(defects); i++) {
+		struct simulate_plan one;
+		size_t halts = 0, covers = 0;
+
+		f->plan.defect = defects[i];
+		assert_ok(simulate(&f->report, &f->plan, RUNS, UINT64_MAX, &e));
+		assert_int_equal(f->report.runs, RUNS);
+		/* else any of them would do */
+		assert_true(f->report.hit.median < f->report.hit.p95 && f->report.hit.p95 < f->report.hit.worst);
+		one = f->plan;
+		for (size_t n = 0; n < RUNS; n++, one.seed++) {
+			assert_ok(simulate_run(&run, &one, &e));
+			hit[n] = run.hit;
+			if (run.halt_s >= 0)
+				halt[halts++] = run.halt_s;
+			if (run.cover_s >= 0)
+				cover[covers++] = run.cover_s;
+		}
+		expect_spread(&f->report.hit, hit, RUNS);
+		expect_spread(&f->report.halt_s, halt, halts);
+		expect_spread(&f->report.cover_s, cover, covers);
+		halted += halts;
+		covered += covers;
+	}
+	assert_true(halted > 0 && covered > 0);
+}
+
+/* ---- the picture ---- */
+
+/* By a parser of somebody else's. */
+static void expect_xml(const struct buf *text)
+{
+	const char *xmllint = test_other_program("xmllint");
+	char path[] = "/tmp/ringhold-picture-XXXXXX", *env[] = { NULL };
+	char *argv[] = { (char *)"xmllint", (char *)"--noout", (char *)"--nonet", path, NULL };
+	struct proc_run how = { .path = xmllint, .argv = argv, .env = env, .stdin_fd = -1, .timeout_ms = LIMIT_MS, .output_max = 65536 };
+	struct proc_result r;
+	struct err e;
+	int fd;
+
+	if (!xmllint)
+		skip_missing_program("xmllint");
+	fd = mkostemp(path, O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text->data, text->len), text->len);
+	close(fd);
+	assert_ok(proc_run(&how, &r, &e));
+	unlink(path);
+	if (r.exit_status != 0)
+		fail_msg("%s", r.output->data);
+	proc_result_release(&r);
+}
+
 static void the_picture_is_xml_and_names_what_happened(void **state)
 {
 	struct fixture *f = *state;
@@ -230,6 +329,7 @@ static void the_picture_is_xml_and_names_what_happened(void **state)
 	assert_non_null(strstr(out->data, "canary halted"));
 	assert_non_null(strstr(out->data, "<polyline"));
 	assert_string_equal(out->data + out->len - 7, "</svg>\n");
+	expect_xml(out);
 }
 
 int main(void)
@@ -246,6 +346,7 @@ int main(void)
 		CASE(the_same_seed_gives_the_same_run_and_another_another),
 		CASE(runs_end_when_their_offers_are_used_up),
 		CASE(a_trace_replaces_what_it_names_and_refuses_what_is_none),
+		CASE(median_and_95_percent_and_worst_are_those_of_the_runs_one_by_one),
 		CASE(the_picture_is_xml_and_names_what_happened),
 	};
 
