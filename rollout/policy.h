@@ -53,7 +53,7 @@ struct policy_ring {
 	int64_t deadline_s;             /* from the first offer to a verdict, the hours in which the ring is closed left out */
 	int64_t boots;                  /* new boots an endpoint must see to survive */
 	int64_t probation_s;            /* seconds the sensor must run the new digest */
-	int64_t min_age_s;              /* what agents enforce from their first sight of a digest */
+	int64_t min_age_s;              /* what agents of the ring are taken to enforce, by their own settings; for simulations */
 	enum policy_coverage coverage;  /* a coverage pass: by itself, or a person is asked */
 	enum policy_promote promote;    /* into this ring: by itself, or a person is asked */
 	bool permit_required;

@@ -1,103 +1,12 @@
-#include "server/store.h"
-
+/* test_store: what was handed in is there, whole and once, through restarts, failures of the disk and newer schemas. */
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <sqlite3.h>
 
-#include "base/file.h"
-#include "rollout/checkin.h"
-#include "server/writer.h"
 #include "older.h"
-#include "tests/test.h"
-
-struct place {
-	char dir[64];
-	char *path;
-	struct store *store;
-	struct writer *writer;
-};
-
-static void place_open(struct place *p)
-{
-	struct err e;
-
-	assert_ok(store_open(&p->store, p->path, &e));
-	assert_ok(writer_start(&p->writer, p->store, &e));
-}
-
-static void place_close(struct place *p)
-{
-	writer_stop(p->writer);
-	store_close(p->store);
-}
-
-static int setup(void **state)
-{
-	struct place *p = calloc(1, sizeof *p);
-
-	strcpy(p->dir, "/tmp/ringhold-store-XXXXXX");
-	assert_non_null(mkdtemp(p->dir));
-	p->path = file_join(p->dir, "store.db");
-	place_open(p);
-	*state = p;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct place *p = *state;
-	struct err e;
-
-	place_close(p);
-	assert_ok(file_remove_tree(p->dir, &e));
-	free(p->path);
-	free(p);
-	return 0;
-}
-
-static int submit(struct place *p, struct store_record *records, size_t count, struct err *e)
-{
-	struct write w = { .append = { .records = records, .count = count } };
-
-	return writer_submit(p->writer, &w, e);
-}
-
-static struct store_record device(const char *id)
-{
-	return (struct store_record){ .kind = STORE_DEVICE, .u.device = { .id = id, .enrolled = 5, .generation = 1, .old_epochs = "",
-									 .attributes = "{}" } };
-}
-
-static struct store_record audit(const char *action)
-{
-	return (struct store_record){ .kind = STORE_AUDIT, .u.audit = { .at = 7, .who = "alice", .action = action, .subject = "subject", .detail = "detail" } };
-}
-
-static struct store_record event(const char *id, uint64_t n, const char *reason)
-{
-	return (struct store_record){ .kind = STORE_EVENT, .u.event = { .device = id, .epoch = "0123456789abcdef", .n = n,
-				      .channel = "edr", .kind = CHECKIN_FAILED, .reason = reason, .detail = "" } };
-}
-
-static int count_devices(const struct store_device *d, void *arg, struct err *e)
-{
-	(void)d;
-	(void)e;
-	++*(int *)arg;
-	return 0;
-}
-
-static int count_feed(const struct store_feed *f, void *arg, struct err *e)
-{
-	(void)f;
-	(void)e;
-	++*(int *)arg;
-	return 0;
-}
+#include "store_place.h"
 
 static void what_was_submitted_is_there_after_a_restart(void **state)
 {
@@ -169,170 +78,6 @@ static void an_event_counts_once(void **state)
 	assert_ok(submit(p, r, 3, &e));
 	assert_ok(store_each_feed(p->store, 0, 10, count_feed, &events, &e));
 	assert_int_equal(events, 2);
-}
-
-/* ---- offers ---- */
-
-#define THREADS 8
-#define OFFERS 40
-
-static struct { uint32_t n[THREADS * OFFERS + 1]; uint32_t last; bool ordered; } seen;
-
-static void on_committed(struct write *w)
-{
-	seen.n[w->offers[0].n]++;
-	seen.ordered = seen.ordered && w->offers[0].n == seen.last + 1;
-	seen.last = w->offers[0].n;
-}
-
-static void *offer_many(void *arg)
-{
-	struct place *p = ((void **)arg)[0];
-	int thread = (int)(intptr_t)((void **)arg)[1];
-	struct err e;
-
-	for (int i = 0; i < OFFERS; i++) {
-		char id[32];
-		struct store_offer o = { .rollout = 1, .ring = 0, .device = id, .stratum = "s", .at = 1 };
-		struct write w = { .offers = &o, .offer_count = 1, .committed = on_committed };
-
-		snprintf(id, sizeof id, "%d-%d", thread, i);
-		if (writer_submit(p->writer, &w, &e) < 0)
-			return arg;
-	}
-	return NULL;
-}
-
-static void offers_are_numbered_without_gaps_in_commit_order(void **state)
-{
-	struct place *p = *state;
-	pthread_t threads[THREADS];
-	void *args[THREADS][2];
-	uint64_t commits, jobs;
-
-	memset(&seen, 0, sizeof seen);
-	seen.ordered = true;
-	for (int i = 0; i < THREADS; i++) {
-		args[i][0] = p;
-		args[i][1] = (void *)(intptr_t)i;
-		assert_int_equal(pthread_create(&threads[i], NULL, offer_many, args[i]), 0);
-	}
-	for (int i = 0; i < THREADS; i++) {
-		void *got;
-
-		pthread_join(threads[i], &got);
-		assert_null(got);
-	}
-	for (uint32_t n = 1; n <= THREADS * OFFERS; n++)
-		assert_int_equal(seen.n[n], 1);
-	assert_true(seen.ordered);
-	writer_figures(p->writer, &commits, &jobs);
-	assert_int_equal(jobs, THREADS * OFFERS);
-}
-
-/* ---- group commit ---- */
-
-static sem_t in_commit, go_on;
-
-static void stay_in_commit(struct write *w)
-{
-	(void)w;
-	sem_post(&in_commit);
-	sem_wait(&go_on);
-}
-
-static void *offer_one(void *arg)
-{
-	struct place *p = ((void **)arg)[0];
-	char id[32];
-	struct store_offer o = { .rollout = 1, .device = id, .stratum = "s", .at = 1 };
-	struct write w = { .offers = &o, .offer_count = 1, .committed = ((void **)arg)[1] ? NULL : stay_in_commit };
-	struct err e;
-
-	snprintf(id, sizeof id, "%d", (int)(intptr_t)((void **)arg)[1]);
-	return writer_submit(p->writer, &w, &e) < 0 ? arg : NULL;
-}
-
-static void what_gathers_while_one_commits_is_the_next_commit(void **state)
-{
-	struct place *p = *state;
-	void *args[THREADS + 1][2], *got;
-	pthread_t threads[THREADS + 1];
-	uint64_t commits, jobs;
-
-	assert_int_equal(sem_init(&in_commit, 0, 0) | sem_init(&go_on, 0, 0), 0);
-	for (int i = 0; i <= THREADS; i++) {
-		args[i][0] = p;
-		args[i][1] = (void *)(intptr_t)i;
-		assert_int_equal(pthread_create(&threads[i], NULL, offer_one, args[i]), 0);
-		while (i == 0 && sem_wait(&in_commit) < 0)
-			;
-	}
-	while (writer_waiting(p->writer) < THREADS)
-		usleep(1000);
-	sem_post(&go_on);
-	for (int i = 0; i <= THREADS; i++) {
-		pthread_join(threads[i], &got);
-		assert_null(got);
-	}
-	writer_figures(p->writer, &commits, &jobs);
-	assert_int_equal(jobs, THREADS + 1);
-	assert_int_equal(commits, 2);
-	sem_destroy(&in_commit);
-	sem_destroy(&go_on);
-}
-
-static void a_device_has_one_offer_for_ever(void **state)
-{
-	struct place *p = *state;
-	struct store_offer o[2] = { { .rollout = 1, .device = "a", .stratum = "s", .at = 1 }, { .rollout = 1, .device = "b", .stratum = "s", .at = 1 } };
-	struct write w = { .offers = o, .offer_count = 2 };
-	struct err e;
-
-	assert_ok(writer_submit(p->writer, &w, &e));
-	assert_int_equal(o[0].n, 1);
-	assert_int_equal(o[1].n, 2);
-	assert_false(o[0].existed);
-	place_close(p);
-	place_open(p);
-	o[0].at = 9;
-	assert_ok(writer_submit(p->writer, &w, &e));
-	assert_int_equal(o[0].n, 1);
-	assert_true(o[0].existed);
-	o[0].ring = 1;
-	assert_ok(writer_submit(p->writer, &w, &e));
-	assert_int_equal(o[0].n, 1);
-	assert_false(o[0].existed);
-}
-
-static int check_outcome(const struct store_offer *o, void *arg, struct err *e)
-{
-	const struct store_outcome *want = arg;
-
-	(void)e;
-	assert_int_equal(o->outcome.renewed, want->renewed);
-	assert_int_equal(o->outcome.survived, want->survived);
-	assert_int_equal(o->outcome.failed, want->failed);
-	assert_int_equal(o->outcome.environment, want->environment);
-	assert_int_equal(o->outcome.lost, want->lost);
-	assert_int_equal(o->outcome.voided, want->voided);
-	assert_string_equal(o->outcome.reason, want->reason);
-	return 1;
-}
-
-static void what_became_of_an_offer_is_read_back_as_it_was_told(void **state)
-{
-	struct place *p = *state;
-	struct store_offer o = { .rollout = 1, .ring = 2, .device = "a", .stratum = "s", .at = 3 };
-	struct store_outcome what = { .rollout = 1, .ring = 2, .device = "a", .renewed = 4, .survived = 5, .failed = 6, .environment = 7,
-				      .lost = 8, .voided = true, .reason = "crash" };
-	struct store_record r = { .kind = STORE_OUTCOME, .u.outcome = what };
-	struct write w = { .offers = &o, .offer_count = 1 };
-	struct err e;
-
-	assert_ok(writer_submit(p->writer, &w, &e));
-	assert_ok(submit(p, &r, 1, &e));
-	assert_int_equal(store_each_offer(p->store, 1, 2, check_outcome, &what, &e), 1);
 }
 
 /* ---- tokens, audit, versions ---- */
@@ -633,22 +378,18 @@ static void flags_that_devices_raise_only_rise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_was_submitted_is_there_after_a_restart, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_submission_is_kept_whole_or_not_at_all, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_disk_that_fails_before_the_commit_is_the_stores_failure_and_passes, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_event_counts_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(offers_are_numbered_without_gaps_in_commit_order, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_gathers_while_one_commits_is_the_next_commit, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_device_has_one_offer_for_ever, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_became_of_an_offer_is_read_back_as_it_was_told, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_enrolment_token_is_used_as_often_as_it_says, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_audit_rows_are_one_chain_across_restarts_and_refusals, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_decisions_about_a_rollout_are_found_by_an_index, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_newer_schema_is_refused_and_left_alone, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_message_is_due_once_and_of_dead_letters_the_newest_stay, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_older_schema_is_brought_up_and_keeps_what_it_had, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_version_is_set_aside_by_one_of_two_who_want_it, setup, teardown),
-		cmocka_unit_test_setup_teardown(flags_that_devices_raise_only_rise, setup, teardown),
+		T(what_was_submitted_is_there_after_a_restart),
+		T(a_submission_is_kept_whole_or_not_at_all),
+		T(a_disk_that_fails_before_the_commit_is_the_stores_failure_and_passes),
+		T(an_event_counts_once),
+		T(an_enrolment_token_is_used_as_often_as_it_says),
+		T(the_audit_rows_are_one_chain_across_restarts_and_refusals),
+		T(the_decisions_about_a_rollout_are_found_by_an_index),
+		T(a_newer_schema_is_refused_and_left_alone),
+		T(a_message_is_due_once_and_of_dead_letters_the_newest_stay),
+		T(an_older_schema_is_brought_up_and_keeps_what_it_had),
+		T(a_version_is_set_aside_by_one_of_two_who_want_it),
+		T(flags_that_devices_raise_only_rise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
