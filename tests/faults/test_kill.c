@@ -160,11 +160,12 @@ static void a_client_that_orders_again_with_a_new_key_is_noticed(void **state)
 static void a_server_that_answers_before_it_has_committed_is_noticed(void **state)
 {
 	struct drill *d = *state;
-	AUTO_FREE char *library = fixture_path(d->p->o->f, "hasty.so"), *file = fixture_path(d->p->o->f, "hasty");
 
 	if (!PRELOADS)
 		skip_named("a sanitizer's runtime must be loaded first");
 	NEED(d->p->o);
+	AUTO_FREE char *library = fixture_path(d->p->o->f, "hasty.so"), *file = fixture_path(d->p->o->f, "hasty");
+
 	if (!preload("hasty", library))
 		skip_missing_program("cc with the headers of SQLite");
 	setenv("HASTY_FILE", file, 1);
