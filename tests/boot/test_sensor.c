@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "boot/sensor_status.h"
@@ -172,14 +173,15 @@ static void a_switch_at_any_moment_never_mixes_two_contents(void **state)
 	struct ringhold_sensor s = open_sensor();
 	struct ringhold_content c;
 	struct ringhold_why why;
-	int opened = 0, changes = 0;
+	int tried = 0, opened = 0, changes = 0;
+	time_t until = time(NULL) + 60;         /* by then even a machine that is very busy has run the other process */
 	char last = 0;
 	pid_t switcher;
 
 	(void)state;
 	point_at('C');
 	switcher = start_switching();
-	for (int i = 0; i < OPENS; i++) {
+	for (; tried < OPENS || (changes == 0 && time(NULL) < until); tried++) {
 		if (ringhold_content_open(&c, &s, &why) != 1)
 			continue;
 		opened++;
@@ -190,7 +192,7 @@ static void a_switch_at_any_moment_never_mixes_two_contents(void **state)
 	}
 	kill(switcher, SIGKILL);
 	waitpid(switcher, NULL, 0);
-	assert_true(opened > OPENS / 2);
+	assert_true(opened > tried / 2);
 	assert_true(changes > 0);
 	ringhold_close(&s);
 }
