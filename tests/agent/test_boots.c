@@ -438,19 +438,34 @@ static int count_quarantined(struct endpoint *p)
 	return count;
 }
 
-static void every_rung_that_was_left_before_an_agent_ran_is_a_late_failure_of_its_own(void **state)
+struct rungs {
+	struct published baseline, previous, current;
+};
+
+/* A host that has content on each; the agent runs. */
+static struct rungs three_rungs(struct endpoint *p)
 {
-	struct endpoint *p = *state;
-	struct published one = settled(p), two = endpoint_bundle(p, GOOD, 111, NULL), base = endpoint_bundle(p, GOOD, 5, NULL);
-	unsigned boots = 0;
+	struct rungs r;
 	char *archive;
 	struct err e;
 
-	assert_ok(repo_target_file(p->published, base.path, &archive, &e));
+	r.previous = settled(p);
+	r.current = endpoint_bundle(p, GOOD, 111, NULL);
+	r.baseline = endpoint_bundle(p, GOOD, 5, NULL);
+	assert_ok(repo_target_file(p->published, r.baseline.path, &archive, &e));
 	assert_int_equal(endpoint_command(p, NULL, "baseline", "edr", archive), 0);
 	free(archive);
-	endpoint_assign(p, &two, &one, 1, 30, 0);
-	endpoint_until(p, "it is committed", endpoint_runs_committed, &two, 1000);
+	endpoint_assign(p, &r.current, &r.previous, 1, 30, 0);
+	endpoint_until(p, "it is committed", endpoint_runs_committed, &r.current, 1000);
+	return r;
+}
+
+static void every_rung_that_was_left_before_an_agent_ran_is_a_late_failure_of_its_own(void **state)
+{
+	struct endpoint *p = *state;
+	unsigned boots = 0;
+
+	(void)three_rungs(p);
 	boots_down_to(p, RUNG_BASELINE, &boots);
 	for (int start = 0; start < 2; start++) {
 		endpoint_agent_start(p);
@@ -477,22 +492,15 @@ static bool has_no_previous(const struct seen *s, const void *arg)
 static void the_ladder_does_not_come_to_content_that_was_stopped_meanwhile(void **state)
 {
 	struct endpoint *p = *state;
-	struct published one = settled(p), two = endpoint_bundle(p, GOOD, 111, NULL), base = endpoint_bundle(p, GOOD, 5, NULL);
+	struct rungs r = three_rungs(p);
 	unsigned boots = 0;
-	char *archive;
-	struct err e;
 
-	assert_ok(repo_target_file(p->published, base.path, &archive, &e));
-	assert_int_equal(endpoint_command(p, NULL, "baseline", "edr", archive), 0);
-	free(archive);
-	endpoint_assign(p, &two, &one, 1, 30, 0);
-	endpoint_until(p, "it is committed", endpoint_runs_committed, &two, 1000);
 	assert_false(boot_digest_empty(endpoint_look(p).record.digest[RUNG_PREVIOUS]));
-	endpoint_stop(p, &one);
+	endpoint_stop(p, &r.previous);
 	endpoint_until(p, "the content before is forgotten", has_no_previous, NULL, 1000);
 	boots_down_to(p, RUNG_BASELINE, &boots);
 	assert_int_equal(boots, 4);     /* three of current, and one */
-	assert_true(linked_to(p, &base));
+	assert_true(linked_to(p, &r.baseline));
 }
 
 /* ---- a clock that is wrong ---- */
